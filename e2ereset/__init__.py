@@ -1,0 +1,1 @@
+"""Resets E2E keys behind a second factor."""

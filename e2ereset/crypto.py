@@ -1,0 +1,95 @@
+"""Keyed digests and the secret box. Every key is derived from the secret keys by purpose.
+
+Derivation is HKDF-SHA256 (RFC 5869), digests are HMAC-SHA256 (RFC 2104), the box is AES-256-GCM
+with a random 96-bit nonce. What is stored carries the id of its key, so that several secret keys
+can be in use while a rotation runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from collections.abc import Sequence
+from functools import cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from .errors import E2EResetError
+
+NONCE_BYTES = 12
+
+
+class UnknownKey(E2EResetError):
+    """Stored data names a secret key that is not in E2ERESET_SECRET_KEYS, or was tampered with."""
+
+
+class KeyRing:
+    """The secret keys, newest first, and what is derived from them."""
+
+    def __init__(self, secret_keys: Sequence[str]) -> None:
+        self._keys = {self._id(key.encode()): key.encode() for key in secret_keys}
+        self.newest = next(iter(self._keys))
+        self._derive = cache(self._derive_uncached)
+
+    def __repr__(self) -> str:
+        return f"KeyRing({len(self._keys)} keys)"
+
+    def digest(self, purpose: str, *parts: str) -> str:
+        """`keyid:hex` of the parts under the newest key; parts can not run into each other."""
+        return self._digest(self.newest, purpose, parts)
+
+    def digests(self, purpose: str, *parts: str) -> list[str]:
+        """The digest under each key, newest first: what a stored digest may be equal to."""
+        return [self._digest(key_id, purpose, parts) for key_id in self._keys]
+
+    def matches(self, stored: str, purpose: str, *parts: str) -> bool:
+        """Whether `stored` is a digest of the parts, compared in constant time."""
+        key_id = stored.partition(":")[0]
+        if key_id not in self._keys:
+            return False
+        return hmac.compare_digest(stored, self._digest(key_id, purpose, parts))
+
+    def seal(self, purpose: str, context: str, plain: str) -> str:
+        """Encrypt `plain` so that it opens for the same purpose and context only."""
+        nonce = os.urandom(NONCE_BYTES)
+        cipher = AESGCM(self._derive(self.newest, f"box {purpose}"))
+        data = nonce + cipher.encrypt(nonce, plain.encode(), context.encode())
+        return f"{self.newest}:{base64.b64encode(data).decode()}"
+
+    def open(self, purpose: str, context: str, sealed: str) -> str:
+        """The text that was sealed. Raises UnknownKey when no key opens it."""
+        key_id, _, text = sealed.partition(":")
+        if key_id not in self._keys:
+            raise UnknownKey(
+                f"Data is sealed with key {key_id}, which E2ERESET_SECRET_KEYS does not hold."
+                " Put that key back behind the newest one."
+            )
+        data = base64.b64decode(text)
+        cipher = AESGCM(self._derive(key_id, f"box {purpose}"))
+        try:
+            plain = cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context.encode())
+        except InvalidTag:
+            raise UnknownKey(f"Data sealed for {purpose} was changed in the database.") from None
+        return plain.decode()
+
+    def _digest(self, key_id: str, purpose: str, parts: Sequence[str]) -> str:
+        mac = hmac.new(self._derive(key_id, f"digest {purpose}"), digestmod=hashlib.sha256)
+        for part in parts:
+            data = part.encode("utf-8", "surrogatepass")
+            mac.update(len(data).to_bytes(8, "big") + data)
+        return f"{key_id}:{mac.hexdigest()}"
+
+    def _derive_uncached(self, key_id: str, purpose: str) -> bytes:
+        info = f"e2ereset {purpose}".encode()
+        return HKDF(SHA256(), length=32, salt=None, info=info).derive(self._keys[key_id])
+
+    @staticmethod
+    def _id(key: bytes) -> str:
+        # A one-way name for a key: derived with a label of its own, so that it says nothing of it.
+        info = b"e2ereset key id"
+        return HKDF(SHA256(), length=4, salt=None, info=info).derive(key).hex()

@@ -1,0 +1,62 @@
+"""What a host may implement. `Accounts` is all that is needed; the others are taken when there.
+
+Every method gets the library's open transaction as `session`: what it writes there commits or
+rolls back together with the reset. It must not end that transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from sqlalchemy.orm import Session
+
+from .records import Account
+
+
+class Accounts(Protocol):
+    """The host's users, read only."""
+
+    def get(self, session: Session, account_id: str) -> Account | None:
+        """The account of this id; None when there is none."""
+
+    def find(self, session: Session, username: str) -> Account | None:
+        """The account of this username, whatever its case; None when there is none."""
+
+    def check_password(self, session: Session, account_id: str, digest: str) -> bool:
+        """True when `digest` is the lower-case SHA-256 hex of the account's password.
+
+        Only called for accounts whose `has_password` is true. A host without passwords
+        returns False.
+        """
+
+
+@runtime_checkable
+class FindsByEmail(Protocol):
+    """Optional: lets `users.2fa.sendEmailCode` take an e-mail address."""
+
+    def find_by_email(self, session: Session, address: str) -> Account | None:
+        """The account that owns this address, whatever its case; None when there is none."""
+
+
+@runtime_checkable
+class HoldsKeys(Protocol):
+    """Optional: for key material that the host keeps in tables of its own."""
+
+    def drop_keys(self, session: Session, account_id: str, now: int) -> bool:
+        """Drop all of it as part of a reset. True when there was anything to drop."""
+
+
+@runtime_checkable
+class HoldsSessions(Protocol):
+    """Optional: for sign-ins that the host keeps in tables of its own."""
+
+    def end_sessions(self, session: Session, account_id: str) -> int:
+        """End every sign-in and personal token of the account; the number of those ended."""
+
+
+@runtime_checkable
+class HearsOfKeys(Protocol):
+    """Optional: for hosts whose rooms wait for people to have a key pair."""
+
+    def keys_set(self, session: Session, account_id: str, now: int) -> None:
+        """The account has just stored a new key pair."""

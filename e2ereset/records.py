@@ -1,0 +1,116 @@
+"""The frozen records that cross borders between host, services, strategies and web."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+BYPASS = "bypass"
+OFF = "off"
+
+
+def iso(epoch: int) -> str:
+    """Epoch seconds as ISO 8601 in UTC with milliseconds and `Z`, as on the wire."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user as the library sees one; `id` is opaque, `emails` are the *verified* ones only."""
+
+    id: str
+    username: str
+    emails: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    active: bool = True
+    federated: bool = False
+    has_password: bool = False
+
+    def is_named(self, username: str) -> bool:
+        """True when `username` names this account; case does not count."""
+        return self.username.casefold() == username.casefold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, from where. `bypasses_two_factor`: signed in by a token that skips the proof."""
+
+    account: Account
+    address: str = ""
+    agent: str = ""
+    bypasses_two_factor: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The second factor that rode on a request; None where a header was absent or empty."""
+
+    code: str | None = field(default=None, repr=False)
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What a proof is for. A mailed code is worth something for this `name` and `target` only.
+
+    `phrase` completes "to ..." in mails: "reset the E2E key of bob".
+    """
+
+    name: str
+    target: str = ""
+    phrase: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What a strategy gets to see: never a request, never a session cookie, never a status code.
+
+    `now` is in epoch seconds; `session` is the open transaction, which a strategy never ends.
+    """
+
+    account: Account
+    action: Action
+    now: int
+    session: Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """A started or pending challenge; `details` go to the client, so nothing secret in them."""
+
+    generated: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetName:
+    """The account a caller named: by id or by username, exactly one of them."""
+
+    user_id: str | None = None
+    username: str | None = None
+
+    def names(self, account: Account) -> bool:
+        """True when this names `account`."""
+        if self.user_id is not None:
+            return self.user_id == account.id
+        return account.is_named(self.username or "")
+
+    def __str__(self) -> str:
+        return self.user_id if self.user_id is not None else (self.username or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A reset that is committed: who asked, whose key went, behind what, when (epoch seconds)."""
+
+    caller: Account
+    target: Account
+    method: str
+    at: int
+    nothing_to_reset: bool
+    address: str = ""
+    agent: str = ""

@@ -1,0 +1,173 @@
+"""Every `E2ERESET_` key: its type, its default, its reason. Read once, then frozen.
+
+Unknown, mistyped and unsafe settings refuse to start and say what to write instead (SPEC 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .errors import SettingsError
+
+PREFIX = "E2ERESET_"
+SERVER_PREFIX = "E2ERESET_SERVER_"  # the standalone server reads those itself
+SHORTEST_KEY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The safe range of a number, both ends included."""
+
+    low: int
+    high: int
+
+
+def bounded(default: int, low: int, high: int) -> Any:
+    """A whole-number setting that refuses anything outside `low`..`high`."""
+    return field(default=default, metadata={"bounds": Bounds(low, high)})
+
+
+def choice(default: Any, *allowed: Any) -> Any:
+    """A setting that takes one of the `allowed` values."""
+    return field(default=default, metadata={"allowed": allowed})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The typed settings of one app; a field `x` is the config key `E2ERESET_X`."""
+
+    secret_keys: tuple[str, ...] = field(repr=False)
+    """Newest first; every digest and cipher key is derived from these. Default: `SECRET_KEY`."""
+    methods: tuple[Any, ...] = ("totp", "email", "password")
+    """Second-factor methods in order of preference: names, or Strategy classes."""
+    two_factor: bool = True
+    """False switches the check off for a workspace without second factors; loud at start."""
+    without_method: str = choice("refuse", "refuse", "allow")
+    """What happens to callers who have no usable method."""
+    bypass_tokens: bool = True
+    """Whether personal access tokens made with `bypassTwoFactor` pass without a proof."""
+    peer_resets: bool = True
+    """Whether a caller may reset somebody whose highest role ranks like their own."""
+    rate_limit: str = "10 per minute"
+    """Requests per caller address and route, in the notation of the limits library."""
+    max_body_bytes: int = bounded(1024 * 1024, 1024, 64 * 1024 * 1024)
+    """Longer bodies are answered with 413."""
+    email_code_digits: int = bounded(6, 6, 10)
+    """Length of a mailed code."""
+    email_code_seconds: int = bounded(600, 60, 600)
+    """Life of a mailed code; NIST SP 800-63B 5.1.3.2 allows 600 seconds at most."""
+    email_code_tries: int = bounded(5, 1, 5)
+    """Wrong tries after which one mailed code is dead."""
+    totp_window: int = bounded(1, 0, 1)
+    """Steps of 30 seconds accepted before and after the present one."""
+    totp_issuer: str = "e2ereset"
+    """The name that an authenticator app shows beside the account."""
+    tries_per_5_minutes: int = bounded(5, 1, 10)
+    """Verification budget per user and method."""
+    tries_per_hour: int = bounded(20, 1, 40)
+    """Verification budget per user and method."""
+    tries_per_day: int = bounded(50, 1, 100)
+    """Verification budget per user and method; NIST SP 800-63B 5.2.2 allows 100 at most."""
+    sends_per_30_seconds: int = bounded(1, 1, 2)
+    """Budget of mailed codes per user."""
+    sends_per_hour: int = bounded(5, 1, 20)
+    """Budget of mailed codes per user."""
+    sends_per_day: int = bounded(15, 1, 50)
+    """Budget of mailed codes per user."""
+    delivery: str = choice("auto", "auto", "thread", "process")
+    """Who delivers mail and seals the audit log: a thread of each worker, or the process
+    `e2ereset outbox deliver`. `auto` is `thread`, and `process` where `TESTING` is set."""
+    mail_sender: str = ""
+    """The sender of all mails. Default: `MAIL_DEFAULT_SENDER`."""
+    workspace: str = "e2ereset"
+    """The name by which mails call this workspace."""
+
+    @property
+    def verify_windows(self) -> tuple[tuple[int, int], ...]:
+        """(seconds, tries) of the verification budget, shortest first."""
+        return (
+            (300, self.tries_per_5_minutes),
+            (3600, self.tries_per_hour),
+            (86400, self.tries_per_day),
+        )
+
+    @property
+    def send_windows(self) -> tuple[tuple[int, int], ...]:
+        """(seconds, mails) of the sending budget, shortest first."""
+        return (
+            (30, self.sends_per_30_seconds),
+            (3600, self.sends_per_hour),
+            (86400, self.sends_per_day),
+        )
+
+
+def load_settings(config: Mapping[str, Any]) -> Settings:
+    """Read the `E2ERESET_` keys of an `app.config`.
+
+    Raises SettingsError for an unknown key, a wrong type, an unsafe value.
+    """
+    given = read_fields(Settings, config, PREFIX, ignore=SERVER_PREFIX)
+    given.setdefault("secret_keys", _fallback_key(config))
+    given.setdefault("mail_sender", config.get("MAIL_DEFAULT_SENDER") or "e2ereset@localhost")
+    if given.get("delivery", "auto") == "auto":
+        given["delivery"] = "process" if config.get("TESTING") else "thread"
+    _check_keys(given["secret_keys"])
+    settings = Settings(**given)
+    if not settings.methods:
+        raise SettingsError(
+            "E2ERESET_METHODS is empty. Name at least one method, such as"
+            " ['totp', 'email', 'password'], or set E2ERESET_TWO_FACTOR = False."
+        )
+    return settings
+
+
+def read_fields(
+    cls: type[Any], config: Mapping[str, Any], prefix: str, *, ignore: str | None = None
+) -> dict[str, Any]:
+    """The values that `config` gives for the fields of `cls`, checked against their types."""
+    known = {prefix + f.name.upper(): f for f in fields(cls)}
+    values = {}
+    for key, value in config.items():
+        if not key.startswith(prefix) or (ignore and key.startswith(ignore)):
+            continue
+        if key not in known:
+            raise SettingsError(f"{key} is not a setting. Known: {', '.join(sorted(known))}.")
+        values[known[key].name] = _checked(key, value, known[key])
+    return values
+
+
+def _checked(key: str, value: Any, spec: Any) -> Any:
+    wanted = str(spec.type)
+    if wanted.startswith("tuple"):
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise SettingsError(f"{key} must be a list, such as {spec.default or ['...']!r}.")
+        return tuple(value)
+    kind = {"bool": bool, "int": int, "str": str}[wanted]
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise SettingsError(f"{key} must be of type {wanted}, not {type(value).__name__}.")
+    bounds, allowed = spec.metadata.get("bounds"), spec.metadata.get("allowed")
+    if bounds and not bounds.low <= value <= bounds.high:
+        raise SettingsError(f"{key} must be from {bounds.low} to {bounds.high}, not {value}.")
+    if allowed and value not in allowed:
+        raise SettingsError(f"{key} must be one of {', '.join(map(repr, allowed))}.")
+    return value
+
+
+def _fallback_key(config: Mapping[str, Any]) -> tuple[str, ...]:
+    key = config.get("SECRET_KEY")
+    return (key.decode("latin-1") if isinstance(key, bytes) else key,) if key else ()
+
+
+def _check_keys(keys: tuple[Any, ...]) -> None:
+    advice = 'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+    if not keys:
+        raise SettingsError(f"Set E2ERESET_SECRET_KEYS (a list) or SECRET_KEY. {advice}")
+    if any(not isinstance(key, str) or len(key) < SHORTEST_KEY for key in keys):
+        raise SettingsError(
+            "E2ERESET_SECRET_KEYS (or SECRET_KEY, which stands in for it) holds a key that is no"
+            f" text of {SHORTEST_KEY} characters or more. {advice}"
+        )
+    if len(set(keys)) != len(keys):
+        raise SettingsError("E2ERESET_SECRET_KEYS names one key twice. Remove the copy.")

@@ -1,0 +1,94 @@
+"""The transactions of the library, on the host's engine, and the one statement SQL spells twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from sqlalchemy import CursorResult, Engine, Executable, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, sessionmaker
+
+from .errors import Refusal, SettingsError
+
+Inserts = Callable[[Table], "sqlite.Insert"]
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Transactions:
+    """Begins and ends the library's own transactions.
+
+    They are separate from the host's session on purpose: a counted attempt has to survive
+    whatever the host rolls back.
+    """
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+        self._sessions: sessionmaker[Session] | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A transaction that commits at the end of the block and rolls back on any exception."""
+        with self._session() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def keep(self) -> Iterator[Session]:
+        """Like `begin`, but a Refusal commits too: a decision is no fault, its traces stay."""
+        refused: Refusal | None = None
+        with self.begin() as session:
+            try:
+                yield session
+            except Refusal as refusal:
+                refused = refusal
+        if refused is not None:
+            raise refused
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading; nothing in it is ever committed."""
+        with self._session() as session:
+            yield session
+
+    @property
+    def engine(self) -> Engine:
+        """The host's engine."""
+        return self._engine()
+
+    def _session(self) -> Session:
+        if self._sessions is None:
+            engine = self._engine()
+            if engine.dialect.name not in INSERTS:
+                raise SettingsError(
+                    f"e2ereset runs on {' and '.join(INSERTS)}, not on {engine.dialect.name}."
+                )
+            self._sessions = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        return self._sessions()
+
+
+class Builds(Protocol):
+    """Builds one statement from a dialect's own `insert(table)`."""
+
+    def __call__(self, insert: Inserts) -> Executable: ...
+
+
+class PerDialect:
+    """A statement with ON CONFLICT, built once for each database that we run on.
+
+    Use it as a decorator on the function that builds it from `insert`.
+    """
+
+    def __init__(self, build: Builds) -> None:
+        self._statements = {name: build(insert) for name, insert in INSERTS.items()}
+
+    def __call__(self, session: Session, parameters: Any) -> CursorResult[Any]:
+        """Run it in `session`."""
+        return run(session, self._statements[session.get_bind().dialect.name], parameters)
+
+
+def run(session: Session, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+    """Execute a Core statement that changes rows, for its row count or RETURNING rows."""
+    result = session.execute(statement, parameters)
+    assert isinstance(result, CursorResult)  # noqa: S101 - narrows the type, by SQLAlchemy's contract
+    return result
