@@ -210,10 +210,14 @@ class AuditHead(Base):
 
 
 class AuditSealer(Base):
-    """One row, whose lock makes sealers take turns. Resets never touch it."""
+    """One row, whose lock makes sealers take turns. Resets never touch it.
+
+    `mark` is a keyed digest of the newest head: an older one can not pass for it.
+    """
 
     __tablename__ = "e2ereset_audit_sealer"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     sealed_at: Mapped[Epoch]
+    mark: Mapped[str] = mapped_column(String(80))
 
 

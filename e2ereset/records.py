@@ -66,6 +66,20 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """A caller wants to do an action at `now` (epoch seconds) and brings a proof.
+
+    `fallback`: whether the fallback method may serve those who have no other.
+    """
+
+    caller: Caller
+    proof: Proof
+    action: Action
+    now: int
+    fallback: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """What a strategy gets to see: never a request, never a session cookie, never a status code.
 

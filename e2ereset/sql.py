@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import CursorResult, Engine, Executable, Table
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -70,7 +70,8 @@ class Transactions:
 class Builds(Protocol):
     """Builds one statement from a dialect's own `insert(table)`."""
 
-    def __call__(self, insert: Inserts) -> Executable: ...
+    def __call__(self, insert: Inserts) -> Executable:
+        """The statement for that dialect."""
 
 
 class PerDialect:
@@ -82,12 +83,15 @@ class PerDialect:
     def __init__(self, build: Builds) -> None:
         self._statements = {name: build(insert) for name, insert in INSERTS.items()}
 
-    def __call__(self, session: Session, parameters: Any) -> CursorResult[Any]:
-        """Run it in `session`."""
-        return run(session, self._statements[session.get_bind().dialect.name], parameters)
+    def __call__(self, session: Session | Connection, parameters: Any) -> CursorResult[Any]:
+        """Run it in an open transaction."""
+        bind = session if isinstance(session, Connection) else session.get_bind()
+        return run(session, self._statements[bind.dialect.name], parameters)
 
 
-def run(session: Session, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+def run(
+    session: Session | Connection, statement: Executable, parameters: Any = None
+) -> CursorResult[Any]:
     """Execute a Core statement that changes rows, for its row count or RETURNING rows."""
     result = session.execute(statement, parameters)
     assert isinstance(result, CursorResult)  # noqa: S101 - narrows the type, by SQLAlchemy's contract

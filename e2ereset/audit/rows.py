@@ -1,0 +1,136 @@
+"""Audit rows: written in the transaction they tell of, each with a keyed digest of its own.
+
+An exported row is checked against the tree without our keys: its leaf's entry is the JSON array
+`[uid, at, action, caller, target, method, address, agent, outcome, digest]` in UTF-8, `at` as a
+whole number of epoch seconds, all others as strings, as RFC 8785 writes it: no white space, and
+no escapes but those of `"` and `\\`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy.orm import Session
+
+from e2ereset.crypto import KeyRing
+from e2ereset.models import AuditRow, table
+from e2ereset.records import iso
+
+UID_BYTES = 16
+LONGEST = 255
+TEXTS = ("action", "caller", "target", "method", "address", "agent", "outcome")
+SIGNED = ("uid", "at", *TEXTS)
+
+AUDIT = table(AuditRow)
+COLUMNS = tuple(AUDIT.c[name] for name in ("id", "position", "digest", *SIGNED))
+# Inline: nobody asks for the id that the database gives, so it is not fetched.
+INSERT = insert(AUDIT).inline()
+TAIL = select(*COLUMNS).order_by(AUDIT.c.id.desc()).limit(bindparam("limit"))
+
+
+class Entropy(Protocol):
+    """The randomness used here: the `secrets` module has this shape."""
+
+    def token_hex(self, nbytes: int, /) -> str:
+        """Random bytes, as twice as many hex digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What happened, who did it to whom, how and from where. `at` is in epoch seconds."""
+
+    at: int
+    action: str
+    caller: str
+    target: str = ""
+    method: str = ""
+    address: str = ""
+    agent: str = ""
+    outcome: str
+
+
+class AuditLog:
+    """Writes audit rows."""
+
+    def __init__(self, keys: KeyRing, entropy: Entropy) -> None:
+        self._keys = keys
+        self._entropy = entropy
+
+    def write(self, session: Session, entry: Entry) -> None:
+        """Add the row to the session's transaction. It reads no other row and waits for none."""
+        texts = {name: clean(getattr(entry, name)) for name in TEXTS}
+        uid = self._entropy.token_hex(UID_BYTES)
+        digest = self._keys.digest("audit row", uid, str(entry.at), *texts.values())
+        session.execute(INSERT, {"uid": uid, "at": entry.at, "digest": digest, **texts})
+
+
+def tail(session: Session, limit: int) -> list[dict[str, Any]]:
+    """The newest `limit` rows, newest last: position (None while unsealed), ISO time, texts."""
+    with lenient(session):
+        rows = session.execute(TAIL, {"limit": limit}).all()
+    return [_shown(row) for row in reversed(rows)]
+
+
+def clean(text: str) -> str:
+    """The text as a log may keep it: unprintable characters escaped as in Python, 255 at most."""
+    text = text[:LONGEST]
+    if text.isprintable():
+        return text
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(shown)[:LONGEST]
+
+
+def entry_bytes(row: Row[Any]) -> bytes:
+    """The entry of the row's leaf, in the form that this module's docstring sets."""
+    fields = [getattr(row, name) for name in (*SIGNED, "digest")]
+    # SQLite keeps any type in any column: whatever was slipped in there must still make a leaf.
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=bytes.hex)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def is_genuine(keys: KeyRing, row: Row[Any]) -> bool:
+    """True when the row carries our digest of all that it says."""
+    return holds(keys, row.digest, "audit row", *(getattr(row, name) for name in SIGNED))
+
+
+def holds(keys: KeyRing, stored: Any, purpose: str, *parts: Any) -> bool:
+    """True when `stored` is our digest of the parts; False for whatever else a column holds."""
+    if not isinstance(stored, str) or not stored.isascii():
+        return False
+    return keys.matches(stored, purpose, *map(str, parts))
+
+
+@contextmanager
+def lenient(session: Session) -> Iterator[None]:
+    """Within the block, text in SQLite that is no UTF-8 reads as surrogates and does not raise.
+
+    Otherwise one such row, slipped in, would keep the whole log from being sealed and verified.
+    """
+    driver = session.connection().connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        yield
+        return
+    before = driver.text_factory
+    driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        driver.text_factory = before
+
+
+def _shown(row: Row[Any]) -> dict[str, Any]:
+    texts = {name: clean(str(getattr(row, name))) for name in TEXTS}
+    return {"position": row.position, "at": _time(row.at), **texts}
+
+
+def _time(at: Any) -> str:
+    try:
+        return iso(at)
+    except (TypeError, ValueError, OverflowError, OSError):  # only where the row was changed
+        return clean(str(at))

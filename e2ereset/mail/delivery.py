@@ -1,0 +1,191 @@
+"""Delivery: due mails are leased, sent outside any transaction, and closed or put off.
+
+The lease is one conditional UPDATE that also moves `due_at`. So of two deliverers one gets the
+mail, and a mail whose deliverer was killed is due again when the lease runs out. A deliverer that
+dies between sending and writing that down sends once more, with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import parseaddr
+from typing import Protocol
+
+from sqlalchemy import Update, bindparam, select, update
+
+from e2ereset.crypto import KeyRing
+from e2ereset.models import OutboxMail, table
+from e2ereset.sql import Transactions, run
+
+from .messages import Message, render
+from .outbox import DELIVERED, EXPIRED, Outbox
+
+# Longer than one send takes: with MAIL_TIMEOUT at 30 (seconds, for each step of an SMTP dialogue)
+# a server would have to dawdle in four steps before a second deliverer takes over.
+LEASE_SECONDS = 120
+FIRST_PAUSE = 5
+LONGEST_PAUSE = 15 * 60
+GIVE_UP_SECONDS = 7 * 24 * 3600
+TOKEN_BYTES = 16
+ID_LENGTH = 32
+
+OUTBOX = table(OutboxMail)
+WAITING = OUTBOX.alias()
+ANY_DUE = select(OUTBOX.c.id).where(OUTBOX.c.due_at <= bindparam("due_by")).limit(1)
+# SKIP LOCKED, where the database has it, lets a second deliverer take the next mail at once.
+NEXT = (
+    select(WAITING.c.id)
+    .where(WAITING.c.due_at <= bindparam("due_by"))
+    .order_by(WAITING.c.due_at, WAITING.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+LEASE = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == NEXT.scalar_subquery(), OUTBOX.c.due_at <= bindparam("due_by"))
+    .values(
+        due_at=bindparam("until"),
+        lease=bindparam("token"),
+        attempts=OUTBOX.c.attempts + 1,
+    )
+    .returning(
+        OUTBOX.c.id,
+        OUTBOX.c.kind,
+        OUTBOX.c.recipient,
+        OUTBOX.c.sealed,
+        OUTBOX.c.created_at,
+        OUTBOX.c.expires_at,
+        OUTBOX.c.attempts,
+        OUTBOX.c.lease,
+    )
+)
+RELEASE = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == bindparam("mail"), OUTBOX.c.lease == bindparam("token"))
+    .values(lease=None, outcome=bindparam("why"))
+)
+PUT_OFF = RELEASE.values(due_at=bindparam("again_at"))
+CLOSE = RELEASE.values(sealed=None, due_at=None, delivered_at=bindparam("sent_at"))
+
+log = logging.getLogger(__name__)
+
+
+class Entropy(Protocol):
+    """The randomness used here: the `secrets` module has this shape."""
+
+    def token_hex(self, nbytes: int, /) -> str:
+        """Random bytes, as twice as many hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A mail that is ours to send until the lease runs out. Times in epoch seconds."""
+
+    id: int
+    kind: str
+    recipient: str
+    sealed: str = field(repr=False)
+    created_at: int
+    expires_at: int | None
+    attempts: int
+    token: str
+
+
+class Deliverer:
+    """Sends what is due in the outbox. Any number of them may run, in threads and processes."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        keys: KeyRing,
+        *,
+        clock: Callable[[], float],
+        entropy: Entropy,
+        send: Callable[[Message], None],
+        sender: str,
+        workspace: str,
+    ) -> None:
+        self._transactions = transactions
+        self._keys = keys
+        self._outbox = Outbox(keys)
+        self._clock = clock
+        self._entropy = entropy
+        self._send = send
+        self._sender = sender
+        self._domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+        self._workspace = workspace
+
+    def deliver_due(self) -> int:
+        """Send the mails that are due by now, one after another; the number of those delivered.
+
+        A mail that fails is put off, and the next one has its turn. One that becomes due
+        meanwhile is left to the next call, so that an outage never keeps a call from ending.
+        """
+        due_by = self._now()
+        with self._transactions.read() as session:
+            # A look that writes nothing: an idle deliverer must not take SQLite's write lock.
+            if session.scalar(ANY_DUE, {"due_by": due_by}) is None:
+                return 0
+        delivered = 0
+        while mail := self._lease(due_by):
+            delivered += self._deliver(mail)
+        return delivered
+
+    def _lease(self, due_by: int) -> Leased | None:
+        token = self._entropy.token_hex(TOKEN_BYTES)
+        until = self._now() + LEASE_SECONDS
+        with self._transactions.begin() as session:
+            leased = run(session, LEASE, {"due_by": due_by, "until": until, "token": token})
+            row = leased.one_or_none()
+        return None if row is None else Leased(*row)
+
+    def _deliver(self, mail: Leased) -> bool:
+        now = self._now()
+        if mail.expires_at is not None and mail.expires_at <= now:
+            self._close(mail, EXPIRED)
+            return False
+        try:
+            self._send(self._message(mail, now))
+        except Exception as fault:
+            self._fail(mail, type(fault).__name__)
+            return False
+        self._close(mail, DELIVERED, sent_at=self._now())
+        return True
+
+    def _message(self, mail: Leased, now: int) -> Message:
+        facts = self._outbox.open(mail.kind, mail.recipient, mail.sealed)
+        subject, text, html = render(mail.kind, facts, now=now, workspace=self._workspace)
+        digest = self._keys.digest("message id", str(mail.id), str(mail.created_at))
+        return Message(
+            sender=self._sender,
+            recipient=mail.recipient,
+            subject=subject,
+            text=text,
+            html=html,
+            message_id=f"<{digest.partition(':')[2][:ID_LENGTH]}@{self._domain}>",
+        )
+
+    def _fail(self, mail: Leased, why: str) -> None:
+        # The name of the exception only: its text may quote the mail or its recipient.
+        log.warning("Mail %d (%s) was not delivered: %s", mail.id, mail.kind, why)
+        now = self._now()
+        if now - mail.created_at >= GIVE_UP_SECONDS:
+            self._close(mail, f"gave up: {why}")
+            return
+        again_at = now + min(FIRST_PAUSE * 2 ** (mail.attempts - 1), LONGEST_PAUSE)
+        if mail.expires_at is not None:
+            # Not a moment longer than it is of use does its body stay in the database.
+            again_at = min(again_at, mail.expires_at)
+        self._end(mail, PUT_OFF, why, again_at=again_at)
+
+    def _close(self, mail: Leased, why: str, *, sent_at: int | None = None) -> None:
+        self._end(mail, CLOSE, why, sent_at=sent_at)
+
+    def _end(self, mail: Leased, statement: Update, why: str, **values: int | None) -> None:
+        with self._transactions.begin() as session:
+            run(session, statement, {"mail": mail.id, "token": mail.token, "why": why, **values})
+
+    def _now(self) -> int:
+        return int(self._clock())

@@ -1,0 +1,78 @@
+"""Messages: the words of each kind of mail, once, in a text and an HTML layout.
+
+A kind's template sets `subject`, `lead`, `details` and `advice`, and where it has them `code` and
+`notes`; `templates/mail.txt` and `templates/mail.html` lay them out. Usernames, addresses and
+user agents come from anybody: they are cleaned before a template sees them, and HTML is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+LONGEST = 200
+LINK = re.compile(r"\b(?:[a-z][a-z0-9+.-]{0,20}://|www\.)\S*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A mail to one recipient, ready to send. A repeat of it has the same `message_id`."""
+
+    sender: str
+    recipient: str
+    subject: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
+    message_id: str
+
+
+def render(kind: str, facts: Mapping[str, Any], *, now: int, workspace: str) -> tuple[str, str, str]:
+    """The subject, the plain text and the HTML of a mail that is sent `now` (epoch seconds).
+
+    Raises a Jinja2 error for a kind that has no template, or one whose facts are not all there.
+    """
+    known = {name: _cleaned(value) for name, value in facts.items()}
+    known |= {"now": now, "workspace": workspace}
+    words = TEMPLATES.get_template(f"{kind}.jinja").make_module(known)
+    parts = {**known, "words": words}
+    text = TEMPLATES.get_template("mail.txt").render(parts)
+    html = TEMPLATES.get_template("mail.html").render(parts)
+    return plain(str(getattr(words, "subject"))), text, html
+
+
+def plain(text: str) -> str:
+    """One printable line of at most LONGEST characters, without anything to click on.
+
+    A mail of ours must not carry a link that somebody put into a username or a user agent.
+    """
+    words = "".join(c if c.isprintable() else " " for c in text).split()
+    line = " ".join(words)
+    if len(line) > LONGEST:
+        line = line[: LONGEST - 1] + "…"
+    return LINK.sub("(link)", line)
+
+
+def utc(epoch: int) -> str:
+    """Epoch seconds as people read a time: `2026-01-31 13:37:00 UTC`."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _cleaned(value: Any) -> int | str:
+    return value if isinstance(value, int) else plain(str(value))
+
+
+TEMPLATES = Environment(
+    loader=PackageLoader("e2ereset.mail"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    auto_reload=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+TEMPLATES.filters["utc"] = utc

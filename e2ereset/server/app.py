@@ -1,0 +1,94 @@
+"""The standalone server as an app: its configuration, its database, and what hangs on it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from e2ereset import E2EReset, get_e2ereset
+from e2ereset.passwords import PasswordHasher
+from e2ereset.web import envelope
+
+from . import commands, views
+from .accounts import ServerAccounts
+from .database import migrations_folder, tune
+from .identity import identify
+from .models import db
+from .sessions import EXTENSION, Sessions
+from .settings import load_server_settings
+
+API = "/api/v1"
+
+
+def create_app(
+    config: Mapping[str, Any] | None = None, *, clock: Callable[[], float] = time.time
+) -> Flask:
+    """The server, configured by defaults, `config.py`, the environment and `config`, in this order.
+
+    Raises SettingsError for a setting that is unknown, unsafe or of the wrong type.
+    """
+    app = Flask("e2ereset", instance_path=str(_instance_folder()))
+    _configure(app, config or {})
+    settings = load_server_settings(app.config)
+    accounts = ServerAccounts(PasswordHasher(settings.bcrypt_cost))
+    db.init_app(app)
+    with app.app_context():
+        tune(db.engine)
+    E2EReset(app, db=db, accounts=accounts, identify=identify, url_prefix=API, clock=clock)
+    Migrate(app, db, directory=migrations_folder())
+    app.extensions[EXTENSION] = Sessions(
+        runtime=get_e2ereset(app), accounts=accounts, settings=settings
+    )
+    app.register_blueprint(views.blueprint, url_prefix=API)
+    envelope.handle_errors(app)
+    commands.register(app)
+    if settings.proxy_hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxy_hops)  # type: ignore[method-assign]
+    return app
+
+
+def _instance_folder() -> Path:
+    return Path(os.environ.get("E2ERESET_INSTANCE") or "instance").resolve()
+
+
+def _configure(app: Flask, config: Mapping[str, Any]) -> None:
+    instance = Path(app.instance_path)
+    app.config.from_mapping(
+        SQLALCHEMY_DATABASE_URI="sqlite:///e2ereset.sqlite3",
+        # An error of the database must not carry a digest or a sealed text into a log.
+        SQLALCHEMY_ENGINE_OPTIONS={"hide_parameters": True},
+        MAIL_FILE_PATH=str(instance / "mail"),
+    )
+    app.config.from_pyfile(str(instance / "config.py"), silent=True)
+    app.config.from_prefixed_env()
+    app.config.from_mapping(config)
+    if not (app.config["SECRET_KEY"] or app.config.get("E2ERESET_SECRET_KEYS")):
+        app.config["SECRET_KEY"] = _own_secret_key(instance / "secret_key")
+
+
+def _own_secret_key(path: Path) -> str:
+    """The key in this file, which is made at the first start, for its owner's eyes only.
+
+    The link appears with all of its content or not at all, and for one of several workers.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with open(os.open(draft, flags, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text(encoding="ascii")

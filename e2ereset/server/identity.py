@@ -1,0 +1,27 @@
+"""Who is signed in, by the two headers that Rocket.Chat clients send."""
+
+from __future__ import annotations
+
+from flask import request
+
+from e2ereset import Caller, get_e2ereset
+from e2ereset.web import gates
+
+from .accounts import find_signed_in
+
+
+def identify() -> Caller | None:
+    """The caller whose live token came with this request; None when there is none."""
+    user_id, token = request.headers.get("X-User-Id"), request.headers.get("X-Auth-Token")
+    if not user_id or not token:
+        return None
+    runtime = get_e2ereset()
+    with runtime.transactions.read() as session:
+        found = find_signed_in(session, user_id, token, int(runtime.clock()))
+    if found is None:
+        return None
+    account, bypasses = found
+    address, agent = gates.origin()
+    return Caller(
+        account=account, address=address, agent=agent, bypasses_two_factor=bypasses
+    )

@@ -1,0 +1,145 @@
+"""Signing in and out: what is checked, in which order, and what each costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from e2ereset import Account, Action, Caller, Proof, Refusal
+from e2ereset.errors import TooManyAttempts
+from e2ereset.records import Demand
+
+from .accounts import ServerAccounts
+from .credentials import Credentials, Resume
+from .settings import ServerSettings
+from .tokens import NewToken, add_token, drop_token, find_owner
+
+if TYPE_CHECKING:
+    from e2ereset.extension import Runtime
+
+EXTENSION = "e2ereset.server"
+PASSWORD_TRIES = "login:password"  # noqa: S105 - the name of a budget
+NOBODY = ""  # the account that unknown names are counted on
+MANY = 1_000_000_000
+
+
+class Unauthorized(Refusal):
+    """The name, the password, the token or the whole form is wrong; which one is not said."""
+
+    code = "Unauthorized"
+    reason = "Unauthorized"
+
+
+class NotActivated(Refusal):
+    """The password is right, and the account is switched off."""
+
+    code = "error-user-is-not-activated"
+    reason = "User is not activated"
+
+
+class NoRoles(Refusal):
+    """The password is right, and the account has no role at all."""
+
+    code = "error-user-has-no-roles"
+    reason = "User has no roles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A sign-in that holds."""
+
+    user_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """The use cases of signing in and out, of one app."""
+
+    runtime: Runtime
+    accounts: ServerAccounts
+    settings: ServerSettings
+
+    def sign_in(self, credentials: Credentials, address: str, agent: str) -> SignedIn:
+        """Check the password, then the second factor, then make a token.
+
+        Raises Unauthorized, NotActivated, NoRoles, and what the second factor is refused with.
+        """
+        now = int(self.runtime.clock())
+        account = self._check_password(credentials, now)
+        if not account.active:
+            raise NotActivated
+        if not account.roles:
+            raise NoRoles
+        demand = Demand(
+            caller=Caller(account=account, address=address, agent=agent),
+            proof=Proof(code=credentials.code),
+            action=Action(
+                name="login", target=account.id, phrase=f"sign in as {account.username}"
+            ),
+            now=now,
+            fallback=False,
+        )
+        # The token commits with the proof that it was given for, or neither does.
+        with self.runtime.stepup.require(demand) as passed:
+            return self.add(passed.session, account.id, now)
+
+    def add(self, session: Session, user_id: str, now: int) -> SignedIn:
+        """Make a token for this user, whose right to one is proven. Raises NotActivated."""
+        expires_at = now + self.settings.token_seconds
+        new = NewToken(user_id=user_id, created_at=now, expires_at=expires_at)
+        token = add_token(session, new, self.runtime.entropy)
+        if token is None:
+            raise NotActivated
+        return SignedIn(user_id=user_id, token=token)
+
+    def resume(self, resume: Resume) -> SignedIn:
+        """Sign in by a live token, which stays as it is. Raises Unauthorized."""
+        with self.runtime.transactions.read() as session:
+            user_id = find_owner(session, resume.token, int(self.runtime.clock()))
+        if user_id is None:
+            raise Unauthorized
+        return SignedIn(user_id=user_id, token=resume.token)
+
+    def sign_out(self, signed_in: SignedIn) -> None:
+        """End exactly this sign-in."""
+        with self.runtime.transactions.begin() as session:
+            drop_token(session, signed_in.user_id, signed_in.token)
+
+    def _check_password(self, credentials: Credentials, now: int) -> Account:
+        """The account whose password this is, after the same work for everybody."""
+        with self.runtime.transactions.read() as session:
+            account = self._find(session, credentials)
+        account_id = account.id if account else NOBODY
+        windows = self.runtime.settings.verify_windows
+        if account is None:
+            windows = tuple((seconds, MANY) for seconds, _ in windows)
+        budgets = self.runtime.stepup.budgets
+        try:
+            charge = budgets.charge(account_id, PASSWORD_TRIES, windows, now)
+        except TooManyAttempts:
+            self.accounts.hasher.dummy()
+            raise Unauthorized from None
+        with self.runtime.transactions.begin() as session:
+            right = self.accounts.check_password(session, account_id, credentials.digest)
+            if account is None or not right:
+                raise Unauthorized
+            budgets.refund(session, charge)
+        return account
+
+    def _find(self, session: Session, credentials: Credentials) -> Account | None:
+        find = {
+            "id": self.accounts.get,
+            "username": self.accounts.find,
+            "email": self.accounts.find_by_email,
+        }[credentials.by]
+        return find(session, credentials.name)
+
+
+def current_sessions() -> Sessions:
+    """The use cases of the app at work."""
+    sessions: Sessions = current_app.extensions[EXTENSION]
+    return sessions

@@ -1,0 +1,42 @@
+"""The settings of the standalone server alone: the `E2ERESET_SERVER_` keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from e2ereset.errors import SettingsError
+from e2ereset.settings import SERVER_PREFIX, bounded, read_fields
+
+SAFE_BCRYPT_COST = 10  # OWASP ASVS 4.0, 2.4.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """The typed settings of one server; a field `x` is the config key `E2ERESET_SERVER_X`."""
+
+    bcrypt_cost: int = bounded(12, 4, 16)
+    """Cost of a password hash; each step doubles its time. Below 10 for tests only."""
+    token_days: int = bounded(90, 1, 365)
+    """Life of a sign-in."""
+    proxy_hops: int = bounded(0, 0, 5)
+    """How many reverse proxies stand in front and set `X-Forwarded-For`. 0 trusts no header."""
+
+    @property
+    def token_seconds(self) -> int:
+        """Life of a sign-in in seconds."""
+        return self.token_days * 86400
+
+
+def load_server_settings(config: Mapping[str, Any]) -> ServerSettings:
+    """Read the `E2ERESET_SERVER_` keys of an `app.config`.
+
+    Raises SettingsError for an unknown key, a wrong type, an unsafe value.
+    """
+    settings = ServerSettings(**read_fields(ServerSettings, config, SERVER_PREFIX))
+    if settings.bcrypt_cost < SAFE_BCRYPT_COST and not config.get("TESTING"):
+        raise SettingsError(
+            f"{SERVER_PREFIX}BCRYPT_COST must be {SAFE_BCRYPT_COST} or more outside of tests."
+        )
+    return settings

@@ -1,0 +1,123 @@
+"""Sign-ins and personal access tokens. Only a token's SHA-256 is stored, as the reference does."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    String,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from e2ereset.errors import E2EResetError
+from e2ereset.sql import run
+
+from .models import LOGIN, PERSONAL, Token, User, table
+
+TOKENS = table(Token)
+USERS = table(User)
+TOKEN_BYTES = 32  # 43 characters
+
+
+class TokenNameTaken(E2EResetError):
+    """The user has a personal token of this name."""
+
+
+class Entropy(Protocol):
+    """What makes tokens: the module `secrets`, or its like in a test."""
+
+    def token_urlsafe(self, nbytes: int) -> str:
+        """`nbytes` of randomness as URL-safe text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token to be made. `expires_at`, in epoch seconds, is None for a personal token."""
+
+    user_id: str
+    created_at: int
+    expires_at: int | None
+    name: str | None = None
+    bypass_two_factor: bool = False
+
+
+# An account that was switched off since its password was checked gets no row.
+ADD = insert(TOKENS).from_select(
+    ["digest", "user_id", "kind", "name", "bypass_two_factor", "created_at", "expires_at"],
+    select(
+        bindparam("digest", type_=String),
+        USERS.c.id,
+        bindparam("kind", type_=String),
+        bindparam("name", type_=String),
+        bindparam("bypass_two_factor", type_=Boolean),
+        bindparam("created_at", type_=BigInteger),
+        bindparam("expires_at", type_=BigInteger),
+    ).where(USERS.c.id == bindparam("user_id"), USERS.c.active),
+)
+LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
+OWNER = (
+    select(TOKENS.c.user_id)
+    .join(USERS, USERS.c.id == TOKENS.c.user_id)
+    .where(TOKENS.c.digest == bindparam("digest"), LIVE, USERS.c.active)
+)
+DROP = delete(TOKENS).where(
+    TOKENS.c.digest == bindparam("digest"), TOKENS.c.user_id == bindparam("user_id")
+)
+DROP_ALL = delete(TOKENS).where(TOKENS.c.user_id == bindparam("user_id"))
+DROP_EXPIRED = DROP_ALL.where(TOKENS.c.expires_at <= bindparam("now"))
+
+
+def token_digest(token: str) -> str:
+    """base64(SHA-256(token)): the form in which a token is stored and looked up."""
+    data = token.encode("utf-8", "surrogatepass")
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
+
+
+def add_token(session: Session, new: NewToken, entropy: Entropy) -> str | None:
+    """Store a new token and drop the user's expired ones; the token itself is kept nowhere.
+
+    None when the user is not there or not active any more. Raises TokenNameTaken.
+    """
+    token = entropy.token_urlsafe(TOKEN_BYTES)
+    values: dict[str, Any] = {
+        "digest": token_digest(token),
+        "user_id": new.user_id,
+        "kind": LOGIN if new.name is None else PERSONAL,
+        "name": new.name,
+        "bypass_two_factor": new.bypass_two_factor,
+        "created_at": new.created_at,
+        "expires_at": new.expires_at,
+    }
+    run(session, DROP_EXPIRED, {"user_id": new.user_id, "now": new.created_at})
+    try:
+        added = run(session, ADD, values).rowcount
+    except IntegrityError:
+        raise TokenNameTaken(f"The user has a token of the name {new.name!r} already.") from None
+    return token if added else None
+
+
+def find_owner(session: Session, token: str, now: int) -> str | None:
+    """The id of the active user whose live token this is; None when it is nobody's."""
+    return session.execute(OWNER, {"digest": token_digest(token), "now": now}).scalar()
+
+
+def drop_token(session: Session, user_id: str, token: str) -> bool:
+    """End this one sign-in of the user. False when it had ended already."""
+    parameters = {"digest": token_digest(token), "user_id": user_id}
+    return run(session, DROP, parameters).rowcount == 1
+
+
+def drop_tokens(session: Session, user_id: str) -> int:
+    """End every sign-in and personal token of the user; the number of those ended."""
+    return run(session, DROP_ALL, {"user_id": user_id}).rowcount

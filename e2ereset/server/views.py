@@ -1,0 +1,102 @@
+"""`login`, `logout` and `me`, as Rocket.Chat clients know them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flask import Response, request
+
+from e2ereset import Refusal, get_e2ereset
+from e2ereset.errors import InvalidParams, NotSignedIn
+from e2ereset.web import envelope, gates, make_blueprint
+
+from .credentials import Credentials, Resume, read_credentials
+from .people import Person, find_person
+from .sessions import SignedIn, Unauthorized, current_sessions
+
+blueprint = make_blueprint("sessions")
+
+
+@blueprint.post("/login")
+def login() -> Response:
+    """Sign in by password or by a live token."""
+    gates.rate_limit()
+    try:
+        signed_in = _sign_in(_read_form())
+    except Refusal as refusal:
+        return envelope.login_failure(refusal)
+    data = {
+        "userId": signed_in.user_id,
+        "authToken": signed_in.token,
+        "me": _me(signed_in.user_id),
+    }
+    return envelope.success(status="success", data=data)
+
+
+@blueprint.route("/logout", methods=["GET", "POST"])
+def logout() -> Response:
+    """End the sign-in that this request came with."""
+    caller = gates.signed_in()
+    gates.rate_limit()
+    token = request.headers["X-Auth-Token"]
+    current_sessions().sign_out(SignedIn(user_id=caller.account.id, token=token))
+    return envelope.success(status="success", data={"message": "You've been logged out!"})
+
+
+@blueprint.get("/me")
+def me() -> Response:
+    """The caller's own account."""
+    caller = gates.signed_in()
+    gates.rate_limit()
+    return envelope.success(**_me(caller.account.id))
+
+
+def _read_form() -> Credentials | Resume:
+    try:
+        form = read_credentials(gates.read_body())
+    except InvalidParams:
+        raise Unauthorized from None
+    if form is None:
+        raise Unauthorized
+    return form
+
+
+def _sign_in(form: Credentials | Resume) -> SignedIn:
+    if isinstance(form, Resume):
+        return current_sessions().resume(form)
+    address, agent = gates.origin()
+    if form.code is None:
+        form = replace(form, code=gates.proof().code)
+    return current_sessions().sign_in(form, address, agent)
+
+
+def _me(user_id: str) -> dict[str, Any]:
+    with get_e2ereset().transactions.read() as session:
+        person = find_person(session, user_id)
+    if person is None:
+        raise NotSignedIn
+    return profile(person)
+
+
+def profile(person: Person) -> dict[str, Any]:
+    """A user as the `me` of the wire: never a hash, never a key."""
+    services: dict[str, Any] = {"password": {"exists": person.has_password}}
+    if person.email_2fa:
+        services["email2fa"] = {"enabled": True}
+    if person.totp:
+        services["totp"] = {"enabled": True}
+    verified = [address for address, is_verified in person.emails if is_verified]
+    return {
+        "_id": person.user_id,
+        "name": person.name,
+        "username": person.username,
+        "emails": [{"address": address, "verified": ok} for address, ok in person.emails],
+        "roles": list(person.roles),
+        "active": person.active,
+        "settings": {"profile": {}, "preferences": {}, "calendar": {}},
+        "avatarUrl": f"/avatar/{person.username}",
+        "isOAuthUser": False,
+        "services": services,
+        **({"email": verified[0]} if verified else {}),
+    }

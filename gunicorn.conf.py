@@ -1,0 +1,26 @@
+"""Defaults for `gunicorn wsgi:app`; GUNICORN_CMD_ARGS and the command line override them."""
+
+import os
+
+from e2ereset import get_e2ereset
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 4
+timeout = 30
+graceful_timeout = 30
+keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+
+def post_worker_init(worker):
+    """Deliver mail and seal the audit log beside the requests, in each worker."""
+    get_e2ereset(worker.wsgi).background.start()
+
+
+def worker_exit(_server, worker):
+    """Finish the mail that is being delivered."""
+    get_e2ereset(worker.wsgi).background.stop()

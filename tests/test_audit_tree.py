@@ -1,0 +1,80 @@
+from hashlib import sha256
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2ereset.audit.tree import Tree, leaf_hash, node_hash
+
+# The leaves that certificate-transparency implementations share as test vectors.
+VECTORS = [
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
+]
+ROOT_OF_8 = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+
+
+def by_the_book(entries: list[bytes]) -> bytes:
+    """MTH as RFC 9162 section 2.1.1 defines it, by recursion."""
+    n = len(entries)
+    if n == 0:
+        return sha256(b"").digest()
+    if n == 1:
+        return sha256(b"\0" + entries[0]).digest()
+    k = 1
+    while k * 2 < n:
+        k *= 2
+    return sha256(b"\1" + by_the_book(entries[:k]) + by_the_book(entries[k:])).digest()
+
+
+def grown(entries: list[bytes]) -> Tree:
+    tree = Tree()
+    for entry in entries:
+        tree.append(leaf_hash(entry))
+    return tree
+
+
+def test_empty_tree_is_the_hash_of_nothing():
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert Tree().root().hex() == empty
+
+
+def test_one_leaf_is_its_own_root():
+    assert grown([b"a"]).root() == sha256(b"\0a").digest()
+
+
+def test_a_leaf_can_not_pass_for_a_node():
+    left, right = leaf_hash(b"a"), leaf_hash(b"b")
+    assert leaf_hash(left + right) != node_hash(left, right)
+
+
+def test_shared_vector_of_eight_leaves():
+    assert grown([bytes.fromhex(leaf) for leaf in VECTORS]).root().hex() == ROOT_OF_8
+
+
+def test_every_size_up_to_200_is_by_the_book():
+    entries = [str(n).encode() for n in range(200)]
+    tree = Tree()
+    for size, entry in enumerate(entries):
+        assert tree.root() == by_the_book(entries[:size])
+        tree.append(leaf_hash(entry))
+
+
+@given(st.lists(st.binary(max_size=40), max_size=200), st.data())
+def test_batches_of_any_split_grow_one_tree(entries, data):
+    split = data.draw(st.integers(0, len(entries)))
+    first = grown(entries[:split])
+    second = Tree(first.size, list(first.frontier))
+    for entry in entries[split:]:
+        second.append(leaf_hash(entry))
+    assert second.root() == by_the_book(entries)
+
+
+@given(st.integers(0, 300))
+def test_frontier_has_one_hash_for_each_one_in_the_size(size):
+    assert len(grown([b""] * size).frontier) == size.bit_count()
