@@ -1,1 +1,29 @@
-"""Resets E2E keys behind a second factor."""
+"""Resets a user's end-to-end-encryption key behind a second factor.
+
+Wire-compatible with Rocket.Chat's `POST /api/v1/users.resetE2EKey`; a Flask blueprint and the
+second-factor gate behind it.
+"""
+
+from .errors import Refusal
+from .extension import E2EReset
+from .records import Account, Action, Attempt, Caller, Challenge, Receipt
+from .runtime import Runtime, get_e2ereset
+from .services.reset import key_reset
+from .strategies import Strategy
+from .web.gates import two_factor_required
+
+__all__ = [
+    "Account",
+    "Action",
+    "Attempt",
+    "Caller",
+    "Challenge",
+    "E2EReset",
+    "Receipt",
+    "Refusal",
+    "Runtime",
+    "Strategy",
+    "get_e2ereset",
+    "key_reset",
+    "two_factor_required",
+]

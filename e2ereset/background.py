@@ -49,7 +49,6 @@ class Background:
         here = self._here()
         with here.lock:
             if not self.running:
-                here.ended.clear()
                 here.thread = Thread(
                     target=self._run, args=(here,), name="e2ereset-background", daemon=True
                 )
@@ -61,7 +60,7 @@ class Background:
 
     def stop(self, timeout: float | None = None) -> None:
         """Let the tick under way finish, then end; wait `timeout` seconds for it at most."""
-        here = self._here()
+        here = self._by_pid.pop(os.getpid(), Here())
         here.ended.set()
         here.woken.set()
         if here.thread is not None:
@@ -75,8 +74,10 @@ class Background:
 
     def _run(self, here: Here) -> None:
         pause = self._interval
-        while not here.ended.is_set():
-            here.woken.clear()
+        while True:
+            here.woken.clear()  # before the look at `ended`, whose wake must not get lost
+            if here.ended.is_set():
+                return
             try:
                 self._tick()
             except Exception as fault:

@@ -21,7 +21,7 @@ Windows = tuple[tuple[int, int], ...]
 
 BUDGETS = table(Budget)
 NUMBERS = (1, 2, 3)
-NOW = bindparam("now")
+NOW: Any = bindparam("now")
 
 
 def _start(number: int) -> Any:
@@ -94,7 +94,7 @@ class Budgets:
         with self._transactions.begin() as session:
             charge = charge_in(session, account_id, purpose, windows=windows, now=now)
         if charge is None:
-            raise TooManyAttempts(self._wait(account_id, purpose, windows, now))
+            raise TooManyAttempts(self.wait(account_id, purpose, windows, now) or 1)
         return charge
 
     def refund(self, session: Session, charge: Charge) -> None:
@@ -102,17 +102,20 @@ class Budgets:
         starts = {f"charged_{n}": start for n, start in zip(NUMBERS, charge.starts, strict=True)}
         run(session, REFUND, {"account": charge.account_id, "for": charge.purpose, **starts})
 
-    def _wait(self, account_id: str, purpose: str, windows: Windows, now: int) -> int:
+    def wait(self, account_id: str, purpose: str, windows: Windows, now: int) -> int:
+        """Seconds until a charge would be taken again; 0 when one would be taken now."""
         with self._transactions.read() as session:
             row = session.execute(STATE, {"account_id": account_id, "purpose": purpose}).first()
         if row is None:
-            return 1
+            return 0
         waits = [
             start + length - now
-            for start, count, (length, most) in zip(row[:3], row[3:], windows, strict=True)
-            if count >= most
+            for start, count, (length, most) in zip(
+                tuple(row)[:3], tuple(row)[3:], windows, strict=True
+            )
+            if count >= most and start + length > now
         ]
-        return max(1, *waits, 1)
+        return max(waits, default=0)
 
 
 def charge_in(

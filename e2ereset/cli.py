@@ -17,11 +17,11 @@ from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
-from . import audit
+from . import audit, mail
+from .background import Background
 from .errors import E2EResetError
-from .extension import get_e2ereset
+from .runtime import get_e2ereset
 
-PAUSE = 1.0  # seconds between two rounds of `outbox deliver`
 OLD_SCHEMA = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
 
 
@@ -47,6 +47,12 @@ def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "json_output", is_flag=True, help="Print JSON.")(command)
 
 
+def limit(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the option `--limit`."""
+    bounds = click.IntRange(1, 10_000)
+    return click.option("--limit", type=bounds, default=default, show_default=True)
+
+
 def emit(data: Any, lines: Iterable[str], json_output: bool) -> None:
     """Print `data` as JSON, or the `lines` for people to read."""
     if json_output:
@@ -60,6 +66,10 @@ def emit(data: Any, lines: Iterable[str], json_output: bool) -> None:
 def register_commands(app: Flask) -> None:
     """Put our commands under `flask e2ereset` of this app."""
     app.cli.add_command(e2ereset)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return "  ".join("-" if value in (None, "") else str(value) for value in row.values())
 
 
 def _explain(error: DBAPIError) -> str:
@@ -125,18 +135,13 @@ def outbox() -> None:
 
 
 @outbox.command("list")
-@click.option("--limit", default=100, show_default=True, help="At most so many, newest last.")
+@limit(100)
 @as_json
 def list_outbox(limit: int, json_output: bool) -> None:
-    """List the queued mails: never what stands in them."""
-    runtime = get_e2ereset()
-    with runtime.transactions.read() as session:
-        mails = runtime.outbox.listing(session, limit)
-    emit(mails, map(_mail_line, mails), json_output)
-
-
-def _mail_line(mail: dict[str, Any]) -> str:
-    return "  ".join(str(value) for value in mail.values())
+    """List the newest mails, newest last: never what stands in them."""
+    with get_e2ereset().transactions.read() as session:
+        mails = mail.tail(session, limit)
+    emit(mails, map(_line, mails), json_output)
 
 
 @outbox.command("deliver")
@@ -145,17 +150,21 @@ def _mail_line(mail: dict[str, Any]) -> str:
 def deliver(once: bool, json_output: bool) -> None:
     """Deliver mails as they fall due, and seal the audit log, until SIGTERM or Ctrl-C."""
     runtime = get_e2ereset()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    delivered = sealed = 0
-    while True:
-        delivered += runtime.deliverer.deliver()
-        sealed += runtime.sealer.seal()
-        if once or stop.wait(PAUSE):
-            break
+    if not once:
+        _run_until_signal(runtime.background)
+        return
+    delivered, sealed = runtime.deliverer.deliver_due(), runtime.sealer.seal()
     data = {"delivered": delivered, "sealed": sealed}
     emit(data, [f"{delivered} mails delivered, {sealed} audit rows sealed."], json_output)
+
+
+def _run_until_signal(background: Background) -> None:
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    background.start()
+    asked.wait()
+    background.stop()
 
 
 @e2ereset.group("audit", cls=Commands)
@@ -164,13 +173,13 @@ def audit_log() -> None:
 
 
 @audit_log.command("tail")
-@click.option("--limit", default=20, show_default=True, help="How many rows.")
+@limit(20)
 @as_json
 def tail(limit: int, json_output: bool) -> None:
     """Show the newest rows, newest last."""
     with get_e2ereset().transactions.read() as session:
         rows = audit.tail(session, limit)
-    emit(rows, ("  ".join(str(value) for value in row.values()) for row in rows), json_output)
+    emit(rows, map(_line, rows), json_output)
 
 
 @audit_log.command("verify")

@@ -62,7 +62,8 @@ class Permissions:
         A role that the table does not know counts as the highest when it protects somebody, and
         as nothing when somebody leans on it.
         """
-        known = {name: rank for name, rank in session.execute(RANKS, {"roles": [*roles, *others]})}
+        ranks = session.execute(RANKS, {"roles": [*roles, *others]})
+        known = {row.name: row.rank for row in ranks}
         top = session.scalar(TOP_RANK) or 0
         own = max((known.get(role, 0) for role in roles), default=0)
         theirs = max((known.get(role, top) for role in others), default=0)

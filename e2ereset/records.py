@@ -90,6 +90,8 @@ class Attempt:
     action: Action
     now: int
     session: Session
+    address: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

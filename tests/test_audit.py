@@ -1,8 +1,7 @@
 import json
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from threading import Barrier, Event
 
@@ -27,10 +26,10 @@ class Log:
     transactions: Transactions
     keys: KeyRing
 
-    def write(self, *actions: str, **fields) -> None:
+    def write(self, *actions: str, **facts) -> None:
         for action in actions:
             entry = Entry(
-                **{"at": NOW, "caller": "alice", "outcome": "done", **fields}, action=action
+                **{"at": NOW, "caller": "alice", "outcome": "done", **facts}, action=action
             )
             with self.transactions.begin() as session:
                 AuditLog(self.keys, secrets).write(session, entry)
@@ -43,7 +42,8 @@ class Log:
 
     def tamper(self, statement) -> None:
         with self.transactions.begin() as session:
-            statement = text(statement) if isinstance(statement, str) else statement
+            if isinstance(statement, str):
+                statement = text(statement.replace("KEY:", f"{self.keys.newest}\\:"))
             assert session.execute(statement).rowcount > 0
 
     def tamper_schema(self, *statements: str) -> None:
@@ -92,7 +92,7 @@ def sealed(log) -> Log:
 
 
 @pytest.fixture
-def statements(engine) -> Iterator[list[str]]:
+def statements(engine) -> list[str]:
     seen: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
     return seen
@@ -108,11 +108,10 @@ def test_write_is_one_insert(log, statements):
 
 
 def test_write_is_gone_with_its_transaction(log):
-    with pytest.raises(ZeroDivisionError), log.transactions.begin() as session:
-        AuditLog(log.keys, secrets).write(
-            session, Entry(at=NOW, action="reset", caller="alice", outcome="done")
-        )
-        raise ZeroDivisionError
+    entry = Entry(at=NOW, action="reset", caller="alice", outcome="done")
+    with log.transactions.read() as session:
+        AuditLog(log.keys, secrets).write(session, entry)
+        session.rollback()
     assert log.all(AuditRow.id) == []
 
 
@@ -279,9 +278,7 @@ def test_empty_log_is_whole(log):
     assert log.verify() == []
 
 
-@pytest.mark.parametrize(
-    "column", [c.key for c in AuditRow.__table__.c if c.key not in ("id", "position")]
-)
+@pytest.mark.parametrize("column", ["uid", "digest", *(field.name for field in fields(Entry))])
 def test_changed_row_is_found(sealed, column):
     value = 5 if column == "at" else "other"
     sealed.tamper(f"UPDATE e2ereset_audit SET {column} = '{value}' WHERE position = 1")
@@ -381,6 +378,7 @@ def test_genuine_row_copied_is_found(sealed):
         "ALTER TABLE loose RENAME TO e2ereset_audit",
     )
     sealed.tamper(COPY.format("NULL").replace("'new'", "uid"))
+    sealed.tamper("UPDATE e2ereset_audit SET id = 7 WHERE id IS NULL")
     sealed.seal()
     assert sealed.found() == [("row-slipped-in", sealed.uid(1))]
 
@@ -443,13 +441,12 @@ def test_lost_key_is_a_finding_for_every_row_and_head(sealed):
 
 # Garbage
 
-GARBAGE = ["''", "'garbage'", "x'ff00'", "CAST(x'ff' AS TEXT)", "1e300", "-5", "'{key}:ü'"]
+GARBAGE = ["''", "'garbage'", "x'ff00'", "CAST(x'ff' AS TEXT)", "1e300", "-5", "'KEY:ü'"]
 
 
 @pytest.mark.parametrize("value", GARBAGE)
 @pytest.mark.parametrize("column", ["at", "caller", "digest"])
 def test_garbage_in_a_row_is_found(sealed, column, value):
-    value = value.format(key=sealed.keys.newest)
     sealed.tamper(f"UPDATE e2ereset_audit SET {column} = {value} WHERE position = 4")
     assert sealed.found() == [("row-changed", 4), ("root-mismatch", 6)]
 
@@ -457,7 +454,6 @@ def test_garbage_in_a_row_is_found(sealed, column, value):
 @pytest.mark.parametrize("value", GARBAGE)
 @pytest.mark.parametrize("column", ["root", "frontier", "at", "digest"])
 def test_garbage_in_a_head_is_found(sealed, column, value):
-    value = value.format(key=sealed.keys.newest)
     sealed.tamper(f"UPDATE e2ereset_audit_heads SET {column} = {value} WHERE size = 3")
     assert sealed.found() == [("head-changed", 3)]
 
@@ -473,7 +469,6 @@ def test_garbage_as_a_place_is_found(sealed, place, value):
 
 @pytest.mark.parametrize("value", GARBAGE)
 def test_garbage_as_the_mark_is_found(sealed, value):
-    value = value.format(key=sealed.keys.newest)
     sealed.tamper(f"UPDATE e2ereset_audit_sealer SET mark = {value}")
     assert sealed.found() == [("tail-cut", 6)]
 

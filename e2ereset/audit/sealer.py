@@ -84,8 +84,8 @@ class Sealer:
         head is not signed with one of our keys, or rows stand behind it already.
         """
         sealed = 0
-        while self._is_any_waiting():
-            sealed += self._seal_batch()
+        while placed := self._is_any_waiting() and self._seal_batch():
+            sealed += placed
         return sealed
 
     def _is_any_waiting(self) -> bool:

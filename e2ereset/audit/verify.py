@@ -189,7 +189,7 @@ def _mark(session: Session, keys: KeyRing) -> Iterator[Finding]:
             "tail-cut",
             end,
             f"The last head, of size {end}, is not the one that was signed last: the end of the"
-            " log was cut off or rewritten.",
+            " log was cut off or rewritten, or E2ERESET_SECRET_KEYS lost its key.",
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from email.utils import parseaddr
 from typing import Protocol
 
@@ -31,6 +31,23 @@ GIVE_UP_SECONDS = 7 * 24 * 3600
 TOKEN_BYTES = 16
 ID_LENGTH = 32
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """A mail that is ours to send until the lease runs out. Times in epoch seconds."""
+
+    id: int
+    kind: str
+    recipient: str
+    sealed: str = field(repr=False)
+    created_at: int
+    expires_at: int | None
+    attempts: int
+    lease: str
+
+
 OUTBOX = table(OutboxMail)
 WAITING = OUTBOX.alias()
 ANY_DUE = select(OUTBOX.c.id).where(OUTBOX.c.due_at <= bindparam("due_by")).limit(1)
@@ -50,16 +67,7 @@ LEASE = (
         lease=bindparam("token"),
         attempts=OUTBOX.c.attempts + 1,
     )
-    .returning(
-        OUTBOX.c.id,
-        OUTBOX.c.kind,
-        OUTBOX.c.recipient,
-        OUTBOX.c.sealed,
-        OUTBOX.c.created_at,
-        OUTBOX.c.expires_at,
-        OUTBOX.c.attempts,
-        OUTBOX.c.lease,
-    )
+    .returning(*(OUTBOX.c[column.name] for column in fields(Leased)))
 )
 RELEASE = (
     update(OUTBOX)
@@ -69,28 +77,12 @@ RELEASE = (
 PUT_OFF = RELEASE.values(due_at=bindparam("again_at"))
 CLOSE = RELEASE.values(sealed=None, due_at=None, delivered_at=bindparam("sent_at"))
 
-log = logging.getLogger(__name__)
-
 
 class Entropy(Protocol):
     """The randomness used here: the `secrets` module has this shape."""
 
     def token_hex(self, nbytes: int, /) -> str:
         """Random bytes, as twice as many hex digits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """A mail that is ours to send until the lease runs out. Times in epoch seconds."""
-
-    id: int
-    kind: str
-    recipient: str
-    sealed: str = field(repr=False)
-    created_at: int
-    expires_at: int | None
-    attempts: int
-    token: str
 
 
 class Deliverer:
@@ -139,7 +131,7 @@ class Deliverer:
         with self._transactions.begin() as session:
             leased = run(session, LEASE, {"due_by": due_by, "until": until, "token": token})
             row = leased.one_or_none()
-        return None if row is None else Leased(*row)
+        return None if row is None else Leased(**row._asdict())
 
     def _deliver(self, mail: Leased) -> bool:
         now = self._now()
@@ -185,7 +177,7 @@ class Deliverer:
 
     def _end(self, mail: Leased, statement: Update, why: str, **values: int | None) -> None:
         with self._transactions.begin() as session:
-            run(session, statement, {"mail": mail.id, "token": mail.token, "why": why, **values})
+            run(session, statement, {"mail": mail.id, "token": mail.lease, "why": why, **values})
 
     def _now(self) -> int:
         return int(self._clock())

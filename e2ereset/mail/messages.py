@@ -1,7 +1,7 @@
 """Messages: the words of each kind of mail, once, in a text and an HTML layout.
 
-A kind's template sets `subject`, `lead`, `details` and `advice`, and where it has them `code` and
-`notes`; `templates/mail.txt` and `templates/mail.html` lay them out. Usernames, addresses and
+A kind's template sets `subject`, `lead`, `details` and `advice`, and where it has them `code_line`
+and `notes`; `templates/mail.txt` and `templates/mail.html` lay them out. Usernames, addresses and
 user agents come from anybody: they are cleaned before a template sees them, and HTML is escaped.
 """
 
@@ -31,18 +31,23 @@ class Message:
     message_id: str
 
 
-def render(kind: str, facts: Mapping[str, Any], *, now: int, workspace: str) -> tuple[str, str, str]:
+def render(
+    kind: str, facts: Mapping[str, Any], *, now: int, workspace: str
+) -> tuple[str, str, str]:
     """The subject, the plain text and the HTML of a mail that is sent `now` (epoch seconds).
 
-    Raises a Jinja2 error for a kind that has no template, or one whose facts are not all there.
+    Raises TemplateNotFound for a kind that has no template, and UndefinedError or TypeError when a
+    fact is missing or of the wrong type.
     """
     known = {name: _cleaned(value) for name, value in facts.items()}
     known |= {"now": now, "workspace": workspace}
-    words = TEMPLATES.get_template(f"{kind}.jinja").make_module(known)
-    parts = {**known, "words": words}
-    text = TEMPLATES.get_template("mail.txt").render(parts)
-    html = TEMPLATES.get_template("mail.html").render(parts)
-    return plain(str(getattr(words, "subject"))), text, html
+    words = vars(TEMPLATES.get_template(f"{kind}.jinja").make_module(known))
+    words["subject"] = plain(words["subject"])
+    text, html = (
+        TEMPLATES.get_template(layout).render(known, words=words)
+        for layout in ("mail.txt", "mail.html")
+    )
+    return words["subject"], text, html
 
 
 def plain(text: str) -> str:

@@ -22,10 +22,10 @@ DELIVERED, EXPIRED = "delivered", "expired"
 
 OUTBOX = table(OutboxMail)
 STATE = case(
-    (OUTBOX.c.delivered_at.is_not(None), "delivered"),
+    (OUTBOX.c.delivered_at.is_not(None), DELIVERED),
     (OUTBOX.c.lease.is_not(None), "leased"),
     (OUTBOX.c.due_at.is_not(None), "queued"),
-    (OUTBOX.c.outcome == EXPIRED, "expired"),
+    (OUTBOX.c.outcome == EXPIRED, EXPIRED),
     else_="failed",
 )
 # Inline: nobody asks for the id that the database gives, so it is not fetched.

@@ -32,3 +32,6 @@ main = CommandLine(
 )
 for group in GROUPS:
     main.add_command(group)
+
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,4 @@ def identify() -> Caller | None:
         return None
     account, bypasses = found
     address, agent = gates.origin()
-    return Caller(
-        account=account, address=address, agent=agent, bypasses_two_factor=bypasses
-    )
+    return Caller(account=account, address=address, agent=agent, bypasses_two_factor=bypasses)

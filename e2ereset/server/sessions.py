@@ -77,9 +77,7 @@ class Sessions:
         demand = Demand(
             caller=Caller(account=account, address=address, agent=agent),
             proof=Proof(code=credentials.code),
-            action=Action(
-                name="login", target=account.id, phrase=f"sign in as {account.username}"
-            ),
+            action=Action(name="login", target=account.id, phrase=f"sign in as {account.username}"),
             now=now,
             fallback=False,
         )

@@ -1,1 +1,1 @@
-"""."""
+"""The use cases, a module each; they know neither HTTP nor Flask."""

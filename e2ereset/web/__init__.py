@@ -1,1 +1,31 @@
-"""."""
+"""The blueprint: views that are a few lines each, from gates to a use case to the envelope."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from . import envelope, gates
+from .factors import send_email_code
+from .keys import fetch_my_keys, set_keys
+from .reset import reset_e2e_key
+
+
+def make_blueprint(name: str, *, url_prefix: str | None = None) -> Blueprint:
+    """An empty blueprint whose errors are answered in the envelope."""
+    blueprint = Blueprint(name, __name__, url_prefix=url_prefix)
+    envelope.handle_errors(blueprint)
+    blueprint.after_request(gates.add_rate_headers)
+    return blueprint
+
+
+def make_routes(name: str, url_prefix: str) -> Blueprint:
+    """The library's own routes, Rocket.Chat's by name."""
+    blueprint = make_blueprint(name, url_prefix=url_prefix)
+    blueprint.post("/users.resetE2EKey")(reset_e2e_key)
+    blueprint.post("/users.2fa.sendEmailCode")(send_email_code)
+    blueprint.post("/e2e.setUserPublicAndPrivateKeys")(set_keys)
+    blueprint.get("/e2e.fetchMyKeys")(fetch_my_keys)
+    return blueprint
+
+
+__all__ = ["envelope", "gates", "make_blueprint", "make_routes"]

@@ -1,0 +1,208 @@
+"""`E2EReset`: puts the library into a Flask app. Wiring only; all state is the app's."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_sqlalchemy import SQLAlchemy
+from limits import parse
+from sqlalchemy import Engine
+
+from .audit import AuditLog, Sealer
+from .background import Background
+from .cli import register_commands
+from .crypto import KeyRing
+from .errors import SettingsError
+from .mail import Deliverer, Outbox, mailman_send
+from .models import Base
+from .permissions import Permissions
+from .ports import Accounts
+from .records import Caller, Receipt
+from .runtime import Runtime
+from .services.codes import Codes
+from .services.factors import Factors
+from .services.keys import Vault
+from .services.reset import Resets, announce
+from .settings import Settings, load_settings
+from .sql import Transactions
+from .stepup import StepUp
+from .strategies import Strategy, Tools, resolve
+from .web import make_routes
+
+log = logging.getLogger(__name__)
+
+
+class E2EReset:
+    """The extension. Either `E2EReset(app, ...)`, or `E2EReset(...)` and later `init_app(app)`.
+
+    `db`: the host's Flask-SQLAlchemy object, initialised before. `accounts`: its users, see
+    `e2ereset.ports`. `identify`: says in a request who is signed in, None when nobody is.
+    `strategies`: classes that E2ERESET_METHODS may name. `clock` gives epoch seconds, `entropy`
+    is shaped like `secrets`. One object may serve several apps.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        db: SQLAlchemy,
+        accounts: Accounts,
+        identify: Callable[[], Caller | None],
+        url_prefix: str = "/api/v1",
+        name: str = "e2ereset",
+        strategies: Iterable[type[Strategy]] = (),
+        clock: Callable[[], float] = time.time,
+        entropy: Any = secrets,
+    ) -> None:
+        self._db = db
+        self._accounts = accounts
+        self._identify = identify
+        self._url_prefix = url_prefix
+        self._name = name
+        self._strategies = tuple(strategies)
+        self._clock = clock
+        self._entropy = entropy
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Put the routes, tables, commands and services into the app.
+
+        Raises SettingsError or StrategyError where a setting does not fit.
+        """
+        if "sqlalchemy" not in app.extensions:
+            raise SettingsError("Call db.init_app(app) before E2EReset(app, db=db, ...).")
+        if "e2ereset" in app.extensions:
+            raise SettingsError("This app has e2ereset already. Keep one E2EReset for each app.")
+        runtime = self._make(app, load_settings(app.config))
+        app.extensions["e2ereset"] = runtime
+        _add_tables(self._db)
+        app.register_blueprint(make_routes(self._name, self._url_prefix))
+        app.before_request(runtime.start)
+        register_commands(app)
+        if not runtime.settings.two_factor:
+            log.warning("E2ERESET_TWO_FACTOR is off: every signed-in caller can reset keys.")
+
+    def _make(self, app: Flask, settings: Settings) -> Runtime:
+        transactions = Transactions(partial(_engine, app, self._db))
+        keyring = KeyRing(settings.secret_keys)
+        outbox, audit = Outbox(keyring), AuditLog(keyring, self._entropy)
+        tools = Tools(
+            settings=settings,
+            keyring=keyring,
+            outbox=outbox,
+            accounts=self._accounts,
+            entropy=self._entropy,
+        )
+        stepup = StepUp(
+            transactions=transactions,
+            strategies=resolve(settings.methods, tools, registered=self._strategies),
+            settings=settings,
+            audit=audit,
+            outbox=outbox,
+        )
+        return self._assemble(app, transactions, tools, stepup=stepup, audit=audit)
+
+    def _assemble(
+        self,
+        app: Flask,
+        transactions: Transactions,
+        tools: Tools,
+        *,
+        stepup: StepUp,
+        audit: AuditLog,
+    ) -> Runtime:
+        settings, keyring, accounts = tools.settings, tools.keyring, self._accounts
+        permissions = Permissions(transactions)
+        sealer = Sealer(transactions, keyring, clock=self._clock)
+        deliverer = self._deliverer(app, transactions, tools)
+        return Runtime(
+            settings=settings,
+            clock=self._clock,
+            entropy=self._entropy,
+            accounts=accounts,
+            identify=self._identify,
+            limiter=_limiter(app),
+            rate=_rate(settings),
+            transactions=transactions,
+            keyring=keyring,
+            audit=audit,
+            outbox=tools.outbox,
+            permissions=permissions,
+            stepup=stepup,
+            resets=Resets(
+                settings=settings,
+                transactions=transactions,
+                accounts=accounts,
+                permissions=permissions,
+                stepup=stepup,
+                audit=audit,
+                outbox=tools.outbox,
+                after_commit=partial(_announce, app),
+            ),
+            vault=Vault(transactions, accounts),
+            factors=Factors(transactions, tools, stepup, self._clock),
+            codes=Codes(
+                settings=settings, transactions=transactions, accounts=accounts, stepup=stepup
+            ),
+            sealer=sealer,
+            deliverer=deliverer,
+            # Two threads: a mail relay that hangs must not hold up the sealing.
+            background=(Background(deliverer.deliver_due), Background(sealer.seal)),
+        )
+
+    def _deliverer(self, app: Flask, transactions: Transactions, tools: Tools) -> Deliverer:
+        if "mailman" not in app.extensions:
+            from flask_mailman import Mail
+
+            Mail(app)
+        return Deliverer(
+            transactions,
+            tools.keyring,
+            clock=self._clock,
+            entropy=self._entropy,
+            send=mailman_send(app),
+            sender=tools.settings.mail_sender,
+            workspace=tools.settings.workspace,
+        )
+
+
+def _engine(app: Flask, db: SQLAlchemy) -> Engine:
+    with app.app_context():
+        return db.engine
+
+
+def _announce(app: Flask, receipt: Receipt) -> None:
+    announce(app, receipt)
+
+
+def _add_tables(db: SQLAlchemy) -> None:
+    """Copy our tables into the host's metadata, where `create_all` and migrations find them."""
+    for table in Base.metadata.sorted_tables:
+        if table.key not in db.metadata.tables:
+            table.to_metadata(db.metadata)
+
+
+def _limiter(app: Flask) -> Limiter:
+    """The host's own limiter, or one of ours with its configuration (RATELIMIT_...)."""
+    for limiter in app.extensions.get("limiter", ()):
+        return limiter  # type: ignore[no-any-return]
+    app.config.setdefault("RATELIMIT_STORAGE_URI", "memory://")
+    return Limiter(get_remote_address, app=app, auto_check=False)
+
+
+def _rate(settings: Settings) -> Any:
+    try:
+        return parse(settings.rate_limit)
+    except ValueError:
+        raise SettingsError(
+            f"E2ERESET_RATE_LIMIT is {settings.rate_limit!r}. Write it like '10 per minute'."
+        ) from None

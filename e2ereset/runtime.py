@@ -1,0 +1,81 @@
+"""All that one app has of e2ereset, and how its parts are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import Flask, current_app
+from flask_limiter import Limiter
+from limits import RateLimitItem
+
+from .audit import AuditLog, Sealer
+from .background import Background
+from .crypto import KeyRing
+from .errors import SettingsError
+from .mail import Deliverer, Outbox
+from .permissions import Permissions
+from .ports import Accounts
+from .records import Caller
+from .services.codes import Codes
+from .services.factors import Factors
+from .services.keys import Vault
+from .services.reset import Resets
+from .settings import Settings
+from .sql import Transactions
+from .stepup import StepUp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Runtime:
+    """The services of one app; `get_e2ereset()` finds it."""
+
+    settings: Settings
+    clock: Callable[[], float]
+    entropy: Any
+    accounts: Accounts
+    identify: Callable[[], Caller | None]
+    limiter: Limiter
+    rate: RateLimitItem
+    transactions: Transactions
+    keyring: KeyRing
+    audit: AuditLog
+    outbox: Outbox
+    permissions: Permissions
+    stepup: StepUp
+    resets: Resets
+    vault: Vault
+    factors: Factors
+    codes: Codes
+    sealer: Sealer
+    deliverer: Deliverer
+    background: tuple[Background, ...]
+
+    def start(self) -> None:
+        """Start the mail and sealing threads of this process, where the settings want them.
+
+        Safe to call again; a forked worker starts its own. The first request calls it too.
+        """
+        if self.settings.delivery == "thread":
+            for thread in self.background:
+                thread.start()
+
+    def wake(self) -> None:
+        """Deliver what has just been committed, now."""
+        if self.settings.delivery == "thread":
+            for thread in self.background:
+                thread.wake()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """End the threads once their work in hand is done; waits `timeout` seconds for each."""
+        for thread in self.background:
+            thread.stop(timeout)
+
+
+def get_e2ereset(app: Flask | None = None) -> Runtime:
+    """The services of this app, or of the current one. Raises SettingsError when it has none."""
+    runtime = (app or current_app).extensions.get("e2ereset")
+    if runtime is None:
+        raise SettingsError("This app has no e2ereset. Call E2EReset(app, ...) first.")
+    return cast(Runtime, runtime)

@@ -1,0 +1,78 @@
+"""Mailing a code again for the action that waits for one, without telling who exists."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from e2ereset.errors import TooManyAttempts
+from e2ereset.models import EmailChallenge, table
+from e2ereset.ports import Accounts, FindsByEmail
+from e2ereset.records import Account, Action, Attempt
+from e2ereset.settings import Settings
+from e2ereset.sql import Transactions
+from e2ereset.stepup import StepUp
+
+CHALLENGES = table(EmailChallenge)
+NEWEST = (
+    select(CHALLENGES.c.action, CHALLENGES.c.target, CHALLENGES.c.phrase)
+    .where(CHALLENGES.c.account_id == bindparam("account"), CHALLENGES.c.sent_at > bindparam("since"))
+    .order_by(CHALLENGES.c.sent_at.desc())
+    .limit(1)
+)
+
+
+class Codes:
+    """Mails a fresh code for a pending action."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        transactions: Transactions,
+        accounts: Accounts,
+        stepup: StepUp,
+    ) -> None:
+        self._settings = settings
+        self._transactions = transactions
+        self._accounts = accounts
+        self._stepup = stepup
+
+    def resend(self, email_or_username: str, now: int, *, address: str, agent: str) -> bool:
+        """Mail a fresh code for the account's pending action. True when one was queued.
+
+        False without any effect when there is no such account, no pending action, or no sending
+        budget left; the answer to the client is the same. An action is pending while its last
+        code could have lived twice: an expired code can still be asked for again.
+        """
+        with self._transactions.read() as session:
+            account = self._find(session, email_or_username)
+            if account is None or not account.active or not self._stepup.has("email"):
+                return False
+            action = self._pending(session, account, now)
+            if action is None:
+                return False
+            attempt = Attempt(
+                account=account,
+                action=action,
+                now=now,
+                session=session,
+                address=address,
+                agent=agent,
+            )
+            try:
+                return self._stepup.resend(attempt, "email")
+            except TooManyAttempts:
+                return False
+
+    def _find(self, session: Session, name: str) -> Account | None:
+        if "@" not in name:
+            return self._accounts.find(session, name)
+        if isinstance(self._accounts, FindsByEmail):
+            return self._accounts.find_by_email(session, name)
+        return None
+
+    def _pending(self, session: Session, account: Account, now: int) -> Action | None:
+        since = now - 2 * self._settings.email_code_seconds
+        row = session.execute(NEWEST, {"account": account.id, "since": since}).first()
+        return row and Action(name=row.action, target=row.target, phrase=row.phrase)

@@ -1,0 +1,152 @@
+"""The reset of an E2E key: whole or not at all, behind the caller's second factor."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from blinker import Namespace
+from sqlalchemy.orm import Session
+
+from e2ereset.audit import AuditLog
+from e2ereset.errors import NotAllowed, UnknownTarget
+from e2ereset.mail.outbox import Outbox
+from e2ereset.permissions import EDIT_OTHER_USER_E2EE, Permissions
+from e2ereset.ports import Accounts, HoldsKeys, HoldsSessions
+from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
+from e2ereset.settings import Settings
+from e2ereset.sql import Transactions
+from e2ereset.stepup import Passed, StepUp, entry_of
+
+from .keys import drop_key_pair
+
+ACTION = "reset-e2e-key"
+
+key_reset = Namespace().signal("key-reset")
+"""Sent after the commit of a reset, by the app, with `receipt`; a receiver can not undo it."""
+
+log = logging.getLogger(__name__)
+
+
+class Resets:
+    """Resets E2E keys (SPEC 1)."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        transactions: Transactions,
+        accounts: Accounts,
+        permissions: Permissions,
+        stepup: StepUp,
+        audit: AuditLog,
+        outbox: Outbox,
+        after_commit: Callable[[Receipt], None],
+    ) -> None:
+        self._settings = settings
+        self._transactions = transactions
+        self._accounts = accounts
+        self._permissions = permissions
+        self._stepup = stepup
+        self._audit = audit
+        self._outbox = outbox
+        self._after_commit = after_commit
+
+    def reset_key(
+        self, caller: Caller, named: TargetName | None, proof: Proof, now: int
+    ) -> Receipt:
+        """Reset the caller's own key, or with `named` that of another account.
+
+        Naming oneself is an own reset. Raises the refusals of the second factor, NotAllowed when
+        the caller lacks the permission or the target is out of bounds, UnknownTarget.
+        """
+        other = None if named is None or named.names(caller.account) else named
+        demand = Demand(caller=caller, proof=proof, action=self._action(caller, other), now=now)
+        with self._stepup.require(demand) as passed:
+            target = caller.account
+            if other is not None:
+                target = self._permitted_target(passed.session, caller.account, other)
+            if target.federated:
+                raise NotAllowed("Federated users cannot have their E2E key reset")
+            receipt = self._reset(passed, demand, target)
+        self._after_commit(receipt)
+        return receipt
+
+    def demand_for_audit(self, caller: Caller, proof: Proof, now: int) -> Demand:
+        """The demand that refusals before the target is known are recorded under."""
+        return Demand(caller=caller, proof=proof, action=Action(name=ACTION), now=now)
+
+    def _action(self, caller: Caller, other: TargetName | None) -> Action:
+        if other is None:
+            account = caller.account
+            return Action(
+                name=ACTION, target=account.id, phrase=f"reset the E2E key of {account.username}"
+            )
+        self._permissions.seed_once()
+        with self._transactions.read() as session:
+            found = None
+            # Who may not ask gets no look-up: neither the mail nor the time says who exists.
+            if self._permissions.allows(session, caller.account.roles, EDIT_OTHER_USER_E2EE):
+                found = self._find(session, other)
+        target, name = (found.id, found.username) if found else (str(other), str(other))
+        return Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
+
+    def _find(self, session: Session, named: TargetName) -> Account | None:
+        if named.user_id is not None:
+            return self._accounts.get(session, named.user_id)
+        return self._accounts.find(session, named.username or "")
+
+    def _permitted_target(self, session: Session, actor: Account, named: TargetName) -> Account:
+        """The named account. Permission is checked before existence (SPEC 1)."""
+        if not self._permissions.allows(session, actor.roles, EDIT_OTHER_USER_E2EE):
+            raise NotAllowed()
+        target = self._find(session, named)
+        if target is None:
+            raise UnknownTarget()
+        peers = self._settings.peer_resets
+        if not self._permissions.outranks(session, actor.roles, target.roles, peers=peers):
+            raise NotAllowed()
+        return target
+
+    def _reset(self, passed: Passed, demand: Demand, target: Account) -> Receipt:
+        session, now = passed.session, demand.now
+        dropped = drop_key_pair(session, target.id)
+        if isinstance(self._accounts, HoldsKeys):
+            dropped = self._accounts.drop_keys(session, target.id, now) or dropped
+        if isinstance(self._accounts, HoldsSessions):
+            self._accounts.end_sessions(session, target.id)
+        outcome = "reset" if dropped else "nothing-to-reset"
+        self._audit.write(session, entry_of(demand, outcome, passed.method, target=target.id))
+        receipt = Receipt(
+            caller=demand.caller.account,
+            target=target,
+            method=passed.method,
+            at=now,
+            nothing_to_reset=not dropped,
+            address=demand.caller.address,
+            agent=demand.caller.agent,
+        )
+        self._outbox.put(session, "key-reset", target.emails, facts_of(receipt), now=now)
+        return receipt
+
+
+def facts_of(receipt: Receipt) -> dict[str, object]:
+    """What the notice of a reset tells its owner."""
+    return {
+        "username": receipt.target.username,
+        "by": receipt.caller.username,
+        "own": receipt.caller.id == receipt.target.id,
+        "at": receipt.at,
+        "address": receipt.address,
+        "agent": receipt.agent,
+        "nothing_to_reset": receipt.nothing_to_reset,
+    }
+
+
+def announce(sender: object, receipt: Receipt) -> None:
+    """Send `key_reset`. The reset is committed, so a receiver that fails is logged, no more."""
+    for receiver in key_reset.receivers_for(sender):
+        try:
+            receiver(sender, receipt=receipt)
+        except Exception:
+            log.exception("A receiver of key_reset failed; the reset stands.")

@@ -1,0 +1,289 @@
+"""The one place that all proofs pass: choose the method, charge, verify, refund.
+
+The order is what makes it safe. A try is charged and committed before the code is looked at; the
+code is burnt in the transaction of the action that it allows; only then is the charge taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from .audit import AuditLog, Entry
+from .budgets import Budgets, Charge, charge_in
+from .errors import FactorInvalid, FactorRequired, NoFactor, Refusal, TooManyAttempts
+from .mail.outbox import Outbox
+from .records import BYPASS, OFF, Attempt, Challenge, Demand
+from .settings import Settings
+from .sql import Transactions
+from .strategies.base import Strategy
+
+WARNINGS = ((3600, 1), (3600, 1), (86400, 24))  # one mail an hour about a spent budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """The open transaction of an action whose proof was right, and the method that proved it.
+
+    `method` is empty where the account has none and needs none, `bypass` for a token that skips
+    the proof, `off` where the workspace does not check.
+    """
+
+    session: Session
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A try that may be looked at: by this strategy, for this charge; both None: no proof needed."""
+
+    method: str
+    strategy: Strategy | None = None
+    charge: Charge | None = None
+
+
+class StepUp:
+    """Guards actions with the second factor of their caller (SPEC 2)."""
+
+    def __init__(
+        self,
+        *,
+        transactions: Transactions,
+        strategies: tuple[Strategy, ...],
+        settings: Settings,
+        audit: AuditLog,
+        outbox: Outbox,
+    ) -> None:
+        self.budgets = Budgets(transactions)
+        self._transactions = transactions
+        self._strategies = strategies
+        self._settings = settings
+        self._audit = audit
+        self._outbox = outbox
+
+    @contextmanager
+    def require(self, demand: Demand) -> Iterator[Passed]:
+        """Open the action's transaction once the proof is right; do the action in the block.
+
+        What the block writes commits together with the burnt code. A Refusal from the block
+        commits too, with its audit row; any other exception leaves nothing but the charge.
+        Raises FactorRequired, FactorInvalid, TooManyAttempts or NoFactor.
+        """
+        try:
+            admitted = self._admit(demand)
+        except Refusal as refusal:
+            self._refused_before(demand, refusal)
+            raise
+        with self._transactions.keep() as session:
+            try:
+                self._verify(session, demand, admitted)
+                yield Passed(session=session, method=admitted.method)
+            except Refusal as refusal:
+                self._record(session, demand, refusal.code, admitted.method)
+                raise
+
+    def record_refusal(self, demand: Demand, refusal: Refusal) -> None:
+        """Write the audit row of a refusal that came before any proof was asked for."""
+        with self._transactions.begin() as session:
+            self._record(session, demand, refusal.code, demand.proof.method or "")
+
+    def record(self, passed: Passed, demand: Demand, outcome: str) -> None:
+        """Write the audit row of what came after the proof, in its transaction."""
+        self._record(passed.session, demand, outcome, passed.method)
+
+    def resend(self, attempt: Attempt, method: str) -> bool:
+        """Send a fresh challenge in the place of a pending one, within the budgets.
+
+        False when the account has the method no more, or its tries are spent. `attempt.session`
+        is only read. Raises TooManyAttempts when the sending budget is.
+        """
+        strategy = next(s for s in self._strategies if s.name == method)
+        windows = self._settings.verify_windows
+        spent = self.budgets.wait(attempt.account.id, f"verify:{method}", windows, attempt.now)
+        if spent or not strategy.usable(attempt):
+            return False
+        attempt.session.rollback()
+        self._send(attempt, strategy)
+        return True
+
+    def has(self, method: str) -> bool:
+        """Whether the configuration names this method."""
+        return any(strategy.name == method for strategy in self._strategies)
+
+    def _admit(self, demand: Demand) -> Admitted:
+        if not self._settings.two_factor:
+            return Admitted(method=OFF)
+        if demand.caller.bypasses_two_factor and self._settings.bypass_tokens:
+            return Admitted(method=BYPASS)
+        with self._transactions.read() as session:
+            strategy, named = self._choose(attempt_of(demand, session), demand)
+        if strategy is None:
+            return self._without_method(demand)
+        if demand.proof.code is None:
+            raise FactorRequired(**self._challenge(demand, strategy))
+        if not named:
+            raise FactorInvalid(**self._details(demand, strategy))
+        return Admitted(
+            method=strategy.name, strategy=strategy, charge=self._charge(demand, strategy)
+        )
+
+    def _choose(self, attempt: Attempt, demand: Demand) -> tuple[Strategy | None, bool]:
+        """The strategy that serves, and whether it is what the caller named (or named none)."""
+        name = demand.proof.method
+        proper = [s for s in self._strategies if not s.fallback]
+        for strategy in proper:
+            if strategy.name == name and strategy.usable(attempt):
+                return strategy, True
+        fallbacks = [s for s in self._strategies if s.fallback and demand.fallback]
+        for strategy in (*proper, *fallbacks):
+            if strategy.usable(attempt):
+                return strategy, name in (None, strategy.name)
+        return None, False
+
+    def _without_method(self, demand: Demand) -> Admitted:
+        # Signing in is what the password was for: an account without a second factor may.
+        if not demand.fallback or self._settings.without_method == "allow":
+            return Admitted(method="")
+        raise NoFactor()
+
+    def _charge(self, demand: Demand, strategy: Strategy) -> Charge:
+        account = demand.caller.account
+        purpose, windows = f"verify:{strategy.name}", self._settings.verify_windows
+        try:
+            return self.budgets.charge(account.id, purpose, windows, demand.now)
+        except TooManyAttempts as refusal:
+            details = self._details(demand, strategy)
+            raise TooManyAttempts(refusal.retry_after, **details) from None
+
+    def _challenge(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
+        """Start a challenge where none is pending; what the client is told of it."""
+        self._refuse_spent(demand, strategy)
+        with self._transactions.read() as session:
+            attempt = attempt_of(demand, session)
+            pending = strategy.pending(attempt)
+            if pending is None:
+                session.rollback()
+                try:
+                    pending = self._send(attempt, strategy)
+                except TooManyAttempts as refusal:
+                    # Of two requests at once one sends; the other finds what that one has sent.
+                    pending = strategy.pending(attempt)
+                    if pending is None:
+                        details = self._details(demand, strategy)
+                        raise TooManyAttempts(refusal.retry_after, **details) from None
+        return self._told(demand, strategy, pending)
+
+    def _refuse_spent(self, demand: Demand, strategy: Strategy) -> None:
+        """No challenge while no answer to it would be looked at."""
+        wait = self.budgets.wait(
+            demand.caller.account.id,
+            f"verify:{strategy.name}",
+            self._settings.verify_windows,
+            demand.now,
+        )
+        if wait:
+            raise TooManyAttempts(wait, **self._details(demand, strategy))
+
+    def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
+        if strategy.sends:
+            windows = self._settings.send_windows
+            self.budgets.charge(attempt.account.id, f"send:{strategy.name}", windows, attempt.now)
+        with self._transactions.begin() as session:
+            return strategy.challenge(replace(attempt, session=session))
+
+    def _verify(self, session: Session, demand: Demand, admitted: Admitted) -> None:
+        strategy, charge = admitted.strategy, admitted.charge
+        if strategy is None or charge is None:
+            return
+        attempt = attempt_of(demand, session)
+        if strategy.verify(attempt, demand.proof.code or ""):
+            self.budgets.refund(session, charge)
+            return
+        if charge.last:
+            self._warn(session, demand, strategy.name)
+        raise FactorInvalid(**self._details(demand, strategy, session))
+
+    def _details(
+        self, demand: Demand, strategy: Strategy, session: Session | None = None
+    ) -> dict[str, Any]:
+        if session is None:
+            with self._transactions.read() as own:
+                return self._details(demand, strategy, own)
+        pending = strategy.pending(attempt_of(demand, session)) or Challenge()
+        return self._told(demand, strategy, pending, session)
+
+    def _told(
+        self,
+        demand: Demand,
+        strategy: Strategy,
+        challenge: Challenge,
+        session: Session | None = None,
+    ) -> dict[str, Any]:
+        if session is None:
+            with self._transactions.read() as own:
+                return self._told(demand, strategy, challenge, own)
+        attempt = attempt_of(demand, session)
+        listed = [s.name for s in self._strategies if not s.fallback and s.usable(attempt)]
+        return {
+            "method": strategy.name,
+            "codeGenerated": challenge.generated,
+            **challenge.details,
+            "availableMethods": listed,
+        }
+
+    def _refused_before(self, demand: Demand, refusal: Refusal) -> None:
+        method = str(refusal.details.get("method", ""))
+        with self._transactions.begin() as session:
+            self._record(session, demand, refusal.code, method)
+            if isinstance(refusal, TooManyAttempts):
+                self._warn(session, demand, method)
+
+    def _warn(self, session: Session, demand: Demand, method: str) -> None:
+        """Mail the owner that a budget is spent, once an hour at most."""
+        account, caller = demand.caller.account, demand.caller
+        purpose = "mail:budget-exhausted"
+        if charge_in(session, account.id, purpose, windows=WARNINGS, now=demand.now):
+            facts: Mapping[str, Any] = {
+                "username": account.username,
+                "method": method,
+                "at": demand.now,
+                "address": caller.address,
+                "agent": caller.agent,
+            }
+            self._outbox.put(
+                session, "budget-exhausted", account.emails, facts, now=demand.now
+            )
+
+    def _record(self, session: Session, demand: Demand, outcome: str, method: str) -> None:
+        self._audit.write(session, entry_of(demand, outcome, method))
+
+
+def entry_of(demand: Demand, outcome: str, method: str, *, target: str | None = None) -> Entry:
+    """The audit entry of a demand that ended in `outcome`."""
+    caller = demand.caller
+    return Entry(
+        at=demand.now,
+        action=demand.action.name,
+        caller=caller.account.id,
+        target=demand.action.target if target is None else target,
+        method=method,
+        address=caller.address,
+        agent=caller.agent,
+        outcome=outcome,
+    )
+
+
+def attempt_of(demand: Demand, session: Session) -> Attempt:
+    """What a strategy gets to see of a demand."""
+    return Attempt(
+        account=demand.caller.account,
+        action=demand.action,
+        now=demand.now,
+        session=session,
+        address=demand.caller.address,
+        agent=demand.caller.agent,
+    )

@@ -1,0 +1,29 @@
+"""The password as a fallback: its SHA-256 hex, checked by the host."""
+
+from __future__ import annotations
+
+import re
+
+from e2ereset.records import Attempt
+
+from .base import Strategy
+
+SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class PasswordStrategy(Strategy):
+    """The code is the SHA-256 hex of the password, any case; the clear password never passes."""
+
+    name = "password"
+    fallback = True
+
+    def usable(self, attempt: Attempt) -> bool:
+        """Whether the account has a password."""
+        return attempt.account.has_password
+
+    def verify(self, attempt: Attempt, code: str) -> bool:
+        """Whether the host finds the digest right."""
+        digest = code.strip().lower()
+        if not SHA256_HEX.fullmatch(digest):
+            return False
+        return self.tools.accounts.check_password(attempt.session, attempt.account.id, digest)

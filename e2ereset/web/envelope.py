@@ -1,0 +1,117 @@
+"""Answers on the wire, and the only place that knows status numbers.
+
+Bodies and their key order are Rocket.Chat's, to the byte (SPEC 1).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Flask, Response
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from e2ereset.errors import (
+    FactorInvalid,
+    FactorRequired,
+    NotSignedIn,
+    Refusal,
+    TooManyAttempts,
+    TooManyRequests,
+    Unavailable,
+)
+
+RETRY_SECONDS = 5
+STATUS: dict[type[Refusal], int] = {NotSignedIn: 401, TooManyRequests: 429}
+"""The refusals that are not 400."""
+
+HTTP_WORDS = {
+    404: "Resource not found",
+    405: "Method not allowed",
+    413: "The request body is too large",
+}
+
+FACTOR_REFUSALS = (FactorRequired, FactorInvalid, TooManyAttempts)
+
+log = logging.getLogger(__name__)
+
+
+def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer that no cache keeps; `Content-Type` is exactly `application/json`."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    response = Response(text.encode("utf-8", "replace"), status=status)
+    response.headers["Content-Type"] = "application/json"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(headers or {})
+    return response
+
+
+def success(**fields: Any) -> Response:
+    """200 with the fields, and `success` last."""
+    return answer(200, {**fields, "success": True})
+
+
+def unauthorized() -> Response:
+    """401 for a request without a live sign-in."""
+    words = NotSignedIn.reason
+    return answer(401, {"success": False, "error": words, "status": "error", "message": words})
+
+
+def failure(refusal: Refusal) -> Response:
+    """The answer to a refusal."""
+    if isinstance(refusal, NotSignedIn):
+        return unauthorized()
+    body: dict[str, Any] = {"success": False, "error": str(refusal)}
+    if not isinstance(refusal, TooManyRequests):
+        body["errorType"] = refusal.code
+    if refusal.details:
+        body["details"] = refusal.details
+    return answer(STATUS.get(type(refusal), 400), body, _retry(refusal))
+
+
+def login_failure(refusal: Refusal) -> Response:
+    """The answer to a refused sign-in: 401, or the common one where it is about the request."""
+    if isinstance(refusal, TooManyRequests):
+        return failure(refusal)
+    body: dict[str, Any] = {"success": False, "error": refusal.code, "status": "error"}
+    if refusal.details:
+        body["details"] = refusal.details
+    return answer(401, {**body, "message": refusal.words}, _retry(refusal))
+
+
+def unavailable() -> Response:
+    """503: a part that we need is gone; nothing was done."""
+    body = {"success": False, "error": "Service Unavailable"}
+    return answer(503, body, {"Retry-After": str(RETRY_SECONDS)})
+
+
+def handle_errors(scaffold: Flask | Blueprint) -> None:
+    """Answer refusals and faults of these views in the envelope."""
+    scaffold.register_error_handler(Refusal, failure)
+    for fault in (Unavailable, SQLAlchemyError, Exception):
+        scaffold.register_error_handler(fault, _faulty)
+    scaffold.register_error_handler(HTTPException, _http)
+
+
+def _faulty(fault: Exception) -> Response:
+    # The name and the place only: the text of a database error quotes statements and values.
+    log.error("Answered 503: %s", type(fault).__name__, exc_info=None)
+    log.debug("The fault in full", exc_info=fault)
+    return unavailable()
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status >= 500:
+        return unavailable()
+    words = HTTP_WORDS.get(status, error.name)
+    headers = {k: v for k, v in error.get_headers() if k not in ("Content-Type",)}
+    return answer(status, {"success": False, "error": words}, headers)
+
+
+def _retry(refusal: Refusal) -> dict[str, str]:
+    wait = getattr(refusal, "retry_after", None)
+    return {} if wait is None else {"Retry-After": str(wait)}

@@ -1,0 +1,178 @@
+"""What stands between a request and a use case: who, what, how often, with which proof."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
+
+from flask import Response, g, make_response, request
+from marshmallow import Schema, ValidationError
+
+from e2ereset.errors import InvalidParams, NotSignedIn, Refusal, TooManyRequests
+from e2ereset.records import Action, Caller, Demand, Proof
+from e2ereset.runtime import Runtime, get_e2ereset
+
+from . import envelope
+
+P = ParamSpec("P")
+
+JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
+LONGEST_AGENT = 255
+
+
+def origin() -> tuple[str, str]:
+    """Where the request came from: its address and user agent, fit to be stored and mailed."""
+    agent = "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())
+    return request.remote_addr or "", agent[:LONGEST_AGENT]
+
+
+def signed_in() -> Caller:
+    """Who asks. Raises NotSignedIn."""
+    caller = get_e2ereset().identify()
+    if caller is None or not caller.account.active:
+        raise NotSignedIn()
+    return caller
+
+
+def proof() -> Proof:
+    """The second factor that rides on the headers; empty headers count as absent."""
+    return Proof(
+        code=request.headers.get("x-2fa-code") or None,
+        method=request.headers.get("x-2fa-method") or None,
+    )
+
+
+def read_body() -> dict[str, Any]:
+    """The body as an object; an empty one is {} whatever its type says.
+
+    Raises InvalidParams for broken JSON, a repeated key, anything that is no object, and bodies
+    of other types; werkzeug's 413 when it is longer than the setting allows.
+    """
+    request.max_content_length = get_e2ereset().settings.max_body_bytes
+    kind = request.mimetype
+    if kind == FORM_TYPE:
+        return _read_form()
+    raw = request.get_data(cache=False)
+    if not raw:
+        return {}
+    if kind != JSON_TYPE:
+        raise InvalidParams(f"body must be {JSON_TYPE} or {FORM_TYPE}")
+    try:
+        # RecursionError: nested deeper than the parser goes. ValueError: all else that is no JSON.
+        parsed = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise InvalidParams("body must be valid JSON, with no key twice") from None
+    if not isinstance(parsed, dict):
+        raise InvalidParams("body must be object")
+    return parsed
+
+
+def body(schema: Schema) -> dict[str, Any]:
+    """The body that fits the schema. Raises InvalidParams with the first thing that does not."""
+    try:
+        loaded: dict[str, Any] = schema.load(read_body())
+    except ValidationError as error:
+        raise InvalidParams(_first(error.normalized_messages())) from None
+    return loaded
+
+
+def rate_limit() -> None:
+    """Count this request for its address and route. Raises TooManyRequests."""
+    runtime = get_e2ereset()
+    limiter, item = runtime.limiter, runtime.rate
+    if not limiter.enabled:
+        return
+    key = (request.remote_addr or "", f"{request.method} {request.endpoint}")
+    allowed = limiter.limiter.hit(item, *key)
+    stats = limiter.limiter.get_window_stats(item, *key)
+    g.e2ereset_rate_headers = {
+        "X-RateLimit-Limit": str(item.amount),
+        "X-RateLimit-Remaining": str(max(0, stats.remaining)),
+        "X-RateLimit-Reset": str(int(stats.reset_time * 1000)),
+    }
+    if not allowed:
+        raise TooManyRequests(max(1, math.ceil(stats.reset_time - runtime.clock())))
+
+
+def add_rate_headers(response: Response) -> Response:
+    """Tell the client what is left of its request rate."""
+    response.headers.update(g.pop("e2ereset_rate_headers", {}))
+    return response
+
+
+@contextmanager
+def recorded(demand: Demand) -> Iterator[None]:
+    """Write the audit row of a refusal in this block, which is before any proof is asked for."""
+    try:
+        yield
+    except Refusal as refusal:
+        get_e2ereset().stepup.record_refusal(demand, refusal)
+        raise
+
+
+def two_factor_required(
+    action: str,
+    *,
+    target: Callable[..., str] | None = None,
+    phrase: str | None = None,
+) -> Callable[[Callable[P, Any]], Callable[P, Response]]:
+    """Let a view run only behind the second factor of the signed-in caller.
+
+    The proof rides on the same headers, is answered with the same refusals and counted in the
+    same budgets as that of a reset. A mailed code is bound to `action` and to what `target`
+    makes of the view's arguments. `phrase` completes "to ..." in its mail. The code is burnt
+    before the view runs, whatever comes of the view.
+    """
+
+    def decorate(view: Callable[P, Any]) -> Callable[P, Response]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+            runtime = get_e2ereset()
+            try:
+                caller = signed_in()
+                bound = target(*args, **kwargs) if target else ""
+                words = phrase or f"{action.replace('-', ' ')} {bound}".strip()
+                _prove(runtime, caller, Action(name=action, target=bound, phrase=words))
+            except Refusal as refusal:
+                return add_rate_headers(envelope.failure(refusal))
+            return add_rate_headers(make_response(view(*args, **kwargs)))
+
+        return guarded
+
+    return decorate
+
+
+def _prove(runtime: Runtime, caller: Caller, action: Action) -> None:
+    demand = Demand(caller=caller, proof=proof(), action=action, now=int(runtime.clock()))
+    with recorded(demand):
+        rate_limit()
+    try:
+        with runtime.stepup.require(demand) as passed:
+            runtime.stepup.record(passed, demand, "passed")
+    finally:
+        runtime.wake()
+
+
+def _read_form() -> dict[str, Any]:
+    fields = request.form
+    if request.files or any(len(values) > 1 for _, values in fields.lists()):
+        raise InvalidParams("body must not have a field twice")
+    return fields.to_dict()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+def _first(messages: Mapping[str, Any]) -> str:
+    field, found = next(iter(messages.items()))
+    words = found[0] if isinstance(found, list) else str(found)
+    if words == Schema.error_messages.get("required") or "Missing data" in words:
+        return f"must have required property '{field}'"
+    return words

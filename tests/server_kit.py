@@ -1,0 +1,119 @@
+"""Fixtures for the tests of the standalone server: its bare database, and the whole app."""
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from e2ereset import models as library
+from e2ereset.passwords import PasswordHasher
+from e2ereset.permissions import seed
+from e2ereset.server import models as server
+from e2ereset.server.accounts import ServerAccounts
+from e2ereset.server.app import create_app
+from e2ereset.server.database import tune
+
+NOW = 1_800_000_000
+HASHER = PasswordHasher(4)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """The bare database, with all tables and the first roles and permissions."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'test.sqlite3'}")
+    tune(engine)
+    library.Base.metadata.create_all(engine)
+    server.Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        seed(connection)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine):
+    """A session on the bare database; what a test wants kept, it commits."""
+    with Session(engine) as session:
+        yield session
+
+
+@pytest.fixture
+def accounts():
+    """The server's accounts, with the cheapest password hash."""
+    return ServerAccounts(HASHER)
+
+
+def make_user(session, username="bob", **facts):
+    """Add a user with its roles and addresses; an address ending in ! is not verified."""
+    roles, emails = facts.pop("roles", ["user"]), facts.pop("emails", [])
+    facts = {"password_hash": None, "active": True, "kind": "user"} | facts
+    user = server.User(
+        id=f"id-of-{username}",
+        username=username,
+        username_key=username.casefold(),
+        name=username,
+        created_at=NOW,
+        roles=[server.UserRole(role=role) for role in roles],
+        emails=[
+            server.Email(
+                address=mail.rstrip("!"),
+                address_key=mail.rstrip("!").casefold(),
+                verified=not mail.endswith("!"),
+            )
+            for mail in emails
+        ],
+        **facts,
+    )
+    session.add(user)
+    session.flush()
+    return user
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self):
+        self.now = NOW
+
+    def __call__(self):
+        return float(self.now)
+
+
+@pytest.fixture
+def clock():
+    """The clock of the server under test."""
+    return Clock()
+
+
+@pytest.fixture
+def config(tmp_path):
+    """The configuration of the server under test: no rate limit, the cheapest password hash."""
+    return {
+        "TESTING": True,
+        "SECRET_KEY": "a key for tests only",
+        "SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path / 'test.sqlite3'}",
+        "MAIL_BACKEND": "locmem",
+        "RATELIMIT_ENABLED": False,
+        "E2ERESET_SERVER_BCRYPT_COST": 4,
+    }
+
+
+@pytest.fixture
+def make_server(tmp_path, monkeypatch, clock):
+    """Makes servers whose instance folder is empty, and whose database has no tables yet."""
+    monkeypatch.setenv("E2ERESET_INSTANCE", str(tmp_path / "instance"))
+    made = []
+
+    def make(config):
+        made.append(create_app(config, clock=clock))
+        return made[-1]
+
+    yield make
+    for app in made:
+        with app.app_context():
+            server.db.engine.dispose()
+
+
+@pytest.fixture
+def app(make_server, config, engine):
+    """The server over a database with all its tables."""
+    return make_server(config)

@@ -1,0 +1,413 @@
+"""Delivery: leases, failures and ends, with a real database and a real SMTP server."""
+
+import logging
+import secrets
+import socket
+from email import message_from_bytes
+from email.policy import default
+from threading import Barrier, Thread
+
+import pytest
+from aiosmtpd.controller import Controller
+from flask import Flask
+from flask_mailman import Mail
+from flask_mailman.backends.smtp import EmailBackend
+from sqlalchemy import create_engine, select
+
+from e2ereset.crypto import KeyRing
+from e2ereset.mail.delivery import GIVE_UP_SECONDS, LEASE_SECONDS, OUTBOX, Deliverer
+from e2ereset.mail.messages import Message
+from e2ereset.mail.outbox import Outbox, tail
+from e2ereset.mail.transport import mailman_send
+from e2ereset.models import Base
+from e2ereset.sql import Transactions
+
+START = 1_767_225_600
+KEYS = KeyRing(["a secret key of the tests"])
+CODE = {
+    "username": "bob",
+    "phrase": "reset the E2E key of bob",
+    "code": "123-456",
+    "expires_at": START + 600,
+    "address": "192.0.2.7",
+    "agent": "Curl/8.1",
+}
+HELLO = Message(
+    sender="Schlüssel <keys@chat.example>",
+    recipient="bob@example.org",
+    subject="Grüße an bob",
+    text="Hällo bob,\n\n123-456\n",
+    html="<p>Hällo bob</p>\n",
+    message_id="<1@chat.example>",
+)
+
+
+class Clock:
+    def __init__(self):
+        self.now = START
+
+    def __call__(self):
+        return float(self.now)
+
+
+class SmtpServer(Controller):
+    """Keeps the mails it gets. Its port refuses connections until it is started."""
+
+    def __init__(self):
+        self.mails, self.refuses = [], False
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        super().__init__(self, "127.0.0.1", self.socket.getsockname()[1])
+
+    def _create_server(self):
+        return self.loop.create_server(self._factory_invoker, sock=self.socket)
+
+    async def handle_DATA(self, server, session, envelope):
+        if self.refuses:
+            return "554 123-456 is not for bob@example.org"
+        self.mails.append(message_from_bytes(envelope.content, policy=default))
+        return "250 OK"
+
+    def close(self):
+        if self._thread:
+            self.stop()
+        self.loop.close()
+        self.socket.close()
+
+
+class Desk:
+    """An outbox, its clock, and deliverers for it."""
+
+    def __init__(self, path, app):
+        self.path, self.app = path, app
+        self.clock, self.engines = Clock(), []
+        self.store = self.connect()
+        Base.metadata.create_all(self.store.engine)
+
+    def connect(self):
+        engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": 30})
+        self.engines.append(engine)
+        return Transactions(lambda: engine)
+
+    def deliverer(self, **options):
+        parts = {
+            "clock": self.clock,
+            "entropy": secrets,
+            "send": mailman_send(self.app),
+            "sender": "Keys <keys@chat.example>",
+            "workspace": "chat.example",
+        }
+        return Deliverer(self.connect(), KEYS, **{**parts, **options})
+
+    def put(self, *recipients, kind="code", facts=CODE, expires_at=None):
+        with self.store.begin() as session:
+            Outbox(KEYS).put(
+                session, kind, recipients, facts, now=self.clock.now, expires_at=expires_at
+            )
+
+    def rows(self):
+        with self.store.read() as session:
+            return session.execute(select(OUTBOX).order_by(OUTBOX.c.id)).all()
+
+    def states(self):
+        with self.store.read() as session:
+            return [mail["state"] for mail in tail(session, 100)]
+
+
+@pytest.fixture
+def smtp():
+    server = SmtpServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def app(smtp):
+    app = Flask(__name__)
+    app.config.update(MAIL_BACKEND="smtp", MAIL_SERVER="127.0.0.1", MAIL_PORT=smtp.port)
+    Mail(app)
+    return app
+
+
+@pytest.fixture
+def desk(tmp_path, app):
+    desk = Desk(tmp_path / "mail.sqlite3", app)
+    yield desk
+    for engine in desk.engines:
+        engine.dispose()
+
+
+def refuse(message):
+    raise ConnectionRefusedError(f"{message.recipient} {message.text}")
+
+
+def test_a_due_mail_arrives_with_text_and_html(desk, smtp):
+    smtp.start()
+    desk.put("bob@example.org")
+    assert desk.deliverer().deliver_due() == 1
+    [mail] = smtp.mails
+    assert (mail["From"], mail["To"]) == ("Keys <keys@chat.example>", "bob@example.org")
+    assert mail["Subject"] == "Your code to reset the E2E key of bob"
+    assert "123-456" in mail.get_body(("plain",)).get_content()
+    assert "<strong>123-456</strong>" in mail.get_body(("html",)).get_content()
+
+
+def test_a_delivered_mail_is_closed_and_its_body_gone(desk, smtp):
+    smtp.start()
+    desk.put("bob@example.org")
+    desk.deliverer().deliver_due()
+    [row] = desk.rows()
+    assert (row.sealed, row.due_at, row.lease) == (None, None, None)
+    assert (row.delivered_at, row.outcome, row.attempts) == (START, "delivered", 1)
+
+
+def test_a_delivered_mail_is_not_sent_again(desk, smtp):
+    smtp.start()
+    desk.put("bob@example.org")
+    desk.deliverer().deliver_due()
+    desk.clock.now += GIVE_UP_SECONDS
+    assert desk.deliverer().deliver_due() == 0
+    assert len(smtp.mails) == 1
+
+
+def test_an_empty_outbox_writes_nothing(desk):
+    other = desk.connect()
+    with other.begin() as session:
+        session.execute(OUTBOX.delete())  # holds SQLite's write lock
+        assert desk.deliverer().deliver_due() == 0
+
+
+def test_a_server_that_is_down_delays_the_mail(desk, smtp):
+    desk.put("bob@example.org")
+    deliverer = desk.deliverer()
+    assert deliverer.deliver_due() == 0
+    [row] = desk.rows()
+    assert (row.outcome, row.due_at) == ("ConnectionRefusedError", START + 5)
+    smtp.start()
+    assert deliverer.deliver_due() == 0  # not due yet
+    desk.clock.now += 60
+    assert deliverer.deliver_due() == 1
+    assert len(smtp.mails) == 1
+
+
+def test_pauses_double_up_to_a_quarter_of_an_hour(desk):
+    desk.put("bob@example.org")
+    deliverer, pauses = desk.deliverer(send=refuse), []
+    for _ in range(10):
+        deliverer.deliver_due()
+        [row] = desk.rows()
+        pauses.append(row.due_at - desk.clock.now)
+        desk.clock.now = row.due_at
+    assert pauses == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
+
+
+def test_a_mail_is_given_up_after_a_week_and_its_body_gone(desk):
+    desk.put("bob@example.org")
+    desk.clock.now += GIVE_UP_SECONDS
+    desk.deliverer(send=refuse).deliver_due()
+    [row] = desk.rows()
+    assert (row.sealed, row.due_at, row.delivered_at) == (None, None, None)
+    assert row.outcome == "gave up: ConnectionRefusedError"
+    assert desk.states() == ["failed"]
+
+
+def test_a_failure_is_kept_and_logged_without_its_text(desk, smtp, caplog):
+    smtp.start()
+    smtp.refuses = True
+    desk.put("bob@example.org")
+    with caplog.at_level(logging.INFO, "e2ereset"):
+        desk.deliverer().deliver_due()
+    [row] = desk.rows()
+    assert row.outcome == "SMTPDataError"
+    assert "123-456" not in caplog.text
+    assert "bob@example.org" not in caplog.text
+
+
+def test_an_expired_code_is_never_sent_and_its_body_gone(desk, smtp):
+    smtp.start()
+    desk.put("bob@example.org", expires_at=START + 600)
+    desk.clock.now += 600
+    assert desk.deliverer().deliver_due() == 0
+    assert smtp.mails == []
+    [row] = desk.rows()
+    assert (row.sealed, row.due_at, row.outcome) == (None, None, "expired")
+    assert desk.states() == ["expired"]
+
+
+def test_a_code_that_fails_is_due_when_it_expires_at_the_latest(desk):
+    desk.put("bob@example.org", expires_at=START + 3)
+    desk.deliverer(send=refuse).deliver_due()
+    assert desk.rows()[0].due_at == START + 3
+
+
+@pytest.mark.parametrize(
+    ("broken", "outcome"),
+    [
+        ({"sealed": "0000:AAAA"}, "UnknownKey"),
+        ({"sealed": "no box at all"}, "UnknownKey"),
+        ({"recipient": "mallory@example.org"}, "UnknownKey"),
+        (
+            {"sealed": Outbox(KEYS)._keys.seal("outbox", "code\na@example.org", "[")},
+            "JSONDecodeError",
+        ),
+        ({"kind": "no-such-kind"}, "UnknownKey"),
+    ],
+)
+def test_a_mail_that_can_not_be_opened_fails_alone(desk, smtp, broken, outcome):
+    smtp.start()
+    desk.put("a@example.org", "b@example.org")
+    with desk.store.begin() as session:
+        session.execute(OUTBOX.update().where(OUTBOX.c.id == 1).values(**broken))
+    assert desk.deliverer().deliver_due() == 1
+    assert [mail["To"] for mail in smtp.mails] == ["b@example.org"]
+    assert desk.rows()[0].outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "outcome"),
+    [("no-such-kind", CODE, "TemplateNotFound"), ("code", {}, "UndefinedError")],
+)
+def test_a_mail_that_can_not_be_rendered_fails_alone(desk, smtp, kind, facts, outcome):
+    smtp.start()
+    desk.put("a@example.org", kind=kind, facts=facts)
+    desk.put("b@example.org")
+    assert desk.deliverer().deliver_due() == 1
+    assert desk.rows()[0].outcome == outcome
+
+
+def test_a_mail_is_leased_and_no_transaction_is_open_while_it_is_sent(desk):
+    seen = []
+
+    def send(message):
+        with desk.connect().begin() as session:  # would wait for a writer
+            session.execute(OUTBOX.update().values(attempts=OUTBOX.c.attempts))
+        seen.append((desk.rows()[0].due_at, desk.states()))
+
+    desk.put("bob@example.org")
+    desk.deliverer(send=send).deliver_due()
+    assert seen == [(START + LEASE_SECONDS, ["leased"])]
+
+
+def test_a_leased_mail_is_left_alone_until_the_lease_runs_out(desk, smtp):
+    smtp.start()
+    desk.put("bob@example.org")
+    assert desk.deliverer()._lease(START)  # and its process is killed
+    desk.clock.now += LEASE_SECONDS - 1
+    assert desk.deliverer().deliver_due() == 0
+    desk.clock.now += 1
+    assert desk.deliverer().deliver_due() == 1
+
+
+def test_a_deliverer_that_lost_its_lease_does_not_touch_the_mail(desk):
+    sent = []
+
+    def dawdle(message):
+        desk.clock.now += LEASE_SECONDS
+        desk.deliverer(send=sent.append).deliver_due()
+        raise TimeoutError
+
+    desk.put("bob@example.org")
+    desk.deliverer(send=dawdle).deliver_due()
+    assert len(sent) == 1
+    [row] = desk.rows()
+    assert (row.outcome, row.due_at) == ("delivered", None)
+
+
+def test_a_repeated_mail_has_the_same_message_id_and_another_mail_another(desk):
+    sent = []
+    desk.put("a@example.org", "b@example.org")
+    desk.deliverer(send=sent.append).deliver_due()
+    with desk.store.begin() as session:
+        session.execute(OUTBOX.delete())
+    desk.put("a@example.org")
+    desk.deliverer(send=sent.append).deliver_due()
+    first, second, again = (message.message_id for message in sent)
+    assert first == again != second
+    assert first.endswith("@chat.example>")
+
+
+def test_a_call_ends_though_the_server_hangs(desk):
+    def hang(message):
+        desk.clock.now += 30
+        raise TimeoutError
+
+    desk.put(*(f"{n}@example.org" for n in range(5)))
+    desk.deliverer(send=hang).deliver_due()
+    assert [row.attempts for row in desk.rows()] == [1] * 5
+
+
+def test_two_deliverers_send_every_mail_once(desk):
+    desk.put(*(f"{n}@example.org" for n in range(30)))
+    sent, counts, barrier = [], [], Barrier(2)
+
+    def work(deliverer):
+        barrier.wait()
+        counts.append(deliverer.deliver_due())
+
+    threads = [Thread(target=work, args=(desk.deliverer(send=sent.append),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(counts) == len(sent) == len({message.recipient for message in sent}) == 30
+    assert set(desk.states()) == {"delivered"}
+
+
+def test_a_message_keeps_its_id_and_says_that_a_machine_wrote_it(app, smtp):
+    smtp.start()
+    mailman_send(app)(HELLO)
+    [mail] = smtp.mails
+    assert mail["Message-ID"] == "<1@chat.example>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Subject"] == "Grüße an bob"
+    assert mail.get_content_type() == "multipart/alternative"
+    text, html = (part.get_content().replace("\r\n", "\n") for part in mail.iter_parts())
+    assert (text, html) == (HELLO.text, HELLO.html)
+
+
+def test_a_message_is_sent_from_a_thread_of_its_own(app, smtp):
+    smtp.start()
+    thread = Thread(target=mailman_send(app), args=(HELLO,))
+    thread.start()
+    thread.join()
+    assert len(smtp.mails) == 1
+
+
+@pytest.mark.parametrize(("setting", "seconds"), [(None, 30), (7, 7)])
+def test_an_smtp_dialogue_is_bounded_in_time(app, setting, seconds):
+    class Shown(EmailBackend):
+        def open(self):
+            raise TimeoutError(self.timeout)
+
+    app.config.update(MAIL_BACKEND=Shown, MAIL_TIMEOUT=setting)
+    Mail(app)
+    with pytest.raises(TimeoutError, match=f"^{seconds}$"):
+        mailman_send(app)(HELLO)
+
+
+def test_a_server_that_says_nothing_is_a_failure(app, smtp):
+    smtp.socket.listen()
+    app.config.update(MAIL_TIMEOUT=0.05)
+    Mail(app)
+    with pytest.raises(OSError, match="timed out"):
+        mailman_send(app)(HELLO)
+
+
+def test_a_server_that_is_gone_before_the_goodbye_has_the_mail(app, smtp):
+    async def hang_up(server, session, envelope, *args):
+        server.transport.abort()
+
+    smtp.handle_QUIT = hang_up
+    smtp.start()
+    mailman_send(app)(HELLO)
+    assert len(smtp.mails) == 1
+
+
+@pytest.mark.parametrize("backend", ["locmem", "file", "console", "dummy"])
+def test_every_backend_of_flask_mailman_takes_a_message(backend, tmp_path, capsys):
+    app = Flask(__name__)
+    app.config.update(MAIL_BACKEND=backend, MAIL_FILE_PATH=str(tmp_path))
+    Mail(app)
+    mailman_send(app)(HELLO)
+    kept = capsys.readouterr().out + "".join(path.read_text() for path in tmp_path.iterdir())
+    assert ("Message-ID: <1@chat.example>" in kept) == (backend in ("file", "console"))

@@ -1,0 +1,58 @@
+"""The migrations of the server: one line, up to the tables of the models and down to nothing."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import inspect, select
+
+from e2ereset.models import RolePermission
+from e2ereset.server.database import migrations_folder
+from e2ereset.server.models import db
+
+
+@pytest.fixture
+def migrated(make_server, config):
+    """An app context over a database that was upgraded from nothing."""
+    with make_server(config).app_context():
+        upgrade()
+        yield
+
+
+def test_there_is_one_head():
+    assert len(ScriptDirectory(migrations_folder()).get_heads()) == 1
+
+
+def test_an_upgraded_database_is_what_the_models_say(migrated):
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, db.metadata) == []
+
+
+def test_partial_indexes_keep_their_conditions(migrated):
+    inspector = inspect(db.engine)
+    for table in ("e2ereset_outbox", "e2ereset_audit"):
+        indexes = inspector.get_indexes(table)
+        assert any(index.get("dialect_options", {}).get("sqlite_where") for index in indexes)
+
+
+def test_an_upgraded_database_has_the_first_permissions(migrated):
+    grants = select(RolePermission.permission, RolePermission.role)
+    with db.engine.connect() as connection:
+        assert ("edit-other-user-e2ee", "admin") in set(map(tuple, connection.execute(grants)))
+
+
+def test_upgrading_again_changes_nothing(migrated):
+    upgrade()
+
+
+def test_a_downgrade_to_the_base_leaves_no_table(migrated):
+    downgrade(revision="base")
+    assert inspect(db.engine).get_table_names() == ["alembic_version"]
+
+
+def test_a_way_down_is_a_way_up_again(migrated):
+    downgrade(revision="base")
+    upgrade()
+    assert "e2ereset_key_pairs" in inspect(db.engine).get_table_names()
