@@ -18,9 +18,9 @@ limit_request_field_size = 8190
 
 def post_worker_init(worker):
     """Deliver mail and seal the audit log beside the requests, in each worker."""
-    get_e2ereset(worker.wsgi).background.start()
+    get_e2ereset(worker.wsgi).start()
 
 
 def worker_exit(_server, worker):
     """Finish the mail that is being delivered."""
-    get_e2ereset(worker.wsgi).background.stop()
+    get_e2ereset(worker.wsgi).stop(timeout=graceful_timeout)

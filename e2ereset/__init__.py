@@ -6,7 +6,7 @@ second-factor gate behind it.
 
 from .errors import Refusal
 from .extension import E2EReset
-from .records import Account, Action, Attempt, Caller, Challenge, Receipt
+from .records import Account, Action, Attempt, Caller, Challenge, Proof
 from .runtime import Runtime, get_e2ereset
 from .services.reset import key_reset
 from .strategies import Strategy
@@ -19,7 +19,7 @@ __all__ = [
     "Caller",
     "Challenge",
     "E2EReset",
-    "Receipt",
+    "Proof",
     "Refusal",
     "Runtime",
     "Strategy",

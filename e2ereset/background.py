@@ -30,7 +30,7 @@ class Background:
     seconds; waking does not shorten that pause.
     """
 
-    def __init__(self, tick: Callable[[], None], *, interval: float = 1.0) -> None:
+    def __init__(self, tick: Callable[[], object], *, interval: float = 1.0) -> None:
         self._tick = tick
         self._interval = interval
         self._by_pid: dict[int, Here] = {}

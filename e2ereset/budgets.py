@@ -109,13 +109,9 @@ class Budgets:
         if row is None:
             return 0
         waits = [
-            start + length - now
-            for start, count, (length, most) in zip(
-                tuple(row)[:3], tuple(row)[3:], windows, strict=True
-            )
-            if count >= most and start + length > now
+            row[i] + length - now for i, (length, most) in enumerate(windows) if row[i + 3] >= most
         ]
-        return max(waits, default=0)
+        return max(0, *waits) if waits else 0
 
 
 def charge_in(
@@ -128,5 +124,6 @@ def charge_in(
     row = CHARGE(session, parameters).first()
     if row is None:
         return None
-    last = any(count >= most for count, (_, most) in zip(row[3:], windows, strict=True))
+    counts: tuple[int, ...] = tuple(row)[3:]
+    last = any(count >= most for count, (_, most) in zip(counts, windows, strict=True))
     return Charge(account_id=account_id, purpose=purpose, starts=tuple(row[:3]), last=last)

@@ -18,9 +18,8 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
 from . import audit, mail
-from .background import Background
 from .errors import E2EResetError
-from .runtime import get_e2ereset
+from .runtime import Runtime, get_e2ereset
 
 OLD_SCHEMA = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
 
@@ -151,20 +150,21 @@ def deliver(once: bool, json_output: bool) -> None:
     """Deliver mails as they fall due, and seal the audit log, until SIGTERM or Ctrl-C."""
     runtime = get_e2ereset()
     if not once:
-        _run_until_signal(runtime.background)
+        _run_until_signal(runtime)
         return
     delivered, sealed = runtime.deliverer.deliver_due(), runtime.sealer.seal()
     data = {"delivered": delivered, "sealed": sealed}
     emit(data, [f"{delivered} mails delivered, {sealed} audit rows sealed."], json_output)
 
 
-def _run_until_signal(background: Background) -> None:
+def _run_until_signal(runtime: Runtime) -> None:
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
-    background.start()
+    for thread in runtime.background:
+        thread.start()
     asked.wait()
-    background.stop()
+    runtime.stop()
 
 
 @e2ereset.group("audit", cls=Commands)

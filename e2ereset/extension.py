@@ -196,7 +196,7 @@ def _limiter(app: Flask) -> Limiter:
     for limiter in app.extensions.get("limiter", ()):
         return limiter  # type: ignore[no-any-return]
     app.config.setdefault("RATELIMIT_STORAGE_URI", "memory://")
-    return Limiter(get_remote_address, app=app, auto_check=False)
+    return Limiter(get_remote_address, app=app)
 
 
 def _rate(settings: Settings) -> Any:

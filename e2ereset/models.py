@@ -219,5 +219,3 @@ class AuditSealer(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     sealed_at: Mapped[Epoch]
     mark: Mapped[str] = mapped_column(String(80))
-
-

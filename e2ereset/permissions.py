@@ -50,9 +50,7 @@ class Permissions:
 
     def allows(self, session: Session, roles: Sequence[str], permission: str) -> bool:
         """Whether one of the roles holds the permission."""
-        return bool(
-            session.scalar(ALLOWS, {"permission": permission, "roles": list(roles)})
-        )
+        return bool(session.scalar(ALLOWS, {"permission": permission, "roles": list(roles)}))
 
     def outranks(
         self, session: Session, roles: Sequence[str], others: Sequence[str], *, peers: bool
@@ -117,5 +115,3 @@ def seed(connection: Connection) -> None:
         if ADD_PERMISSION(connection, {"name": permission}).rowcount:
             for role in SEED_GRANTS[permission]:
                 GRANT(connection, {"permission": permission, "role": role})
-
-

@@ -39,7 +39,7 @@ class Passed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A try that may be looked at: by this strategy, for this charge; both None: no proof needed."""
+    """A try that may be looked at. Strategy and charge are None where no proof is needed."""
 
     method: str
     strategy: Strategy | None = None
@@ -254,9 +254,7 @@ class StepUp:
                 "address": caller.address,
                 "agent": caller.agent,
             }
-            self._outbox.put(
-                session, "budget-exhausted", account.emails, facts, now=demand.now
-            )
+            self._outbox.put(session, "budget-exhausted", account.emails, facts, now=demand.now)
 
     def _record(self, session: Session, demand: Demand, outcome: str, method: str) -> None:
         self._audit.write(session, entry_of(demand, outcome, method))

@@ -1,3 +1,3 @@
 """Fixtures that several test modules share."""
 
-from server_kit import accounts, engine, session  # noqa: F401
+from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401

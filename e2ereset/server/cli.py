@@ -16,11 +16,17 @@ class CommandLine(OneLineErrors, FlaskGroup):
     """Flask's own command line over our app, with our errors in one line."""
 
 
+class Unusable(NoAppException):
+    """The server's settings refuse to start; `--help` works nevertheless."""
+
+    exit_code = 1
+
+
 def _load_app() -> Flask:
     try:
         return create_app()
     except E2EResetError as error:
-        raise NoAppException(str(error)) from None
+        raise Unusable(str(error)) from None
 
 
 main = CommandLine(

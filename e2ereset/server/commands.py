@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,7 +63,7 @@ def add(name: str, password_stdin: bool, json_output: bool, **facts: Any) -> Non
 
 
 def _read_digest() -> str:
-    line = click.get_text_stream("stdin").readline().rstrip("\r\n")
+    line = sys.stdin.readline().rstrip("\r\n")
     if not line:
         raise click.ClickException("There is no password on standard input.")
     return PasswordHasher.digest(line)

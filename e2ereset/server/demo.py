@@ -11,12 +11,14 @@ from typing import Any
 import click
 import pyotp
 from flask import current_app
+from flask.cli import with_appcontext
 
-from e2ereset import Runtime, get_e2ereset
+from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.cli import Commands, as_json, emit
 from e2ereset.errors import E2EResetError
-from e2ereset.models import KeyPair
 from e2ereset.passwords import PasswordHasher
+from e2ereset.runtime import Runtime
+from e2ereset.services.keys import Pair
 
 from .people import NewPerson, add_person
 from .sessions import Sessions, current_sessions
@@ -33,6 +35,7 @@ class NoDemo(E2EResetError):
 @click.option("--url", default="http://127.0.0.1:8000", show_default=True)
 @as_json
 @click.pass_context
+@with_appcontext
 def demo(ctx: click.Context, url: str, json_output: bool) -> None:
     """Make the demo users alice, bob and carol, and print how to reset a key."""
     if ctx.invoked_subcommand is None:
@@ -59,10 +62,9 @@ def prepare() -> dict[str, Any]:
     if not any(found):
         _save(_make_people(runtime, sessions, now))
     facts = _load()
+    pair = Pair("demo public key", "demo private key")
+    runtime.vault.set(facts["userIds"]["bob"], pair, force=True, now=now)
     with runtime.transactions.begin() as session:
-        bob = KeyPair(account_id=facts["userIds"]["bob"], public_key="demo", private_key="demo")
-        bob.set_at = now
-        session.merge(bob)
         signed_in = sessions.add(session, facts["userIds"]["carol"], now)
     return facts | {"authToken": signed_in.token}
 

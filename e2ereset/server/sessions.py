@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from flask import current_app
 from sqlalchemy.orm import Session
@@ -11,14 +10,12 @@ from sqlalchemy.orm import Session
 from e2ereset import Account, Action, Caller, Proof, Refusal
 from e2ereset.errors import TooManyAttempts
 from e2ereset.records import Demand
+from e2ereset.runtime import Runtime
 
 from .accounts import ServerAccounts
 from .credentials import Credentials, Resume
 from .settings import ServerSettings
 from .tokens import NewToken, add_token, drop_token, find_owner
-
-if TYPE_CHECKING:
-    from e2ereset.extension import Runtime
 
 EXTENSION = "e2ereset.server"
 PASSWORD_TRIES = "login:password"  # noqa: S105 - the name of a budget
@@ -81,9 +78,13 @@ class Sessions:
             now=now,
             fallback=False,
         )
-        # The token commits with the proof that it was given for, or neither does.
-        with self.runtime.stepup.require(demand) as passed:
-            return self.add(passed.session, account.id, now)
+        try:
+            # The token commits with the proof that it was given for, or neither does.
+            with self.runtime.stepup.require(demand) as passed:
+                self.runtime.stepup.record(passed, demand, "passed")
+                return self.add(passed.session, account.id, now)
+        finally:
+            self.runtime.wake()
 
     def add(self, session: Session, user_id: str, now: int) -> SignedIn:
         """Make a token for this user, whose right to one is proven. Raises NotActivated."""

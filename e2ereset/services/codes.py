@@ -16,7 +16,10 @@ from e2ereset.stepup import StepUp
 CHALLENGES = table(EmailChallenge)
 NEWEST = (
     select(CHALLENGES.c.action, CHALLENGES.c.target, CHALLENGES.c.phrase)
-    .where(CHALLENGES.c.account_id == bindparam("account"), CHALLENGES.c.sent_at > bindparam("since"))
+    .where(
+        CHALLENGES.c.account_id == bindparam("account"),
+        CHALLENGES.c.sent_at > bindparam("since"),
+    )
     .order_by(CHALLENGES.c.sent_at.desc())
     .limit(1)
 )

@@ -202,9 +202,7 @@ class Factors:
         facts = {"username": account.username, "at": now, "change": change}
         self._tools.outbox.put(session, "factor-changed", account.emails, facts, now=now)
 
-    def _enrolment(
-        self, account: Account, secret: str, codes: tuple[str, ...] = ()
-    ) -> Enrolment:
+    def _enrolment(self, account: Account, secret: str, codes: tuple[str, ...] = ()) -> Enrolment:
         issuer = self._tools.settings.totp_issuer
         url = pyotp.TOTP(secret).provisioning_uri(name=account.username, issuer_name=issuer)
         return Enrolment(secret=secret, url=url, backup_codes=codes)
@@ -212,5 +210,3 @@ class Factors:
 
 def _confirmed(account: Account, sealed: str, step: int, now: int) -> dict[str, Any]:
     return {"account": account.id, "sealed": sealed, "step": step, "now": now}
-
-

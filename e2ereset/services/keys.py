@@ -14,9 +14,7 @@ from e2ereset.ports import Accounts, HearsOfKeys
 from e2ereset.sql import Inserts, PerDialect, Transactions, run
 
 KEYS = table(KeyPair)
-GET = select(KEYS.c.public_key, KEYS.c.private_key).where(
-    KEYS.c.account_id == bindparam("account")
-)
+GET = select(KEYS.c.public_key, KEYS.c.private_key).where(KEYS.c.account_id == bindparam("account"))
 DROP = delete(KEYS).where(KEYS.c.account_id == bindparam("account"))
 
 

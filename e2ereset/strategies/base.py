@@ -52,7 +52,7 @@ class Strategy(ABC):
         Any text can come as `code`: what does not look like one is False, never an exception.
         """
 
-    def pending(self, attempt: Attempt) -> Challenge | None:
+    def pending(self, attempt: Attempt) -> Challenge | None:  # noqa: ARG002
         """The live challenge of this account and action; None when one must be started."""
         return None if self.sends else Challenge()
 

@@ -36,9 +36,7 @@ BURN = delete(BACKUPS).where(
     BACKUPS.c.account_id == bindparam("account"),
     BACKUPS.c.digest.in_(bindparam("digests", expanding=True)),
 )
-LEFT = (
-    select(func.count()).select_from(BACKUPS).where(BACKUPS.c.account_id == bindparam("account"))
-)
+LEFT = select(func.count()).select_from(BACKUPS).where(BACKUPS.c.account_id == bindparam("account"))
 
 
 def matching_steps(secret: str, code: str, *, now: int, window: int) -> list[int]:
@@ -110,9 +108,7 @@ class TotpStrategy(Strategy):
         account = attempt.account
         facts_of_all = {"username": account.username, "at": attempt.now, **facts}
         facts_of_all |= {"address": attempt.address, "agent": attempt.agent}
-        self.tools.outbox.put(
-            attempt.session, kind, account.emails, facts_of_all, now=attempt.now
-        )
+        self.tools.outbox.put(attempt.session, kind, account.emails, facts_of_all, now=attempt.now)
 
 
 def count_backup_codes(session: Session, account_id: str) -> int:

@@ -39,7 +39,9 @@ FACTOR_REFUSALS = (FactorRequired, FactorInvalid, TooManyAttempts)
 log = logging.getLogger(__name__)
 
 
-def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+def answer(
+    status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
     """A JSON answer that no cache keeps; `Content-Type` is exactly `application/json`."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     response = Response(text.encode("utf-8", "replace"), status=status)

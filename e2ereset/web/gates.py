@@ -76,7 +76,7 @@ def body(schema: Schema) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(read_body())
     except ValidationError as error:
-        raise InvalidParams(_first(error.normalized_messages())) from None
+        raise InvalidParams(_first(error.messages_dict)) from None
     return loaded
 
 

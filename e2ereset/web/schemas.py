@@ -12,7 +12,7 @@ from e2ereset.records import TargetName
 
 TARGET_KEYS = ("userId", "username", "user")
 
-TEXT_MESSAGES = {"invalid": "must be string", "null": "must be string"}
+TEXT_MESSAGES: dict[str, Any] = {"invalid": "must be string", "null": "must be string"}
 
 
 class Text(fields.String):
