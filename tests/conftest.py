@@ -1,3 +1,4 @@
 """Fixtures that several test modules share."""
 
 from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401
+from world import world  # noqa: F401

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -99,9 +100,9 @@ def handle_errors(scaffold: Flask | Blueprint) -> None:
 
 
 def _faulty(fault: Exception) -> Response:
-    # The name and the place only: the text of a database error quotes statements and values.
-    log.error("Answered 503: %s", type(fault).__name__, exc_info=None)
-    log.debug("The fault in full", exc_info=fault)
+    # Where and what kind, never its text: that of a database error quotes statements and values.
+    where = "".join(traceback.format_tb(fault.__traceback__))
+    log.error("Answered 503 for %s\n%s", type(fault).__name__, where)
     return unavailable()
 
 
@@ -110,7 +111,7 @@ def _http(error: HTTPException) -> Response:
     if status >= 500:
         return unavailable()
     words = HTTP_WORDS.get(status, error.name)
-    headers = {k: v for k, v in error.get_headers() if k not in ("Content-Type",)}
+    headers = {k: v for k, v in error.get_headers() if k != "Content-Type"}
     return answer(status, {"success": False, "error": words}, headers)
 
 
