@@ -52,7 +52,10 @@ class KeyRing:
         key_id = stored.partition(":")[0]
         if key_id not in self._keys:
             return False
-        return hmac.compare_digest(stored, self._digest(key_id, purpose, parts))
+        # As bytes: on text that is not ASCII, compare_digest raises.
+        return hmac.compare_digest(
+            stored.encode("utf-8", "replace"), self._digest(key_id, purpose, parts).encode()
+        )
 
     def seal(self, purpose: str, context: str, plain: str) -> str:
         """Encrypt `plain` so that it opens for the same purpose and context only."""
@@ -69,11 +72,11 @@ class KeyRing:
                 f"Data is sealed with key {key_id}, which E2ERESET_SECRET_KEYS does not hold."
                 " Put that key back behind the newest one."
             )
-        data = base64.b64decode(text)
         cipher = AESGCM(self._derive(key_id, f"box {purpose}"))
         try:
+            data = base64.b64decode(text)
             plain = cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise UnknownKey(f"Data sealed for {purpose} was changed in the database.") from None
         return plain.decode()
 

@@ -317,5 +317,3 @@ def test_the_eleventh_request_in_a_minute_is_429(make_server, config, engine, wo
     assert set(last.json) == {"success", "error"}
     assert int(last.headers["Retry-After"]) >= 1
     assert int(last.headers["X-RateLimit-Reset"]) > 10**12
-
-

@@ -79,9 +79,7 @@ class World:
         self.session.add(Room(id=rid, encrypted=encrypted))
         for person in people:
             keys = {"e2e_key": "K", "suggested_key": "S", "suggested_old_keys": "[]"}
-            self.session.add(
-                Subscription(user_id=person.id, room_id=rid, old_keys="[1]", **keys)
-            )
+            self.session.add(Subscription(user_id=person.id, room_id=rid, old_keys="[1]", **keys))
         self.session.commit()
 
     def code(self, person):
@@ -128,9 +126,7 @@ class World:
         """(recipient, facts) of the queued mails of a kind, oldest first."""
         rows = sorted(self.rows(OutboxMail, kind=kind), key=lambda row: row.id)
         outbox = self.runtime.outbox
-        return [
-            (r.recipient, outbox.open(kind, r.recipient, r.sealed)) for r in rows if r.sealed
-        ]
+        return [(r.recipient, outbox.open(kind, r.recipient, r.sealed)) for r in rows if r.sealed]
 
     def mailed_code(self):
         return self.queued("code")[-1][1]["code"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Flask
-from flask.cli import FlaskGroup, NoAppException
+import click
+from flask.cli import FlaskGroup
+from flask_migrate.cli import db
 
 from e2ereset.cli import OneLineErrors
-from e2ereset.errors import E2EResetError
 
 from .app import create_app
 from .commands import GROUPS
@@ -15,28 +15,19 @@ from .commands import GROUPS
 class CommandLine(OneLineErrors, FlaskGroup):
     """Flask's own command line over our app, with our errors in one line."""
 
-
-class Unusable(NoAppException):
-    """The server's settings refuse to start; `--help` works nevertheless."""
-
-    exit_code = 1
-
-
-def _load_app() -> Flask:
-    try:
-        return create_app()
-    except E2EResetError as error:
-        raise Unusable(str(error)) from None
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All commands, without the app, whose settings may be what is wrong."""
+        return sorted(self.commands)
 
 
 main = CommandLine(
     name="e2ereset",
     help="Runs and administers an e2ereset server.",
-    create_app=_load_app,
+    create_app=create_app,
     add_default_commands=False,
     load_dotenv=False,
 )
-for group in GROUPS:
+for group in (*GROUPS, db):
     main.add_command(group)
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ def _path() -> Path:
 
 
 def _save(facts: dict[str, Any]) -> None:
+    _path().parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(_path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
         json.dump(facts, file, indent=2)

@@ -1,0 +1,63 @@
+"""Keyed digests and the secret box."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2ereset.crypto import KeyRing, UnknownKey
+
+OLD, NEW = "old key, old key", "new key, new key"
+RING = KeyRing([NEW, OLD])
+
+
+@given(st.text())
+def test_what_is_sealed_opens_to_the_same_text(text):
+    assert RING.open("p", "c", RING.seal("p", "c", text)) == text
+
+
+def test_a_box_opens_for_its_purpose_and_context_only():
+    sealed = RING.seal("totp", "bob", "secret")
+    for purpose, context in (("totp", "eve"), ("outbox", "bob")):
+        with pytest.raises(UnknownKey):
+            RING.open(purpose, context, sealed)
+
+
+def test_a_box_of_an_older_key_still_opens():
+    sealed = KeyRing([OLD]).seal("p", "c", "text")
+    assert RING.open("p", "c", sealed) == "text"
+
+
+def test_a_box_of_a_lost_key_says_what_to_do():
+    sealed = KeyRing([OLD]).seal("p", "c", "text")
+    with pytest.raises(UnknownKey, match="Put that key back"):
+        KeyRing([NEW]).open("p", "c", sealed)
+
+
+def test_a_changed_box_is_found():
+    sealed = RING.seal("p", "c", "text")
+    with pytest.raises(UnknownKey):
+        RING.open("p", "c", sealed[:-6] + "AAAA==")
+
+
+@pytest.mark.parametrize("sealed", ["", "x", RING.newest + ":", RING.newest + ":?", "é:é"])
+def test_garbage_is_an_unknown_key_and_no_fault(sealed):
+    with pytest.raises(UnknownKey):
+        RING.open("p", "c", sealed)
+
+
+@given(st.lists(st.text(), min_size=1), st.lists(st.text(), min_size=1))
+def test_digests_are_equal_for_equal_parts_only(one, two):
+    assert (RING.digest("p", *one) == RING.digest("p", *two)) == (one == two)
+
+
+def test_a_digest_of_an_older_key_still_matches():
+    assert RING.matches(KeyRing([OLD]).digest("p", "x"), "p", "x")
+
+
+@pytest.mark.parametrize("stored", ["", "zz", RING.newest + ":é", RING.digest("p", "y")])
+def test_what_is_no_digest_does_not_match(stored):
+    assert not RING.matches(stored, "p", "x")
+
+
+def test_no_key_is_in_the_repr():
+    assert NEW not in repr(RING)

@@ -1,0 +1,144 @@
+"""The life of a mailed code and of its budgets, as a state machine that hypothesis drives."""
+
+import secrets
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlalchemy import create_engine
+
+from e2ereset.audit import AuditLog
+from e2ereset.crypto import KeyRing
+from e2ereset.errors import FactorInvalid, FactorRequired, TooManyAttempts
+from e2ereset.mail.outbox import Outbox
+from e2ereset.models import Base, EmailFactor, OutboxMail
+from e2ereset.records import Account, Action, Caller, Demand, Proof
+from e2ereset.settings import load_settings
+from e2ereset.sql import Transactions
+from e2ereset.stepup import StepUp
+from e2ereset.strategies import Tools, resolve
+
+BOB = Account(id="b", username="bob", emails=("bob@x.org",))
+TARGETS = st.sampled_from(["b", "c"])
+LIFE = 600
+
+
+class MailedCode(RuleBasedStateMachine):
+    """What a model of one page says must be what the library does."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.engine = create_engine(f"sqlite:///{Path(self.folder.name) / 'x.sqlite3'}")
+        Base.metadata.create_all(self.engine)
+        transactions = Transactions(lambda: self.engine)
+        keyring = KeyRing(["k" * 16])
+        self.outbox = Outbox(keyring)
+        config = load_settings({"SECRET_KEY": "k" * 16, "E2ERESET_METHODS": ["email"]})
+        tools = Tools(
+            settings=config, keyring=keyring, outbox=self.outbox, accounts=None, entropy=secrets
+        )
+        self.stepup = StepUp(
+            transactions=transactions,
+            strategies=resolve(config.methods, tools),
+            settings=config,
+            audit=AuditLog(keyring, secrets),
+            outbox=self.outbox,
+        )
+        self.transactions = transactions
+        with transactions.begin() as session:
+            session.add(EmailFactor(account_id="b", enabled_at=0))
+        self.now = 1_800_000_000
+        self.live = None  # (target, code, expires, tries left)
+        self.tries, self.sends, self.spent = [], [], set()
+
+    def teardown(self):
+        self.engine.dispose()
+        self.folder.cleanup()
+
+    def demand(self, target, code=None):
+        return Demand(
+            caller=Caller(account=BOB),
+            proof=Proof(code=code),
+            action=Action(name="reset-e2e-key", target=target, phrase="x"),
+            now=self.now,
+        )
+
+    def attempt(self, target, code=None):
+        try:
+            with self.stepup.require(self.demand(target, code)):
+                return "passed"
+        except (FactorRequired, FactorInvalid, TooManyAttempts) as refusal:
+            return type(refusal)
+
+    def is_live(self, target):
+        return bool(
+            self.live and self.live[0] == target and self.live[2] > self.now and self.live[3] > 0
+        )
+
+    def newest_code(self):
+        with self.transactions.read() as session:
+            row = session.query(OutboxMail).filter_by(kind="code").order_by(OutboxMail.id)[-1]
+            return self.outbox.open("code", row.recipient, row.sealed)["code"]
+
+    @rule(seconds=st.sampled_from([1, 31, 301, 601, 3601, 86401]))
+    def wait(self, seconds):
+        self.now += seconds
+
+    @rule(whom=TARGETS)
+    def ask(self, whom):
+        mails = self.count_mails()
+        answer = self.attempt(whom)
+        if self.count_mails() > mails:
+            assert answer is FactorRequired
+            assert not self.is_live(whom)
+            self.sends.append(self.now)
+            self.live = (whom, self.newest_code(), self.now + LIFE, 5)
+
+    @rule(whom=TARGETS)
+    @precondition(lambda self: self.live)
+    def answer_right(self, whom):
+        _, code, _, _ = self.live
+        live = self.is_live(whom)
+        answer = self.attempt(whom, code)
+        if answer == "passed":
+            assert live
+            assert code not in self.spent
+            self.spent.add(code)
+            self.live = None
+        elif answer is FactorInvalid:
+            assert not live
+            self.tries.append(self.now)
+        else:
+            assert answer is TooManyAttempts
+
+    @rule(whom=TARGETS)
+    def answer_wrong(self, whom):
+        answer = self.attempt(whom, "000000")
+        assert answer in (FactorInvalid, TooManyAttempts)
+        if answer is FactorInvalid:
+            self.tries.append(self.now)
+            if self.is_live(whom):
+                bound, code, expires, left = self.live
+                self.live = (bound, code, expires, left - 1)
+
+    @invariant()
+    def no_more_tries_than_the_day_allows(self):
+        for start in self.tries:
+            day = [t for t in self.tries if start <= t < start + 86400]
+            assert len(day) <= 2 * 50  # fixed windows: at most two of them touch any one day
+
+    def count_mails(self):
+        with self.transactions.read() as session:
+            return session.query(OutboxMail).filter_by(kind="code").count()
+
+
+TestMailedCode = MailedCode.TestCase
+TestMailedCode.settings = settings(
+    max_examples=25,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
