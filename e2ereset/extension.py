@@ -25,7 +25,7 @@ from .mail import Deliverer, Outbox, mailman_send
 from .models import Base
 from .permissions import Permissions
 from .ports import Accounts
-from .records import Caller, Receipt
+from .records import Caller
 from .runtime import Runtime
 from .services.codes import Codes
 from .services.factors import Factors
@@ -120,39 +120,37 @@ class E2EReset:
         stepup: StepUp,
         audit: AuditLog,
     ) -> Runtime:
-        settings, keyring, accounts = tools.settings, tools.keyring, self._accounts
-        permissions = Permissions(transactions)
-        sealer = Sealer(transactions, keyring, clock=self._clock)
+        accounts, permissions = self._accounts, Permissions(transactions)
+        sealer = Sealer(transactions, tools.keyring, clock=self._clock)
         deliverer = self._deliverer(app, transactions, tools)
+        resets = Resets(
+            settings=tools.settings,
+            transactions=transactions,
+            accounts=accounts,
+            permissions=permissions,
+            stepup=stepup,
+            audit=audit,
+            outbox=tools.outbox,
+            after_commit=partial(announce, app),
+        )
         return Runtime(
-            settings=settings,
+            settings=tools.settings,
             clock=self._clock,
             entropy=self._entropy,
             accounts=accounts,
             identify=self._identify,
             limiter=_limiter(app),
-            rate=_rate(settings),
+            rate=_rate(tools.settings),
             transactions=transactions,
-            keyring=keyring,
+            keyring=tools.keyring,
             audit=audit,
             outbox=tools.outbox,
             permissions=permissions,
             stepup=stepup,
-            resets=Resets(
-                settings=settings,
-                transactions=transactions,
-                accounts=accounts,
-                permissions=permissions,
-                stepup=stepup,
-                audit=audit,
-                outbox=tools.outbox,
-                after_commit=partial(_announce, app),
-            ),
+            resets=resets,
             vault=Vault(transactions, accounts),
             factors=Factors(transactions, tools, stepup, self._clock),
-            codes=Codes(
-                settings=settings, transactions=transactions, accounts=accounts, stepup=stepup
-            ),
+            codes=Codes(tools.settings, transactions, accounts, stepup),
             sealer=sealer,
             deliverer=deliverer,
             # Two threads: a mail relay that hangs must not hold up the sealing.
@@ -178,10 +176,6 @@ class E2EReset:
 def _engine(app: Flask, db: SQLAlchemy) -> Engine:
     with app.app_context():
         return db.engine
-
-
-def _announce(app: Flask, receipt: Receipt) -> None:
-    announce(app, receipt)
 
 
 def _add_tables(db: SQLAlchemy) -> None:

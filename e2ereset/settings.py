@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from email.utils import formataddr
 from typing import Any
 
 from .errors import SettingsError
@@ -110,7 +111,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     """
     given = read_fields(Settings, config, PREFIX, ignore=SERVER_PREFIX)
     given.setdefault("secret_keys", _fallback_key(config))
-    given.setdefault("mail_sender", config.get("MAIL_DEFAULT_SENDER") or "e2ereset@localhost")
+    given.setdefault("mail_sender", _sender(config.get("MAIL_DEFAULT_SENDER")))
     if given.get("delivery", "auto") == "auto":
         given["delivery"] = "process" if config.get("TESTING") else "thread"
     _check_keys(given["secret_keys"])
@@ -158,6 +159,12 @@ def _checked(key: str, value: Any, spec: Any) -> Any:
 def _fallback_key(config: Mapping[str, Any]) -> tuple[str, ...]:
     key = config.get("SECRET_KEY")
     return (key.decode("latin-1") if isinstance(key, bytes) else key,) if key else ()
+
+
+def _sender(default: Any) -> str:
+    # Flask-Mailman takes a pair (name, address) too.
+    pair = isinstance(default, tuple | list) and len(default) == 2
+    return formataddr((default[0], default[1])) if pair else default or "e2ereset@localhost"
 
 
 def _check_keys(keys: tuple[Any, ...]) -> None:

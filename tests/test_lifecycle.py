@@ -80,7 +80,8 @@ class MailedCode(RuleBasedStateMachine):
 
     def newest_code(self):
         with self.transactions.read() as session:
-            row = session.query(OutboxMail).filter_by(kind="code").order_by(OutboxMail.id)[-1]
+            newest = OutboxMail.id.desc()
+            row = session.query(OutboxMail).filter_by(kind="code").order_by(newest).first()
             return self.outbox.open("code", row.recipient, row.sealed)["code"]
 
     @rule(seconds=st.sampled_from([1, 31, 301, 601, 3601, 86401]))

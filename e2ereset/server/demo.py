@@ -13,11 +13,10 @@ import pyotp
 from flask import current_app
 from flask.cli import with_appcontext
 
-from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.cli import Commands, as_json, emit
 from e2ereset.errors import E2EResetError
 from e2ereset.passwords import PasswordHasher
-from e2ereset.runtime import Runtime
+from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.services.keys import Pair
 
 from .people import NewPerson, add_person

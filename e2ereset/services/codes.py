@@ -29,12 +29,7 @@ class Codes:
     """Mails a fresh code for a pending action."""
 
     def __init__(
-        self,
-        *,
-        settings: Settings,
-        transactions: Transactions,
-        accounts: Accounts,
-        stepup: StepUp,
+        self, settings: Settings, transactions: Transactions, accounts: Accounts, stepup: StepUp
     ) -> None:
         self._settings = settings
         self._transactions = transactions
