@@ -34,5 +34,5 @@ $(INSTANCE)/config.py: | instance/config.example.py
 .venv/%.installed: setup.cfg pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "Installing e2ereset[$*] into .venv ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

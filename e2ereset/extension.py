@@ -108,6 +108,7 @@ class E2EReset:
             settings=settings,
             audit=audit,
             outbox=outbox,
+            accounts=self._accounts,
         )
         return self._assemble(app, transactions, tools, stepup=stepup, audit=audit)
 

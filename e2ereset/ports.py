@@ -55,6 +55,18 @@ class HoldsSessions(Protocol):
 
 
 @runtime_checkable
+class RechecksSignIns(Protocol):
+    """Optional: closes the gap between the sign-in being read and the action being done."""
+
+    def is_signed_in(self, session: Session, sign_in: str) -> bool:
+        """Whether the sign-in with this handle (`Caller.sign_in`) lives, locked until the commit.
+
+        Asked inside the action's transaction, after its first write: a reset that ended the
+        sign-in a moment ago is seen, one that comes now has to wait.
+        """
+
+
+@runtime_checkable
 class HearsOfKeys(Protocol):
     """Optional: for hosts whose rooms wait for people to have a key pair."""
 

@@ -37,12 +37,17 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks, from where. `bypasses_two_factor`: signed in by a token that skips the proof."""
+    """Who asks, from where. `bypasses_two_factor`: signed in by a token that skips the proof.
+
+    `sign_in` is the host's own handle of the sign-in, such as the digest of its token, for hosts
+    that implement `ports.RechecksSignIns`.
+    """
 
     account: Account
     address: str = ""
     agent: str = ""
     bypasses_two_factor: bool = False
+    sign_in: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,17 @@ from sqlalchemy.orm import Session
 
 from .audit import AuditLog, Entry
 from .budgets import Budgets, Charge, charge_in
-from .errors import FactorInvalid, FactorRequired, NoFactor, Refusal, TooManyAttempts
+from .errors import (
+    FactorInvalid,
+    FactorRequired,
+    NoFactor,
+    NotSignedIn,
+    Refusal,
+    TooManyAttempts,
+)
 from .mail.outbox import Outbox
-from .records import BYPASS, OFF, Attempt, Challenge, Demand
+from .ports import Accounts, RechecksSignIns
+from .records import BYPASS, OFF, Attempt, Caller, Challenge, Demand
 from .settings import Settings
 from .sql import Transactions
 from .strategies.base import Strategy
@@ -57,6 +65,7 @@ class StepUp:
         settings: Settings,
         audit: AuditLog,
         outbox: Outbox,
+        accounts: Accounts,
     ) -> None:
         self.budgets = Budgets(transactions)
         self._transactions = transactions
@@ -64,6 +73,7 @@ class StepUp:
         self._settings = settings
         self._audit = audit
         self._outbox = outbox
+        self._accounts = accounts
 
     @contextmanager
     def require(self, demand: Demand) -> Iterator[Passed]:
@@ -71,7 +81,8 @@ class StepUp:
 
         What the block writes commits together with the burnt code. A Refusal from the block
         commits too, with its audit row; any other exception leaves nothing but the charge.
-        Raises FactorRequired, FactorInvalid, TooManyAttempts or NoFactor.
+        Raises FactorRequired, FactorInvalid, TooManyAttempts, NoFactor, or NotSignedIn where the
+        sign-in has ended meanwhile.
         """
         try:
             admitted = self._admit(demand)
@@ -81,6 +92,7 @@ class StepUp:
         with self._transactions.keep() as session:
             try:
                 self._verify(session, demand, admitted)
+                recheck_sign_in(self._accounts, session, demand.caller)
                 yield Passed(session=session, method=admitted.method)
             except Refusal as refusal:
                 self._record(session, demand, refusal.code, admitted.method)
@@ -258,6 +270,16 @@ class StepUp:
 
     def _record(self, session: Session, demand: Demand, outcome: str, method: str) -> None:
         self._audit.write(session, entry_of(demand, outcome, method))
+
+
+def recheck_sign_in(accounts: Accounts, session: Session, caller: Caller) -> None:
+    """Raise NotSignedIn when the caller's sign-in has ended since it was read."""
+    if (
+        caller.sign_in
+        and isinstance(accounts, RechecksSignIns)
+        and not accounts.is_signed_in(session, caller.sign_in)
+    ):
+        raise NotSignedIn()
 
 
 def entry_of(demand: Demand, outcome: str, method: str, *, target: str | None = None) -> Entry:

@@ -1,5 +1,6 @@
 """`POST users.resetE2EKey` on the wire, to the byte: SPEC 1."""
 
+import dataclasses
 import json
 
 import pytest
@@ -317,3 +318,32 @@ def test_the_eleventh_request_in_a_minute_is_429(make_server, config, engine, wo
     assert set(last.json) == {"success", "error"}
     assert int(last.headers["Retry-After"]) >= 1
     assert int(last.headers["X-RateLimit-Reset"]) > 10**12
+
+
+def ending_the_token_in_between(world, person, monkeypatch):
+    """Let a reset end this person's sign-ins after the request's token was read."""
+    identify = world.runtime.identify
+
+    def identify_then_end():
+        caller = identify()
+        with world.runtime.transactions.begin() as session:
+            world.runtime.accounts.end_sessions(session, person.id)
+        return caller
+
+    runtime = dataclasses.replace(world.runtime, identify=identify_then_end)
+    monkeypatch.setitem(world.app.extensions, "e2ereset", runtime)
+
+
+def test_a_token_that_died_meanwhile_resets_nothing(world, bob, monkeypatch):
+    ending_the_token_in_between(world, bob, monkeypatch)
+    assert world.reset(bob, code=world.code(bob)).data == UNAUTHORIZED
+    assert world.has_key(bob)
+
+
+def test_a_token_that_died_meanwhile_sets_no_key(world, monkeypatch):
+    dave = world.person("dave", key=False)
+    ending_the_token_in_between(world, dave, monkeypatch)
+    body = {"public_key": "PUB", "private_key": "PRIV"}
+    url = "/api/v1/e2e.setUserPublicAndPrivateKeys"
+    assert world.client.post(url, json=body, headers=dave.headers).data == UNAUTHORIZED
+    assert not world.has_key(dave)

@@ -46,6 +46,7 @@ class MailedCode(RuleBasedStateMachine):
             settings=config,
             audit=AuditLog(keyring, secrets),
             outbox=self.outbox,
+            accounts=None,
         )
         self.transactions = transactions
         with transactions.begin() as session:

@@ -47,6 +47,9 @@ SIGNED_IN = (
     )
     .order_by(EMAILS.c.id)
 )
+STILL_THERE = (
+    select(TOKENS.c.user_id).where(TOKENS.c.digest == bindparam("digest")).with_for_update()
+)
 PASSWORD = select(USERS.c.password_hash).where(USERS.c.id == bindparam("key"))
 REHASH = (
     update(USERS)
@@ -139,6 +142,10 @@ class ServerAccounts:
     def end_sessions(self, session: Session, account_id: str) -> int:
         """End every sign-in and personal token of the account; the number of those ended."""
         return drop_tokens(session, account_id)
+
+    def is_signed_in(self, session: Session, sign_in: str) -> bool:
+        """Whether the token of this digest has not been dropped; locks it until the commit."""
+        return session.execute(STILL_THERE, {"digest": sign_in}).first() is not None
 
 
 def find_signed_in(

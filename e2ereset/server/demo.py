@@ -13,6 +13,7 @@ import pyotp
 from flask import current_app
 from flask.cli import with_appcontext
 
+from e2ereset import Caller
 from e2ereset.cli import Commands, as_json, emit
 from e2ereset.errors import E2EResetError
 from e2ereset.passwords import PasswordHasher
@@ -62,7 +63,10 @@ def prepare() -> dict[str, Any]:
         _save(_make_people(runtime, sessions, now))
     facts = _load()
     pair = Pair("demo public key", "demo private key")
-    runtime.vault.set(facts["userIds"]["bob"], pair, force=True, now=now)
+    with runtime.transactions.read() as session:
+        bob = sessions.accounts.get(session, facts["userIds"]["bob"])
+    if bob is not None:
+        runtime.vault.set(Caller(account=bob), pair, force=True, now=now)
     with runtime.transactions.begin() as session:
         signed_in = sessions.add(session, facts["userIds"]["carol"], now)
     return facts | {"authToken": signed_in.token}

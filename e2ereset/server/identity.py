@@ -8,6 +8,7 @@ from e2ereset import Caller, get_e2ereset
 from e2ereset.web import gates
 
 from .accounts import find_signed_in
+from .tokens import token_digest
 
 
 def identify() -> Caller | None:
@@ -22,4 +23,10 @@ def identify() -> Caller | None:
         return None
     account, bypasses = found
     address, agent = gates.origin()
-    return Caller(account=account, address=address, agent=agent, bypasses_two_factor=bypasses)
+    return Caller(
+        account=account,
+        address=address,
+        agent=agent,
+        bypasses_two_factor=bypasses,
+        sign_in=token_digest(token),
+    )

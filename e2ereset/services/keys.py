@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from e2ereset.errors import KeysAlreadySet
 from e2ereset.models import KeyPair, table
 from e2ereset.ports import Accounts, HearsOfKeys
+from e2ereset.records import Caller
 from e2ereset.sql import Inserts, PerDialect, Transactions, run
+from e2ereset.stepup import recheck_sign_in
 
 KEYS = table(KeyPair)
 GET = select(KEYS.c.public_key, KEYS.c.private_key).where(KEYS.c.account_id == bindparam("account"))
@@ -51,8 +53,13 @@ class Vault:
             row = session.execute(GET, {"account": account_id}).first()
         return Pair(row.public_key, row.private_key) if row and row.public_key else None
 
-    def set(self, account_id: str, pair: Pair, *, force: bool, now: int) -> None:
-        """Store a pair. Raises KeysAlreadySet when there is one and `force` is not given."""
+    def set(self, caller: Caller, pair: Pair, *, force: bool, now: int) -> None:
+        """Store the caller's pair.
+
+        Raises KeysAlreadySet when there is one and `force` is not given, NotSignedIn when a
+        reset has just ended the caller's sign-in: no key comes from a dead one.
+        """
+        account_id = caller.account.id
         values: dict[str, Any] = {
             "account_id": account_id,
             "public_key": pair.public_key,
@@ -63,6 +70,7 @@ class Vault:
         with self._transactions.begin() as session:
             if not SET(session, values).rowcount:
                 raise KeysAlreadySet(method="e2e.setUserPublicAndPrivateKeys")
+            recheck_sign_in(self._accounts, session, caller)
             if isinstance(self._accounts, HearsOfKeys):
                 self._accounts.keys_set(session, account_id, now)
 

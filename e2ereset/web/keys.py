@@ -18,7 +18,7 @@ def set_keys() -> Response:
     gates.rate_limit()
     pair = Pair(body["public_key"], body["private_key"])
     now = int(runtime.clock())
-    runtime.vault.set(caller.account.id, pair, force=body["force"], now=now)
+    runtime.vault.set(caller, pair, force=body["force"], now=now)
     return envelope.success()
 
 
