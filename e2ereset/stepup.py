@@ -114,8 +114,7 @@ class StepUp:
         is only read. Raises TooManyAttempts when the sending budget is.
         """
         strategy = next(s for s in self._strategies if s.name == method)
-        windows = self._settings.verify_windows
-        spent = self.budgets.wait(attempt.account.id, f"verify:{method}", windows, attempt.now)
+        spent = self._wait(attempt.account.id, method, attempt.now)
         if spent or not strategy.usable(attempt):
             return False
         attempt.session.rollback()
@@ -138,7 +137,7 @@ class StepUp:
         if demand.proof.code is None:
             raise FactorRequired(**self._challenge(demand, strategy))
         if not named:
-            raise FactorInvalid(**self._details(demand, strategy))
+            raise FactorInvalid(**self._read(demand, strategy))
         return Admitted(
             method=strategy.name, strategy=strategy, charge=self._charge(demand, strategy)
         )
@@ -168,8 +167,7 @@ class StepUp:
         try:
             return self.budgets.charge(account.id, purpose, windows, demand.now)
         except TooManyAttempts as refusal:
-            details = self._details(demand, strategy)
-            raise TooManyAttempts(refusal.retry_after, **details) from None
+            raise TooManyAttempts(refusal.retry_after, **self._read(demand, strategy)) from None
 
     def _challenge(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
         """Start a challenge where none is pending; what the client is told of it."""
@@ -177,28 +175,31 @@ class StepUp:
         with self._transactions.read() as session:
             attempt = attempt_of(demand, session)
             pending = strategy.pending(attempt)
+            session.rollback()  # SQLite: no read may stay open under the write that follows
             if pending is None:
-                session.rollback()
-                try:
-                    pending = self._send(attempt, strategy)
-                except TooManyAttempts as refusal:
-                    # Of two requests at once one sends; the other finds what that one has sent.
-                    pending = strategy.pending(attempt)
-                    if pending is None:
-                        details = self._details(demand, strategy)
-                        raise TooManyAttempts(refusal.retry_after, **details) from None
-        return self._told(demand, strategy, pending)
+                pending = self._send_or_find(attempt, demand, strategy)
+            return self._details(session, demand, strategy, pending)
+
+    def _send_or_find(self, attempt: Attempt, demand: Demand, strategy: Strategy) -> Challenge:
+        try:
+            return self._send(attempt, strategy)
+        except TooManyAttempts as refusal:
+            # Of two requests at once one sends; the other finds what that one has sent.
+            pending = strategy.pending(attempt)
+            if pending is None:
+                details = self._details(attempt.session, demand, strategy)
+                raise TooManyAttempts(refusal.retry_after, **details) from None
+            return pending
 
     def _refuse_spent(self, demand: Demand, strategy: Strategy) -> None:
         """No challenge while no answer to it would be looked at."""
-        wait = self.budgets.wait(
-            demand.caller.account.id,
-            f"verify:{strategy.name}",
-            self._settings.verify_windows,
-            demand.now,
-        )
+        wait = self._wait(demand.caller.account.id, strategy.name, demand.now)
         if wait:
-            raise TooManyAttempts(wait, **self._details(demand, strategy))
+            raise TooManyAttempts(wait, **self._read(demand, strategy))
+
+    def _wait(self, account_id: str, method: str, now: int) -> int:
+        windows = self._settings.verify_windows
+        return self.budgets.wait(account_id, f"verify:{method}", windows, now)
 
     def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
         if strategy.sends:
@@ -211,40 +212,34 @@ class StepUp:
         strategy, charge = admitted.strategy, admitted.charge
         if strategy is None or charge is None:
             return
-        attempt = attempt_of(demand, session)
-        if strategy.verify(attempt, demand.proof.code or ""):
+        if strategy.verify(attempt_of(demand, session), demand.proof.code or ""):
             self.budgets.refund(session, charge)
             return
         if charge.last:
             self._warn(session, demand, strategy.name)
-        raise FactorInvalid(**self._details(demand, strategy, session))
+        raise FactorInvalid(**self._details(session, demand, strategy))
+
+    def _read(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
+        with self._transactions.read() as session:
+            return self._details(session, demand, strategy)
 
     def _details(
-        self, demand: Demand, strategy: Strategy, session: Session | None = None
-    ) -> dict[str, Any]:
-        if session is None:
-            with self._transactions.read() as own:
-                return self._details(demand, strategy, own)
-        pending = strategy.pending(attempt_of(demand, session)) or Challenge()
-        return self._told(demand, strategy, pending, session)
-
-    def _told(
         self,
+        session: Session,
         demand: Demand,
         strategy: Strategy,
-        challenge: Challenge,
-        session: Session | None = None,
+        challenge: Challenge | None = None,
     ) -> dict[str, Any]:
-        if session is None:
-            with self._transactions.read() as own:
-                return self._told(demand, strategy, challenge, own)
+        """What the client is told: the method, its challenge, and what else there is."""
         attempt = attempt_of(demand, session)
-        listed = [s.name for s in self._strategies if not s.fallback and s.usable(attempt)]
+        challenge = challenge or strategy.pending(attempt) or Challenge()
         return {
             "method": strategy.name,
             "codeGenerated": challenge.generated,
             **challenge.details,
-            "availableMethods": listed,
+            "availableMethods": [
+                s.name for s in self._strategies if not s.fallback and s.usable(attempt)
+            ],
         }
 
     def _refused_before(self, demand: Demand, refusal: Refusal) -> None:
