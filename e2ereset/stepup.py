@@ -175,7 +175,7 @@ class StepUp:
         with self._transactions.read() as session:
             attempt = attempt_of(demand, session)
             pending = strategy.pending(attempt)
-            session.rollback()  # SQLite: no read may stay open under the write that follows
+            session.rollback()  # gives its connection back before the write takes one
             if pending is None:
                 pending = self._send_or_find(attempt, demand, strategy)
             return self._details(session, demand, strategy, pending)
