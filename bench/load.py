@@ -40,8 +40,8 @@ def run_wrk(port: int, calls: Sequence[Call], wanted: int, *, seconds: int, fold
     path = folder / "calls"
     path.write_text("".join(f"{call.user} {call.token} {call.code}\n" for call in calls))
     command = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT)]
-    command += [f"http://127.0.0.1:{port}", "--", str(path), str(wanted)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=seconds + 30, check=True)
+    command += [f"http://127.0.0.1:{port}", "--", str(path), str(wanted), str(THREADS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     total, right, micros, p50, p99, failed = map(int, line.split()[1:])
     return Load(

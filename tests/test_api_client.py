@@ -33,8 +33,8 @@ def live(tmp_path_factory):
         yield live
 
 
-def run(clients, live, name, code):
-    command = ["node", "api_client.mjs", live.url, name, PASSWORD, code]
+def run(clients, live, name, *codes):
+    command = ["node", "api_client.mjs", live.url, name, PASSWORD, *codes]
     done = subprocess.run(command, cwd=clients, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -42,15 +42,23 @@ def run(clients, live, name, code):
 
 def test_its_handler_answers_the_password_challenge(clients, live):
     live.cli("user", "add", "ada", "--password-stdin", stdin=PASSWORD)
-    seen = run(clients, live, "ada", "")
+    seen = run(clients, live, "ada")
     assert [c["method"] for c in seen["challenges"]] == ["password", "password"]
     assert [c["invalidAttempt"] for c in seen["challenges"]] == [False, True]
     assert seen["reset"] == {"success": True}
 
 
+def test_its_handler_answers_the_totp_challenge(clients, live):
+    live.cli("user", "add", "tim", "--password-stdin", stdin=PASSWORD)
+    first, second, third, *_ = live.cli("user", "totp", "tim")["backupCodes"]
+    seen = run(clients, live, "tim", first, second, third)
+    assert [c["method"] for c in seen["challenges"]] == ["totp", "totp"]
+    assert seen["reset"] == {"success": True}
+
+
 def test_it_is_logged_out_by_the_reset_and_finds_no_key_afterwards(clients, live):
     live.cli("user", "add", "eve", "--password-stdin", stdin=PASSWORD)
-    seen = run(clients, live, "eve", "")
+    seen = run(clients, live, "eve")
     assert seen["username"] == "eve"
     assert seen["set"] == {"success": True}
     assert seen["fetched"]["public_key"] == "PUB"

@@ -110,11 +110,13 @@ class Resets:
 
     def _reset(self, passed: Passed, demand: Demand, target: Account) -> Receipt:
         session, now = passed.session, demand.now
+        # Sign-ins first, as the recheck of the caller's own has locked one of them: two resets of
+        # one account then take their locks in the same order.
+        if isinstance(self._accounts, HoldsSessions):
+            self._accounts.end_sessions(session, target.id)
         dropped = drop_key_pair(session, target.id)
         if isinstance(self._accounts, HoldsKeys):
             dropped = self._accounts.drop_keys(session, target.id, now) or dropped
-        if isinstance(self._accounts, HoldsSessions):
-            self._accounts.end_sessions(session, target.id)
         outcome = "reset" if dropped else "nothing-to-reset"
         self._audit.write(session, entry_of(demand, outcome, passed.method, target=target.id))
         receipt = Receipt(

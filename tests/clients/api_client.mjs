@@ -1,16 +1,18 @@
 // @rocket.chat/api-client, unmodified, with its own two-factor handler: signs in, sets keys, is
 // challenged, resets and is logged out. Prints one JSON object about what it saw.
-// Usage: node api_client.mjs URL USERNAME PASSWORD CODE
+// Usage: node api_client.mjs URL USERNAME PASSWORD [CODE CODE CODE]
+// The codes are for the first sign-in, the reset and the second sign-in of a user who has TOTP.
 
 import { createHash } from 'node:crypto';
 import { RestClient } from '@rocket.chat/api-client';
 
-const [baseUrl, user, password, code] = process.argv.slice(2);
+const [baseUrl, user, password, ...codes] = process.argv.slice(2);
 const client = new RestClient({ baseUrl });
 const challenges = [];
 
-const signIn = async (extra = {}) => {
-  const { data } = await client.post('/v1/login', { user, password, ...extra });
+const signIn = async () => {
+  const code = codes.shift();
+  const { data } = await client.post('/v1/login', { user, password, code });
   client.setCredentials({ 'X-User-Id': data.userId, 'X-Auth-Token': data.authToken });
   return data.me.username;
 };
@@ -19,10 +21,10 @@ const signIn = async (extra = {}) => {
 client.handleTwoFactorChallenge(async (challenge) => {
   challenges.push(challenge);
   if (challenges.length > 2) throw new Error('challenged too often');
-  const right = challenge.method === 'password'
+  if (!challenge.invalidAttempt) return '000000';
+  return challenge.method === 'password'
     ? createHash('sha256').update(password).digest('hex')
-    : code;
-  return challenge.invalidAttempt ? right : '000000';
+    : codes.shift();
 });
 
 const username = await signIn();
