@@ -11,8 +11,8 @@ export HOST PORT
 .PHONY: run test bench lint
 
 run: .venv/server.installed $(INSTANCE)/config.py
-	@$(BIN)/e2ereset db upgrade
-	@$(BIN)/e2ereset demo --url http://$(HOST):$(PORT)
+	@umask 077 && $(BIN)/e2ereset db upgrade
+	@umask 077 && $(BIN)/e2ereset demo --url http://$(HOST):$(PORT)
 	@echo "Stop it with Ctrl-C."
 	@exec $(BIN)/gunicorn --log-level warning wsgi:app
 

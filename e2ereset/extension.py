@@ -94,7 +94,7 @@ class E2EReset:
     def _make(self, app: Flask, settings: Settings) -> Runtime:
         transactions = Transactions(partial(_engine, app, self._db))
         keyring = KeyRing(settings.secret_keys)
-        outbox, audit = Outbox(keyring), AuditLog(keyring, self._entropy)
+        outbox = Outbox(keyring)
         tools = Tools(
             settings=settings,
             keyring=keyring,
@@ -106,52 +106,44 @@ class E2EReset:
             transactions=transactions,
             strategies=resolve(settings.methods, tools, registered=self._strategies),
             settings=settings,
-            audit=audit,
+            audit=AuditLog(keyring, self._entropy),
             outbox=outbox,
             accounts=self._accounts,
         )
-        return self._assemble(app, transactions, tools, stepup=stepup, audit=audit)
+        return self._assemble(app, transactions, tools, stepup)
 
     def _assemble(
-        self,
-        app: Flask,
-        transactions: Transactions,
-        tools: Tools,
-        *,
-        stepup: StepUp,
-        audit: AuditLog,
+        self, app: Flask, transactions: Transactions, tools: Tools, stepup: StepUp
     ) -> Runtime:
-        accounts, permissions = self._accounts, Permissions(transactions)
+        permissions = Permissions(transactions)
         sealer = Sealer(transactions, tools.keyring, clock=self._clock)
         deliverer = self._deliverer(app, transactions, tools)
         resets = Resets(
-            settings=tools.settings,
+            tools=tools,
             transactions=transactions,
-            accounts=accounts,
             permissions=permissions,
             stepup=stepup,
-            audit=audit,
-            outbox=tools.outbox,
+            audit=stepup.audit,
             after_commit=partial(announce, app),
         )
         return Runtime(
             settings=tools.settings,
             clock=self._clock,
             entropy=self._entropy,
-            accounts=accounts,
+            accounts=self._accounts,
             identify=self._identify,
             limiter=_limiter(app),
             rate=_rate(tools.settings),
             transactions=transactions,
             keyring=tools.keyring,
-            audit=audit,
+            audit=stepup.audit,
             outbox=tools.outbox,
             permissions=permissions,
             stepup=stepup,
             resets=resets,
-            vault=Vault(transactions, accounts),
+            vault=Vault(transactions, self._accounts),
             factors=Factors(transactions, tools, stepup, self._clock),
-            codes=Codes(tools.settings, transactions, accounts, stepup),
+            codes=Codes(tools, transactions, stepup),
             sealer=sealer,
             deliverer=deliverer,
             # Two threads: a mail relay that hangs must not hold up the sealing.

@@ -71,7 +71,7 @@ class StepUp:
         self._transactions = transactions
         self._strategies = strategies
         self._settings = settings
-        self._audit = audit
+        self.audit = audit
         self._outbox = outbox
         self._accounts = accounts
 
@@ -264,7 +264,7 @@ class StepUp:
             self._outbox.put(session, "budget-exhausted", account.emails, facts, now=demand.now)
 
     def _record(self, session: Session, demand: Demand, outcome: str, method: str) -> None:
-        self._audit.write(session, entry_of(demand, outcome, method))
+        self.audit.write(session, entry_of(demand, outcome, method))
 
 
 def recheck_sign_in(accounts: Accounts, session: Session, caller: Caller) -> None:

@@ -143,7 +143,7 @@ class Live:
 
     def start(self):
         """Serve, with both workers up; answers of the one before are nobody's any more."""
-        command = [sys.executable, "-m", "gunicorn", "--no-control-socket"]
+        command = [sys.executable, "-m", "gunicorn"]
         command += ["--access-logfile", self.access, "--access-logformat", "%(p)s %(s)s"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

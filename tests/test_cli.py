@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from e2ereset import get_e2ereset
 from e2ereset.audit import Entry
 from e2ereset.models import AuditRow, OutboxMail
-from e2ereset.server.cli import main
+from e2ereset.server.cli import add_migrations, main
 from e2ereset.server.models import Token, User
 
 
@@ -309,7 +309,8 @@ def test_a_bad_setting_is_one_clear_line(monkeypatch, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_delivering_loop_ends_cleanly(make_server, config, tmp_path, number):
     uri = f"sqlite:///{tmp_path / 'loop.sqlite3'}"
-    with make_server({**config, "SQLALCHEMY_DATABASE_URI": uri}).app_context():
+    server = make_server({**config, "SQLALCHEMY_DATABASE_URI": uri})
+    with add_migrations(server).app_context():
         upgrade()
         write_audit(get_e2ereset())
     environ = os.environ | {

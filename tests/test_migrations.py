@@ -8,6 +8,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, select
 
 from e2ereset.models import RolePermission
+from e2ereset.server.cli import add_migrations
 from e2ereset.server.database import migrations_folder
 from e2ereset.server.models import db
 
@@ -15,7 +16,7 @@ from e2ereset.server.models import db
 @pytest.fixture
 def migrated(make_server, config):
     """An app context over a database that was upgraded from nothing."""
-    with make_server(config).app_context():
+    with add_migrations(make_server(config)).app_context():
         upgrade()
         yield
 

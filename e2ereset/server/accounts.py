@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, Row, Select, and_, bindparam, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Executable,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from e2ereset.passwords import PasswordHasher
@@ -149,7 +160,7 @@ class ServerAccounts:
 
 
 def find_signed_in(
-    session: Session, user_id: str, token: str, now: int
+    session: Session | Connection, user_id: str, token: str, now: int
 ) -> tuple[Account, bool] | None:
     """Whose live token this is, in one query, and whether it skips the second factor.
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from e2ereset import E2EReset, get_e2ereset
@@ -19,7 +18,7 @@ from e2ereset.web import envelope
 
 from . import commands, views
 from .accounts import ServerAccounts
-from .database import migrations_folder, tune
+from .database import tune
 from .identity import identify
 from .models import db
 from .sessions import EXTENSION, Sessions
@@ -43,7 +42,6 @@ def create_app(
     with app.app_context():
         tune(db.engine)
     E2EReset(app, db=db, accounts=accounts, identify=identify, url_prefix=API, clock=clock)
-    Migrate(app, db, directory=migrations_folder())
     app.extensions[EXTENSION] = Sessions(
         runtime=get_e2ereset(app), accounts=accounts, settings=settings
     )

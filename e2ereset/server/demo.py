@@ -114,7 +114,7 @@ def _load() -> dict[str, Any]:
 
 def _curl(url: str, facts: dict[str, Any]) -> str:
     return (
-        f"curl -X POST {url}/api/v1/users.resetE2EKey"
+        f"curl -sS -X POST {url}/api/v1/users.resetE2EKey"
         f" -H 'X-User-Id: {facts['userIds']['carol']}' -H 'X-Auth-Token: {facts['authToken']}'"
         " -H 'x-2fa-method: password'"
         f" -H 'x-2fa-code: {PasswordHasher.digest(facts['passwords']['carol'])}'"

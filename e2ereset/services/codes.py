@@ -7,11 +7,11 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
 from e2ereset.models import EmailChallenge, table
-from e2ereset.ports import Accounts, FindsByEmail
+from e2ereset.ports import FindsByEmail
 from e2ereset.records import Account, Action, Attempt
-from e2ereset.settings import Settings
 from e2ereset.sql import Transactions
 from e2ereset.stepup import StepUp
+from e2ereset.strategies.base import Tools
 
 CHALLENGES = table(EmailChallenge)
 NEWEST = (
@@ -28,12 +28,10 @@ NEWEST = (
 class Codes:
     """Mails a fresh code for a pending action."""
 
-    def __init__(
-        self, settings: Settings, transactions: Transactions, accounts: Accounts, stepup: StepUp
-    ) -> None:
-        self._settings = settings
+    def __init__(self, tools: Tools, transactions: Transactions, stepup: StepUp) -> None:
+        self._settings = tools.settings
+        self._accounts = tools.accounts
         self._transactions = transactions
-        self._accounts = accounts
         self._stepup = stepup
 
     def resend(self, email_or_username: str, now: int, *, address: str, agent: str) -> bool:

@@ -10,13 +10,12 @@ from sqlalchemy.orm import Session
 
 from e2ereset.audit import AuditLog
 from e2ereset.errors import NotAllowed, UnknownTarget
-from e2ereset.mail.outbox import Outbox
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE, Permissions
-from e2ereset.ports import Accounts, HoldsKeys, HoldsSessions
+from e2ereset.ports import HoldsKeys, HoldsSessions
 from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
-from e2ereset.settings import Settings
 from e2ereset.sql import Transactions
 from e2ereset.stepup import Passed, StepUp, entry_of
+from e2ereset.strategies.base import Tools
 
 from .keys import drop_key_pair
 
@@ -34,22 +33,20 @@ class Resets:
     def __init__(
         self,
         *,
-        settings: Settings,
+        tools: Tools,
         transactions: Transactions,
-        accounts: Accounts,
         permissions: Permissions,
         stepup: StepUp,
         audit: AuditLog,
-        outbox: Outbox,
         after_commit: Callable[[Receipt], None],
     ) -> None:
-        self._settings = settings
+        self._settings = tools.settings
+        self._accounts = tools.accounts
+        self._outbox = tools.outbox
         self._transactions = transactions
-        self._accounts = accounts
         self._permissions = permissions
         self._stepup = stepup
         self._audit = audit
-        self._outbox = outbox
         self._after_commit = after_commit
 
     def reset_key(

@@ -129,8 +129,11 @@ def two_factor_required(
     """
 
     def decorate(view: Callable[P, Any]) -> Callable[P, Response]:
+        """Guard this view."""
+
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+            """Check the proof, then run the view."""
             runtime = get_e2ereset()
             try:
                 caller = signed_in()

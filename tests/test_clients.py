@@ -1,0 +1,233 @@
+"""Clients on the wire: `rocketchat_API` unmodified, and the habits of the others."""
+
+import http.client
+import json
+import threading
+from contextlib import closing
+from hashlib import sha256
+
+import pytest
+from rocketchat_API.APIExceptions.RocketExceptions import (
+    RocketApiException,
+    RocketAuthenticationException,
+)
+from rocketchat_API.rocketchat import RocketChat
+from werkzeug import serving
+
+PASSWORD = "correct horse"
+DIGEST = sha256(PASSWORD.encode()).hexdigest()
+RESET, LOGIN, LOGOUT, ME = (
+    f"/api/v1/{name}" for name in ("users.resetE2EKey", "login", "logout", "me")
+)
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture
+def address(app):
+    """Where the server listens, on a real socket."""
+    server = serving.make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def bob(world):
+    return world.person("bob", password=PASSWORD)
+
+
+@pytest.fixture
+def rocket(address, bob):
+    """`rocketchat_API`, signed in as bob by its own login."""
+    rocket = RocketChat("bob", PASSWORD, server_url=f"http://{address}")
+    yield rocket
+    rocket.session.close()
+
+
+@pytest.fixture
+def send(address):
+    """Sends exactly these headers and this body; (status, headers, parsed body)."""
+
+    def send(method, path, headers=None, body=None):
+        with closing(http.client.HTTPConnection(address, timeout=10)) as connection:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            length = {} if body is None else {"Content-Length": str(len(body))}
+            for name, value in {**(headers or {}), **length}.items():
+                connection.putheader(name, value)
+            connection.endheaders((body or "").encode())
+            answer = connection.getresponse()
+            return answer.status, answer.headers, json.loads(answer.read())
+
+    return send
+
+
+def with_code(rocket, method, code):
+    rocket.headers |= {"x-2fa-method": method, "x-2fa-code": code}
+
+
+def test_rocketchat_api_signs_in(rocket):
+    assert rocket.call_api_get("me")["username"] == "bob"
+
+
+def test_rocketchat_api_signs_in_by_address(address, bob):
+    rocket = RocketChat("bob@x.org", PASSWORD, server_url=f"http://{address}")
+    assert rocket.headers["X-User-Id"] == bob.id
+    rocket.session.close()
+
+
+def test_rocketchat_api_takes_a_wrong_password_for_what_it_is(address, bob):
+    rocket = RocketChat(server_url=f"http://{address}")
+    with pytest.raises(RocketAuthenticationException):
+        rocket.login("bob", "wrong")
+    rocket.session.close()
+
+
+def test_rocketchat_api_sets_keys(rocket):
+    keys = {"public_key": "NEW", "private_key": "PRIV", "force": True}
+    rocket.call_api_post("e2e.setUserPublicAndPrivateKeys", **keys)
+    assert rocket.call_api_get("e2e.fetchMyKeys")["public_key"] == "NEW"
+
+
+def test_rocketchat_api_is_challenged(rocket, world, bob):
+    with pytest.raises(RocketApiException) as caught:
+        rocket.call_api_post("users.resetE2EKey")
+    assert caught.value.error_type == "totp-required"
+    assert world.has_key(bob)
+
+
+def test_rocketchat_api_resets_with_the_password(rocket, world, bob):
+    with_code(rocket, "password", DIGEST)
+    assert rocket.call_api_post("users.resetE2EKey") == {"success": True}
+    assert not world.has_key(bob)
+
+
+def test_rocketchat_api_resets_with_a_totp_code(address, world):
+    eve = world.person("eve", totp=True)
+    rocket = RocketChat(
+        auth_token=eve.headers["X-Auth-Token"], user_id=eve.id, server_url=f"http://{address}"
+    )
+    with_code(rocket, "totp", world.code(eve))
+    assert rocket.call_api_post("users.resetE2EKey") == {"success": True}
+    rocket.session.close()
+
+
+def test_rocketchat_api_is_logged_out_by_its_reset(rocket):
+    with_code(rocket, "password", DIGEST)
+    rocket.call_api_post("users.resetE2EKey")
+    with pytest.raises(RocketApiException) as caught:
+        rocket.call_api_get("me")
+    assert caught.value.status_code == 401
+
+
+def test_rocketchat_api_signs_in_again_over_its_dead_headers(rocket, bob):
+    with_code(rocket, "password", DIGEST)
+    rocket.call_api_post("users.resetE2EKey")
+    rocket.login("bob", PASSWORD)
+    assert rocket.call_api_get("me")["_id"] == bob.id
+
+
+def test_rocketchat_api_logs_out(rocket):
+    assert rocket.logout()["status"] == "success"
+    with pytest.raises(RocketApiException):
+        rocket.call_api_get("me")
+
+
+@pytest.mark.parametrize("kind", [{}, JSON, FORM, {"Content-Type": "text/plain"}])
+@pytest.mark.parametrize("body", [None, ""])
+def test_a_post_without_a_body_is_an_own_reset_whatever_its_type(send, bob, kind, body):
+    proof = {"x-2fa-method": "password", "x-2fa-code": DIGEST}
+    status, _, answer = send("POST", RESET, bob.headers | proof | kind, body)
+    assert (status, answer) == (200, {"success": True})
+
+
+def test_a_form_signs_in(send, bob):
+    status, _, answer = send("POST", LOGIN, FORM, "user=bob&password=correct+horse")
+    assert (status, answer["status"]) == (200, "success")
+    assert answer["data"]["userId"] == bob.id
+
+
+@pytest.mark.parametrize("name", ["user", "username"])
+def test_a_login_answers_with_all_that_clients_read(send, bob, name):
+    status, _, answer = send("POST", LOGIN, JSON, json.dumps({name: "bob", "password": PASSWORD}))
+    assert (status, answer["status"]) == (200, "success")
+    assert answer["data"]["me"]["username"] == "bob"
+    assert answer["data"]["authToken"]
+
+
+def test_stale_headers_do_not_hinder_a_login(send, bob):
+    stale = {"X-User-Id": bob.id, "X-Auth-Token": "dead", "x-2fa-code": "000000"}
+    body = json.dumps({"user": "bob", "password": PASSWORD})
+    assert send("POST", LOGIN, JSON | stale, body)[0] == 200
+
+
+def test_a_live_token_resumes(send, bob):
+    body = json.dumps({"resume": bob.headers["X-Auth-Token"]})
+    status, _, answer = send("POST", LOGIN, JSON, body)
+    assert (status, answer["data"]["userId"]) == (200, bob.id)
+
+
+def test_a_login_that_needs_a_code_is_401_and_says_so_in_error(send, world):
+    world.person("eve", totp=True, password=PASSWORD)
+    body = json.dumps({"user": "eve", "password": PASSWORD})
+    status, _, answer = send("POST", LOGIN, JSON, body)
+    assert (status, answer["error"]) == (401, "totp-required")
+
+
+def test_a_login_takes_its_code_from_the_body(send, world):
+    eve = world.person("eve", totp=True, password=PASSWORD)
+    body = json.dumps({"user": "eve", "password": PASSWORD, "code": world.code(eve)})
+    assert send("POST", LOGIN, JSON, body)[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("headers", [{}, JSON, JSON | {"Content-Length": "0"}])
+def test_a_logout_ends_the_sign_in(send, bob, method, headers):
+    status, _, answer = send(method, LOGOUT, bob.headers | headers)
+    assert (status, answer["status"]) == (200, "success")
+    assert isinstance(answer["data"], dict)
+    assert send("GET", ME, bob.headers)[0] == 401
+
+
+def test_a_get_with_the_content_type_of_json_is_no_bad_json(send, bob):
+    assert send("GET", ME, bob.headers | JSON | {"Content-Length": "0"})[0] == 200
+
+
+def test_header_names_are_read_in_any_case(send, bob):
+    lower = {name.lower(): value for name, value in bob.headers.items()}
+    assert send("GET", ME, lower)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "signed_in"),
+    [
+        ("GET", ME, True),
+        ("GET", ME, False),
+        ("POST", RESET, True),
+        ("POST", RESET, False),
+        ("POST", LOGIN, False),
+        ("GET", "/api/v1/nothing-here", True),
+        ("GET", "/websocket", False),
+        ("PUT", RESET, True),
+        ("POST", LOGOUT, True),
+    ],
+)
+def test_every_answer_is_exactly_json_and_says_success_as_a_boolean(
+    send, bob, method, path, signed_in
+):
+    status, headers, answer = send(method, path, bob.headers if signed_in else {})
+    assert headers.get_all("Content-Type") == ["application/json"]
+    assert answer["success"] is (status == 200)
+
+
+def test_an_error_text_holds_its_code(send, bob):
+    _, _, answer = send("POST", RESET, bob.headers, None)
+    assert answer["errorType"] in answer["error"]
+
+
+def test_a_challenge_names_its_method_in_an_object(send, bob):
+    status, _, answer = send("POST", RESET, bob.headers, None)
+    assert (status, answer["details"]["method"]) == (400, "password")
