@@ -8,16 +8,16 @@ bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 4
-umask = 0o077  # mails and the SQLite file are for the server's own eyes
 timeout = 30
-graceful_umask = 0o077  # mails and the SQLite file are for the server's own eyes
-timeout = 30
+graceful_timeout = 30
 keepalive = 5
 # Its path is the same for all servers of a user: each new one would take it from the one before.
 control_socket_disable = True
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
+control_socket_disable = True  # nobody here talks to it
+umask = 0o077  # mails and the SQLite file are for the server's own eyes
 
 
 def post_worker_init(worker):

@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from flask import Flask
@@ -92,7 +92,7 @@ class E2EReset:
             log.warning("E2ERESET_TWO_FACTOR is off: every signed-in caller can reset keys.")
 
     def _make(self, app: Flask, settings: Settings) -> Runtime:
-        transactions = Transactions(partial(_engine, app, self._db))
+        transactions = Transactions(cache(partial(_engine, app, self._db)))
         keyring = KeyRing(settings.secret_keys)
         outbox = Outbox(keyring)
         tools = Tools(
