@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pyotp
@@ -294,6 +295,14 @@ def test_the_demo_code_signs_alice_in(run_json, app):
 def test_the_demo_leaves_other_peoples_databases_alone(run, bob):
     result = run("demo")
     assert (result.exit_code, "no demo users" in result.output) == (1, True)
+
+
+def test_the_demo_tells_a_database_from_another(run, run_json, app):
+    facts = run_json("demo")
+    facts["userIds"]["bob"] = "of another database"
+    Path(app.instance_path, "demo.json").write_text(json.dumps(facts))
+    result = run("demo")
+    assert (result.exit_code, "another database" in result.output) == (1, True)
 
 
 def test_a_bad_setting_is_one_clear_line(monkeypatch, tmp_path):

@@ -106,6 +106,12 @@ def test_the_life_of_a_sign_in_is_a_setting(make_server, config):
     assert app.extensions["e2ereset.server"].settings.token_seconds == 7 * 86400
 
 
+def test_errors_of_the_database_hide_values_whatever_its_options(make_server, config):
+    options = {"SQLALCHEMY_ENGINE_OPTIONS": {"pool_recycle": 60}}
+    with make_server({**config, **options}).app_context():
+        assert db.engine.hide_parameters
+
+
 def test_sqlite_is_tuned(app):
     with app.app_context(), db.engine.connect() as connection:
         found = {

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import SessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from e2ereset import E2EReset, get_e2ereset
@@ -27,6 +28,13 @@ from .settings import load_server_settings
 API = "/api/v1"
 
 
+class NoCookies(SessionInterface):
+    """Who asks is in the headers: no request pays for a session that no view opens."""
+
+    def open_session(self, app: Flask, request: Request) -> None:
+        """None: the views get Flask's null session, which cannot be written."""
+
+
 def create_app(
     config: Mapping[str, Any] | None = None, *, clock: Callable[[], float] = time.time
 ) -> Flask:
@@ -35,6 +43,7 @@ def create_app(
     Raises SettingsError for a setting that is unknown, unsafe or of the wrong type.
     """
     app = Flask("e2ereset", instance_path=str(_instance_folder()))
+    app.session_interface = NoCookies()
     _configure(app, config or {})
     settings = load_server_settings(app.config)
     accounts = ServerAccounts(PasswordHasher(settings.bcrypt_cost))
@@ -61,13 +70,14 @@ def _configure(app: Flask, config: Mapping[str, Any]) -> None:
     instance = Path(app.instance_path)
     app.config.from_mapping(
         SQLALCHEMY_DATABASE_URI="sqlite:///e2ereset.sqlite3",
-        # An error of the database must not carry a digest or a sealed text into a log.
-        SQLALCHEMY_ENGINE_OPTIONS={"hide_parameters": True},
         MAIL_FILE_PATH=str(instance / "mail"),
     )
     app.config.from_pyfile(str(instance / "config.py"), silent=True)
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
+    # An error of the database must not carry a digest or a sealed text into a log.
+    options = app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"hide_parameters": True, **options}
     if not (app.config["SECRET_KEY"] or app.config.get("E2ERESET_SECRET_KEYS")):
         app.config["SECRET_KEY"] = _own_secret_key(instance / "secret_key")
 

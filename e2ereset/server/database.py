@@ -34,19 +34,3 @@ def migrations_folder() -> str:
     package = Path(e2ereset.__file__).parent
     installed = package / "migrations"
     return str(installed if installed.is_dir() else package.parent / "migrations")
-
-
-import threading as _t
-_gate = _t.Lock()
-def _before(conn, cursor, statement, parameters, context, executemany):
-    if not (context.isinsert or context.isupdate or context.isdelete): return
-    if conn.info.get("gate"): return
-    _gate.acquire(timeout=10); conn.info["gate"]=True
-def _after(conn):
-    if conn.info.pop("gate", None): _gate.release()
-_tune=tune
-def tune(engine):
-    _tune(engine)
-    event.listen(engine,"before_cursor_execute",_before)
-    from sqlalchemy import pool
-    event.listen(engine,"checkin",lambda dbapi,rec: _gate.release() if rec.info.pop("gate",None) else None)

@@ -13,7 +13,7 @@ import pyotp
 from flask import current_app
 from flask.cli import with_appcontext
 
-from e2ereset import Caller
+from e2ereset import Account, Caller
 from e2ereset.cli import Commands, as_json, emit
 from e2ereset.errors import E2EResetError
 from e2ereset.passwords import PasswordHasher
@@ -62,13 +62,11 @@ def prepare() -> dict[str, Any]:
     if not any(found):
         _save(_make_people(runtime, sessions, now))
     facts = _load()
+    bob, carol = (_account(runtime, facts["userIds"][name]) for name in ("bob", "carol"))
     pair = Pair("demo public key", "demo private key")
-    with runtime.transactions.read() as session:
-        bob = sessions.accounts.get(session, facts["userIds"]["bob"])
-    if bob is not None:
-        runtime.vault.set(Caller(account=bob), pair, force=True, now=now)
+    runtime.vault.set(Caller(account=bob), pair, force=True, now=now)
     with runtime.transactions.begin() as session:
-        signed_in = sessions.add(session, facts["userIds"]["carol"], now)
+        signed_in = sessions.add(session, carol.id, now)
     return facts | {"authToken": signed_in.token}
 
 
@@ -85,11 +83,16 @@ def _make_people(runtime: Runtime, sessions: Sessions, now: int) -> dict[str, An
                 password_hash=sessions.accounts.hasher.hash(passwords[name]),
             )
             ids[name] = add_person(session, new, now, runtime.entropy).id
-        alice = sessions.accounts.get(session, ids["alice"])
-    if alice is None:
-        raise NoDemo("alice was removed while she was made.")
-    secret = runtime.factors.enrol_totp(alice).secret
+    secret = runtime.factors.enrol_totp(_account(runtime, ids["alice"])).secret
     return {"userIds": ids, "passwords": passwords, "totpSecret": secret}
+
+
+def _account(runtime: Runtime, user_id: str) -> Account:
+    with runtime.transactions.read() as session:
+        account = runtime.accounts.get(session, user_id)
+    if account is None:
+        raise NoDemo(f"{_path()} is of another database: remove it, or that database.")
+    return account
 
 
 def _path() -> Path:

@@ -1,0 +1,171 @@
+"""What every second-factor strategy has to hold, as a test class to inherit.
+
+class TestPhrase(StrategyContract):
+    strategy_class = PhraseStrategy
+
+    def enable(self, bench, account): ...
+    def right_code(self, bench, attempt): ...
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from e2ereset.crypto import KeyRing
+from e2ereset.mail import Outbox
+from e2ereset.models import Base
+from e2ereset.records import Account, Action, Attempt
+from e2ereset.settings import load_settings
+from e2ereset.sql import Transactions
+from e2ereset.strategies.base import Strategy, Tools
+
+from .doubles import FakeClock, MemoryAccounts, make_account
+
+GARBAGE = ("", " ", "0", "x", "-" * 8, "\0", "é" * 6, "١٢٣٤٥٦", "\ud800", "²²²²²²", "9" * 10_000)
+
+
+class Bench:
+    """A database file, a clock and two accounts, with the strategy under test on it."""
+
+    def __init__(self, folder: Path, strategy_class: type[Strategy]) -> None:
+        self.engine = create_engine(f"sqlite:///{folder / 'contract.sqlite3'}")
+        Base.metadata.create_all(self.engine)
+        self.transactions = Transactions(lambda: self.engine)
+        self.clock = FakeClock()
+        self.bob, self.eve = (make_account(name, has_password=True) for name in ("bob", "eve"))
+        self.accounts = MemoryAccounts(self.bob, self.eve)
+        keyring = KeyRing(["a key for tests only"])
+        self.outbox = Outbox(keyring)
+        self.tools = Tools(
+            settings=load_settings({"SECRET_KEY": "a key for tests only"}),
+            keyring=keyring,
+            outbox=self.outbox,
+            accounts=self.accounts,
+            entropy=secrets,
+        )
+        self.strategy = strategy_class(self.tools)
+
+    def attempt(self, session: Session, account: Account | None = None) -> Attempt:
+        """An attempt of bob, or of another account, to reset bob's key now."""
+        action = Action(name="reset-e2e-key", target=self.bob.id, phrase="reset a key")
+        now = int(self.clock())
+        return Attempt(account=account or self.bob, action=action, now=now, session=session)
+
+    @contextmanager
+    def trying(self, account: Account | None = None, **changes: Any) -> Iterator[Attempt]:
+        """An attempt in a transaction that commits; `changes` are those of its fields."""
+        with self.transactions.begin() as session:
+            yield replace(self.attempt(session, account), **changes)
+
+    def verify(self, code: str, account: Account | None = None, **changes: Any) -> bool:
+        """Whether the strategy takes the code, in a transaction of its own."""
+        with self.trying(account, **changes) as attempt:
+            return self.strategy.verify(attempt, code)
+
+
+class StrategyContract:
+    """Inherit this, set `strategy_class`, and write `enable` and `right_code`."""
+
+    strategy_class: ClassVar[type[Strategy]]
+    single_use: ClassVar[bool] = True
+    """False for what stays good after it was used, such as a password."""
+    binds_action: ClassVar[bool] = False
+    """True where a code is for one action and one target only."""
+
+    def enable(self, bench: Bench, account: Account) -> None:
+        """Set the method up for this account."""
+        raise NotImplementedError
+
+    def right_code(self, bench: Bench, attempt: Attempt) -> str:
+        """A code that is right for the attempt; a fresh one at every call."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Iterator[Bench]:
+        """The strategy on a database with bob and eve; bob has it enabled."""
+        bench = Bench(tmp_path, self.strategy_class)
+        self.enable(bench, bench.bob)
+        yield bench
+        bench.engine.dispose()
+
+    @pytest.fixture
+    def code(self, bench: Bench) -> str:
+        """A code that is right for bob."""
+        with bench.trying() as attempt:
+            return self.right_code(bench, attempt)
+
+    def test_it_has_a_name(self) -> None:
+        """Its name is what clients write in `x-2fa-method`."""
+        assert self.strategy_class.name
+        assert self.strategy_class.name.isascii()
+
+    def test_it_is_usable_where_it_is_enabled(self, bench: Bench) -> None:
+        """Enabled is usable."""
+        with bench.trying() as attempt:
+            assert bench.strategy.usable(attempt)
+
+    def test_a_right_code_is_true(self, bench: Bench, code: str) -> None:
+        """The right code of the account passes."""
+        assert bench.verify(code)
+
+    def test_a_code_is_good_once(self, bench: Bench, code: str) -> None:
+        """A single-use code does not pass again."""
+        assert bench.verify(code)
+        assert bench.verify(code) is not self.single_use
+
+    @pytest.mark.parametrize("garbage", GARBAGE, ids=ascii)
+    def test_garbage_is_false_and_no_fault(self, bench: Bench, garbage: str) -> None:
+        """Any text may come as a code."""
+        assert bench.verify(garbage) is False
+
+    def test_a_code_of_another_account_is_false(self, bench: Bench, code: str) -> None:
+        """A code proves the account it was made for, and no other that has the method too."""
+        self.enable(bench, bench.eve)
+        assert bench.verify(code, bench.eve) is False
+        assert bench.verify(code)
+
+    def test_a_code_for_another_action_or_target_is_false(self, bench: Bench, code: str) -> None:
+        """Where codes are bound, they are worth nothing elsewhere."""
+        if self.binds_action:
+            assert not bench.verify(code, action=Action(name="login", target=bench.bob.id))
+            assert not bench.verify(code, action=Action(name="reset-e2e-key", target="x"))
+        assert bench.verify(code)
+
+    def test_a_rolled_back_code_is_still_good(self, bench: Bench, code: str) -> None:
+        """The code is burnt in the caller's transaction, which verify does not end."""
+        with bench.transactions.read() as session:
+            assert bench.strategy.verify(bench.attempt(session), code)
+            session.rollback()
+        assert bench.verify(code)
+
+    def test_asking_changes_nothing(self, bench: Bench, code: str) -> None:
+        """`usable` and `pending` have no effect."""
+        with bench.trying() as attempt:
+            bench.strategy.usable(attempt)
+            bench.strategy.pending(attempt)
+        assert bench.verify(code)
+
+    def test_of_two_at_once_one_passes(self, bench: Bench, code: str) -> None:
+        """One single-use code, two threads: exactly one is let in."""
+        barrier, passed = threading.Barrier(2), []
+
+        def verify_once() -> None:
+            barrier.wait(timeout=10)
+            passed.append(bench.verify(code))
+
+        threads = [threading.Thread(target=verify_once) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=20)
+        assert sorted(passed) == [not self.single_use, True]
