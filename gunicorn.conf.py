@@ -16,7 +16,6 @@ control_socket_disable = True
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
-control_socket_disable = True  # nobody here talks to it
 umask = 0o077  # mails and the SQLite file are for the server's own eyes
 
 

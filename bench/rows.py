@@ -145,10 +145,16 @@ def _table(rows: list[Row], runs: dict[str, list[Measured]]) -> Iterator[str]:
 
 
 def _targets(runs: dict[str, list[Measured]], servers: dict[str, Server]) -> Iterator[str]:
-    memory = servers["e2ereset"].mebibytes("Rss")
-    yield f"rejected call / no-op      {_ratio(runs, REJECTED, NOOP):6.2f}   target: 0.6 or more"
-    yield f"TOTP reset / by hand       {_ratio(runs, RESET, BY_HAND):6.2f}   target: 0.5 or more"
-    yield f"MiB per worker             {memory:6.1f}   target: 60 or less"
+    memory = servers["e2ereset"].mebibytes("Pss")
+    yield _target("rejected call / no-op", runs, REJECTED, NOOP) + "0.6 or more"
+    yield _target("TOTP reset / by hand", runs, RESET, BY_HAND) + "0.5 or more"
+    yield f"MiB per worker, shared pages split (PSS): {memory:.1f}. Target: 60 or less"
+
+
+def _target(title: str, runs: dict[str, list[Measured]], name: str, of: str) -> str:
+    # The CPU says the same with less noise: wrk, too, wants some of the cores.
+    cpu = _middle(runs[of]).cpu / _middle(runs[name]).cpu
+    return f"{title}: {_ratio(runs, name, of):.2f} by rate, {cpu:.2f} by CPU. Target: "
 
 
 def _ratio(runs: dict[str, list[Measured]], name: str, of: str) -> float:

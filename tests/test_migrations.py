@@ -8,7 +8,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, select
 
 from e2ereset.models import RolePermission
-from e2ereset.server.cli import add_migrations
+from e2ereset.server.app import add_migrations
 from e2ereset.server.database import migrations_folder
 from e2ereset.server.models import db
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import click
-from flask import Flask
 from flask.cli import FlaskGroup
-from flask_migrate import Migrate
 from flask_migrate.cli import db as migrations
 
 from e2ereset.cli import OneLineErrors
 
 from .app import create_app
 from .commands import GROUPS
-from .database import migrations_folder
-from .models import db
 
 
 class CommandLine(OneLineErrors, FlaskGroup):
@@ -24,16 +20,10 @@ class CommandLine(OneLineErrors, FlaskGroup):
         return sorted(self.commands)
 
 
-def add_migrations(app: Flask) -> Flask:
-    """Let Flask-Migrate work on the app. A worker does without: Alembic takes 9 MiB."""
-    Migrate(app, db, directory=migrations_folder())
-    return app
-
-
 main = CommandLine(
     name="e2ereset",
     help="Runs and administers an e2ereset server.",
-    create_app=lambda: add_migrations(create_app()),
+    create_app=create_app,
     add_default_commands=False,
     load_dotenv=False,
 )

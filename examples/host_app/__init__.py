@@ -1,0 +1,1 @@
+"""An app that embeds e2ereset."""

@@ -1,0 +1,15 @@
+"""The example's own test-suite passes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_hosts_own_suite_passes():
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "examples/host_app/tests"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
