@@ -1,0 +1,203 @@
+"""In a foreign host: its own users, its own db, its own sign-in."""
+
+import pytest
+from flask import Flask, request
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import inspect
+
+from e2ereset import Caller, E2EReset, get_e2ereset, key_reset, two_factor_required
+from e2ereset.errors import SettingsError
+from e2ereset.models import AuditRow, KeyPair, Totp
+from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
+
+BOB, SUE = make_account("bob"), make_account("sue", roles=("admin",))
+KEY = "a key for tests only"
+
+
+class HostAccounts(MemoryAccounts):
+    """Users in memory, whose sign-ins the host would end; a test may have that fail."""
+
+    fault = None
+
+    def end_sessions(self, session, account_id):
+        if self.fault:
+            raise self.fault
+        return 1
+
+
+class Host:
+    """One foreign app."""
+
+    def __init__(self, folder, *, name="e2ereset", url_prefix="/api/v1", **config):
+        self.clock, self.accounts = FakeClock(), HostAccounts(BOB, SUE)
+        self.db = SQLAlchemy()
+        self.app = Flask("host")
+        uri = f"sqlite:///{folder / 'host.sqlite3'}"
+        self.app.config.from_mapping(TESTING=True, SQLALCHEMY_DATABASE_URI=uri, SECRET_KEY=KEY)
+        self.app.config.from_mapping(config)
+        self.db.init_app(self.app)
+        self.prefix = url_prefix
+        options = {"db": self.db, "accounts": self.accounts, "identify": self.identify}
+        extension = E2EReset(name=name, url_prefix=url_prefix, clock=self.clock, **options)
+        extension.init_app(self.app)
+        with self.app.app_context():
+            self.db.create_all()
+        self.runtime = get_e2ereset(self.app)
+
+    def identify(self):
+        account = self.accounts.accounts.get(request.headers.get("Host-User", ""))
+        return account and Caller(account=account)
+
+    def reset(self, account, code=None, **body):
+        headers = {"Host-User": account.id} | ({"x-2fa-code": code} if code else {})
+        url = f"{self.prefix}/users.resetE2EKey"
+        return self.app.test_client().post(url, headers=headers, json=body)
+
+    def count(self, model):
+        with self.runtime.transactions.read() as session:
+            return session.query(model).count()
+
+
+@pytest.fixture
+def make_host(tmp_path):
+    """Makes hosts, each with a database of its own unless told otherwise."""
+    hosts = []
+
+    def make(folder="host", **options):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        hosts.append(Host(tmp_path / folder, **options))
+        return hosts[-1]
+
+    yield make
+    for host in hosts:
+        with host.app.app_context():
+            host.db.engine.dispose()
+
+
+@pytest.fixture
+def host(make_host):
+    return make_host()
+
+
+def test_create_all_of_the_host_makes_our_tables(host):
+    with host.app.app_context():
+        names = inspect(host.db.engine).get_table_names()
+    assert {"e2ereset_totp", "e2ereset_audit", "e2ereset_outbox"} <= set(names)
+
+
+def test_two_apps_in_one_process_share_nothing(make_host):
+    one = make_host("one", E2ERESET_METHODS=["totp"])
+    two = make_host("two", url_prefix="/x", name="x", SECRET_KEY="another key for tests")
+    code = enrol_totp(one.app, BOB).code()
+    assert two.reset(BOB, code).json["errorType"] == "error-two-factor-not-available"
+    assert one.reset(BOB, code).status_code == 200
+    assert (one.count(Totp), two.count(Totp)) == (1, 0)
+
+
+def test_the_blueprint_takes_the_hosts_name_and_prefix(make_host):
+    host = make_host(url_prefix="/keys", name="keys")
+    endpoints = {rule.endpoint: rule.rule for rule in host.app.url_map.iter_rules()}
+    assert endpoints["keys.reset_e2e_key"] == "/keys/users.resetE2EKey"
+
+
+def test_a_host_gets_the_permissions_seeded(host):
+    code = enrol_totp(host.app, SUE).code()
+    assert host.reset(SUE, code, username="bob").status_code == 200
+
+
+def test_what_was_revoked_stays_revoked_after_a_restart(make_host):
+    host = make_host()
+    host.runtime.permissions.seed_once()
+    with host.runtime.transactions.begin() as session:
+        host.runtime.permissions.revoke(session, "edit-other-user-e2ee", "admin")
+    again = make_host()
+    code = enrol_totp(again.app, SUE).code()
+    assert again.reset(SUE, code, username="bob").json["errorType"] == "error-not-allowed"
+
+
+def test_a_fault_in_the_hosts_part_undoes_everything(host):
+    device = enrol_totp(host.app, BOB)
+    with host.runtime.transactions.begin() as session:
+        session.add(KeyPair(account_id=BOB.id, public_key="P", private_key="W", set_at=0))
+    host.accounts.fault = RuntimeError("the host's session store is gone")
+    assert host.reset(BOB, device.code()).status_code == 503
+    assert (host.count(KeyPair), host.count(AuditRow)) == (1, 0)
+    host.accounts.fault = None
+    assert host.reset(BOB, device.code()).status_code == 200
+
+
+def test_the_fault_is_in_no_answer(host):
+    host.accounts.fault = RuntimeError("secret words")
+    response = host.reset(BOB, enrol_totp(host.app, BOB).code())
+    assert response.json == {"success": False, "error": "Service Unavailable"}
+
+
+def test_a_receiver_that_fails_does_not_undo_the_reset(host):
+    def fail(sender, receipt):
+        raise RuntimeError("receiver")
+
+    with key_reset.connected_to(fail):
+        assert host.reset(BOB, enrol_totp(host.app, BOB).code()).status_code == 200
+    assert host.count(AuditRow) == 1
+
+
+def test_the_charge_survives_what_the_view_raises(host):
+    @host.app.post("/danger")
+    @two_factor_required("danger")
+    def danger():
+        raise RuntimeError("the view's own fault")
+
+    host.app.config["PROPAGATE_EXCEPTIONS"] = False
+    headers = {"Host-User": BOB.id, "x-2fa-code": "000000"}
+    enrol_totp(host.app, BOB)
+    answers = [host.app.test_client().post("/danger", headers=headers) for _ in range(6)]
+    assert [a.json["errorType"] for a in answers] == ["totp-invalid"] * 5 + ["totp-max-attempts"]
+
+
+def test_a_guarded_view_leaves_its_rows(host):
+    @host.app.post("/danger/<name>")
+    @two_factor_required("danger", target=lambda name: name)
+    def danger(name):
+        return {"done": name}
+
+    code = enrol_totp(host.app, BOB).code()
+    for headers in ({}, {"x-2fa-code": code}):
+        host.app.test_client().post("/danger/x", headers={"Host-User": BOB.id} | headers)
+    with host.runtime.transactions.read() as session:
+        rows = session.query(AuditRow).order_by(AuditRow.id).all()
+    assert [(r.action, r.target, r.outcome) for r in rows] == [
+        ("danger", "x", "totp-required"),
+        ("danger", "x", "passed"),
+    ]
+
+
+def test_an_app_without_the_hosts_db_is_refused():
+    app = Flask("host")
+    app.config.from_mapping(SECRET_KEY=KEY)
+    with pytest.raises(SettingsError, match=r"db\.init_app"):
+        E2EReset(app, db=SQLAlchemy(), accounts=MemoryAccounts(), identify=lambda: None)
+
+
+def test_a_second_extension_on_one_app_is_refused(host):
+    with pytest.raises(SettingsError, match="already"):
+        E2EReset(host.app, db=host.db, accounts=host.accounts, identify=host.identify)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"E2ERESET_TYPO": 1}, "is not a setting"),
+        ({"E2ERESET_TOTP_WINDOW": 5}, "from 0 to 1"),
+        ({"SECRET_KEY": "dev"}, "token_urlsafe"),
+        ({"E2ERESET_RATE_LIMIT": "often"}, "10 per minute"),
+        ({"E2ERESET_METHODS": ["sms"]}, "Known:"),
+    ],
+)
+def test_a_bad_setting_refuses_to_start(make_host, config, words):
+    with pytest.raises(Exception, match=words):
+        make_host(**config)
+
+
+def test_an_app_without_e2ereset_is_told_so():
+    with pytest.raises(SettingsError, match="E2EReset"):
+        get_e2ereset(Flask("bare"))
