@@ -37,8 +37,8 @@ def _report(options: argparse.Namespace, folder: Path) -> Iterator[str]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="the median of them counts")
-    parser.add_argument("--seconds", type=int, default=4, help="length of one run, at most 25")
+    parser.add_argument("--rounds", type=int, default=5, help="the median of them counts")
+    parser.add_argument("--seconds", type=int, default=3, help="length of one run, at most 25")
     parser.add_argument("--users", type=int, default=1_000_000, help="0 leaves growth out")
     options = parser.parse_args()
     if not 1 <= options.seconds <= 25:

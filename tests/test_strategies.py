@@ -1,15 +1,15 @@
 """The contract over every built-in strategy, and over one of a third party."""
 
 import hashlib
+import re
+from pathlib import Path
 
 import pyotp
-from sqlalchemy import Column, MetaData, String, Table, delete, insert, select
+from sqlalchemy import select
 
-from e2ereset import Strategy
 from e2ereset.audit import AuditLog
 from e2ereset.models import EmailFactor, OutboxMail
 from e2ereset.services.factors import Factors
-from e2ereset.sql import run
 from e2ereset.stepup import StepUp
 from e2ereset.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
 from e2ereset.testing import StrategyContract
@@ -79,36 +79,7 @@ class TestPassword(StrategyContract):
         return bench.accounts.passwords[attempt.account.id].upper()
 
 
-PHRASES = Table(
-    "phrases", MetaData(), Column("account_id", String(255)), Column("digest", String(80))
-)
-
-
-class PhraseStrategy(Strategy):
-    """A third party's: recovery phrases on paper, each good once."""
-
-    name = "phrase"
-
-    def usable(self, attempt):
-        mine = select(PHRASES).where(PHRASES.c.account_id == attempt.account.id)
-        return attempt.session.execute(mine).first() is not None
-
-    def verify(self, attempt, code):
-        digests = self.tools.keyring.digests("phrase", attempt.account.id, code)
-        mine = delete(PHRASES).where(
-            PHRASES.c.account_id == attempt.account.id, PHRASES.c.digest.in_(digests)
-        )
-        return run(attempt.session, mine).rowcount == 1
-
-
-class TestPhrase(StrategyContract):
-    strategy_class = PhraseStrategy
-
-    def enable(self, bench, account):
-        PHRASES.create(bench.engine, checkfirst=True)
-        digest = bench.tools.keyring.digest("phrase", account.id, f"{account.id} horse")
-        with bench.transactions.begin() as session:
-            session.execute(insert(PHRASES), {"account_id": account.id, "digest": digest})
-
-    def right_code(self, bench, attempt):
-        return f"{attempt.account.id} horse"
+# The third party's is the one in the documentation: its strategy, and its contract.
+PAGE = Path(__file__).parent.parent / "docs" / "strategies.md"
+for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
+    exec(compile(block, str(PAGE), "exec"), globals())

@@ -9,6 +9,7 @@ class TestPhrase(StrategyContract):
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from collections.abc import Iterator
@@ -35,7 +36,10 @@ GARBAGE = ("", " ", "0", "x", "-" * 8, "\0", "é" * 6, "١٢٣٤٥٦", "\ud800",
 
 
 class Bench:
-    """A database file, a clock and two accounts, with the strategy under test on it."""
+    """A database file, a clock and three accounts, with the strategy under test on it.
+
+    bob has the method, eve may be given it, ned never has any.
+    """
 
     def __init__(self, folder: Path, strategy_class: type[Strategy]) -> None:
         self.engine = create_engine(f"sqlite:///{folder / 'contract.sqlite3'}")
@@ -43,7 +47,8 @@ class Bench:
         self.transactions = Transactions(lambda: self.engine)
         self.clock = FakeClock()
         self.bob, self.eve = (make_account(name, has_password=True) for name in ("bob", "eve"))
-        self.accounts = MemoryAccounts(self.bob, self.eve)
+        self.ned = make_account("ned")
+        self.accounts = MemoryAccounts(self.bob, self.eve, self.ned)
         keyring = KeyRing(["a key for tests only"])
         self.outbox = Outbox(keyring)
         self.tools = Tools(
@@ -71,6 +76,12 @@ class Bench:
         """Whether the strategy takes the code, in a transaction of its own."""
         with self.trying(account, **changes) as attempt:
             return self.strategy.verify(attempt, code)
+
+    def contents(self) -> list[str]:
+        """All that the database holds, as SQL."""
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            return list(driver.iterdump())
 
 
 class StrategyContract:
@@ -110,12 +121,18 @@ class StrategyContract:
         assert self.strategy_class.name.isascii()
 
     def test_it_is_usable_where_it_is_enabled(self, bench: Bench) -> None:
-        """Enabled is usable."""
-        with bench.trying() as attempt:
-            assert bench.strategy.usable(attempt)
+        """Enabled is usable, and nothing else is."""
+        for account, usable in ((bench.bob, True), (bench.ned, False)):
+            with bench.trying(account) as attempt:
+                assert bench.strategy.usable(attempt) is usable
 
     def test_a_right_code_is_true(self, bench: Bench, code: str) -> None:
         """The right code of the account passes."""
+        assert bench.verify(code) is True
+
+    def test_a_wrong_code_is_false(self, bench: Bench, code: str) -> None:
+        """A code with one character wrong does not pass, and spends nothing of the right one."""
+        assert bench.verify(code[:-1] + ("2" if code[-1] == "1" else "1")) is False
         assert bench.verify(code)
 
     def test_a_code_is_good_once(self, bench: Bench, code: str) -> None:
@@ -129,9 +146,10 @@ class StrategyContract:
         assert bench.verify(garbage) is False
 
     def test_a_code_of_another_account_is_false(self, bench: Bench, code: str) -> None:
-        """A code proves the account it was made for, and no other that has the method too."""
+        """A code proves the account it was made for, and no other, with the method or without."""
         self.enable(bench, bench.eve)
         assert bench.verify(code, bench.eve) is False
+        assert bench.verify(code, bench.ned) is False
         assert bench.verify(code)
 
     def test_a_code_for_another_action_or_target_is_false(self, bench: Bench, code: str) -> None:
@@ -144,16 +162,28 @@ class StrategyContract:
     def test_a_rolled_back_code_is_still_good(self, bench: Bench, code: str) -> None:
         """The code is burnt in the caller's transaction, which verify does not end."""
         with bench.transactions.read() as session:
+            transaction = session.begin()
             assert bench.strategy.verify(bench.attempt(session), code)
-            session.rollback()
+            assert session.get_transaction() is transaction
+            transaction.rollback()
         assert bench.verify(code)
 
     def test_asking_changes_nothing(self, bench: Bench, code: str) -> None:
-        """`usable` and `pending` have no effect."""
+        """`usable` and `pending` leave the database as it is, and the code as good."""
+        before = bench.contents()
         with bench.trying() as attempt:
             bench.strategy.usable(attempt)
             bench.strategy.pending(attempt)
+        assert bench.contents() == before
         assert bench.verify(code)
+
+    def test_a_challenge_that_was_sent_is_pending(self, bench: Bench) -> None:
+        """What sends has nothing pending until it has sent; what does not always has."""
+        with bench.trying() as attempt:
+            assert (bench.strategy.pending(attempt) is None) is bench.strategy.sends
+            if bench.strategy.sends:
+                json.dumps(dict(bench.strategy.challenge(attempt).details))
+                assert bench.strategy.pending(attempt) is not None
 
     def test_of_two_at_once_one_passes(self, bench: Bench, code: str) -> None:
         """One single-use code, two threads: exactly one is let in."""

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from e2ereset.records import Account
 from e2ereset.runtime import get_e2ereset
 from e2ereset.services.factors import Enrolment
+from e2ereset.strategies.totp import STEP_SECONDS
 
 START = 1_800_000_000
-CODE = re.compile(r"\b(\d{3,5}-\d{3,5})\b")
+CODE = re.compile(r"^ *(\d{3,5})-(\d{3,5})$", re.MULTILINE)  # on a line of its own
 
 
 class FakeClock:
@@ -69,48 +70,79 @@ class Mail:
 
 
 class Mailbox:
-    """What an app with `TESTING` set, or `MAIL_BACKEND = "locmem"`, has mailed."""
+    """What an app has mailed. It needs `TESTING`, or `MAIL_BACKEND = "locmem"`."""
 
     def __init__(self, app: Flask) -> None:
+        backend = app.extensions["mailman"].backend
+        assert "locmem" in str(backend), f'MAIL_BACKEND is {backend!r}; set it to "locmem"'
         self._app = app
+        self._seen = 0
 
     def deliver(self) -> list[Mail]:
-        """Deliver what is due in the outbox now; all mails so far, oldest first."""
-        get_e2ereset(self._app).deliverer.deliver_due()
-        return [_mail(sent) for sent in getattr(self._app.extensions["mailman"], "outbox", [])]
+        """Deliver what is due in the outbox now; the mails since the last `deliver`."""
+        mails = self._all()
+        new, self._seen = mails[self._seen :], len(mails)
+        return new
 
-    def to(self, address: str) -> list[Mail]:
-        """The mails to this address, oldest first."""
-        return [mail for mail in self.deliver() if mail.to == address]
+    def messages_to(self, address: str) -> list[Mail]:
+        """All mails to this address, oldest first, with those that are due now."""
+        return [mail for mail in self._all() if mail.to == address]
 
     def code_for(self, address: str) -> str:
-        """The newest code that was mailed to this address, such as `123-456`.
+        """The digits of the newest code that was mailed to this address.
 
         Raises AssertionError when there is none.
         """
-        codes = [code for mail in self.to(address) for code in CODE.findall(mail.text)]
+        codes = [code for mail in self.messages_to(address) for code in CODE.findall(mail.text)]
         assert codes, f"no code was mailed to {address}"
-        return str(codes[-1])
+        return "".join(codes[-1])
+
+    def clear(self) -> None:
+        """Deliver what is due, and forget it with all that came before."""
+        self._all()
+        self._app.extensions["mailman"].outbox = []
+        self._seen = 0
+
+    def _all(self) -> list[Mail]:
+        get_e2ereset(self._app).deliverer.deliver_due()
+        return [_mail(sent) for sent in getattr(self._app.extensions["mailman"], "outbox", [])]
 
 
 @dataclass(slots=True)
 class TotpDevice:
-    """An authenticator app: makes codes, each of them a step later than the one before."""
+    """An authenticator app. `window`: how many steps beside the present one the app takes."""
 
     secret: str = field(repr=False)
     clock: Callable[[], float]
     backup_codes: tuple[str, ...] = field(default=(), repr=False)
+    window: int = 1
+    last_step: int = -1
 
     def code(self, drift: int = 0) -> str:
         """The code for now, or `drift` seconds from now."""
-        return pyotp.TOTP(self.secret).at(int(self.clock()) + drift)
+        return self._at((int(self.clock()) + drift) // STEP_SECONDS)
+
+    def next_code(self) -> str:
+        """A code that was not given before and is good now, since a step passes once only.
+
+        Raises AssertionError when all of now are given: let the clock tick.
+        """
+        present = int(self.clock()) // STEP_SECONDS
+        step = max(present, self.last_step + 1)
+        assert step <= present + self.window, "all codes of now are given; let the clock tick"
+        return self._at(step)
+
+    def _at(self, step: int) -> str:
+        self.last_step = max(self.last_step, step)
+        return str(pyotp.TOTP(self.secret).generate_otp(step))
 
 
 def enrol_totp(app: Flask, account: Account) -> TotpDevice:
     """Enable TOTP for the account, and hold its authenticator."""
     runtime = get_e2ereset(app)
     enrolment: Enrolment = runtime.factors.enrol_totp(account)
-    return TotpDevice(enrolment.secret, runtime.clock, enrolment.backup_codes)
+    window = runtime.settings.totp_window
+    return TotpDevice(enrolment.secret, runtime.clock, enrolment.backup_codes, window)
 
 
 def enable_email(app: Flask, account: Account) -> None:

@@ -43,7 +43,7 @@ def test_staff_reset_bobs_key_by_a_mailed_code(app, account, sign_in, e2ereset_m
     assert sue.post(RESET, json=body).json["details"]["method"] == "email"
     code = e2ereset_mailbox.code_for("sue@x.org")
     assert sue.post(RESET, json=body, headers={"x-2fa-code": code}).status_code == 200
-    assert "sue" in e2ereset_mailbox.to("bob@x.org")[0].text
+    assert "sue" in e2ereset_mailbox.messages_to("bob@x.org")[0].text
 
 
 def test_ann_may_not_reset_bobs_key(sign_in, device):
