@@ -8,6 +8,9 @@ bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 4
+# The app is loaded once and shared: half the memory a worker. Nothing is connected before the fork,
+# and each worker starts its own threads below.
+preload_app = True
 timeout = 30
 graceful_timeout = 30
 keepalive = 5

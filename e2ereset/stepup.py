@@ -73,7 +73,7 @@ class StepUp:
         self._settings = settings
         self.audit = audit
         self._outbox = outbox
-        self._accounts = accounts
+        self._sign_ins = accounts if isinstance(accounts, RechecksSignIns) else None
 
     @contextmanager
     def require(self, demand: Demand) -> Iterator[Passed]:
@@ -92,7 +92,7 @@ class StepUp:
         with self._transactions.keep() as session:
             try:
                 self._verify(session, demand, admitted)
-                recheck_sign_in(self._accounts, session, demand.caller)
+                recheck_sign_in(self._sign_ins, session, demand.caller)
                 yield Passed(session=session, method=admitted.method)
             except Refusal as refusal:
                 self._record(session, demand, refusal.code, admitted.method)
@@ -267,13 +267,9 @@ class StepUp:
         self.audit.write(session, entry_of(demand, outcome, method))
 
 
-def recheck_sign_in(accounts: Accounts, session: Session, caller: Caller) -> None:
+def recheck_sign_in(sign_ins: RechecksSignIns | None, session: Session, caller: Caller) -> None:
     """Raise NotSignedIn when the caller's sign-in has ended since it was read."""
-    if (
-        caller.sign_in
-        and isinstance(accounts, RechecksSignIns)
-        and not accounts.is_signed_in(session, caller.sign_in)
-    ):
+    if sign_ins and caller.sign_in and not sign_ins.is_signed_in(session, caller.sign_in):
         raise NotSignedIn()
 
 

@@ -6,7 +6,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import inspect
 
 from e2ereset import Caller, E2EReset, get_e2ereset, key_reset, two_factor_required
-from e2ereset.errors import SettingsError
+from e2ereset.errors import E2EResetError, SettingsError
 from e2ereset.models import AuditRow, KeyPair, Totp
 from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
 
@@ -15,12 +15,18 @@ KEY = "a key for tests only"
 
 
 class HostAccounts(MemoryAccounts):
-    """Users in memory, whose sign-ins the host would end; a test may have that fail."""
+    """Users in memory, whose keys and sign-ins the host would end; a test may have that fail."""
 
-    fault = None
+    fault, failing = None, "end_sessions"
+
+    def drop_keys(self, session, account_id, now):
+        return self._end("drop_keys")
 
     def end_sessions(self, session, account_id):
-        if self.fault:
+        return self._end("end_sessions")
+
+    def _end(self, part):
+        if self.fault and part == self.failing:
             raise self.fault
         return 1
 
@@ -38,8 +44,8 @@ class Host:
         self.db.init_app(self.app)
         self.prefix = url_prefix
         options = {"db": self.db, "accounts": self.accounts, "identify": self.identify}
-        extension = E2EReset(name=name, url_prefix=url_prefix, clock=self.clock, **options)
-        extension.init_app(self.app)
+        self.extension = E2EReset(name=name, url_prefix=url_prefix, clock=self.clock, **options)
+        self.extension.init_app(self.app)
         with self.app.app_context():
             self.db.create_all()
         self.runtime = get_e2ereset(self.app)
@@ -94,6 +100,20 @@ def test_two_apps_in_one_process_share_nothing(make_host):
     assert (one.count(Totp), two.count(Totp)) == (1, 0)
 
 
+def test_one_extension_serves_two_apps(host, tmp_path):
+    other = Flask("other")
+    uri = f"sqlite:///{tmp_path / 'other.sqlite3'}"
+    other.config.from_mapping(TESTING=True, SQLALCHEMY_DATABASE_URI=uri, SECRET_KEY=KEY[::-1])
+    host.db.init_app(other)
+    host.extension.init_app(other)
+    with other.app_context():
+        host.db.create_all()
+        assert get_e2ereset().keyring.newest != host.runtime.keyring.newest
+        enrol_totp(other, BOB)
+        host.db.engine.dispose()
+    assert host.count(Totp) == 0
+
+
 def test_the_blueprint_takes_the_hosts_name_and_prefix(make_host):
     host = make_host(url_prefix="/keys", name="keys")
     endpoints = {rule.endpoint: rule.rule for rule in host.app.url_map.iter_rules()}
@@ -115,7 +135,9 @@ def test_what_was_revoked_stays_revoked_after_a_restart(make_host):
     assert again.reset(SUE, code, username="bob").json["errorType"] == "error-not-allowed"
 
 
-def test_a_fault_in_the_hosts_part_undoes_everything(host):
+@pytest.mark.parametrize("part", ["drop_keys", "end_sessions"])
+def test_a_fault_in_the_hosts_part_undoes_everything(host, part):
+    host.accounts.failing = part
     device = enrol_totp(host.app, BOB)
     with host.runtime.transactions.begin() as session:
         session.add(KeyPair(account_id=BOB.id, public_key="P", private_key="W", set_at=0))
@@ -141,17 +163,43 @@ def test_a_receiver_that_fails_does_not_undo_the_reset(host):
     assert host.count(AuditRow) == 1
 
 
-def test_the_charge_survives_what_the_view_raises(host):
+def test_a_receiver_finds_the_reset_committed(host):
+    found = []
+
+    def look(sender, receipt):
+        found.append((receipt.target, host.count(AuditRow)))
+
+    with key_reset.connected_to(look):
+        host.reset(BOB, enrol_totp(host.app, BOB).code())
+    assert found == [(BOB, 1)]
+
+
+def test_no_receiver_hears_of_a_reset_that_failed(host):
+    heard = []
+    host.accounts.fault = RuntimeError("the host's session store is gone")
+    with key_reset.connected_to(lambda sender, receipt: heard.append(receipt)):
+        host.reset(BOB, enrol_totp(host.app, BOB).code())
+    assert heard == []
+
+
+def test_the_hosts_rollback_does_not_undo_a_charge(host):
+    host.app.after_request(lambda response: host.db.session.rollback() or response)
+    enrol_totp(host.app, BOB)
+    answers = [host.reset(BOB, "000000").json["errorType"] for _ in range(6)]
+    assert answers == ["totp-invalid"] * 5 + ["totp-max-attempts"]
+
+
+def test_a_fault_of_the_view_is_the_hosts_and_the_code_is_spent(host):
     @host.app.post("/danger")
     @two_factor_required("danger")
     def danger():
         raise RuntimeError("the view's own fault")
 
     host.app.config["PROPAGATE_EXCEPTIONS"] = False
-    headers = {"Host-User": BOB.id, "x-2fa-code": "000000"}
-    enrol_totp(host.app, BOB)
-    answers = [host.app.test_client().post("/danger", headers=headers) for _ in range(6)]
-    assert [a.json["errorType"] for a in answers] == ["totp-invalid"] * 5 + ["totp-max-attempts"]
+    headers = {"Host-User": BOB.id, "x-2fa-code": enrol_totp(host.app, BOB).code()}
+    first, second = (host.app.test_client().post("/danger", headers=headers) for _ in range(2))
+    assert (first.status_code, first.mimetype) == (500, "text/html")
+    assert second.json["errorType"] == "totp-invalid"
 
 
 def test_a_guarded_view_leaves_its_rows(host):
@@ -194,8 +242,19 @@ def test_a_second_extension_on_one_app_is_refused(host):
     ],
 )
 def test_a_bad_setting_refuses_to_start(make_host, config, words):
-    with pytest.raises(Exception, match=words):
+    with pytest.raises(E2EResetError, match=words):
         make_host(**config)
+
+
+def test_a_short_key_is_not_in_the_refusal(make_host):
+    with pytest.raises(SettingsError) as caught:
+        make_host(SECRET_KEY="hunter2")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_no_secret_is_in_the_repr_of_the_runtime(host):
+    runtime = host.runtime
+    assert KEY not in f"{runtime!r} {runtime.settings!r} {runtime.keyring!r}"
 
 
 def test_an_app_without_e2ereset_is_told_so():

@@ -23,7 +23,8 @@ def imports(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = here[: len(here) - node.level + 1] if node.level else ()
-            yield ".".join((*base, *filter(None, [node.module])))
+            origin = (*base, *filter(None, [node.module]))
+            yield from (".".join((*origin, alias.name)) for alias in node.names)
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: "/".join(MODULES[path]))

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import KeyRing
 from e2ereset.models import AuditRow, table
 from e2ereset.records import iso
+from e2ereset.sql import run
 
 UID_BYTES = 16
 LONGEST = 255
@@ -67,7 +68,7 @@ class AuditLog:
         texts = {name: clean(getattr(entry, name)) for name in TEXTS}
         uid = self._entropy.token_hex(UID_BYTES)
         digest = self._keys.digest("audit row", uid, str(entry.at), *texts.values())
-        session.execute(INSERT, {"uid": uid, "at": entry.at, "digest": digest, **texts})
+        run(session, INSERT, {"uid": uid, "at": entry.at, "digest": digest, **texts})
 
 
 def tail(session: Session, limit: int) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import KeyRing
 from e2ereset.models import OutboxMail, table
 from e2ereset.records import iso
+from e2ereset.sql import run
 
 PURPOSE = "outbox"
 DELIVERED, EXPIRED = "delivered", "expired"
@@ -77,7 +78,7 @@ class Outbox:
             for recipient in recipients
         ]
         if rows:
-            session.execute(INSERT, rows)
+            run(session, INSERT, rows)
 
     def open(self, kind: str, recipient: str, sealed: str) -> dict[str, Any]:
         """The facts that were put in. Raises UnknownKey unless kind and recipient are theirs."""

@@ -156,7 +156,7 @@ class ServerAccounts:
 
     def is_signed_in(self, session: Session, sign_in: str) -> bool:
         """Whether the token of this digest has not been dropped; locks it until the commit."""
-        return session.execute(STILL_THERE, {"digest": sign_in}).first() is not None
+        return run(session, STILL_THERE, {"digest": sign_in}).first() is not None
 
 
 def find_signed_in(
@@ -169,14 +169,14 @@ def find_signed_in(
     if not _could_be_stored(user_id) or len(token) > LONGEST_NAME:
         return None
     parameters = {"digest": token_digest(token), "user_id": user_id, "now": now}
-    rows = session.execute(SIGNED_IN, parameters).all()
+    rows = run(session, SIGNED_IN, parameters).all()
     return (_account(rows), rows[0].bypass_two_factor) if rows else None
 
 
 def _find(session: Session, statement: Select[Any], key: str) -> Account | None:
     if not _could_be_stored(key):
         return None
-    rows = session.execute(statement, {"key": key}).all()
+    rows = run(session, statement, {"key": key}).all()
     return _account(rows) if rows else None
 
 

@@ -8,7 +8,6 @@ from e2ereset import Caller, get_e2ereset
 from e2ereset.web import gates
 
 from .accounts import find_signed_in
-from .models import db
 from .tokens import token_digest
 
 
@@ -19,7 +18,7 @@ def identify() -> Caller | None:
         return None
     runtime = get_e2ereset()
     # A bare connection: this read comes with every request, and a session costs as much again.
-    with db.engine.connect() as connection:
+    with runtime.transactions.engine.connect() as connection:
         found = find_signed_in(connection, user_id, token, int(runtime.clock()))
     if found is None:
         return None

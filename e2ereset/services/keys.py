@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import KeysAlreadySet
 from e2ereset.models import KeyPair, table
-from e2ereset.ports import Accounts, HearsOfKeys
+from e2ereset.ports import Accounts, HearsOfKeys, RechecksSignIns
 from e2ereset.records import Caller
 from e2ereset.sql import Inserts, PerDialect, Transactions, run
 from e2ereset.stepup import recheck_sign_in
@@ -45,7 +45,8 @@ class Vault:
 
     def __init__(self, transactions: Transactions, accounts: Accounts) -> None:
         self._transactions = transactions
-        self._accounts = accounts
+        self._sign_ins = accounts if isinstance(accounts, RechecksSignIns) else None
+        self._listener = accounts if isinstance(accounts, HearsOfKeys) else None
 
     def get(self, account_id: str) -> Pair | None:
         """The stored pair; None when no public key is set, as after a reset."""
@@ -70,9 +71,9 @@ class Vault:
         with self._transactions.begin() as session:
             if not SET(session, values).rowcount:
                 raise KeysAlreadySet(method="e2e.setUserPublicAndPrivateKeys")
-            recheck_sign_in(self._accounts, session, caller)
-            if isinstance(self._accounts, HearsOfKeys):
-                self._accounts.keys_set(session, account_id, now)
+            recheck_sign_in(self._sign_ins, session, caller)
+            if self._listener:
+                self._listener.keys_set(session, account_id, now)
 
 
 def drop_key_pair(session: Session, account_id: str) -> bool:

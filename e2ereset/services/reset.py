@@ -42,6 +42,8 @@ class Resets:
     ) -> None:
         self._settings = tools.settings
         self._accounts = tools.accounts
+        self._keys = tools.accounts if isinstance(tools.accounts, HoldsKeys) else None
+        self._sessions = tools.accounts if isinstance(tools.accounts, HoldsSessions) else None
         self._outbox = tools.outbox
         self._transactions = transactions
         self._permissions = permissions
@@ -109,11 +111,11 @@ class Resets:
         session, now = passed.session, demand.now
         # Sign-ins first, as the recheck of the caller's own has locked one of them: two resets of
         # one account then take their locks in the same order.
-        if isinstance(self._accounts, HoldsSessions):
-            self._accounts.end_sessions(session, target.id)
+        if self._sessions:
+            self._sessions.end_sessions(session, target.id)
         dropped = drop_key_pair(session, target.id)
-        if isinstance(self._accounts, HoldsKeys):
-            dropped = self._accounts.drop_keys(session, target.id, now) or dropped
+        if self._keys:
+            dropped = self._keys.drop_keys(session, target.id, now) or dropped
         outcome = "reset" if dropped else "nothing-to-reset"
         self._audit.write(session, entry_of(demand, outcome, passed.method, target=target.id))
         receipt = Receipt(

@@ -52,11 +52,11 @@ class EmailStrategy(Strategy):
         """Whether the method is enabled and there is a verified address to mail to."""
         if not attempt.account.emails:
             return False
-        return attempt.session.scalar(ENABLED, {"account": attempt.account.id}) is not None
+        return run(attempt.session, ENABLED, {"account": attempt.account.id}).first() is not None
 
     def pending(self, attempt: Attempt) -> Challenge | None:
         """The live code of exactly this action and target."""
-        expires = attempt.session.scalar(PENDING, self._live(attempt))
+        expires = run(attempt.session, PENDING, self._live(attempt)).scalar()
         return None if expires is None else self._challenge(attempt, expires, generated=False)
 
     def challenge(self, attempt: Attempt) -> Challenge:

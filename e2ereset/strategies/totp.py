@@ -74,7 +74,7 @@ class TotpStrategy(Strategy):
         return self._verify_step(attempt, code)
 
     def _sealed(self, attempt: Attempt) -> str | None:
-        return attempt.session.scalar(SECRET, {"account": attempt.account.id})
+        return run(attempt.session, SECRET, {"account": attempt.account.id}).scalar()
 
     def _verify_step(self, attempt: Attempt, code: str) -> bool:
         account = attempt.account

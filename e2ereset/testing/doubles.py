@@ -133,7 +133,9 @@ class TotpDevice:
         return self._at(step)
 
     def _at(self, step: int) -> str:
-        self.last_step = max(self.last_step, step)
+        # One that is too early to be good now does not count as given.
+        if step <= int(self.clock()) // STEP_SECONDS + self.window:
+            self.last_step = max(self.last_step, step)
         return str(pyotp.TOTP(self.secret).generate_otp(step))
 
 

@@ -16,7 +16,9 @@ class HostAccounts:
 
     def get(self, session, account_id):
         """The account of this id; None when there is none."""
-        return to_account(session.get(User, int(account_id)) if account_id.isdecimal() else None)
+        # Any text may come as an id; this one is a number that fits the column, or nobody's.
+        is_id = account_id.isascii() and account_id.isdecimal() and len(account_id) < 10
+        return to_account(session.get(User, int(account_id)) if is_id else None)
 
     def find(self, session, username):
         """The account of this username, whatever its case; None when there is none."""

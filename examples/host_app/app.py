@@ -12,7 +12,7 @@ import time
 from flask import Flask, request
 from flask_login import LoginManager, current_user, login_required, login_user
 
-from e2ereset import E2EReset, get_e2ereset, two_factor_required
+from e2ereset import E2EReset, Refusal, get_e2ereset, two_factor_required
 
 from .accounts import HostAccounts, identify, to_account
 from .models import Project, User, db
@@ -64,6 +64,10 @@ def add_sign_in(app):
 
 def add_views(app):
     """Enrolment in TOTP, and a view that runs only behind the second factor."""
+
+    @app.errorhandler(Refusal)
+    def refused(refusal):
+        return {"error": str(refusal)}, 400
 
     @app.post("/two-factor/begin")
     @login_required

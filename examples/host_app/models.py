@@ -4,6 +4,8 @@ from flask_login import UserMixin
 from flask_sqlalchemy import SQLAlchemy
 from werkzeug.security import check_password_hash, generate_password_hash
 
+HASHING = "scrypt"
+
 db = SQLAlchemy()
 
 
@@ -20,7 +22,7 @@ class User(UserMixin, db.Model):
 
     def set_password(self, plain):
         """Store a hash of the password."""
-        self.password = generate_password_hash(plain, "pbkdf2:sha256:1000")
+        self.password = generate_password_hash(plain, HASHING)
 
     def has_password(self, plain):
         """Whether this is the password."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from examples.host_app import models
 from examples.host_app.accounts import HostAccounts
 from examples.host_app.app import create_app
 from examples.host_app.models import Project, User, db
@@ -10,7 +11,7 @@ pytest_plugins = ["e2ereset.testing"]
 
 
 @pytest.fixture
-def app(tmp_path, e2ereset_clock):
+def app(tmp_path, monkeypatch, e2ereset_clock):
     """The host with ann, bob and the staff member sue, and a project."""
     config = {
         "TESTING": True,
@@ -18,6 +19,7 @@ def app(tmp_path, e2ereset_clock):
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path / 'host.sqlite3'}",
         "RATELIMIT_ENABLED": False,
     }
+    monkeypatch.setattr(models, "HASHING", "pbkdf2:sha256:1")
     app = create_app(config, clock=e2ereset_clock)
     with app.app_context():
         db.create_all()

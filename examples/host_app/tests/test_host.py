@@ -30,6 +30,18 @@ def test_ann_enrols_and_resets_her_key(sign_in, e2ereset_clock):
     assert ann.post(RESET, headers={"x-2fa-code": code}).data == b'{"success":true}'
 
 
+def test_a_wrong_first_code_does_not_confirm(sign_in):
+    ann = sign_in("ann")
+    ann.post("/two-factor/begin")
+    refused = ann.post("/two-factor/confirm", data={"code": "nonsense"})
+    assert (refused.status_code, refused.json) == (400, {"error": "Invalid TOTP [invalid-totp]"})
+
+
+def test_who_is_enrolled_does_not_enrol_again(sign_in, device):
+    refused = sign_in("ann").post("/two-factor/begin")
+    assert (refused.status_code, "enabled already" in refused.json["error"]) == (400, True)
+
+
 def test_a_reset_signs_ann_out_everywhere(sign_in, device):
     here, there = sign_in("ann"), sign_in("ann")
     assert here.post(RESET, headers={"x-2fa-code": device.code()}).status_code == 200
@@ -50,6 +62,20 @@ def test_ann_may_not_reset_bobs_key(sign_in, device):
     headers = {"x-2fa-code": device.code()}
     response = sign_in("ann").post(RESET, json={"username": "bob"}, headers=headers)
     assert response.json["errorType"] == "error-not-allowed"
+
+
+@pytest.mark.parametrize("nobody", ["x", "99", "9" * 30, "\u0661", "\u00b2"])
+def test_an_id_of_nobody_is_refused(app, account, sign_in, nobody):
+    headers = {"x-2fa-code": enrol_totp(app, account("sue")).code()}
+    response = sign_in("sue").post(RESET, json={"userId": nobody}, headers=headers)
+    assert response.json["errorType"] == "error-invalid-user"
+
+
+@pytest.mark.parametrize("pattern", ["b%", "___"])
+def test_a_name_is_no_pattern(app, account, sign_in, pattern):
+    headers = {"x-2fa-code": enrol_totp(app, account("sue")).code()}
+    response = sign_in("sue").post(RESET, json={"username": pattern}, headers=headers)
+    assert response.json["errorType"] == "error-invalid-user"
 
 
 def test_the_hosts_own_view_is_behind_the_same_gate(sign_in, device):
