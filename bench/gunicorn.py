@@ -43,6 +43,7 @@ def serving(app: str, env: Mapping[str, str], folder: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}"]
     command += ["--worker-class", "gthread", "--workers", str(WORKERS)]
     command += ["--threads", str(THREADS), "--keep-alive", "5", "--log-level", "warning"]
+    command += ["--preload"]  # as in the server's own gunicorn.conf.py
     command += ["--no-control-socket"]  # its path is the same for all servers of a user
     # Not in the checkout, whose gunicorn.conf.py is the server's own.
     process = subprocess.Popen(

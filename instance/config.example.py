@@ -7,7 +7,7 @@ The environment wins over this file: FLASK_MAIL_SERVER=... sets MAIL_SERVER, and
 # SQLALCHEMY_DATABASE_URI = "postgresql+psycopg://e2ereset@localhost/e2ereset"
 
 # Mail lands in the folder mail/ beside this file. For a real server:
-# MAIL_BACKEND = "smtp", MAIL_SERVER, MAIL_PORT, MAIL_USE_TLS, MAIL_USERNAME, MAIL_PASSWORD.
+# MAIL_BACKEND = "smtp", MAIL_SERVER, MAIL_PORT, MAIL_USE_SSL, MAIL_USERNAME, MAIL_PASSWORD.
 MAIL_BACKEND = "file"
 MAIL_DEFAULT_SENDER = "e2ereset@localhost"
 

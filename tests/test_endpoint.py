@@ -347,3 +347,10 @@ def test_a_token_that_died_meanwhile_sets_no_key(world, monkeypatch):
     url = "/api/v1/e2e.setUserPublicAndPrivateKeys"
     assert world.client.post(url, json=body, headers=dave.headers).data == UNAUTHORIZED
     assert not world.has_key(dave)
+
+
+def test_a_refused_key_leaves_a_row_too(world, bob):
+    body = {"public_key": "P", "private_key": "W"}
+    url = "/api/v1/e2e.setUserPublicAndPrivateKeys"
+    assert world.client.post(url, json=body, headers=bob.headers).status_code == 400
+    assert world.outcomes() == [("set-e2e-keys", bob.id, "", "", "error-keys-already-set")]

@@ -71,10 +71,6 @@ class Resets:
         self._after_commit(receipt)
         return receipt
 
-    def demand_for_audit(self, caller: Caller, proof: Proof, now: int) -> Demand:
-        """The demand that refusals before the target is known are recorded under."""
-        return Demand(caller=caller, proof=proof, action=Action(name=ACTION), now=now)
-
     def _action(self, caller: Caller, other: TargetName | None) -> Action:
         if other is None:
             account = caller.account

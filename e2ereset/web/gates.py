@@ -14,7 +14,7 @@ from marshmallow import Schema, ValidationError
 
 from e2ereset.errors import InvalidParams, NotSignedIn, Refusal, TooManyRequests
 from e2ereset.records import Action, Caller, Demand, Proof
-from e2ereset.runtime import Runtime, get_e2ereset
+from e2ereset.runtime import get_e2ereset
 
 from . import envelope
 
@@ -44,6 +44,12 @@ def proof() -> Proof:
         code=request.headers.get("x-2fa-code") or None,
         method=request.headers.get("x-2fa-method") or None,
     )
+
+
+def demand(action: Action) -> Demand:
+    """What the signed-in caller of this request wants, and brings. Raises NotSignedIn."""
+    now = int(get_e2ereset().clock())
+    return Demand(caller=signed_in(), proof=proof(), action=action, now=now)
 
 
 def read_body() -> dict[str, Any]:
@@ -105,12 +111,12 @@ def add_rate_headers(response: Response) -> Response:
 
 
 @contextmanager
-def recorded(demand: Demand) -> Iterator[None]:
+def recorded(asked: Demand) -> Iterator[None]:
     """Write the audit row of a refusal in this block, which is before any proof is asked for."""
     try:
         yield
     except Refusal as refusal:
-        get_e2ereset().stepup.record_refusal(demand, refusal)
+        get_e2ereset().stepup.record_refusal(asked, refusal)
         raise
 
 
@@ -134,12 +140,10 @@ def two_factor_required(
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
             """Check the proof, then run the view."""
-            runtime = get_e2ereset()
             try:
-                caller = signed_in()
                 bound = target(*args, **kwargs) if target else ""
                 words = phrase or f"{action.replace('-', ' ')} {bound}".strip()
-                _prove(runtime, caller, Action(name=action, target=bound, phrase=words))
+                _prove(Action(name=action, target=bound, phrase=words))
             except Refusal as refusal:
                 return add_rate_headers(envelope.failure(refusal))
             return add_rate_headers(make_response(view(*args, **kwargs)))
@@ -149,13 +153,13 @@ def two_factor_required(
     return decorate
 
 
-def _prove(runtime: Runtime, caller: Caller, action: Action) -> None:
-    demand = Demand(caller=caller, proof=proof(), action=action, now=int(runtime.clock()))
-    with recorded(demand):
+def _prove(action: Action) -> None:
+    runtime, asked = get_e2ereset(), demand(action)
+    with recorded(asked):
         rate_limit()
     try:
-        with runtime.stepup.require(demand) as passed:
-            runtime.stepup.record(passed, demand, "passed")
+        with runtime.stepup.require(asked) as passed:
+            runtime.stepup.record(passed, asked, "passed")
     finally:
         runtime.wake()
 
