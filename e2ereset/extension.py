@@ -86,7 +86,8 @@ class E2EReset:
         app.extensions["e2ereset"] = runtime
         _add_tables(self._db)
         app.register_blueprint(make_routes(self._name, self._url_prefix))
-        app.before_request(runtime.start)
+        if runtime.settings.delivery == "thread":
+            app.before_request(runtime.start)
         register_commands(app)
         if not runtime.settings.two_factor:
             log.warning("E2ERESET_TWO_FACTOR is off: every signed-in caller can reset keys.")

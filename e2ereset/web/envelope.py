@@ -45,11 +45,12 @@ def answer(
 ) -> Response:
     """A JSON answer that no cache keeps; `Content-Type` is exactly `application/json`."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    response = Response(text.encode("utf-8", "replace"), status=status)
-    response.headers["Content-Type"] = "application/json"
-    response.headers["Cache-Control"] = "no-store"
-    response.headers.update(headers or {})
-    return response
+    return Response(
+        text.encode("utf-8", "replace"),
+        status=status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        content_type="application/json",
+    )
 
 
 def success(**fields: Any) -> Response:

@@ -106,7 +106,8 @@ def rate_limit() -> None:
 
 def add_rate_headers(response: Response) -> Response:
     """Tell the client what is left of its request rate."""
-    response.headers.update(g.pop("e2ereset_rate_headers", {}))
+    if headers := g.pop("e2ereset_rate_headers", None):
+        response.headers.update(headers)
     return response
 
 
