@@ -107,6 +107,11 @@ class StepUp:
         """Write the audit row of what came after the proof, in its transaction."""
         self._record(passed.session, demand, outcome, passed.method)
 
+    def warn_spent(self, demand: Demand, method: str) -> None:
+        """Mail the owner that a budget of tries is spent, once an hour at most."""
+        with self._transactions.begin() as session:
+            self._warn(session, demand, method)
+
     def resend(self, attempt: Attempt, method: str) -> bool:
         """Send a fresh challenge in the place of a pending one, within the budgets.
 
@@ -250,7 +255,6 @@ class StepUp:
                 self._warn(session, demand, method)
 
     def _warn(self, session: Session, demand: Demand, method: str) -> None:
-        """Mail the owner that a budget is spent, once an hour at most."""
         account, caller = demand.caller.account, demand.caller
         purpose = "mail:budget-exhausted"
         if charge_in(session, account.id, purpose, windows=WARNINGS, now=demand.now):

@@ -463,3 +463,13 @@ def test_one_user_can_not_spend_the_budget_of_another(world, bob):
     dave = world.person("dave", totp=True)
     wrong(world, bob, 6)
     assert world.reset(dave, code=world.code(dave)).status_code == 200
+
+
+def test_the_owner_is_told_when_the_tries_at_the_password_run_out(world):
+    world.person("carol", password="pw")
+    body = {"user": "carol", "password": "no"}
+    for _ in range(7):
+        assert world.client.post("/api/v1/login", json=body).json["error"] == "Unauthorized"
+    assert [f["method"] for _, f in world.queued("budget-exhausted")] == ["password"]
+    right = world.client.post("/api/v1/login", json=body | {"password": "pw"})
+    assert (right.status_code, right.json["error"]) == (401, "Unauthorized")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from flask import current_app
 from sqlalchemy.orm import Session
@@ -66,18 +67,18 @@ class Sessions:
         Raises Unauthorized, NotActivated, NoRoles, and what the second factor is refused with.
         """
         now = int(self.runtime.clock())
-        account = self._check_password(credentials, now)
+        with self.runtime.transactions.read() as session:
+            found = self._find(session, credentials)
+        asked = None
+        if found:
+            caller = Caller(account=found, address=address, agent=agent)
+            asked = _demand(caller, credentials, now)
+        demand = self._check_password(asked, credentials, now)
+        account = demand.caller.account
         if not account.active:
             raise NotActivated
         if not account.roles:
             raise NoRoles
-        demand = Demand(
-            caller=Caller(account=account, address=address, agent=agent),
-            proof=Proof(code=credentials.code),
-            action=Action(name="login", target=account.id, phrase=f"sign in as {account.username}"),
-            now=now,
-            fallback=False,
-        )
         try:
             # The token commits with the proof that it was given for, or neither does.
             with self.runtime.stepup.require(demand) as passed:
@@ -108,26 +109,30 @@ class Sessions:
         with self.runtime.transactions.begin() as session:
             drop_token(session, signed_in.user_id, signed_in.token)
 
-    def _check_password(self, credentials: Credentials, now: int) -> Account:
-        """The account whose password this is, after the same work for everybody."""
-        with self.runtime.transactions.read() as session:
-            account = self._find(session, credentials)
-        account_id = account.id if account else NOBODY
+    def _check_password(self, demand: Demand | None, credentials: Credentials, now: int) -> Demand:
+        """The demand of the account whose password this is, after the same work for everybody."""
+        account_id = demand.caller.account.id if demand else NOBODY
         windows = self.runtime.settings.verify_windows
-        if account is None:
+        if demand is None:
             windows = tuple((seconds, MANY) for seconds, _ in windows)
         budgets = self.runtime.stepup.budgets
         try:
             charge = budgets.charge(account_id, PASSWORD_TRIES, windows, now)
         except TooManyAttempts:
             self.accounts.hasher.dummy()
-            raise Unauthorized from None
+            self._refuse(demand, spent=True)
         with self.runtime.transactions.begin() as session:
             right = self.accounts.check_password(session, account_id, credentials.digest)
-            if account is None or not right:
-                raise Unauthorized
-            budgets.refund(session, charge)
-        return account
+            if demand and right:
+                budgets.refund(session, charge)
+                return demand
+        self._refuse(demand, spent=charge.last)
+
+    def _refuse(self, demand: Demand | None, *, spent: bool) -> NoReturn:
+        if demand and spent:
+            self.runtime.stepup.warn_spent(demand, "password")
+            self.runtime.wake()
+        raise Unauthorized
 
     def _find(self, session: Session, credentials: Credentials) -> Account | None:
         find = {
@@ -136,6 +141,17 @@ class Sessions:
             "email": self.accounts.find_by_email,
         }[credentials.by]
         return find(session, credentials.name)
+
+
+def _demand(caller: Caller, credentials: Credentials, now: int) -> Demand:
+    account = caller.account
+    return Demand(
+        caller=caller,
+        proof=Proof(code=credentials.code),
+        action=Action(name="login", target=account.id, phrase=f"sign in as {account.username}"),
+        now=now,
+        fallback=False,
+    )
 
 
 def current_sessions() -> Sessions:
