@@ -52,7 +52,7 @@ INSERT INTO e2ereset_budgets
 VALUES (:account, 'verify:totp', :now, 1, :now, 1, :now, 1)
 ON CONFLICT (account_id, purpose) DO UPDATE SET {_SET} WHERE {_ROOM}
 RETURNING start_1, start_2, start_3, count_1, count_2, count_3"""
-STILL_THERE = "SELECT user_id FROM tokens WHERE digest = ?"
+LOCK_TOKEN = "UPDATE tokens SET user_id = user_id WHERE digest = ?"
 TAKE_STEP = """
 UPDATE e2ereset_totp SET last_step = ? WHERE account_id = ? AND secret = ? AND last_step < ?"""
 REFUND = """
@@ -120,7 +120,7 @@ def reset_key() -> Response:
     if not _burn(database, user, request.headers.get("x-2fa-code", ""), now):
         return _answer(400, error="TOTP Invalid")
     database.execute(REFUND, (*starts, user))
-    if database.execute(STILL_THERE, values[:1]).fetchone() is None:
+    if not database.execute(LOCK_TOKEN, values[:1]).rowcount:
         return _answer(401, error="You must be logged in to do this.")
     _reset(database, rows, now)
     database.commit()

@@ -61,8 +61,9 @@ class RechecksSignIns(Protocol):
     def is_signed_in(self, session: Session, sign_in: str) -> bool:
         """Whether the sign-in with this handle (`Caller.sign_in`) lives, locked until the commit.
 
-        Asked inside the action's transaction, after its first write: a reset that ended the
-        sign-in a moment ago is seen, one that comes now has to wait.
+        Asked inside the action's transaction: a reset that ended the sign-in a moment ago is
+        seen, one that comes now has to wait. Lock it by a statement that writes, as only that
+        locks on every database.
         """
 
 

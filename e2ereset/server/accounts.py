@@ -58,8 +58,9 @@ SIGNED_IN = (
     )
     .order_by(EMAILS.c.id)
 )
-STILL_THERE = (
-    select(TOKENS.c.user_id).where(TOKENS.c.digest == bindparam("digest")).with_for_update()
+# An UPDATE that changes nothing: it locks on every database, which SELECT ... FOR UPDATE does not.
+LOCK_TOKEN = (
+    update(TOKENS).where(TOKENS.c.digest == bindparam("key")).values(user_id=TOKENS.c.user_id)
 )
 PASSWORD = select(USERS.c.password_hash).where(USERS.c.id == bindparam("key"))
 REHASH = (
@@ -156,7 +157,7 @@ class ServerAccounts:
 
     def is_signed_in(self, session: Session, sign_in: str) -> bool:
         """Whether the token of this digest has not been dropped; locks it until the commit."""
-        return run(session, STILL_THERE, {"digest": sign_in}).first() is not None
+        return run(session, LOCK_TOKEN, {"key": sign_in}).rowcount == 1
 
 
 def find_signed_in(
