@@ -46,8 +46,8 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-def table(model: type[Base]) -> Table:
-    """The Core table of a model, which the hot statements are built on."""
+def table(model: type[DeclarativeBase]) -> Table:
+    """The Core table of a declarative model, which the hot statements are built on."""
     made = model.__table__
     assert isinstance(made, Table)  # noqa: S101 - true for every declarative class
     return made

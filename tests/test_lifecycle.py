@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from sqlalchemy import create_engine
 
 from e2ereset.audit import AuditLog
@@ -53,7 +53,8 @@ class MailedCode(RuleBasedStateMachine):
             session.add(EmailFactor(account_id="b", enabled_at=0))
         self.now = 1_800_000_000
         self.live = None  # (target, code, expires, tries left)
-        self.tries, self.sends, self.spent = [], [], set()
+        self.spent = set()
+        self.windows = {300: (0, 0), 3600: (0, 0), 86400: (0, 0)}  # length: (opened at, tries)
 
     def teardown(self):
         self.engine.dispose()
@@ -79,6 +80,18 @@ class MailedCode(RuleBasedStateMachine):
             self.live and self.live[0] == target and self.live[2] > self.now and self.live[3] > 0
         )
 
+    def is_spent(self):
+        most = {300: 5, 3600: 20, 86400: 50}
+        return any(
+            start + length > self.now and tries >= most[length]
+            for length, (start, tries) in self.windows.items()
+        )
+
+    def count_try(self):
+        for length, (start, tries) in self.windows.items():
+            over = start + length <= self.now
+            self.windows[length] = (self.now, 1) if over else (start, tries + 1)
+
     def newest_code(self):
         with self.transactions.read() as session:
             newest = OutboxMail.id.desc()
@@ -96,7 +109,6 @@ class MailedCode(RuleBasedStateMachine):
         if self.count_mails() > mails:
             assert answer is FactorRequired
             assert not self.is_live(whom)
-            self.sends.append(self.now)
             self.live = (whom, self.newest_code(), self.now + LIFE, 5)
 
     @rule(whom=TARGETS)
@@ -104,33 +116,28 @@ class MailedCode(RuleBasedStateMachine):
     def answer_right(self, whom):
         _, code, _, _ = self.live
         live = self.is_live(whom)
-        answer = self.attempt(whom, code)
-        if answer == "passed":
-            assert live
+        if self.is_spent():
+            assert self.attempt(whom, code) is TooManyAttempts
+        elif live:
+            assert self.attempt(whom, code) == "passed"
             assert code not in self.spent
             self.spent.add(code)
             self.live = None
-        elif answer is FactorInvalid:
-            assert not live
-            self.tries.append(self.now)
+            self.count_try()
+            self.windows = {n: (start, tries - 1) for n, (start, tries) in self.windows.items()}
         else:
-            assert answer is TooManyAttempts
+            assert self.attempt(whom, code) is FactorInvalid
+            self.count_try()
 
     @rule(whom=TARGETS)
     def answer_wrong(self, whom):
-        answer = self.attempt(whom, "000000")
-        assert answer in (FactorInvalid, TooManyAttempts)
-        if answer is FactorInvalid:
-            self.tries.append(self.now)
-            if self.is_live(whom):
+        spent, live = self.is_spent(), self.is_live(whom)
+        assert self.attempt(whom, "000000") is (TooManyAttempts if spent else FactorInvalid)
+        if not spent:
+            self.count_try()
+            if live:
                 bound, code, expires, left = self.live
                 self.live = (bound, code, expires, left - 1)
-
-    @invariant()
-    def no_more_tries_than_the_day_allows(self):
-        for start in self.tries:
-            day = [t for t in self.tries if start <= t < start + 86400]
-            assert len(day) <= 2 * 50  # fixed windows: at most two of them touch any one day
 
     def count_mails(self):
         with self.transactions.read() as session:
@@ -139,8 +146,8 @@ class MailedCode(RuleBasedStateMachine):
 
 TestMailedCode = MailedCode.TestCase
 TestMailedCode.settings = settings(
-    max_examples=25,
-    stateful_step_count=20,
+    max_examples=40,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

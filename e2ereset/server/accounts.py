@@ -19,11 +19,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from e2ereset.models import table
 from e2ereset.passwords import PasswordHasher
 from e2ereset.records import Account
 from e2ereset.sql import Inserts, PerDialect, run
 
-from .models import FEDERATED, Email, Room, Subscription, UserRole, Waiting, table
+from .models import FEDERATED, Email, Room, Subscription, UserRole, Waiting
 from .tokens import LIVE, TOKENS, USERS, drop_tokens, token_digest
 
 LONGEST_NAME = 255

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ForeignKey, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from e2ereset.models import NAMING, Epoch, Key, Name, Serial
@@ -20,13 +20,6 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base)
-
-
-def table(model: type[Base]) -> Table:
-    """The Core table of a model, which the hot statements are built on."""
-    made = model.__table__
-    assert isinstance(made, Table)  # noqa: S101 - true for every declarative class
-    return made
 
 
 class User(Base):

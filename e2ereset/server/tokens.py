@@ -21,9 +21,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError
+from e2ereset.models import table
 from e2ereset.sql import run
 
-from .models import LOGIN, PERSONAL, Token, User, table
+from .models import LOGIN, PERSONAL, Token, User
 
 TOKENS = table(Token)
 USERS = table(User)

@@ -16,11 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from e2ereset.errors import (
-    FactorInvalid,
-    FactorRequired,
     NotSignedIn,
     Refusal,
-    TooManyAttempts,
     TooManyRequests,
     Unavailable,
 )
@@ -34,8 +31,6 @@ HTTP_WORDS = {
     405: "Method not allowed",
     413: "The request body is too large",
 }
-
-FACTOR_REFUSALS = (FactorRequired, FactorInvalid, TooManyAttempts)
 
 log = logging.getLogger(__name__)
 

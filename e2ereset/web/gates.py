@@ -173,14 +173,15 @@ def _read_form() -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
         raise ValueError("a key stands twice")
-    return dict(pairs)
+    return found
 
 
 def _first(messages: Mapping[str, Any]) -> str:
     field, found = next(iter(messages.items()))
     words = found[0] if isinstance(found, list) else str(found)
-    if words == Schema.error_messages.get("required") or "Missing data" in words:
+    if "Missing data" in words:  # marshmallow's words for a required field
         return f"must have required property '{field}'"
     return words
