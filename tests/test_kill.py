@@ -16,7 +16,6 @@ from e2ereset import get_e2ereset
 from e2ereset.mail.delivery import LEASE_SECONDS
 from e2ereset.models import AuditRow, KeyPair, OutboxMail, table
 from e2ereset.server.models import Room, Subscription, Token, Waiting
-from e2ereset.server.models import table as server_table
 from e2ereset.server.people import NewPerson, add_person
 from e2ereset.server.tokens import NewToken, add_token
 
@@ -141,7 +140,7 @@ def states(app, users):
     """The state of every user, by id."""
     counts = {user.id: [0] * 6 for user in users}
     pairs, audit, outbox = (table(model).c for model in (KeyPair, AuditRow, OutboxMail))
-    keys, tokens, waiting = (server_table(m).c for m in (Subscription, Token, Waiting))
+    keys, tokens, waiting = (table(m).c for m in (Subscription, Token, Waiting))
     by_address = {user.address: user.id for user in users}
     queries = [
         select(pairs.account_id),
