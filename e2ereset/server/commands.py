@@ -9,8 +9,8 @@ from typing import Any
 import click
 from flask import Flask
 
-from e2ereset import Account, get_e2ereset
-from e2ereset.cli import Commands, as_json, audit_log, emit, outbox, permission
+from e2ereset import Account, cli, get_e2ereset
+from e2ereset.cli import Commands, as_json, emit
 from e2ereset.passwords import PasswordHasher
 from e2ereset.records import iso
 
@@ -32,7 +32,7 @@ def user() -> None:
     """The users of this server."""
 
 
-GROUPS = (user, permission, outbox, audit_log, demo)
+GROUPS = (user, *cli.GROUPS, demo)
 
 
 def register(app: Flask) -> None:

@@ -1,0 +1,33 @@
+"""The library's commands, under `flask e2ereset` in any host's command line.
+
+A command prints one clear line and exits with 1 when it cannot do its work; no traceback.
+"""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+
+from .audit_log import audit_log
+from .base import Commands, OneLineErrors, as_json, emit
+from .outbox import outbox
+from .permission import permission
+
+GROUPS: tuple[click.Command, ...] = (permission, outbox, audit_log)
+
+
+@click.group(cls=Commands)
+def e2ereset() -> None:
+    """Runs and looks after what e2ereset keeps: permissions, queued mails, the audit log."""
+
+
+for command in GROUPS:
+    e2ereset.add_command(command)
+
+
+def register_commands(app: Flask) -> None:
+    """Put our commands under `flask e2ereset` of this app."""
+    app.cli.add_command(e2ereset)
+
+
+__all__ = ["GROUPS", "Commands", "OneLineErrors", "as_json", "emit", "register_commands"]
