@@ -81,12 +81,17 @@ class PerDialect:
     """
 
     def __init__(self, build: Builds) -> None:
-        self._statements = {name: build(insert) for name, insert in INSERTS.items()}
+        self._statements = {name: counted(build(insert)) for name, insert in INSERTS.items()}
 
     def __call__(self, session: Session | Connection, parameters: Any) -> CursorResult[Any]:
         """Run it in an open transaction."""
         connection = session if isinstance(session, Connection) else session.connection()
         return connection.execute(self._statements[connection.dialect.name], parameters)
+
+
+def counted(insert: Executable) -> Executable:
+    """The INSERT with a row count that holds on every database; otherwise it is -1 on some."""
+    return insert.execution_options(preserve_rowcount=True)
 
 
 def run(

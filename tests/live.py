@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from threading import Barrier, Thread
 import pyotp
 import pytest
 from aiosmtpd.controller import Controller
+from ports import PATIENCE, free_port, wait_for
 
 from e2ereset.server.app import create_app
 from e2ereset.server.models import db
@@ -28,22 +28,6 @@ ROOT = Path(__file__).parent.parent
 RESET = "/api/v1/users.resetE2EKey"
 SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 PAIR = {"public_key": "PUB", "private_key": "PRIV", "force": True}
-PATIENCE = 30.0  # seconds
-
-
-def free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, what, patience=PATIENCE):
-    """What the condition gives once it is true; fails loudly when it never is."""
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited {patience:g} s in vain for {what}"
-        time.sleep(0.02)
-    return found
 
 
 class Inbox:

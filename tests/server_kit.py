@@ -1,7 +1,6 @@
 """Fixtures for the tests of the standalone server: its bare database, and the whole app."""
 
 import pytest
-from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from e2ereset import models as library
@@ -10,23 +9,20 @@ from e2ereset.permissions import seed
 from e2ereset.server import models as server
 from e2ereset.server.accounts import ServerAccounts
 from e2ereset.server.app import create_app
-from e2ereset.server.database import tune
 
 NOW = 1_800_000_000
 HASHER = PasswordHasher(4)
 
 
 @pytest.fixture
-def engine(tmp_path):
+def engine(connect):
     """The bare database, with all tables and the first roles and permissions."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'test.sqlite3'}")
-    tune(engine)
+    engine = connect()
     library.Base.metadata.create_all(engine)
     server.Base.metadata.create_all(engine)
     with engine.begin() as connection:
         seed(connection)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 @pytest.fixture
@@ -85,12 +81,12 @@ def clock():
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(database_uri):
     """The configuration of the server under test: no rate limit, the cheapest password hash."""
     return {
         "TESTING": True,
         "SECRET_KEY": "a key for tests only",
-        "SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path / 'test.sqlite3'}",
+        "SQLALCHEMY_DATABASE_URI": database_uri,
         "MAIL_BACKEND": "locmem",
         "RATELIMIT_ENABLED": False,
         "E2ERESET_SERVER_BCRYPT_COST": 4,

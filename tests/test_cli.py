@@ -317,8 +317,8 @@ def test_a_bad_setting_is_one_clear_line(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_delivering_loop_ends_cleanly(make_server, config, tmp_path, number):
-    uri = f"sqlite:///{tmp_path / 'loop.sqlite3'}"
+def test_the_delivering_loop_ends_cleanly(make_server, make_database, config, number):
+    uri = make_database("loop")
     server = make_server({**config, "SQLALCHEMY_DATABASE_URI": uri})
     with add_migrations(server).app_context():
         upgrade()

@@ -34,11 +34,10 @@ class HostAccounts(MemoryAccounts):
 class Host:
     """One foreign app."""
 
-    def __init__(self, folder, *, name="e2ereset", url_prefix="/api/v1", **config):
+    def __init__(self, uri, *, name="e2ereset", url_prefix="/api/v1", **config):
         self.clock, self.accounts = FakeClock(), HostAccounts(BOB, SUE)
         self.db = SQLAlchemy()
         self.app = Flask("host")
-        uri = f"sqlite:///{folder / 'host.sqlite3'}"
         self.app.config.from_mapping(TESTING=True, SQLALCHEMY_DATABASE_URI=uri, SECRET_KEY=KEY)
         self.app.config.from_mapping(config)
         self.db.init_app(self.app)
@@ -65,13 +64,12 @@ class Host:
 
 
 @pytest.fixture
-def make_host(tmp_path):
+def make_host(make_database):
     """Makes hosts, each with a database of its own unless told otherwise."""
     hosts = []
 
-    def make(folder="host", **options):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        hosts.append(Host(tmp_path / folder, **options))
+    def make(database="host", **options):
+        hosts.append(Host(make_database(database), **options))
         return hosts[-1]
 
     yield make
@@ -100,9 +98,9 @@ def test_two_apps_in_one_process_share_nothing(make_host):
     assert (one.count(Totp), two.count(Totp)) == (1, 0)
 
 
-def test_one_extension_serves_two_apps(host, tmp_path):
+def test_one_extension_serves_two_apps(host, make_database):
     other = Flask("other")
-    uri = f"sqlite:///{tmp_path / 'other.sqlite3'}"
+    uri = make_database("other")
     other.config.from_mapping(TESTING=True, SQLALCHEMY_DATABASE_URI=uri, SECRET_KEY=KEY[::-1])
     host.db.init_app(other)
     host.extension.init_app(other)

@@ -2,8 +2,10 @@
 
 import secrets
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
+from databases import new_database
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
@@ -30,8 +32,10 @@ class MailedCode(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.engine = create_engine(f"sqlite:///{Path(self.folder.name) / 'x.sqlite3'}")
+        self.ends = ExitStack()
+        folder = Path(self.ends.enter_context(tempfile.TemporaryDirectory()))
+        self.engine = create_engine(self.ends.enter_context(new_database(folder)))
+        self.ends.callback(self.engine.dispose)
         Base.metadata.create_all(self.engine)
         transactions = Transactions(lambda: self.engine)
         keyring = KeyRing(["k" * 16])
@@ -57,8 +61,7 @@ class MailedCode(RuleBasedStateMachine):
         self.windows = {300: (0, 0), 3600: (0, 0), 86400: (0, 0)}  # length: (opened at, tries)
 
     def teardown(self):
-        self.engine.dispose()
-        self.folder.cleanup()
+        self.ends.close()
 
     def demand(self, target, code=None):
         return Demand(

@@ -23,13 +23,14 @@ SHELL = [
 
 
 @pytest.fixture
-def host(tmp_path):
+def host(database_uri):
     """The README's host app, with bob in it."""
     names = {"__name__": "readme"}
     (text,) = [text for kind, text in BLOCKS if kind == "python"]
     exec(compile(text, "README.md", "exec"), names)
-    uri = f"sqlite:///{tmp_path / 'host.sqlite3'}"
-    app = names["create_app"](SECRET_KEY="k" * 32, SQLALCHEMY_DATABASE_URI=uri, TESTING=True)
+    app = names["create_app"](
+        SECRET_KEY="k" * 32, SQLALCHEMY_DATABASE_URI=database_uri, TESTING=True
+    )
     with app.app_context():
         names["db"].create_all()
         names["db"].session.add(names["User"](id=7, name="bob", email="bob@x.org"))

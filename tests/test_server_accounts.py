@@ -142,7 +142,7 @@ def test_keys_of_others_stay(session, accounts):
     session.add(Subscription(user_id="id-of-eve", room_id="r1", e2e_key="eve's"))
     session.flush()
     accounts.drop_keys(session, BOB, NOW)
-    assert session.scalars(select(Subscription.e2e_key)).all() == [None, "eve's"]
+    assert set(session.scalars(select(Subscription.e2e_key))) == {None, "eve's"}
     assert session.scalars(select(Waiting.user_id)).all() == [BOB]
 
 

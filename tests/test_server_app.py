@@ -5,11 +5,14 @@ import stat
 import threading
 
 import pytest
+from databases import only_postgresql, only_sqlite
 from flask import request
+from postgres import execute
 from sqlalchemy import text
 
 from e2ereset import get_e2ereset
 from e2ereset.errors import SettingsError
+from e2ereset.server import database
 from e2ereset.server.models import db
 
 
@@ -112,6 +115,29 @@ def test_errors_of_the_database_hide_values_whatever_its_options(make_server, co
         assert db.engine.hide_parameters
 
 
+@only_postgresql
+def test_postgresql_ends_what_takes_too_long(app):
+    with app.app_context(), db.engine.connect() as connection:
+        found = [
+            connection.scalar(text(f"SHOW {name}"))
+            for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        ]
+        assert db.engine.pool.size() == 8
+    assert found == ["10s", "5s", "30s"]
+
+
+@only_postgresql
+def test_an_idle_connection_that_died_is_replaced_before_it_serves(app, monkeypatch):
+    monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)
+    with app.app_context():
+        with db.engine.connect() as connection:
+            dead = connection.scalar(text("SELECT pg_backend_pid()"))
+        execute(db.engine.url, f"SELECT pg_terminate_backend({dead})")
+        with db.engine.connect() as connection:
+            assert connection.scalar(text("SELECT pg_backend_pid()")) != dead
+
+
+@only_sqlite
 def test_sqlite_is_tuned(app):
     with app.app_context(), db.engine.connect() as connection:
         found = {

@@ -18,11 +18,11 @@ BOB = make_account("bob")
 
 
 @pytest.fixture
-def app(tmp_path, clock):
+def app(database_uri, clock):
     """A host with nothing but a database."""
     app, db = Flask("host"), SQLAlchemy()
-    uri = f"sqlite:///{tmp_path / 'host.sqlite3'}"
-    app.config.from_mapping(TESTING=True, SQLALCHEMY_DATABASE_URI=uri, SECRET_KEY="k" * 16)
+    config = {"TESTING": True, "SQLALCHEMY_DATABASE_URI": database_uri, "SECRET_KEY": "k" * 16}
+    app.config.from_mapping(config)
     db.init_app(app)
     E2EReset(app, db=db, accounts=MemoryAccounts(BOB), identify=lambda: None, clock=clock)
     with app.app_context():

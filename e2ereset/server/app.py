@@ -19,7 +19,7 @@ from e2ereset.web import envelope
 
 from . import commands, views
 from .accounts import ServerAccounts
-from .database import migrations_folder, tune
+from .database import engine_options, migrations_folder, tune
 from .identity import identify
 from .models import db
 from .sessions import EXTENSION, Sessions
@@ -47,6 +47,11 @@ def create_app(
     _configure(app, config or {})
     settings = load_server_settings(app.config)
     accounts = ServerAccounts(PasswordHasher(settings.bcrypt_cost))
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(
+        app.config["SQLALCHEMY_DATABASE_URI"],
+        settings.database_connections,
+        app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {},
+    )
     db.init_app(app)
     with app.app_context():
         tune(db.engine)
@@ -85,9 +90,6 @@ def _configure(app: Flask, config: Mapping[str, Any]) -> None:
     app.config.from_pyfile(str(instance / "config.py"), silent=True)
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
-    # An error of the database must not carry a digest or a sealed text into a log.
-    options = app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"hide_parameters": True, **options}
     if not (app.config["SECRET_KEY"] or app.config.get("E2ERESET_SECRET_KEYS")):
         app.config["SECRET_KEY"] = _own_secret_key(instance / "secret_key")
 

@@ -1,12 +1,16 @@
-"""The server's database: how SQLite is tuned, and where the migrations lie."""
+"""The server's database: the connections of its engine, and where the migrations lie."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Dialect, Engine, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
 
 import e2ereset
 
@@ -16,17 +20,66 @@ PRAGMAS = (
     "synchronous = FULL",  # a committed reset outlives a power cut
     "foreign_keys = ON",
 )
+LIMITS = (
+    "statement_timeout=10s",
+    "lock_timeout=5s",  # less than a client waits; the answer is 503
+    "idle_in_transaction_session_timeout=30s",
+)
+"""What PostgreSQL ends by itself: no request holds a thread, or the locks of others, for long."""
+REACH = {
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15000,  # milliseconds; a server that vanished is noticed by then
+    "application_name": "e2ereset",
+}
+POOL_SECONDS = 5
+"""How long a request waits for one of the pool's connections."""
+IDLE_SECONDS = 5.0
+"""A connection that was idle for longer is asked for a sign of life before it serves."""
 
 
-def tune(engine: Engine) -> None:
-    """Have every connection of this engine run with our pragmas; only SQLite needs any."""
+def engine_options(uri: str, connections: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the engine at `uri`, with at most `connections` of them open; `given` wins."""
+    # An error of the database must not carry a digest or a sealed text into a log.
+    options: dict[str, Any] = {"hide_parameters": True}
+    reach: dict[str, Any] = {}
+    if make_url(uri).get_backend_name() == "postgresql":
+        options |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
+        reach = {**REACH, "options": " ".join(f"-c {limit}" for limit in LIMITS)}
+    return {**options, **given, "connect_args": {**reach, **given.get("connect_args", {})}}
+
+
+def tune(engine: Engine) -> Engine:
+    """Have every connection of this engine run with our pragmas, or be alive when it is used."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
+    else:
+        event.listen(engine, "checkin", _note_time)
+        event.listen(engine, "checkout", partial(_ping_after_idling, engine.dialect))
+    return engine
 
 
 def _set_pragmas(connection: Connection, _record: Any) -> None:
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _note_time(_connection: Any, record: Any) -> None:
+    record.info["idle_since"] = time.monotonic()
+
+
+def _ping_after_idling(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    # The pool's own pre-ping asks each time, which costs as much as the request's first read.
+    since = record.info.get("idle_since")
+    if since is None or time.monotonic() - since < IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as gone:
+        # What this one has lost, those beside it have lost as well.
+        raise InvalidatePoolError from gone
 
 
 def migrations_folder() -> str:

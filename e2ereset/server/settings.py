@@ -22,6 +22,8 @@ class ServerSettings:
     """Life of a sign-in."""
     proxy_hops: int = bounded(0, 0, 5)
     """How many reverse proxies stand in front and set `X-Forwarded-For`. 0 trusts no header."""
+    database_connections: int = bounded(8, 3, 200)
+    """Most connections of one worker to PostgreSQL: its threads, two that mail and seal, spare."""
 
     @property
     def token_seconds(self) -> int:

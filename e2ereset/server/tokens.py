@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError
 from e2ereset.models import table
-from e2ereset.sql import run
+from e2ereset.sql import counted, run
 
 from .models import LOGIN, PERSONAL, Token, User
 
@@ -54,17 +54,19 @@ class NewToken:
 
 
 # An account that was switched off since its password was checked gets no row.
-ADD = insert(TOKENS).from_select(
-    ["digest", "user_id", "kind", "name", "bypass_two_factor", "created_at", "expires_at"],
-    select(
-        bindparam("digest", type_=String),
-        USERS.c.id,
-        bindparam("kind", type_=String),
-        bindparam("name", type_=String),
-        bindparam("bypass_two_factor", type_=Boolean),
-        bindparam("created_at", type_=BigInteger),
-        bindparam("expires_at", type_=BigInteger),
-    ).where(USERS.c.id == bindparam("user_id"), USERS.c.active),
+ADD = counted(
+    insert(TOKENS).from_select(
+        ["digest", "user_id", "kind", "name", "bypass_two_factor", "created_at", "expires_at"],
+        select(
+            bindparam("digest", type_=String),
+            USERS.c.id,
+            bindparam("kind", type_=String),
+            bindparam("name", type_=String),
+            bindparam("bypass_two_factor", type_=Boolean),
+            bindparam("created_at", type_=BigInteger),
+            bindparam("expires_at", type_=BigInteger),
+        ).where(USERS.c.id == bindparam("user_id"), USERS.c.active),
+    )
 )
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
 OWNER = (
