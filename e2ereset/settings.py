@@ -73,7 +73,7 @@ class Settings:
     tries_per_hour: int = bounded(20, 1, 40)
     """Verification budget per user and method."""
     tries_per_day: int = bounded(50, 1, 100)
-    """Verification budget per user and method; NIST SP 800-63B 5.2.2 allows 100 at most."""
+    """Verification budget per user and method; `e2ereset limits` says what it comes to."""
     sends_per_30_seconds: int = bounded(1, 1, 2)
     """Budget of mailed codes per user."""
     sends_per_hour: int = bounded(5, 1, 20)
