@@ -53,6 +53,9 @@ class Settings:
     """Whether a caller may reset somebody whose highest role ranks like their own."""
     rate_limit: str = "10 per minute"
     """Requests per caller address and route, in the notation of the limits library."""
+    without_rate_store: str = choice("guarded", "guarded", "refuse", "allow")
+    """Who is refused while the store of request rates is gone: only those who sign in or bring a
+    second factor, everybody, or nobody. The budgets of tries do not depend on it."""
     max_body_bytes: int = bounded(1024 * 1024, 1024, 64 * 1024 * 1024)
     """Longer bodies are answered with 413."""
     email_code_digits: int = bounded(6, 6, 10)
@@ -70,7 +73,7 @@ class Settings:
     tries_per_hour: int = bounded(20, 1, 40)
     """Verification budget per user and method."""
     tries_per_day: int = bounded(50, 1, 100)
-    """Verification budget per user and method; NIST SP 800-63B 5.2.2 allows 100 at most."""
+    """Verification budget per user and method; `e2ereset limits` says what it comes to."""
     sends_per_30_seconds: int = bounded(1, 1, 2)
     """Budget of mailed codes per user."""
     sends_per_hour: int = bounded(5, 1, 20)
