@@ -55,6 +55,21 @@ def stop_relay(made: Deployment, outages: Outages) -> None:
         made.relay.start()
 
 
+def upgrade(made: Deployment, outages: Outages) -> None:
+    """Each host is taken out of nginx, restarted and put back, as docs/deploy.md says.
+
+    No answer may get lost by it.
+    """
+    with outages.declare("upgrade", "hosts restarted, one after the other (excuses nothing)"):
+        for host in made.hosts:
+            made.nginx.use(without=host)
+            time.sleep(1)
+            host.stop()
+            host.start()
+            made.nginx.use()
+            time.sleep(1)
+
+
 EVENTS: tuple[Event, ...] = (
     kill_worker_of(0),
     restart_database,
@@ -62,6 +77,7 @@ EVENTS: tuple[Event, ...] = (
     stop_relay,
     kill_worker_of(1),
     crash_database,
+    upgrade,
 )
 
 

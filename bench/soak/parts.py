@@ -23,7 +23,8 @@ from .network import Network, Place
 from .relay import Relay
 
 APP_PORT = 8000
-REQUESTS_A_MINUTE = 400
+REQUESTS_A_MINUTE = 200
+LENIENT = "max_fails=3 fail_timeout=5s"
 NEEDED = {"redis-server": "redis-server", "nginx": "nginx"}
 
 
@@ -99,6 +100,41 @@ class Host(Process):
         return False
 
 
+class Nginx(Process):
+    """nginx with deploy/nginx.conf, at our addresses and in our folder."""
+
+    def __init__(self, port: int, hosts: list[Host], folder: Path) -> None:
+        folder.mkdir()
+        self.port, self._hosts, self._folder = port, hosts, folder
+        self._config = folder / "nginx.conf"
+        options = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
+        command = ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(self._config)]
+        super().__init__([*command, "-g", options], folder / "log")
+
+    def start(self) -> None:
+        """Serve."""
+        self._write()
+        super().start()
+        wait_for(lambda: _open(self.port), f"nginx to listen, see {self._log}")
+
+    def use(self, *, without: Host | None = None) -> None:
+        """Send requests to all hosts but this one, from now on."""
+        self._write(without)
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
+
+    def _write(self, without: Host | None = None) -> None:
+        config = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+        line = next(line for line in config.splitlines() if "server web:8000" in line)
+        servers = "".join(
+            f"server {host.address}:{host.port} {'down' if host is without else LENIENT};\n"
+            for host in self._hosts
+        )
+        config = config.replace(line, servers).replace("/tmp/", f"{self._folder}/")
+        config = config.replace("listen 8080;", f"listen 127.0.0.1:{self.port};")
+        self._config.write_text(config, encoding="utf-8")
+
+
 @dataclass(kw_only=True)
 class Deployment:
     """All parts, running."""
@@ -108,7 +144,7 @@ class Deployment:
     redis: Process
     relay: Relay
     hosts: list[Host]
-    port: int
+    nginx: Nginx
     settings: dict[str, str]
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -131,28 +167,21 @@ def deployed(network: Network, folder: Path) -> Iterator[Deployment]:
         relay.start()
         stack.callback(relay.stop)
         settings = _settings(network, database, redis_port, relay, folder)
+        hosts = [
+            Host(place, APP_PORT if place.prefix else free_port(), settings, folder / f"host{n}")
+            for n, place in enumerate(network.places)
+        ]
         made = Deployment(
             network=network, database=database, redis=redis, relay=relay,
-            hosts=[], port=free_port(), settings=settings,
+            hosts=hosts, nginx=Nginx(free_port(), hosts, folder / "nginx"), settings=settings,
         )  # fmt: skip
         done = made.command("db", "upgrade")
         if done.returncode:
             raise RuntimeError(done.stderr)
-        _start_hosts(stack, made, folder)
+        for part in (*hosts, made.nginx):
+            stack.callback(part.stop)
+            part.start()
         yield made
-
-
-def _start_hosts(stack: ExitStack, made: Deployment, folder: Path) -> None:
-    for number, place in enumerate(made.network.places):
-        port = APP_PORT if place.prefix else free_port()
-        host = Host(place, port, made.settings, folder / f"host{number}")
-        stack.callback(host.stop)
-        host.start()
-        made.hosts.append(host)
-    nginx = _nginx(made, folder / "nginx")
-    stack.callback(nginx.stop)
-    nginx.start()
-    wait_for(lambda: _open(made.port), f"nginx to listen, see {folder / 'nginx'}")
 
 
 def _start_database(stack: ExitStack, network: Network, folder: Path) -> Postgres:
@@ -173,22 +202,6 @@ def _start_redis(stack: ExitStack, network: Network, port: int, folder: Path) ->
     stack.callback(redis.stop)
     redis.start()
     return redis
-
-
-def _nginx(made: Deployment, folder: Path) -> Process:
-    """nginx with deploy/nginx.conf, at our addresses and in our folder."""
-    folder.mkdir()
-    servers = "".join(
-        f"server {host.address}:{host.port} max_fails=3 fail_timeout=5s;\n" for host in made.hosts
-    )
-    config = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
-    line = next(line for line in config.splitlines() if "server web:8000" in line)
-    config = config.replace(line, servers).replace("listen 8080;", f"listen 127.0.0.1:{made.port};")
-    path = folder / "nginx.conf"
-    path.write_text(config.replace("/tmp/", f"{folder}/"), encoding="utf-8")
-    options = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
-    command = ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(path), "-g", options]
-    return Process(command, folder / "log")
 
 
 def _settings(
