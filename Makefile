@@ -21,6 +21,7 @@ test: .venv/test.installed
 
 bench: .venv/test.installed
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.timing
 
 soak: .venv/test.installed
 	@$(BIN)/python -m bench.soak --minutes 1.5

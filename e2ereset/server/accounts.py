@@ -23,6 +23,7 @@ from e2ereset.models import table
 from e2ereset.passwords import PasswordHasher
 from e2ereset.records import Account
 from e2ereset.sql import Inserts, PerDialect, run
+from e2ereset.stored import NOW, Expiring
 
 from .models import FEDERATED, Email, Room, Subscription, UserRole, Waiting
 from .tokens import LIVE, TOKENS, USERS, drop_tokens, token_digest
@@ -163,6 +164,10 @@ class ServerAccounts:
         """Whether the token of this sign-in has not been dropped; locks it until the commit."""
         digest, _, owner = sign_in.partition(" ")
         return run(session, LOCK_TOKEN, {"key": digest, "owner": owner}).rowcount == 1
+
+    def expiring(self) -> tuple[Expiring, ...]:
+        """Sign-ins that are over; personal tokens never are."""
+        return (Expiring("tokens", TOKENS, TOKENS.c.expires_at <= NOW),)
 
 
 def find_signed_in(
