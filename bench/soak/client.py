@@ -85,6 +85,8 @@ class Client:
         for person in before:
             person.wrong += 1
         if answer.kind in UNANSWERED:
+            for person in before:
+                person.quiet = True  # a code that was not looked at waits, and no new one is mailed
             self._unanswered(move, answer)
             if before != move.after:
                 self._park(move, before, answered=False)

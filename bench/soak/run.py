@@ -127,14 +127,13 @@ def _burst(client: Client, over: Event) -> None:
             if allowed > REQUESTS_A_MINUTE:
                 break
         outages = client.record.outages
+        asked = answer.kind in ("200", "429")
         counted = answer.end - start < 55 and not outages.during({"redis"}, start, answer.end)
-        if answer.kind in ("200", "429") and counted:
+        if asked and counted:
             client.record.bursts.append(allowed)
             if allowed != REQUESTS_A_MINUTE:
                 client.record.found(f"wrong answer: {allowed} requests a minute were allowed")
-        elif answer.kind not in ("200", "429") and not outages.excuse(
-            answer.kind, start, answer.end
-        ):
+        if not asked and not outages.excuse(answer.kind, start, answer.end):
             client.record.found(f"no answer: a burst got {answer.kind}, in no outage")
         if over.wait(max(0.0, start + 62 - time.time())):
             return
