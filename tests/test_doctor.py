@@ -547,12 +547,19 @@ def instance(tmp_path):
 @pytest.mark.parametrize(
     ("code", "name"), [("secret-key-readable", "secret_key"), ("config-readable", "config.py")]
 )
-def test_a_file_that_others_can_read_is_found(doctor, instance, code, name):
-    (instance / name).touch()
+def test_a_file_that_others_can_read_is_found(doctor, config, instance, code, name):
+    secret = config["SECRET_KEY"]
+    (instance / name).write_text(f"KEY = '{secret}'")
     (instance / name).chmod(0o644)
-    assert doctor().level(code) == "error"
+    assert doctor(SECRET_KEY=secret).level(code) == "error"
     instance.chmod(0o700)
-    assert doctor().level(code) is None
+    assert doctor(SECRET_KEY=secret).level(code) is None
+
+
+def test_a_configuration_without_a_secret_in_it_is_for_everybody(doctor, instance):
+    (instance / "config.py").write_text("E2ERESET_WORKSPACE = 'chat.example.org'")
+    (instance / "config.py").chmod(0o644)
+    assert doctor().level("config-readable") is None
 
 
 def test_a_folder_that_others_can_write_is_found(doctor, instance):

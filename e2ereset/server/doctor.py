@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from flask import Flask
@@ -23,6 +24,8 @@ from .settings import SAFE_BCRYPT_COST
 
 AREA = Area("server")
 PRIVATE = {"secret_key": "secret-key-readable", "config.py": "config-readable"}
+SECRETS = ("SECRET_KEY", "E2ERESET_OPERATIONS_TOKEN", "MAIL_PASSWORD")
+ADDRESSES = ("SQLALCHEMY_DATABASE_URI", "RATELIMIT_STORAGE_URI")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -84,7 +87,7 @@ def FILES(subject: Subject) -> Iterator[Finding]:
     if not folder.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH):
         return  # nobody else gets to what lies in it
     for name, code in PRIVATE.items():
-        if _is_open(folder / name):
+        if _is_open(folder / name) and _holds_secret(folder / name, subject):
             yield AREA.error(code, f"Others can read {name}.", f"chmod 600 {name}")
     database = subject.engine and subject.engine.dialect.name == "sqlite" and _file(subject)
     if database and _is_open(database):
@@ -141,6 +144,15 @@ def _bare_engine(app: Flask) -> Any:
 def _file(subject: Subject) -> Path | None:
     name = subject.database.url.database
     return Path(name) if name and name != ":memory:" else None
+
+
+def _holds_secret(path: Path, subject: Subject) -> bool:
+    """Whether a secret of the configuration stands in the file; deploy/config.py has none."""
+    keys = subject.config.get("E2ERESET_SECRET_KEYS") or ()
+    secrets = [*keys, *(subject.config.get(name) for name in SECRETS)]
+    secrets += [urlsplit(str(subject.config.get(name) or "")).password for name in ADDRESSES]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return any(str(secret) in text for secret in secrets if secret)
 
 
 def _is_open(path: Path) -> bool:
