@@ -1,5 +1,11 @@
 """Fixtures that several test modules share."""
 
-from databases import connect, database_uri, make_database  # noqa: F401
+from databases import (  # noqa: F401
+    connect,
+    database_uri,
+    make_database,
+    postgres_uri,
+    served_on,
+)
 from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401
 from world import world  # noqa: F401
