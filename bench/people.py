@@ -76,16 +76,20 @@ def fill(path: Path, people: int) -> None:
 def equip(path: Path, people: int, wanted: int) -> list[str]:
     """Give a token and a TOTP secret that we know to `wanted` people, spread over all of them."""
     users = [f"u{i * people // wanted:08d}" for i in range(wanted)]
-    keyring = KeyRing([SECRET_KEY])
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
-        _set_tokens(connection, users)
-        sealed = [{"u": u, "s": keyring.seal("totp", u, _secret(u))} for u in users]
-        connection.execute(
-            text("UPDATE e2ereset_totp SET secret = :s WHERE account_id = :u"), sealed
-        )
+        make_known(connection, users)
     engine.dispose()
     return users
+
+
+def make_known(connection: Connection, users: Iterable[str]) -> None:
+    """Give these users the token and the TOTP secret that we know, unspent."""
+    keyring, users = KeyRing([SECRET_KEY]), list(users)
+    _set_tokens(connection, users)
+    sealed = [{"u": u, "s": keyring.seal("totp", u, _secret(u))} for u in users]
+    spent = "UPDATE e2ereset_totp SET secret = :s, last_step = 0 WHERE account_id = :u"
+    connection.execute(text(spent), sealed)
 
 
 def calls_with_codes(users: Iterable[str]) -> list[Call]:

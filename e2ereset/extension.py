@@ -10,10 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 from flask import Flask
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_sqlalchemy import SQLAlchemy
-from limits import parse
 from sqlalchemy import Engine
 
 from .audit import AuditLog, Sealer
@@ -36,6 +33,7 @@ from .sql import Transactions
 from .stepup import StepUp
 from .strategies import Strategy, Tools, resolve
 from .web import make_routes
+from .web.rates import find_limiter, read_rate
 
 log = logging.getLogger(__name__)
 
@@ -133,8 +131,8 @@ class E2EReset:
             entropy=self._entropy,
             accounts=self._accounts,
             identify=self._identify,
-            limiter=_limiter(app),
-            rate=_rate(tools.settings),
+            limiter=find_limiter(app),
+            rate=read_rate(tools.settings),
             transactions=transactions,
             keyring=tools.keyring,
             audit=stepup.audit,
@@ -177,20 +175,3 @@ def _add_tables(db: SQLAlchemy) -> None:
     for table in Base.metadata.sorted_tables:
         if table.key not in db.metadata.tables:
             table.to_metadata(db.metadata)
-
-
-def _limiter(app: Flask) -> Limiter:
-    """The host's own limiter, or one of ours with its configuration (RATELIMIT_...)."""
-    for limiter in app.extensions.get("limiter", ()):
-        return limiter  # type: ignore[no-any-return]
-    app.config.setdefault("RATELIMIT_STORAGE_URI", "memory://")
-    return Limiter(get_remote_address, app=app)
-
-
-def _rate(settings: Settings) -> Any:
-    try:
-        return parse(settings.rate_limit)
-    except ValueError:
-        raise SettingsError(
-            f"E2ERESET_RATE_LIMIT is {settings.rate_limit!r}. Write it like '10 per minute'."
-        ) from None

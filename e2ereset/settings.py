@@ -53,6 +53,9 @@ class Settings:
     """Whether a caller may reset somebody whose highest role ranks like their own."""
     rate_limit: str = "10 per minute"
     """Requests per caller address and route, in the notation of the limits library."""
+    without_rate_store: str = choice("guarded", "guarded", "refuse", "allow")
+    """Who is refused while the store of request rates is gone: only those who sign in or bring a
+    second factor, everybody, or nobody. The budgets of tries do not depend on it."""
     max_body_bytes: int = bounded(1024 * 1024, 1024, 64 * 1024 * 1024)
     """Longer bodies are answered with 413."""
     email_code_digits: int = bounded(6, 6, 10)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from .errors import Refusal, SettingsError
 
+T = TypeVar("T")
+RETRIES = 3
+DEADLOCKED = {"40P01", "40001"}  # PostgreSQL's deadlock_detected and serialization_failure
 Inserts = Callable[[Table], "sqlite.Insert"]
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -50,6 +54,16 @@ class Transactions:
         """A session for reading; nothing in it is ever committed."""
         with self._session() as session:
             yield session
+
+    def unlocked(self, transaction: Callable[[], T]) -> T:
+        """What the transaction gives; it is done anew when it was ended to break a deadlock."""
+        for _ in range(RETRIES):
+            try:
+                return transaction()
+            except OperationalError as fault:
+                if getattr(fault.orig, "sqlstate", None) not in DEADLOCKED:
+                    raise
+        return transaction()
 
     @property
     def engine(self) -> Engine:

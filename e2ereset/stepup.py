@@ -84,11 +84,20 @@ class StepUp:
         Raises FactorRequired, FactorInvalid, TooManyAttempts, NoFactor, or NotSignedIn where the
         sign-in has ended meanwhile.
         """
+        with self.act(demand, self.admit(demand)) as passed:
+            yield passed
+
+    def admit(self, demand: Demand) -> Admitted:
+        """The first half of `require`: choose the method and charge a try, for good."""
         try:
-            admitted = self._admit(demand)
+            return self._admit(demand)
         except Refusal as refusal:
             self._refused_before(demand, refusal)
             raise
+
+    @contextmanager
+    def act(self, demand: Demand, admitted: Admitted) -> Iterator[Passed]:
+        """The second half: one transaction, which may be done anew where a fault undid it."""
         with self._transactions.keep() as session:
             try:
                 self._verify(session, demand, admitted)

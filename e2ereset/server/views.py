@@ -10,6 +10,7 @@ from flask import Response, request
 from e2ereset import Refusal, get_e2ereset
 from e2ereset.errors import InvalidParams, NotSignedIn
 from e2ereset.web import envelope, gates, make_blueprint
+from e2ereset.web.rates import rate_limit
 
 from .credentials import Credentials, Resume, read_credentials
 from .people import Person, find_person
@@ -21,7 +22,7 @@ blueprint = make_blueprint("sessions")
 @blueprint.post("/login")
 def login() -> Response:
     """Sign in by password or by a live token."""
-    gates.rate_limit()
+    rate_limit()
     try:
         signed_in = _sign_in(_read_form())
     except Refusal as refusal:
@@ -38,7 +39,7 @@ def login() -> Response:
 def logout() -> Response:
     """End the sign-in that this request came with."""
     caller = gates.signed_in()
-    gates.rate_limit()
+    rate_limit(guarded=False)
     token = request.headers["X-Auth-Token"]
     current_sessions().sign_out(SignedIn(user_id=caller.account.id, token=token))
     return envelope.success(status="success", data={"message": "You've been logged out!"})
@@ -48,7 +49,7 @@ def logout() -> Response:
 def me() -> Response:
     """The caller's own account."""
     caller = gates.signed_in()
-    gates.rate_limit()
+    rate_limit(guarded=False)
     return envelope.success(**_me(caller.account.id))
 
 

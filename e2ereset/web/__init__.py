@@ -7,6 +7,7 @@ from flask import Blueprint
 from . import envelope, gates
 from .factors import send_email_code
 from .keys import fetch_my_keys, set_keys
+from .rates import add_rate_headers
 from .reset import reset_e2e_key
 
 
@@ -14,7 +15,7 @@ def make_blueprint(name: str, *, url_prefix: str | None = None) -> Blueprint:
     """An empty blueprint whose errors are answered in the envelope."""
     blueprint = Blueprint(name, __name__, url_prefix=url_prefix)
     envelope.handle_errors(blueprint)
-    blueprint.after_request(gates.add_rate_headers)
+    blueprint.after_request(add_rate_headers)
     return blueprint
 
 

@@ -7,6 +7,7 @@ from flask import Response
 from e2ereset.runtime import get_e2ereset
 
 from . import envelope, gates
+from .rates import rate_limit
 from .schemas import CODE
 
 
@@ -14,7 +15,7 @@ def send_email_code() -> Response:
     """Mail a fresh code for a pending action; the answer is the same when there is none."""
     runtime = get_e2ereset()
     name = gates.body(CODE)["emailOrUsername"]
-    gates.rate_limit()
+    rate_limit()
     address, agent = gates.origin()
     runtime.codes.resend(name, int(runtime.clock()), address=address, agent=agent)
     runtime.wake()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec
 
-from flask import Response, g, make_response, request
+from flask import Response, make_response, request
 from marshmallow import Schema, ValidationError
 
-from e2ereset.errors import InvalidParams, NotSignedIn, Refusal, TooManyRequests
+from e2ereset.errors import InvalidParams, NotSignedIn, Refusal
 from e2ereset.records import Action, Caller, Demand, Proof
 from e2ereset.runtime import get_e2ereset
 
 from . import envelope
+from .rates import add_rate_headers, rate_limit
 
 P = ParamSpec("P")
 
@@ -84,31 +84,6 @@ def body(schema: Schema) -> dict[str, Any]:
     except ValidationError as error:
         raise InvalidParams(_first(error.messages_dict)) from None
     return loaded
-
-
-def rate_limit() -> None:
-    """Count this request for its address and route. Raises TooManyRequests."""
-    runtime = get_e2ereset()
-    limiter, item = runtime.limiter, runtime.rate
-    if not limiter.enabled:
-        return
-    key = (request.remote_addr or "", f"{request.method} {request.endpoint}")
-    allowed = limiter.limiter.hit(item, *key)
-    stats = limiter.limiter.get_window_stats(item, *key)
-    g.e2ereset_rate_headers = {
-        "X-RateLimit-Limit": str(item.amount),
-        "X-RateLimit-Remaining": str(max(0, stats.remaining)),
-        "X-RateLimit-Reset": str(int(stats.reset_time * 1000)),
-    }
-    if not allowed:
-        raise TooManyRequests(max(1, math.ceil(stats.reset_time - runtime.clock())))
-
-
-def add_rate_headers(response: Response) -> Response:
-    """Tell the client what is left of its request rate."""
-    if headers := g.pop("e2ereset_rate_headers", None):
-        response.headers.update(headers)
-    return response
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from e2ereset.runtime import get_e2ereset
 from e2ereset.services.keys import Pair
 
 from . import envelope, gates
+from .rates import rate_limit
 from .schemas import KEYS
 
 
@@ -17,7 +18,7 @@ def set_keys() -> Response:
     demand = gates.demand(Action(name="set-e2e-keys"))
     with gates.recorded(demand):
         body = gates.body(KEYS)
-        gates.rate_limit()
+        rate_limit(guarded=False)
         pair = Pair(body["public_key"], body["private_key"])
         get_e2ereset().vault.set(demand.caller, pair, force=body["force"], now=demand.now)
     return envelope.success()
@@ -27,7 +28,7 @@ def fetch_my_keys() -> Response:
     """The caller's key pair; nothing but `success` when there is none."""
     demand = gates.demand(Action(name="fetch-e2e-keys"))
     with gates.recorded(demand):
-        gates.rate_limit()
+        rate_limit(guarded=False)
     pair = get_e2ereset().vault.get(demand.caller.account.id)
     if pair is None:
         return envelope.success()

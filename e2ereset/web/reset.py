@@ -9,6 +9,7 @@ from e2ereset.runtime import get_e2ereset
 from e2ereset.services.reset import ACTION
 
 from . import envelope, gates
+from .rates import rate_limit
 from .schemas import TARGET, target_named
 
 
@@ -18,7 +19,7 @@ def reset_e2e_key() -> Response:
     demand = gates.demand(Action(name=ACTION))
     with gates.recorded(demand):
         named = target_named(gates.body(TARGET))
-        gates.rate_limit()
+        rate_limit()
     try:
         runtime.resets.reset_key(demand.caller, named, demand.proof, demand.now)
     finally:

@@ -1,0 +1,255 @@
+"""What a call costs among ever more people, and with ever more rooms, on PostgreSQL.
+
+`python -m bench.scale fill N` makes the database scale_N on the server that E2ERESET_TEST_DATABASE
+names; `python -m bench.scale measure N...` times resets on those in turns, in this process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median, quantiles
+from tempfile import mkdtemp
+from unittest.mock import patch
+
+import pyotp
+from flask import Flask
+from sqlalchemy import Connection, create_engine, make_url, text
+
+from e2ereset import models as library
+from e2ereset.crypto import KeyRing
+from e2ereset.permissions import seed
+from e2ereset.server import models as server
+from e2ereset.server.app import create_app
+from e2ereset.server.models import db
+
+from .people import KEY, SECRET_KEY, Call, calls_with_codes, calls_without_codes, make_known
+
+SERVER = os.environ.get("E2ERESET_TEST_DATABASE", "")
+RESET = "/api/v1/users.resetE2EKey"
+ROUNDS, EACH = 10, 30
+ROOMS = (1, 10, 100, 1000)
+ADMIN = "u00000000"
+
+FILL = (
+    "SET session_replication_role = replica",  # no check of foreign keys that we know to hold
+    "SET synchronous_commit = off",
+    """CREATE TEMP VIEW n AS SELECT i, 'u' || lpad(i::text, 8, '0') AS u,
+       'r' || lpad(i::text, 8, '0') AS r FROM generate_series(0, {people} - 1) AS i""",
+    """INSERT INTO users (id, username, username_key, name, active, kind, created_at)
+       SELECT u, u, u, u, true, 'user', 0 FROM n""",
+    "INSERT INTO user_roles (user_id, role) SELECT u, 'user' FROM n",
+    """INSERT INTO emails (user_id, address, address_key, verified)
+       SELECT u, u || '@example.org', u || '@example.org', true FROM n""",
+    "INSERT INTO rooms (id, encrypted, e2e_key_id) SELECT r, true, 'key' FROM n",
+    """INSERT INTO subscriptions (user_id, room_id, e2e_key)
+       SELECT u, 'r' || lpad((mod(i + j, {people}))::text, 8, '0'), '{key}'
+       FROM n, generate_series(0, 1) AS j""",
+    """INSERT INTO e2ereset_key_pairs (account_id, public_key, private_key, set_at)
+       SELECT u, '{key}', '{key}', 0 FROM n""",
+    """INSERT INTO tokens (digest, user_id, kind, bypass_two_factor, created_at, expires_at)
+       SELECT left(encode(sha256(u::bytea), 'base64'), 44), u, 'login', false, 0, 4000000000
+       FROM n""",
+    """INSERT INTO e2ereset_totp (account_id, secret, enabled_at, last_step)
+       SELECT u, '{sealed}', 1, 0 FROM n""",
+    "INSERT INTO user_roles (user_id, role) VALUES ('u00000000', 'admin')",
+)
+CROWD = """INSERT INTO subscriptions (user_id, room_id, e2e_key)
+    SELECT :user, 'r' || lpad(i::text, 8, '0'), :key FROM generate_series(0, :rooms - 1) AS i
+    ON CONFLICT DO NOTHING"""
+RESTORE = (
+    "DELETE FROM tokens WHERE user_id = :user",
+    """INSERT INTO tokens (digest, user_id, kind, bypass_two_factor, created_at, expires_at)
+       VALUES (:user, :user, 'login', false, 0, 4000000000)""",
+    """INSERT INTO e2ereset_key_pairs VALUES (:user, :key, :key, 0) ON CONFLICT DO NOTHING""",
+    "UPDATE subscriptions SET e2e_key = :key WHERE user_id = :user",
+    "DELETE FROM waiting_for_keys WHERE user_id = :user",
+)
+SCANS = """SELECT relname, seq_scan FROM pg_stat_user_tables WHERE n_live_tup > 5000"""
+SIZES = """SELECT relname, pg_total_relation_size(relid) FROM pg_stat_user_tables"""
+
+
+def address(people: int) -> str:
+    """The database of so many people."""
+    return make_url(SERVER).set(database=f"scale_{people}").render_as_string(hide_password=False)
+
+
+def fill(people: int) -> None:
+    """Make the database of so many people; each has two rooms, an address, a token and TOTP."""
+    engine = create_engine(SERVER, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE scale_{people}")
+    engine.dispose()
+    engine = create_engine(address(people))
+    library.Base.metadata.create_all(engine)
+    server.Base.metadata.create_all(engine)
+    sealed = KeyRing([SECRET_KEY]).seal("totp", "nobody", pyotp.random_base32())
+    with engine.begin() as connection:
+        seed(connection)
+        for statement in FILL:
+            start = time.monotonic()
+            connection.exec_driver_sql(statement.format(people=people, key=KEY, sealed=sealed))
+            print(f"{time.monotonic() - start:7.1f} s  {' '.join(statement.split())[:60]}")
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
+    engine.dispose()
+
+
+def measure(sizes: list[int]) -> Iterator[str]:
+    """Time each kind of call in turns on all databases; what was scanned; how large they are."""
+    worlds = [_World(people) for people in sizes]
+    before = [world.scans() for world in worlds]
+    for kind, calls in KINDS.items():
+        yield f"{kind:32} {'median us':>10} {'p95 us':>9}"
+        times: dict[int, list[float]] = {}
+        for number in range(ROUNDS + 1):
+            for world in worlds:
+                taken = calls(world, number)
+                if number:  # the first round fills caches
+                    times.setdefault(world.people, []).extend(taken)
+        for people, taken in times.items():
+            p95 = quantiles(taken, n=20)[-1]
+            yield f"{people:>32} {median(taken) * 1e6:>10.0f} {p95 * 1e6:>9.0f}"
+    yield from _rooms(worlds[-1])
+    for world, scans in zip(worlds, before, strict=True):
+        scanned = {
+            name: n - scans[name] for name, n in world.scans().items() if n > scans.get(name, n)
+        }
+        yield f"{world.people} people: scans of a whole large table: {scanned or 'none'}"
+    yield from _sizes(worlds[-1])
+    for world in worlds:
+        world.close()
+
+
+class _World:
+    """The server over one database, and users of it whose codes we know."""
+
+    def __init__(self, people: int) -> None:
+        self.people = people
+        config = {
+            "SECRET_KEY": SECRET_KEY,
+            "SQLALCHEMY_DATABASE_URI": address(people),
+            "RATELIMIT_ENABLED": False,
+            "E2ERESET_DELIVERY": "process",
+        }
+        with patch.dict(os.environ, E2ERESET_INSTANCE=mkdtemp()):
+            self.app: Flask = create_app(config)
+        wanted = 3 * (ROUNDS + 1) * EACH
+        self.users = [f"u{1 + i * (people - 1) // wanted:08d}" for i in range(wanted)]
+        with self.database() as connection:
+            _restore(connection, [ADMIN, *self.users])
+
+    @contextmanager
+    def database(self) -> Iterator[Connection]:
+        with self.app.app_context(), db.engine.begin() as connection:
+            yield connection
+
+    def batch(self, part: int, number: int) -> list[str]:
+        """The users of this round: nobody is reset twice."""
+        start = (part * (ROUNDS + 1) + number) * EACH
+        return self.users[start : start + EACH]
+
+    def scans(self) -> dict[str, int]:
+        with self.database() as connection:
+            return dict(map(tuple, connection.execute(text(SCANS))))
+
+    def close(self) -> None:
+        with self.app.app_context():
+            db.engine.dispose()
+
+
+def _restore(connection: Connection, users: list[str]) -> None:
+    """Give back what an earlier run has reset, with tokens and codes that we know."""
+    values = [{"user": user, "key": KEY} for user in users]
+    for statement in RESTORE:
+        connection.execute(text(statement), values)
+    make_known(connection, users)
+
+
+def _asked(world: _World, number: int) -> list[float]:
+    calls = calls_without_codes(world.batch(0, number))
+    return [_timed(world, call, expected=400) for call in calls]
+
+
+def _own(world: _World, number: int) -> list[float]:
+    return [_timed(world, call) for call in calls_with_codes(world.batch(1, number))]
+
+
+def _by_admin(world: _World, number: int) -> list[float]:
+    taken = []
+    for target in world.batch(2, number):
+        with world.database() as connection:
+            # One administrator spends a code for each: the step is put back in between.
+            connection.execute(
+                text("UPDATE e2ereset_totp SET last_step = 0 WHERE account_id = :u"), {"u": ADMIN}
+            )
+        (call,) = calls_with_codes([ADMIN])
+        taken.append(_timed(world, call, {"username": target}))
+    return taken
+
+
+KINDS: dict[str, Callable[[_World, int], list[float]]] = {
+    "asked for the second factor": _asked,
+    "own reset": _own,
+    "reset by an administrator": _by_admin,
+}
+
+
+def _rooms(world: _World) -> Iterator[str]:
+    yield f"{'own reset with so many rooms':>32} {'median us':>10} {'p95 us':>9}"
+    for place, rooms in enumerate(ROOMS):
+        users = [f"u{world.people - 1 - place * EACH - i:08d}" for i in range(EACH)]
+        with world.database() as connection:
+            _restore(connection, users)
+            many = [{"user": user, "rooms": rooms, "key": KEY} for user in users]
+            connection.execute(text("DELETE FROM subscriptions WHERE user_id = :user"), many)
+            connection.execute(text(CROWD), many)
+        taken = [_timed(world, call) for call in calls_with_codes(users)]
+        p95 = quantiles(taken, n=20)[-1]
+        yield f"{rooms:>32} {median(taken) * 1e6:>10.0f} {p95 * 1e6:>9.0f}"
+
+
+def _sizes(world: _World) -> Iterator[str]:
+    with world.database() as connection:
+        rows = sorted(map(tuple, connection.execute(text(SIZES))), key=lambda row: -row[1])
+    yield f"{'bytes a person, with indexes':>32}"
+    for name, size in rows:
+        if size > world.people:
+            yield f"{name:>32} {size / world.people:>10.0f}"
+    yield f"{'in all, GiB':>32} {sum(size for _, size in rows) / 2**30:>10.1f}"
+
+
+def _timed(
+    world: _World, call: Call, body: dict[str, str] | None = None, *, expected: int = 200
+) -> float:
+    headers = {"X-User-Id": call.user, "X-Auth-Token": call.token}
+    if call.code != "-":
+        headers |= {"x-2fa-method": "totp", "x-2fa-code": call.code}
+    with world.app.test_client() as client:
+        start = time.perf_counter()
+        response = (
+            client.post(RESET, headers=headers, json=body)
+            if body
+            else client.post(RESET, headers=headers)
+        )
+        taken = time.perf_counter() - start
+    if response.status_code != expected:
+        raise RuntimeError(f"Not {expected}: {response.get_data(as_text=True)}")
+    return taken
+
+
+def main(command: str, *sizes: str) -> None:
+    """Run one of the two commands."""
+    if command == "fill":
+        for people in map(int, sizes):
+            fill(people)
+    else:
+        for line in measure([int(people) for people in sizes]):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,81 @@
+"""Request rates: counted by Flask-Limiter for each address and route, where a view wants it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+from flask import Flask, Response, g, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from limits import RateLimitItem, WindowStats, parse
+
+from e2ereset.errors import SettingsError, TooManyRequests, Unavailable
+from e2ereset.runtime import get_e2ereset
+from e2ereset.settings import Settings
+
+REDIS_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
+"""Seconds that a request waits for a Redis that does not answer, where the host says nothing."""
+
+log = logging.getLogger(__name__)
+
+
+def find_limiter(app: Flask) -> Limiter:
+    """The host's own limiter, or one of ours with its configuration (RATELIMIT_...)."""
+    for limiter in app.extensions.get("limiter", ()):
+        return limiter  # type: ignore[no-any-return]
+    store = app.config.setdefault("RATELIMIT_STORAGE_URI", "memory://")
+    if store.startswith("redis"):
+        app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", REDIS_OPTIONS)
+    return Limiter(get_remote_address, app=app)
+
+
+def read_rate(settings: Settings) -> RateLimitItem:
+    """The rate of the settings. Raises SettingsError where the limits library cannot read it."""
+    try:
+        return parse(settings.rate_limit)
+    except ValueError:
+        raise SettingsError(
+            f"E2ERESET_RATE_LIMIT is {settings.rate_limit!r}. Write it like '10 per minute'."
+        ) from None
+
+
+def rate_limit(*, guarded: bool = True) -> None:
+    """Count this request for its address and route. Raises TooManyRequests.
+
+    `guarded` is a route that signs in or takes a second factor. Where the store of the counts is
+    gone, E2ERESET_WITHOUT_RATE_STORE says whether to go on; Unavailable when not.
+    """
+    runtime = get_e2ereset()
+    if not runtime.limiter.enabled:
+        return
+    try:
+        allowed, stats = _hit(runtime.limiter, runtime.rate)
+    except Exception as fault:  # whatever the client of that store raises
+        log.warning("The store of request rates is gone: %s", type(fault).__name__)
+        policy = runtime.settings.without_rate_store
+        if policy == "allow" or (policy == "guarded" and not guarded):
+            return
+        raise Unavailable("The store of request rates is gone") from None
+    g.e2ereset_rate_headers = {
+        "X-RateLimit-Limit": str(runtime.rate.amount),
+        "X-RateLimit-Remaining": str(max(0, stats.remaining)),
+        "X-RateLimit-Reset": str(int(stats.reset_time * 1000)),
+    }
+    if not allowed:
+        raise TooManyRequests(max(1, math.ceil(stats.reset_time - runtime.clock())))
+
+
+def add_rate_headers(response: Response) -> Response:
+    """Tell the client what is left of its request rate."""
+    headers: dict[str, Any] | None = g.pop("e2ereset_rate_headers", None)
+    if headers:
+        response.headers.update(headers)
+    return response
+
+
+def _hit(limiter: Limiter, rate: RateLimitItem) -> tuple[bool, WindowStats]:
+    key = (request.remote_addr or "", f"{request.method} {request.endpoint}")
+    allowed = limiter.limiter.hit(rate, *key)
+    return allowed, limiter.limiter.get_window_stats(rate, *key)
