@@ -9,7 +9,7 @@ from states import add_users
 
 pytestmark = pytest.mark.slow
 
-USERS = 240
+USERS = 120
 GONE = [outages.shut_down, outages.crashed, outages.killed, outages.out_of_connections]
 READ_ONLY = [outages.read_only_by_configuration, outages.read_only_standby]
 
