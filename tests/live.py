@@ -26,6 +26,7 @@ from e2ereset.server.models import db
 
 ROOT = Path(__file__).parent.parent
 RESET = "/api/v1/users.resetE2EKey"
+ME = "/api/v1/me"
 SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 PAIR = {"public_key": "PUB", "private_key": "PRIV", "force": True}
 
@@ -142,7 +143,7 @@ class Live:
     def answers(self):
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return self.call("GET", "/api/v1/me").status == 401
+            return self.call("GET", ME).status == 401
         except OSError:
             return False
 

@@ -1,6 +1,5 @@
 """What a reset changes, read from the database: all of it, or nothing, for each user."""
 
-import time
 from dataclasses import dataclass
 
 import pyotp
@@ -32,28 +31,41 @@ RESET = State(pairs=0, room_keys=0, tokens=0, waits=1, audit_rows=1, notices=1)
 
 def add_users(app, count):
     """Users with TOTP, a key pair, a room key and two tokens each."""
-    runtime, now = get_e2ereset(app), int(time.time())
-    with runtime.transactions.begin() as session:
-        session.add(Room(id="room", encrypted=True, e2e_key_id="1"))
-        users = [_add_user(session, runtime, f"user{n}", now) for n in range(count)]
+    runtime = get_e2ereset(app)
+    users = [add_user(runtime, f"user{n}") for n in range(count)]
     for user in users:
-        with runtime.transactions.read() as session:
-            account = runtime.accounts.get(session, user.id)
-        user.totp = pyotp.TOTP(runtime.factors.enrol_totp(account).secret)
+        user.totp = enrol_totp(runtime, user)[0]
     return users
 
 
-def _add_user(session, runtime, name, now):
-    new = NewPerson(username=name, emails=[f"{name}@example.org"], verified=True)
-    made = add_person(session, new, now, runtime.entropy)
-    session.add(Subscription(user_id=made.id, room_id="room", e2e_key="K", old_keys="[1]"))
-    session.add(KeyPair(account_id=made.id, public_key="PUB", private_key="PRIV", set_at=now))
-    session.flush()
-    login = NewToken(user_id=made.id, created_at=now, expires_at=now + 86400)
-    token = add_token(session, login, runtime.entropy)
-    personal = NewToken(user_id=made.id, created_at=now, expires_at=None, name="script")
-    add_token(session, personal, runtime.entropy)
+def add_user(runtime, name, **facts):
+    """A user with a key pair, a room key and two tokens."""
+    now = int(runtime.clock())
+    new = NewPerson(username=name, emails=[f"{name}@example.org"], verified=True, **facts)
+    with runtime.transactions.begin() as session:
+        if session.get(Room, "room") is None:
+            session.add(Room(id="room", encrypted=True, e2e_key_id="1"))
+            session.flush()
+        made = add_person(session, new, now, runtime.entropy)
+        session.add(Subscription(user_id=made.id, room_id="room", e2e_key="K", old_keys="[1]"))
+        session.add(KeyPair(account_id=made.id, public_key="PUB", private_key="PRIV", set_at=now))
+        session.flush()
+        login = NewToken(user_id=made.id, created_at=now, expires_at=now + 86400)
+        token = add_token(session, login, runtime.entropy)
+        personal = NewToken(user_id=made.id, created_at=now, expires_at=None, name="script")
+        add_token(session, personal, runtime.entropy)
     return User(made.id, name, {"X-User-Id": made.id, "X-Auth-Token": token})
+
+
+def enrol_totp(runtime, user):
+    """What makes the user's codes from now on, and backup codes."""
+    enrolment = runtime.factors.enrol_totp(account_of(runtime, user))
+    return pyotp.TOTP(enrolment.secret), enrolment.backup_codes
+
+
+def account_of(runtime, user):
+    with runtime.transactions.read() as session:
+        return runtime.accounts.get(session, user.id)
 
 
 def states(app, users):

@@ -2,8 +2,8 @@
 
 import time
 
-from live import wait_for
-from outages import ME, assert_unavailable
+from live import ME, wait_for
+from outages import assert_unavailable
 from states import RESET, assert_audit_is_whole, notices, states
 
 from e2ereset import get_e2ereset

@@ -5,7 +5,7 @@ from live import make_live
 from postgres import fresh_database, own_postgres
 
 # The processes die here, not the machine: what is committed is kept without fsync as well.
-SETTINGS = ("fsync=off", "max_connections=60", "log_min_messages=fatal")
+SETTINGS = ("fsync=off", "max_connections=60", "track_commit_timestamp=on")
 
 
 @pytest.fixture(scope="session")

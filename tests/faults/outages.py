@@ -3,11 +3,11 @@
 import signal
 from contextlib import contextmanager
 
-from live import PAIR, RESET, SET_KEYS, at_once
+from live import ME, PAIR, RESET, SET_KEYS, at_once
 
 UNAVAILABLE = {"success": False, "error": "Service Unavailable"}
 LOGIN = {"user": "user0", "password": "a wrong password"}
-ME, KEYS = "/api/v1/me", "/api/v1/e2e.fetchMyKeys"
+KEYS = "/api/v1/e2e.fetchMyKeys"
 
 
 def database_of(live):
