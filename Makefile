@@ -21,6 +21,7 @@ test: .venv/test.installed
 
 bench: .venv/test.installed
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.timing
 
 lint: .venv/test.installed
 	@$(RUFF) check --config .ci/ruff.toml .

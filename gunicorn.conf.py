@@ -1,8 +1,17 @@
-"""Defaults for `gunicorn wsgi:app`; GUNICORN_CMD_ARGS and the command line override them."""
+"""Defaults for `gunicorn wsgi:app`; GUNICORN_CMD_ARGS and the command line override them.
+
+What is not set here is gunicorn's default on purpose. `forwarded_allow_ips`: loopback alone, and
+the app counts proxies by E2ERESET_SERVER_PROXY_HOPS. `max_requests`: workers do not grow, and each
+new one would leave a file of counts behind. `accesslog`: the app writes a line for each request.
+"""
 
 import os
 
 from e2ereset import get_e2ereset
+from e2ereset.operations import listener, multiprocess
+from e2ereset.operations.web import operations_of
+
+multiprocess.claim_folder()  # before anything imports prometheus_client
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
@@ -12,7 +21,7 @@ threads = 4
 # and each worker starts its own threads below.
 preload_app = True
 timeout = 30
-graceful_timeout = 30
+graceful_timeout = 30  # a request in flight, or a mail, gets as long after SIGTERM
 keepalive = 5
 # Its path is the same for all servers of a user: each new one would take it from the one before.
 control_socket_disable = True
@@ -20,13 +29,37 @@ limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
 umask = 0o077  # mails and the SQLite file are for the server's own eyes
+# A worker's sign of life is a file: on a disk that stalls it would be taken for dead.
+SHARED_MEMORY = "/dev/shm"  # noqa: S108
+worker_tmp_dir = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+
+_operations = []  # the one socket of E2ERESET_OPERATIONS_BIND, shared by all workers
+
+
+def when_ready(server):
+    """Open the address of health and metrics, before the first worker is forked."""
+    where = get_e2ereset(server.app.wsgi()).settings.operations_bind
+    if where:
+        _operations.append(listener.open_listener(where))
 
 
 def post_worker_init(worker):
-    """Deliver mail and seal the audit log beside the requests, in each worker."""
+    """Deliver mail, seal the audit log, answer operators: beside the requests, in each worker."""
     get_e2ereset(worker.wsgi).start()
+    for socket in _operations:
+        listener.serve(socket, operations_of(worker.wsgi))
 
 
 def worker_exit(_server, worker):
     """Finish the mail that is being delivered."""
     get_e2ereset(worker.wsgi).stop(timeout=graceful_timeout)
+
+
+def child_exit(_server, worker):
+    """Keep the counts of a worker that has ended, and count it out."""
+    multiprocess.forget_worker(worker.pid)
+
+
+def on_exit(_server):
+    """Remove the folder of the counts."""
+    multiprocess.drop_folder()

@@ -100,7 +100,7 @@ def fill(people: int) -> None:
 
 def measure(sizes: list[int]) -> Iterator[str]:
     """Time each kind of call in turns on all databases; what was scanned; how large they are."""
-    worlds = [_World(people) for people in sizes]
+    worlds = [World(people) for people in sizes]
     before = [world.scans() for world in worlds]
     for kind, calls in KINDS.items():
         yield f"{kind:32} {'median us':>10} {'p95 us':>9}"
@@ -124,7 +124,7 @@ def measure(sizes: list[int]) -> Iterator[str]:
         world.close()
 
 
-class _World:
+class World:
     """The server over one database, and users of it whose codes we know."""
 
     def __init__(self, people: int) -> None:
@@ -169,16 +169,16 @@ def _restore(connection: Connection, users: list[str]) -> None:
     make_known(connection, users)
 
 
-def _asked(world: _World, number: int) -> list[float]:
+def _asked(world: World, number: int) -> list[float]:
     calls = calls_without_codes(world.batch(0, number))
-    return [_timed(world, call, expected=400) for call in calls]
+    return [timed(world, call, expected=400) for call in calls]
 
 
-def _own(world: _World, number: int) -> list[float]:
-    return [_timed(world, call) for call in calls_with_codes(world.batch(1, number))]
+def _own(world: World, number: int) -> list[float]:
+    return [timed(world, call) for call in calls_with_codes(world.batch(1, number))]
 
 
-def _by_admin(world: _World, number: int) -> list[float]:
+def _by_admin(world: World, number: int) -> list[float]:
     taken = []
     for target in world.batch(2, number):
         with world.database() as connection:
@@ -187,18 +187,18 @@ def _by_admin(world: _World, number: int) -> list[float]:
                 text("UPDATE e2ereset_totp SET last_step = 0 WHERE account_id = :u"), {"u": ADMIN}
             )
         (call,) = calls_with_codes([ADMIN])
-        taken.append(_timed(world, call, {"username": target}))
+        taken.append(timed(world, call, {"username": target}))
     return taken
 
 
-KINDS: dict[str, Callable[[_World, int], list[float]]] = {
+KINDS: dict[str, Callable[[World, int], list[float]]] = {
     "asked for the second factor": _asked,
     "own reset": _own,
     "reset by an administrator": _by_admin,
 }
 
 
-def _rooms(world: _World) -> Iterator[str]:
+def _rooms(world: World) -> Iterator[str]:
     yield f"{'own reset with so many rooms':>32} {'median us':>10} {'p95 us':>9}"
     for place, rooms in enumerate(ROOMS):
         users = [f"u{world.people - 1 - place * EACH - i:08d}" for i in range(EACH)]
@@ -207,12 +207,12 @@ def _rooms(world: _World) -> Iterator[str]:
             many = [{"user": user, "rooms": rooms, "key": KEY} for user in users]
             connection.execute(text("DELETE FROM subscriptions WHERE user_id = :user"), many)
             connection.execute(text(CROWD), many)
-        taken = [_timed(world, call) for call in calls_with_codes(users)]
+        taken = [timed(world, call) for call in calls_with_codes(users)]
         p95 = quantiles(taken, n=20)[-1]
         yield f"{rooms:>32} {median(taken) * 1e6:>10.0f} {p95 * 1e6:>9.0f}"
 
 
-def _sizes(world: _World) -> Iterator[str]:
+def _sizes(world: World) -> Iterator[str]:
     with world.database() as connection:
         rows = sorted(map(tuple, connection.execute(text(SIZES))), key=lambda row: -row[1])
     yield f"{'bytes a person, with indexes':>32}"
@@ -222,8 +222,8 @@ def _sizes(world: _World) -> Iterator[str]:
     yield f"{'in all, GiB':>32} {sum(size for _, size in rows) / 2**30:>10.1f}"
 
 
-def _timed(
-    world: _World, call: Call, body: dict[str, str] | None = None, *, expected: int = 200
+def timed(
+    world: World, call: Call, body: dict[str, str] | None = None, *, expected: int = 200
 ) -> float:
     headers = {"X-User-Id": call.user, "X-Auth-Token": call.token}
     if call.code != "-":

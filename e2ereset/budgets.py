@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from .errors import TooManyAttempts
 from .models import Budget, table
+from .operations.meter import UNCOUNTED, Meter
 from .sql import Inserts, PerDialect, Transactions, run
 
 Windows = tuple[tuple[int, int], ...]
@@ -86,8 +87,9 @@ class Charge:
 class Budgets:
     """Charges and refunds, in transactions of their own where the count has to survive."""
 
-    def __init__(self, transactions: Transactions) -> None:
+    def __init__(self, transactions: Transactions, meter: Meter = UNCOUNTED) -> None:
         self._transactions = transactions
+        self._meter = meter
 
     def charge(self, account_id: str, purpose: str, windows: Windows, now: int) -> Charge:
         """Count one and commit. Raises TooManyAttempts when a window is full."""
@@ -95,6 +97,7 @@ class Budgets:
         with self._transactions.engine.begin() as connection:
             charge = charge_in(connection, account_id, purpose, windows=windows, now=now)
         if charge is None:
+            self._meter.budget_refused(purpose)
             raise TooManyAttempts(self.wait(account_id, purpose, windows, now) or 1)
         return charge
 

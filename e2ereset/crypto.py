@@ -1,8 +1,8 @@
 """Keyed digests and the secret box. Every key is derived from the secret keys by purpose.
 
 Derivation is HKDF-SHA256 (RFC 5869), digests are HMAC-SHA256 (RFC 2104), the box is AES-256-GCM
-with a random 96-bit nonce. What is stored carries the id of its key, so that several secret keys
-can be in use while a rotation runs.
+with a random 96-bit nonce, signatures for outsiders are Ed25519 (RFC 8032). What is stored carries
+the id of its key, so that several secret keys can be in use while a rotation runs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from .errors import E2EResetError
 
 NONCE_BYTES = 12
+ID_LENGTH = 8
 
 
 class UnknownKey(E2EResetError):
@@ -33,7 +35,8 @@ class KeyRing:
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         self._keys = {self._id(key.encode()): key.encode() for key in secret_keys}
-        self.newest = next(iter(self._keys))
+        self.ids = tuple(self._keys)
+        self.newest = self.ids[0]
         self._derive = cache(self._derive_uncached)
 
     def __repr__(self) -> str:
@@ -80,19 +83,40 @@ class KeyRing:
             raise UnknownKey(f"Data sealed for {purpose} was changed in the database.") from None
         return plain.decode()
 
+    def reseal(self, purpose: str, context: str, sealed: str) -> str:
+        """The same text, sealed under the newest key. Raises UnknownKey when no key opens it."""
+        return self.seal(purpose, context, self.open(purpose, context, sealed))
+
+    def signing_keys(self, purpose: str) -> list[Ed25519PrivateKey]:
+        """The Ed25519 key under each secret key, newest first: the first one is to sign with."""
+        seeds = [self._derive(key_id, f"sign {purpose}") for key_id in self._keys]
+        return [Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds]
+
     def _digest(self, key_id: str, purpose: str, parts: Sequence[str]) -> str:
-        mac = hmac.new(self._derive(key_id, f"digest {purpose}"), digestmod=hashlib.sha256)
-        for part in parts:
-            data = part.encode("utf-8", "surrogatepass")
-            mac.update(len(data).to_bytes(8, "big") + data)
-        return f"{key_id}:{mac.hexdigest()}"
+        return f"{key_id}:{_mac(self._derive(key_id, f'digest {purpose}'), parts)}"
 
     def _derive_uncached(self, key_id: str, purpose: str) -> bytes:
-        info = f"e2ereset {purpose}".encode()
-        return HKDF(SHA256(), length=32, salt=None, info=info).derive(self._keys[key_id])
+        return _derive(self._keys[key_id], purpose)
 
     @staticmethod
     def _id(key: bytes) -> str:
         # A one-way name for a key: derived with a label of its own, so that it says nothing of it.
-        info = b"e2ereset key id"
-        return HKDF(SHA256(), length=4, salt=None, info=info).derive(key).hex()
+        return _derive(key, "key id", length=ID_LENGTH // 2).hex()
+
+
+def digest_under(secret: str, purpose: str, *parts: str) -> str:
+    """The hex digest of the parts under a secret that is not one of the secret keys."""
+    return _mac(_derive(secret.encode(), f"digest {purpose}"), parts)
+
+
+def _derive(key: bytes, purpose: str, *, length: int = 32) -> bytes:
+    info = f"e2ereset {purpose}".encode()
+    return HKDF(SHA256(), length=length, salt=None, info=info).derive(key)
+
+
+def _mac(key: bytes, parts: Sequence[str]) -> str:
+    mac = hmac.new(key, digestmod=hashlib.sha256)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        mac.update(len(data).to_bytes(8, "big") + data)
+    return mac.hexdigest()

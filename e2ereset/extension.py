@@ -13,18 +13,20 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
-from .audit import AuditLog, Sealer
+from .audit import AuditLog, CheckpointFile, Sealer
 from .background import Background
 from .cli import register_commands
 from .crypto import KeyRing
 from .errors import SettingsError
 from .mail import Deliverer, Outbox, mailman_send
 from .models import Base
+from .operations.meter import make_meter
+from .operations.web import watch
 from .permissions import Permissions
 from .ports import Accounts
 from .records import Caller
 from .runtime import Runtime
-from .services.codes import Codes
+from .services.codes import ASKED, Codes
 from .services.factors import Factors
 from .services.keys import Vault
 from .services.reset import Resets, announce
@@ -87,6 +89,7 @@ class E2EReset:
         if runtime.settings.delivery == "thread":
             app.before_request(runtime.start)
         register_commands(app)
+        watch(app, runtime, self._name)
         if not runtime.settings.two_factor:
             log.warning("E2ERESET_TWO_FACTOR is off: every signed-in caller can reset keys.")
 
@@ -108,6 +111,7 @@ class E2EReset:
             audit=AuditLog(keyring, self._entropy),
             outbox=outbox,
             accounts=self._accounts,
+            meter=make_meter(settings),
         )
         return self._assemble(app, transactions, tools, stepup)
 
@@ -115,8 +119,9 @@ class E2EReset:
         self, app: Flask, transactions: Transactions, tools: Tools, stepup: StepUp
     ) -> Runtime:
         permissions = Permissions(transactions)
-        sealer = Sealer(transactions, tools.keyring, clock=self._clock)
-        deliverer = self._deliverer(app, transactions, tools)
+        sealer = self._sealer(transactions, tools)
+        codes = Codes(tools, transactions, stepup)
+        deliverer = self._deliverer(app, transactions, tools, codes)
         resets = Resets(
             tools=tools,
             transactions=transactions,
@@ -142,14 +147,26 @@ class E2EReset:
             resets=resets,
             vault=Vault(transactions, self._accounts),
             factors=Factors(transactions, tools, stepup, self._clock),
-            codes=Codes(tools, transactions, stepup),
+            codes=codes,
             sealer=sealer,
             deliverer=deliverer,
             # Two threads: a mail relay that hangs must not hold up the sealing.
             background=(Background(deliverer.deliver_due), Background(sealer.seal)),
         )
 
-    def _deliverer(self, app: Flask, transactions: Transactions, tools: Tools) -> Deliverer:
+    def _sealer(self, transactions: Transactions, tools: Tools) -> Sealer:
+        file, publish = tools.settings.audit_checkpoints, None
+        if file:
+            origin = tools.settings.audit_origin
+            checkpoints = CheckpointFile(
+                file, transactions, tools.keyring, origin=origin, clock=self._clock
+            )
+            publish = checkpoints.publish
+        return Sealer(transactions, tools.keyring, clock=self._clock, publish=publish)
+
+    def _deliverer(
+        self, app: Flask, transactions: Transactions, tools: Tools, codes: Codes
+    ) -> Deliverer:
         if "mailman" not in app.extensions:
             from flask_mailman import Mail
 
@@ -162,6 +179,7 @@ class E2EReset:
             send=mailman_send(app),
             sender=tools.settings.mail_sender,
             workspace=tools.settings.workspace,
+            chores={ASKED: codes.answer},
         )
 
 

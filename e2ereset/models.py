@@ -198,13 +198,24 @@ class AuditRow(Base):
 class AuditHead(Base):
     """A signed head: the root of the tree over the first `size` rows (RFC 9162 section 2.1).
 
-    `frontier` is the compact range of the tree: what the next batch is appended to.
+    `frontier` is the compact range of the tree: what the next batch is appended to. Whoever signed
+    it had seen that the rows from position `since` on carry our digests.
     """
 
     __tablename__ = "e2ereset_audit_heads"
     size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     root: Mapped[str] = mapped_column(String(64))
     frontier: Mapped[str] = mapped_column(Text)
+    since: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[Epoch]
+    digest: Mapped[str] = mapped_column(String(80))
+
+
+class AuditPurge(Base):
+    """A signed record that the first `size` rows were dropped; the log goes on from that head."""
+
+    __tablename__ = "e2ereset_audit_purges"
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[Epoch]
     digest: Mapped[str] = mapped_column(String(80))
 
@@ -212,7 +223,7 @@ class AuditHead(Base):
 class AuditSealer(Base):
     """One row, whose lock makes sealers take turns. Resets never touch it.
 
-    `mark` is a keyed digest of the newest head: an older one can not pass for it.
+    `mark` is a keyed digest of the newest head and purge: older ones can not pass for them.
     """
 
     __tablename__ = "e2ereset_audit_sealer"

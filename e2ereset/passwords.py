@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import bcrypt
 
+from .operations.meter import UNCOUNTED, Meter
+
+T = TypeVar("T")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -19,6 +25,7 @@ class PasswordHasher:
 
     def __init__(self, cost: int = 12) -> None:
         self.cost = cost
+        self.meter: Meter = UNCOUNTED
         # The salt fixes what a comparison costs; no password has a hash of dots.
         self._nobody = bcrypt.gensalt(cost) + b"." * 31
 
@@ -33,7 +40,7 @@ class PasswordHasher:
 
     def hash_digest(self, digest: str) -> str:
         """A new salted hash of a password of which only the `digest` is at hand."""
-        return bcrypt.hashpw(digest.encode(), bcrypt.gensalt(self.cost)).decode()
+        return self._timed(bcrypt.hashpw, digest.encode(), bcrypt.gensalt(self.cost)).decode()
 
     def verify(self, digest: str, stored: str) -> bool:
         """Whether `stored` is a hash of the password with this `digest`.
@@ -42,12 +49,18 @@ class PasswordHasher:
         """
         if not DIGEST.fullmatch(digest):
             return self.dummy()
-        return bcrypt.checkpw(digest.encode(), stored.encode())
+        return self._timed(bcrypt.checkpw, digest.encode(), stored.encode())
 
     def dummy(self) -> bool:
         """Take as long as `verify` does, for accounts that are not there. Always False."""
-        return bcrypt.checkpw(b"", self._nobody)
+        return self._timed(bcrypt.checkpw, b"", self._nobody)
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether `stored`, which has just been verified, was made at another cost."""
         return int(stored.split("$")[2]) != self.cost
+
+    def _timed(self, work: Callable[[bytes, bytes], T], password: bytes, salt: bytes) -> T:
+        began = time.perf_counter()
+        done = work(password, salt)
+        self.meter.hashed(time.perf_counter() - began)
+        return done

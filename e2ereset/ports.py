@@ -6,11 +6,13 @@ rolls back together with the reset. It must not end that transaction.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
 from .records import Account
+from .stored import Expiring
 
 
 class Accounts(Protocol):
@@ -73,3 +75,11 @@ class HearsOfKeys(Protocol):
 
     def keys_set(self, session: Session, account_id: str, now: int) -> None:
         """The account has just stored a new key pair."""
+
+
+@runtime_checkable
+class HoldsExpiring(Protocol):
+    """Optional: for rows of the host's own tables that have their time."""
+
+    def expiring(self) -> Iterable[Expiring]:
+        """What `e2ereset purge` drops there."""

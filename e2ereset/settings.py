@@ -5,16 +5,21 @@ Unknown, mistyped and unsafe settings refuse to start and say what to write inst
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from email.utils import formataddr
 from typing import Any
+from urllib.parse import quote
 
 from .errors import SettingsError
 
 PREFIX = "E2ERESET_"
 SERVER_PREFIX = "E2ERESET_SERVER_"  # the standalone server reads those itself
 SHORTEST_KEY = 16
+ADVICE = 'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+BIND = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d+")
+HIGHEST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,10 @@ class Bounds:
 
 
 def bounded(default: int, low: int, high: int) -> Any:
-    """A whole-number setting that refuses anything outside `low`..`high`."""
+    """A whole-number setting that refuses anything outside `low`..`high`.
+
+    A default outside of them is allowed too: it stands for something else than a number.
+    """
     return field(default=default, metadata={"bounds": Bounds(low, high)})
 
 
@@ -73,7 +81,7 @@ class Settings:
     tries_per_hour: int = bounded(20, 1, 40)
     """Verification budget per user and method."""
     tries_per_day: int = bounded(50, 1, 100)
-    """Verification budget per user and method; NIST SP 800-63B 5.2.2 allows 100 at most."""
+    """Verification budget per user and method; `e2ereset limits` says what it comes to."""
     sends_per_30_seconds: int = bounded(1, 1, 2)
     """Budget of mailed codes per user."""
     sends_per_hour: int = bounded(5, 1, 20)
@@ -87,6 +95,26 @@ class Settings:
     """The sender of all mails. Default: `MAIL_DEFAULT_SENDER`."""
     workspace: str = "e2ereset"
     """The name by which mails call this workspace."""
+    audit_checkpoints: str = ""
+    """File to which a signed checkpoint of the audit log is added, once a minute at most."""
+    keep_mails_days: int = bounded(30, 1, 3650)
+    """`e2ereset purge` drops mails that are done with and were made longer ago."""
+    keep_audit_days: int = bounded(0, 30, 36500)
+    """`e2ereset purge` drops audit rows that are older. 0 keeps them for ever."""
+    operations_bind: str = ""
+    """Where `/livez`, `/readyz` and `/metrics` are served: `address:port`. Empty: nowhere."""
+    operations_token: str = field(default="", repr=False)
+    """With it, those three are on the app itself, behind this bearer token."""
+
+    @property
+    def operations(self) -> bool:
+        """Whether health and metrics can be asked for at all."""
+        return bool(self.operations_bind or self.operations_token)
+
+    @property
+    def audit_origin(self) -> str:
+        """The workspace as the name of its audit log, with what a name may not have escaped."""
+        return quote(self.workspace, safe="/:") or "e2ereset"
 
     @property
     def verify_windows(self) -> tuple[tuple[int, int], ...]:
@@ -119,6 +147,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
         given["delivery"] = "process" if config.get("TESTING") else "thread"
     _check_keys(given["secret_keys"])
     settings = Settings(**given)
+    _check_operations(settings)
     if not settings.methods:
         raise SettingsError(
             "E2ERESET_METHODS is empty. Name at least one method, such as"
@@ -152,11 +181,27 @@ def _checked(key: str, value: Any, spec: Any) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise SettingsError(f"{key} must be of type {wanted}, not {type(value).__name__}.")
     bounds, allowed = spec.metadata.get("bounds"), spec.metadata.get("allowed")
-    if bounds and not bounds.low <= value <= bounds.high:
-        raise SettingsError(f"{key} must be from {bounds.low} to {bounds.high}, not {value}.")
+    if bounds and value != spec.default and not bounds.low <= value <= bounds.high:
+        other = "" if bounds.low <= spec.default <= bounds.high else f", or {spec.default}"
+        raise SettingsError(
+            f"{key} must be from {bounds.low} to {bounds.high}{other}, not {value}."
+        )
     if allowed and value not in allowed:
         raise SettingsError(f"{key} must be one of {', '.join(map(repr, allowed))}.")
     return value
+
+
+def _check_operations(settings: Settings) -> None:
+    bind, token = settings.operations_bind, settings.operations_token
+    if bind and not (BIND.fullmatch(bind) and int(bind.rpartition(":")[2]) <= HIGHEST_PORT):
+        raise SettingsError(
+            "E2ERESET_OPERATIONS_BIND must be an address and a port, such as '127.0.0.1:9100'."
+        )
+    if token and not (len(token) >= SHORTEST_KEY and token.isascii() and token.isprintable()):
+        raise SettingsError(
+            f"E2ERESET_OPERATIONS_TOKEN must be {SHORTEST_KEY} printable ASCII characters or more."
+            f" {ADVICE}"
+        )
 
 
 def _fallback_key(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -171,13 +216,12 @@ def _sender(default: Any) -> str:
 
 
 def _check_keys(keys: tuple[Any, ...]) -> None:
-    advice = 'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
     if not keys:
-        raise SettingsError(f"Set E2ERESET_SECRET_KEYS (a list) or SECRET_KEY. {advice}")
+        raise SettingsError(f"Set E2ERESET_SECRET_KEYS (a list) or SECRET_KEY. {ADVICE}")
     if any(not isinstance(key, str) or len(key) < SHORTEST_KEY for key in keys):
         raise SettingsError(
             "E2ERESET_SECRET_KEYS (or SECRET_KEY, which stands in for it) holds a key that is no"
-            f" text of {SHORTEST_KEY} characters or more. {advice}"
+            f" text of {SHORTEST_KEY} characters or more. {ADVICE}"
         )
     if len(set(keys)) != len(keys):
         raise SettingsError("E2ERESET_SECRET_KEYS names one key twice. Remove the copy.")

@@ -24,6 +24,7 @@ from .errors import (
     TooManyAttempts,
 )
 from .mail.outbox import Outbox
+from .operations.meter import UNCOUNTED, Meter
 from .ports import Accounts, RechecksSignIns
 from .records import BYPASS, OFF, Attempt, Caller, Challenge, Demand
 from .settings import Settings
@@ -66,10 +67,12 @@ class StepUp:
         audit: AuditLog,
         outbox: Outbox,
         accounts: Accounts,
+        meter: Meter = UNCOUNTED,
     ) -> None:
-        self.budgets = Budgets(transactions)
+        self.meter = meter
+        self.budgets = Budgets(transactions, meter)
         self._transactions = transactions
-        self._strategies = strategies
+        self.strategies = strategies
         self._settings = settings
         self.audit = audit
         self._outbox = outbox
@@ -101,6 +104,7 @@ class StepUp:
         with self._transactions.keep() as session:
             try:
                 self._verify(session, demand, admitted)
+                self.meter.second_factor(admitted.method, "passed")
                 recheck_sign_in(self._sign_ins, session, demand.caller)
                 yield Passed(session=session, method=admitted.method)
             except Refusal as refusal:
@@ -127,7 +131,7 @@ class StepUp:
         False when the account has the method no more, or its tries are spent. `attempt.session`
         is only read. Raises TooManyAttempts when the sending budget is.
         """
-        strategy = next(s for s in self._strategies if s.name == method)
+        strategy = next(s for s in self.strategies if s.name == method)
         spent = self._wait(attempt.account.id, method, attempt.now)
         if spent or not strategy.usable(attempt):
             return False
@@ -137,7 +141,7 @@ class StepUp:
 
     def has(self, method: str) -> bool:
         """Whether the configuration names this method."""
-        return any(strategy.name == method for strategy in self._strategies)
+        return any(strategy.name == method for strategy in self.strategies)
 
     def _admit(self, demand: Demand) -> Admitted:
         if not self._settings.two_factor:
@@ -159,11 +163,11 @@ class StepUp:
     def _choose(self, attempt: Attempt, demand: Demand) -> tuple[Strategy | None, bool]:
         """The strategy that serves, and whether it is what the caller named (or named none)."""
         name = demand.proof.method
-        proper = [s for s in self._strategies if not s.fallback]
+        proper = [s for s in self.strategies if not s.fallback]
         for strategy in proper:
             if strategy.name == name and strategy.usable(attempt):
                 return strategy, True
-        fallbacks = [s for s in self._strategies if s.fallback and demand.fallback]
+        fallbacks = [s for s in self.strategies if s.fallback and demand.fallback]
         for strategy in (*proper, *fallbacks):
             if strategy.usable(attempt):
                 return strategy, name in (None, strategy.name)
@@ -231,6 +235,7 @@ class StepUp:
             return
         if charge.last:
             self._warn(session, demand, strategy.name)
+        self.meter.second_factor(strategy.name, FactorInvalid.code)
         raise FactorInvalid(**self._details(session, demand, strategy))
 
     def _read(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
@@ -252,12 +257,13 @@ class StepUp:
             "codeGenerated": challenge.generated,
             **challenge.details,
             "availableMethods": [
-                s.name for s in self._strategies if not s.fallback and s.usable(attempt)
+                s.name for s in self.strategies if not s.fallback and s.usable(attempt)
             ],
         }
 
     def _refused_before(self, demand: Demand, refusal: Refusal) -> None:
         method = str(refusal.details.get("method", ""))
+        self.meter.second_factor(method, refusal.code)
         with self._transactions.begin() as session:
             self._record(session, demand, refusal.code, method)
             if isinstance(refusal, TooManyAttempts):

@@ -1,104 +1,20 @@
 import json
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from hashlib import sha256
 from threading import Barrier, Event
 
 import pytest
-from databases import ON_POSTGRESQL
+from audit_kit import NOW, Log
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, event, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import delete, event, update
 
-from e2ereset.audit import AuditBroken, AuditLog, Entry, Finding, Sealer, tail, verify
+from e2ereset.audit import AuditBroken, AuditLog, Entry, tail
 from e2ereset.audit.rows import clean
 from e2ereset.crypto import KeyRing
-from e2ereset.models import AuditHead, AuditRow, AuditSealer, Base
-from e2ereset.sql import Transactions
-
-NOW = 1_700_000_000
-
-
-@dataclass
-class Log:
-    """An audit log in a database, and what one does to it."""
-
-    transactions: Transactions
-    keys: KeyRing
-
-    def write(self, *actions: str, **facts) -> None:
-        for action in actions:
-            entry = Entry(
-                **{"at": NOW, "caller": "alice", "outcome": "done", **facts}, action=action
-            )
-            with self.transactions.begin() as session:
-                AuditLog(self.keys, secrets).write(session, entry)
-
-    def sealer(self, batch: int = 1000) -> Sealer:
-        return Sealer(self.transactions, self.keys, clock=lambda: NOW + 1.5, batch=batch)
-
-    def seal(self, batch: int = 1000) -> int:
-        return self.sealer(batch).seal()
-
-    def tamper(self, statement) -> None:
-        with self.transactions.begin() as session:
-            if isinstance(statement, str):
-                statement = text(statement.replace("KEY:", f"{self.keys.newest}\\:"))
-            assert session.execute(statement).rowcount > 0
-
-    def garble(self, statement: str) -> None:
-        """Tamper with what only a database with loose types takes."""
-        try:
-            self.tamper(statement)
-        except DBAPIError:
-            if not ON_POSTGRESQL:
-                raise
-            pytest.skip("PostgreSQL does not take it")
-
-    def tamper_schema(self, *statements: str) -> None:
-        with self.transactions.begin() as session:
-            for statement in statements:
-                session.execute(text(statement))
-
-    def uid(self, position: int | None) -> str:
-        with self.transactions.read() as session:
-            same = AuditRow.position.is_not_distinct_from(position)
-            return session.scalars(select(AuditRow.uid).where(same).limit(1)).one()
-
-    def all(self, *columns) -> list:
-        with self.transactions.read() as session:
-            return list(session.execute(select(*columns).order_by(columns[0])))
-
-    def verify(self, keys: KeyRing | None = None) -> list[Finding]:
-        with self.transactions.read() as session:
-            return verify(session, keys or self.keys)
-
-    def found(self) -> list[tuple[str, int | str]]:
-        return [(finding.kind, finding.where) for finding in self.verify()]
-
-
-@pytest.fixture
-def engine(connect):
-    engine = connect()
-    Base.metadata.create_all(engine)
-    return engine
-
-
-@pytest.fixture
-def log(engine) -> Log:
-    return Log(Transactions(lambda: engine), KeyRing(["a secret key for the tests"]))
-
-
-@pytest.fixture
-def sealed(log) -> Log:
-    """Six rows under two heads, of sizes 3 and 6."""
-    log.write("a", "b", "c")
-    log.seal()
-    log.write("d", "e", "f")
-    log.seal()
-    return log
+from e2ereset.models import AuditHead, AuditRow, AuditSealer
 
 
 @pytest.fixture
@@ -410,7 +326,8 @@ def test_head_made_without_the_key_is_found(sealed):
 
 def test_head_slipped_in_is_found(sealed):
     sealed.tamper(
-        "INSERT INTO e2ereset_audit_heads SELECT 4, root, frontier, at, digest"
+        "INSERT INTO e2ereset_audit_heads (size, root, frontier, since, at, digest)"
+        " SELECT 4, root, frontier, since, at, digest"
         " FROM e2ereset_audit_heads WHERE size = 3"
     )
     assert sealed.found() == [("head-changed", 4)]

@@ -3,7 +3,7 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2ereset.audit.tree import Tree, leaf_hash, node_hash
+from e2ereset.audit.tree import Tree, inclusion_proof, leaf_hash, node_hash
 
 # The leaves that certificate-transparency implementations share as test vectors.
 VECTORS = [
@@ -78,3 +78,45 @@ def test_batches_of_any_split_grow_one_tree(entries, data):
 @given(st.integers(0, 300))
 def test_frontier_has_one_hash_for_each_one_in_the_size(size):
     assert len(grown([b""] * size).frontier) == size.bit_count()
+
+
+def path_by_the_book(m: int, entries: list[bytes]) -> list[bytes]:
+    """PATH as RFC 9162 section 2.1.3.1 defines it, by recursion."""
+    n = len(entries)
+    if n == 1:
+        return []
+    k = 1
+    while k * 2 < n:
+        k *= 2
+    if m < k:
+        return [*path_by_the_book(m, entries[:k]), by_the_book(entries[k:])]
+    return [*path_by_the_book(m - k, entries[k:]), by_the_book(entries[:k])]
+
+
+def test_shared_vector_of_an_inclusion_proof():
+    leaves = [leaf_hash(bytes.fromhex(leaf)) for leaf in VECTORS]
+    assert [node.hex() for node in inclusion_proof(Tree(), leaves, 5)] == [
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ]
+
+
+def test_every_proof_in_trees_up_to_40_is_by_the_book():
+    entries = [str(n).encode() for n in range(40)]
+    for size in range(1, 41):
+        for start in range(size):
+            before, leaves = grown(entries[:start]), [leaf_hash(e) for e in entries[start:size]]
+            for position in {start, (start + size) // 2, size - 1}:
+                proof = inclusion_proof(before, leaves, position)
+                assert proof == path_by_the_book(position, entries[:size])
+
+
+@given(st.integers(0, 3000), st.data())
+def test_a_proof_behind_a_frontier_is_the_proof_in_the_whole_tree(size, data):
+    entries = [str(n).encode() for n in range(size + 1)]
+    start = data.draw(st.integers(0, size))
+    position = data.draw(st.integers(start, size))
+    leaves = [leaf_hash(entry) for entry in entries]
+    proof = inclusion_proof(grown(entries[:start]), leaves[start:], position)
+    assert proof == inclusion_proof(Tree(), leaves, position)

@@ -1,7 +1,39 @@
-"""The audit log: rows that never wait, a sealer that puts them in order, and the check of both."""
+"""The audit log: rows that never wait, a sealer that puts them in order, and the check of both.
 
+For outsiders: checkpoints, an export, receipts. For operators: rotation, purge, mending.
+"""
+
+from .checkpoints import CheckpointFile, append_note, make_checkpoint, verify_checkpoints
+from .export import export
+from .findings import Finding
+from .heads import AuditBroken
+from .mend import mend
+from .notes import PublicKey, public_keys
+from .purges import purge
+from .receipts import receipt
+from .rotation import count_old, resign
 from .rows import AuditLog, Entry, tail
-from .sealer import AuditBroken, Sealer
-from .verify import Finding, verify
+from .sealer import Sealer
+from .verify import verify
 
-__all__ = ["AuditBroken", "AuditLog", "Entry", "Finding", "Sealer", "tail", "verify"]
+__all__ = [
+    "AuditBroken",
+    "AuditLog",
+    "CheckpointFile",
+    "Entry",
+    "Finding",
+    "PublicKey",
+    "Sealer",
+    "append_note",
+    "count_old",
+    "export",
+    "make_checkpoint",
+    "mend",
+    "public_keys",
+    "purge",
+    "receipt",
+    "resign",
+    "tail",
+    "verify",
+    "verify_checkpoints",
+]

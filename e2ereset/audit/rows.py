@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy import BigInteger, Row, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
@@ -27,12 +27,19 @@ UID_BYTES = 16
 LONGEST = 255
 TEXTS = ("action", "caller", "target", "method", "address", "agent", "outcome")
 SIGNED = ("uid", "at", *TEXTS)
+MENDED = "audit-mended"
 
 AUDIT = table(AuditRow)
 COLUMNS = tuple(AUDIT.c[name] for name in ("id", "position", "digest", *SIGNED))
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
 INSERT = insert(AUDIT).inline()
 TAIL = select(*COLUMNS).order_by(AUDIT.c.id.desc()).limit(bindparam("limit"))
+TAIL_OF = TAIL.where(AUDIT.c.target == bindparam("target"))
+
+
+def big(name: str) -> Any:
+    """A parameter that holds any position, size or time."""
+    return bindparam(name, type_=BigInteger)
 
 
 class Entropy(Protocol):
@@ -71,10 +78,14 @@ class AuditLog:
         run(session, INSERT, {"uid": uid, "at": entry.at, "digest": digest, **texts})
 
 
-def tail(session: Session, limit: int) -> list[dict[str, Any]]:
-    """The newest `limit` rows, newest last: position (None while unsealed), ISO time, texts."""
+def tail(session: Session, limit: int, target: str | None = None) -> list[dict[str, Any]]:
+    """The newest `limit` rows, newest last: position (None while unsealed), ISO time, texts.
+
+    Given a target, an account id, the newest rows of what was done to that account only.
+    """
+    statement = TAIL if target is None else TAIL_OF
     with lenient(session):
-        rows = session.execute(TAIL, {"limit": limit}).all()
+        rows = session.execute(statement, {"limit": limit, "target": target}).all()
     return [_shown(row) for row in reversed(rows)]
 
 
@@ -98,6 +109,11 @@ def entry_bytes(row: Row[Any]) -> bytes:
 def is_genuine(keys: KeyRing, row: Row[Any]) -> bool:
     """True when the row carries our digest of all that it says."""
     return holds(keys, row.digest, "audit row", *(getattr(row, name) for name in SIGNED))
+
+
+def names_key(keys: KeyRing, row: Row[Any]) -> bool:
+    """True when the row's digest names a key that we hold."""
+    return str(row.digest).partition(":")[0] in keys.ids
 
 
 def holds(keys: KeyRing, stored: Any, purpose: str, *parts: Any) -> bool:

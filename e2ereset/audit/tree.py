@@ -6,6 +6,7 @@ the leaves so far make up, largest first, one for each 1 in the binary form of `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from hashlib import sha256
@@ -40,8 +41,56 @@ class Tree:
             full >>= 1
         self.size += 1
 
+    def copy(self) -> Tree:
+        """A tree of the same leaves, to grow on its own."""
+        return Tree(self.size, [*self.frontier])
+
     def root(self) -> bytes:
         """The Merkle Tree Hash of all leaves."""
         if not self.frontier:
             return EMPTY_ROOT
         return reduce(lambda right, left: node_hash(left, right), reversed(self.frontier))
+
+
+def inclusion_proof(before: Tree, leaves: Sequence[bytes], position: int) -> list[bytes]:
+    """The proof (RFC 9162 section 2.1.3.1) of the leaf at `position`, lowest node first.
+
+    The tree is `before` with the leaf hashes `leaves` behind it; `position` is among those.
+    """
+    known = _subtrees(before) | {
+        (place, place + 1): leaf for place, leaf in enumerate(leaves, before.size)
+    }
+
+    def node(start: int, stop: int) -> bytes:
+        """The hash over the leaves from `start` on, before `stop`."""
+        if (start, stop) in known:
+            return known[start, stop]
+        middle = _middle(start, stop)
+        return node_hash(node(start, middle), node(middle, stop))
+
+    proof = []
+    start, stop = 0, before.size + len(leaves)
+    while stop - start > 1:
+        middle = _middle(start, stop)
+        if position < middle:
+            proof.append(node(middle, stop))
+            stop = middle
+        else:
+            proof.append(node(start, middle))
+            start = middle
+    return proof[::-1]
+
+
+def _subtrees(tree: Tree) -> dict[tuple[int, int], bytes]:
+    """The hashes in the frontier, by the leaves that they stand for."""
+    found, stop = {}, tree.size
+    for node in reversed(tree.frontier):
+        start = stop & (stop - 1)  # the smallest full subtree is the lowest 1 of what is left
+        found[start, stop] = node
+        stop = start
+    return found
+
+
+def _middle(start: int, stop: int) -> int:
+    """Where leaves are split: behind the largest power of two that is less than their number."""
+    return start + (1 << (stop - start - 1).bit_length() - 1)

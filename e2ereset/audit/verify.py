@@ -1,231 +1,185 @@
 """The check of the whole log: every row's digest, the order of rows, every head, the very end.
 
 It reads rows and heads in pages, so that it needs little memory and holds up no writer. It gives
-no false alarm while rows are written and sealed beside it: what was sealed after it began is left
-to the next time.
+no false alarm while rows are written, sealed and purged beside it: what was sealed after it began
+is left to the next time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 
-from .heads import BEYOND, HEAD, NEWEST, is_marked, is_signed, tree_of
-from .rows import AUDIT, COLUMNS, clean, entry_bytes, is_genuine, lenient
-from .sealer import SEALER
-from .tree import Tree, leaf_hash
-
-PAGE = 1000
-LOWEST, HIGHEST = -(2**63), 2**63 - 1
-
-
-def _big(name: str) -> Any:
-    return bindparam(name, type_=BigInteger)
-
+from . import findings as say
+from .findings import Finding
+from .heads import (
+    BEYOND,
+    END,
+    HEAD,
+    PURGE,
+    PURGES,
+    Start,
+    find_start,
+    is_marked,
+    is_signed,
+    tree_of,
+)
+from .pages import HIGHEST, LOWEST, PAGE, heads_from, paged, rows_from
+from .rows import AUDIT, COLUMNS, MENDED, big, entry_bytes, is_genuine, lenient, names_key
+from .tree import leaf_hash
 
 # Below HIGHEST, because SQLite sorts a text, slipped in as a size, above every number.
-END = select(func.coalesce(func.max(HEAD.c.size), 0)).where(HEAD.c.size < HIGHEST)
-HEADS = (
-    select(HEAD)
-    .where(HEAD.c.size > _big("after_size"), HEAD.c.size <= _big("end"))
-    .order_by(HEAD.c.size)
-    .limit(PAGE)
-)
-STRAY_HEADS = select(HEAD).where(HEAD.c.size > _big("end")).limit(PAGE)
-ROWS = (
-    select(*COLUMNS)
-    .where(
-        tuple_(AUDIT.c.position, AUDIT.c.id) > tuple_(_big("after_position"), _big("after_id")),
-        AUDIT.c.position < _big("end"),
-    )
-    .order_by(AUDIT.c.position, AUDIT.c.id)
-    .limit(PAGE)
-)
+LAST = select(func.coalesce(func.max(HEAD.c.size), 0)).where(HEAD.c.size < HIGHEST)
+STRAY_HEADS = select(HEAD).where(HEAD.c.size > big("end")).limit(PAGE)
 UNSEALED = (
     select(*COLUMNS)
-    .where(AUDIT.c.position.is_(None), AUDIT.c.id > _big("after_id"))
+    .where(AUDIT.c.position.is_(None), AUDIT.c.id > big("after_id"))
     .order_by(AUDIT.c.id)
     .limit(PAGE)
 )
 TWICE = select(AUDIT.c.uid, func.count()).group_by(AUDIT.c.uid).having(func.count() > 1)
-# One statement: a sealer changes the mark and the newest head together.
-MARK = select(
-    select(SEALER.c.mark).limit(1).scalar_subquery().label("mark"),
-    NEWEST.with_only_columns(HEAD.c.digest).scalar_subquery().label("newest"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, as a sentence by `str()`.
-
-    `kind` is `row-changed`, `row-removed`, `row-slipped-in`, `tail-cut`, `head-changed` or
-    `root-mismatch`; `where` the position or uid of a row, or the size of a head.
-    """
-
-    kind: str
-    where: int | str
-    sentence: str
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 def verify(session: Session, keys: KeyRing) -> list[Finding]:
-    """All that is wrong with the log; empty when it is whole.
+    """All that is wrong with the log; none of the findings is `wrong` when it is whole.
 
-    Rows that no sealer has placed yet are checked by their own digests only. Whatever the tables
-    hold, it is found and not stumbled over.
+    After a purge it begins at the head that the purge kept. Rows that no sealer has placed yet
+    are checked by their own digests only. Whatever the tables hold, it is found and not stumbled
+    over.
     """
+    return settled(session, keys, lambda start: _findings(session, keys, start))
+
+
+def settled(
+    session: Session, keys: KeyRing, check: Callable[[Start], Iterable[Finding]]
+) -> list[Finding]:
+    """What the check finds from the start of the log on, with no purge meanwhile."""
     with lenient(session):
-        end = session.execute(END).scalar_one()
-        return [
-            *_Walk(keys, end).findings(session),
-            *_beyond(session),
-            *_stray_heads(session, keys, end),
-            *_unsealed(session, keys),
-            *_twice(session),
-            *_mark(session, keys),
-        ]
+        start = find_start(session, keys)
+        while True:
+            found = list(check(start))
+            before, start = start, find_start(session, keys)
+            if start.size == before.size:
+                return found
+
+
+def _findings(session: Session, keys: KeyRing, start: Start) -> Iterator[Finding]:
+    end = session.execute(LAST).scalar_one()
+    yield from _purges(session, keys)
+    yield from _left_by_purge(session, keys, start)
+    yield from _Walk(keys, start, end).findings(session)
+    yield from _beyond(session)
+    yield from _stray_heads(session, keys, end)
+    yield from _unsealed(session, keys)
+    yield from (say.twice(uid, count) for uid, count in session.execute(TWICE))
+    if not is_marked(keys, session.execute(END).one()):
+        yield say.end_cut(session.execute(LAST).scalar_one())
 
 
 class _Walk:
     """The walk along rows and heads, in the order of the tree, up to the head of size `end`."""
 
-    def __init__(self, keys: KeyRing, end: int) -> None:
+    def __init__(self, keys: KeyRing, start: Start, end: int) -> None:
         self._keys = keys
+        self._start = start
         self._end = end
-        self._tree = Tree()
-        self._next = 0
+        self._tree = start.tree.copy()
+        self._next = start.size
+        self._unknown: list[int] = []
 
     def findings(self, session: Session) -> Iterator[Finding]:
         """What is wrong with sealed rows and their heads."""
-        heads = _paged(session, HEADS, "size", end=self._end)
-        rows = _paged(session, ROWS, "position", "id", end=self._end)
+        if self._tree.size != self._start.size:
+            yield say.anchor_lost(self._start.size)
+        first = self._start.size or LOWEST + 1
         # Of equals, merge takes the first: the head of size n goes before the row at position n.
         steps = merge(
-            ((head.size, self._head, head) for head in heads),
-            ((row.position, self._row, row) for row in rows),
+            ((head.size, self._head, head) for head in heads_from(session, first, self._end)),
+            ((row.position, self._row, row) for row in rows_from(session, first, self._end)),
             key=itemgetter(0),
         )
         for _, judge, item in steps:
             yield from judge(item)
+        yield from self._not_vouched_for()
         if self._next < self._end:
-            yield _missing("tail-cut", self._next, self._end)
+            yield say.missing("tail-cut", self._next, self._end)
 
     def _row(self, row: Row[Any]) -> Iterator[Finding]:
         if row.position < self._next or not isinstance(row.position, int):
-            where = _plain(row.position)
-            said = f"A row was slipped in at position {where}, where there is no place for it."
-            yield Finding("row-slipped-in", where, said)
+            yield say.slipped_in(row)
             return
         if row.position > self._next:
-            yield _missing("row-removed", self._next, row.position)
+            yield say.missing("row-removed", self._next, row.position)
         if not is_genuine(self._keys, row):
-            yield _changed(row.position, f"The row at position {row.position}")
+            if names_key(self._keys, row):
+                yield _row_changed(row.position)
+            else:
+                self._unknown.append(row.position)
+        if row.action == MENDED:
+            yield say.mended(row)
         self._tree.append(leaf_hash(entry_bytes(row)))
         self._next = row.position + 1
 
     def _head(self, head: Row[Any]) -> Iterator[Finding]:
-        if not is_signed(self._keys, head):
-            yield _forged(head)
+        if not is_signed(self._keys, HEAD, head):
+            yield say.head_changed(head)
             return
         # Trees of two sizes can not agree: the rows that lack were reported already.
-        if self._tree.size == head.size and self._tree.root().hex() != head.root:
-            yield Finding(
-                "root-mismatch",
-                head.size,
-                f"The first {head.size} rows are not those that the head of size {head.size} was"
-                " signed for: one of them was changed, or their order was.",
-            )
-        # A signed head vouches for its tree: each later head is judged by the rows since.
+        same_size = self._tree.size == head.size
+        same = same_size and self._tree.root().hex() == head.root
+        if same:
+            self._unknown = [position for position in self._unknown if position < head.since]
+        yield from self._not_vouched_for()
+        if same_size and not same:
+            yield say.root_mismatch(head)
+        # A signed head stands for its tree: each later head is judged by the rows since.
         self._tree = tree_of(head)
+
+    def _not_vouched_for(self) -> Iterator[Finding]:
+        """Rows whose keys are gone, where no head vouches for them."""
+        yield from map(_row_changed, self._unknown)
+        self._unknown.clear()
+
+
+def _row_changed(position: int) -> Finding:
+    return say.row_changed(position, f"The row at position {position}")
+
+
+def _purges(session: Session, keys: KeyRing) -> Iterator[Finding]:
+    for purge in session.execute(PURGES).all():
+        if not is_signed(keys, PURGE, purge):
+            yield say.purge_changed(purge)
+
+
+def _left_by_purge(session: Session, keys: KeyRing, start: Start) -> Iterator[Finding]:
+    # A purge that was killed leaves rows, which nothing but their own digests vouches for.
+    for row in rows_from(session, LOWEST + 1, start.size) if start.size else ():
+        if not is_genuine(keys, row):
+            position = say.plain(row.position)
+            yield say.row_changed(position, f"The row at position {position}, left by a purge,")
 
 
 def _beyond(session: Session) -> Iterator[Finding]:
     count, first = session.execute(BEYOND).one()
     if count:
-        first = _plain(first)
-        yield Finding(
-            "row-slipped-in",
-            first,
-            f"Behind the last head, from position {first} on, stand rows that it is not signed for"
-            f" ({count}): they were slipped in, or a head was removed.",
-        )
+        yield say.beyond(count, first)
 
 
 def _stray_heads(session: Session, keys: KeyRing, end: int) -> Iterator[Finding]:
     for head in session.execute(STRAY_HEADS, {"end": end}).all():
-        if not is_signed(keys, head):  # a signed one was added since we began
-            yield _forged(head)
+        if not is_signed(keys, HEAD, head):  # a signed one was added since we began
+            yield say.head_changed(head)
 
 
 def _unsealed(session: Session, keys: KeyRing) -> Iterator[Finding]:
-    for row in _paged(session, UNSEALED, "id"):
+    for row in paged(session, UNSEALED, {"id": LOWEST}):
         if not is_genuine(keys, row):
-            uid = _plain(row.uid)
-            yield _changed(uid, f"The unsealed row {uid}")
-
-
-def _twice(session: Session) -> Iterator[Finding]:
-    for uid, count in session.execute(TWICE):
-        where = _plain(uid)
-        yield Finding("row-slipped-in", where, f"The row {where} stands in the log {count} times.")
-
-
-def _mark(session: Session, keys: KeyRing) -> Iterator[Finding]:
-    mark, newest = session.execute(MARK).one()
-    if not is_marked(keys, mark, newest):
-        end = session.execute(END).scalar_one()
-        yield Finding(
-            "tail-cut",
-            end,
-            f"The last head, of size {end}, is not the one that was signed last: the end of the"
-            " log was cut off or rewritten, or E2ERESET_SECRET_KEYS lost its key.",
-        )
-
-
-def _missing(kind: str, first: int, stop: int) -> Finding:
-    span = f"Position {first} is" if stop - first == 1 else f"Positions {first} to {stop - 1} are"
-    return Finding(kind, first, f"{span} empty: rows were removed.")
-
-
-def _changed(where: int | str, subject: str) -> Finding:
-    return Finding(
-        "row-changed",
-        where,
-        f"{subject} was changed or forged, or E2ERESET_SECRET_KEYS lost its key: its digest does"
-        " not match.",
-    )
-
-
-def _forged(head: Row[Any]) -> Finding:
-    size = _plain(head.size)
-    return Finding(
-        "head-changed",
-        size,
-        f"The head of size {size} was changed or forged, or E2ERESET_SECRET_KEYS lost its key: its"
-        " digest does not match.",
-    )
-
-
-def _plain(value: Any) -> int | str:
-    return value if isinstance(value, int) else clean(str(value))
-
-
-def _paged(
-    session: Session, statement: Select[Any], *order: str, **bounds: int
-) -> Iterator[Row[Any]]:
-    """All rows, page by page, of a statement that goes on behind its `after_` parameters."""
-    place = {f"after_{name}": LOWEST for name in order}
-    while rows := session.execute(statement, place | bounds).all():
-        yield from rows
-        place = {f"after_{name}": getattr(rows[-1], name) for name in order}
+            uid = say.plain(row.uid)
+            yield say.row_changed(uid, f"The unsealed row {uid}")

@@ -10,10 +10,14 @@ from flask import Flask
 
 from .audit_log import audit_log
 from .base import Commands, OneLineErrors, as_json, emit
+from .doctor import doctor
+from .keys import keys
+from .limits import limits
 from .outbox import outbox
 from .permission import permission
+from .purge import purge
 
-GROUPS: tuple[click.Command, ...] = (permission, outbox, audit_log)
+GROUPS: tuple[click.Command, ...] = (permission, outbox, audit_log, doctor, limits, keys, purge)
 
 
 @click.group(cls=Commands)

@@ -44,6 +44,17 @@ def limit(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option("--limit", type=bounds, default=default, show_default=True)
 
 
+def batch(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the option `--batch`."""
+    return click.option(
+        "--batch",
+        type=click.IntRange(1, 10_000),
+        default=default,
+        show_default=True,
+        help="Rows in one transaction, at most.",
+    )
+
+
 def emit(data: Any, lines: Iterable[str], json_output: bool) -> None:
     """Print `data` as JSON, or the `lines` for people to read."""
     if json_output:

@@ -3,17 +3,20 @@
 The lease is one conditional UPDATE that also moves `due_at`. So of two deliverers one gets the
 mail, and a mail whose deliverer was killed is due again when the lease runs out. A deliverer that
 dies between sending and writing that down sends once more, with the same Message-ID.
+
+A row of a kind in `chores` is no mail but work that was put off until after an answer: it is done
+and its row dropped.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from email.utils import parseaddr
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Update, bindparam, select, update
+from sqlalchemy import Delete, Update, bindparam, delete, select, update
 
 from e2ereset.crypto import KeyRing
 from e2ereset.models import OutboxMail, table
@@ -75,6 +78,7 @@ RELEASE = (
     .values(lease=None, outcome=bindparam("why"))
 )
 PUT_OFF = RELEASE.values(due_at=bindparam("again_at"))
+DROP = delete(OUTBOX).where(OUTBOX.c.id == bindparam("mail"), OUTBOX.c.lease == bindparam("token"))
 CLOSE = RELEASE.values(sealed=None, due_at=None, delivered_at=bindparam("sent_at"))
 
 
@@ -98,6 +102,7 @@ class Deliverer:
         send: Callable[[Message], None],
         sender: str,
         workspace: str,
+        chores: Mapping[str, Callable[[Mapping[str, Any], int], object]] | None = None,
     ) -> None:
         self._transactions = transactions
         self._keys = keys
@@ -108,6 +113,7 @@ class Deliverer:
         self._sender = sender
         self._domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
         self._workspace = workspace
+        self._chores = chores or {}
 
     def deliver_due(self) -> int:
         """Send the mails that are due by now, one after another; the number of those delivered.
@@ -139,15 +145,22 @@ class Deliverer:
             self._close(mail, EXPIRED)
             return False
         try:
-            self._send(self._message(mail, now))
+            chore = self._chores.get(mail.kind)
+            if chore:
+                chore(self._facts(mail), mail.created_at)
+            else:
+                self._send(self._message(mail, now))
         except Exception as fault:
             self._fail(mail, type(fault).__name__)
             return False
         self._close(mail, DELIVERED, sent_at=self._now())
-        return True
+        return chore is None
+
+    def _facts(self, mail: Leased) -> dict[str, Any]:
+        return self._outbox.open(mail.kind, mail.recipient, mail.sealed)
 
     def _message(self, mail: Leased, now: int) -> Message:
-        facts = self._outbox.open(mail.kind, mail.recipient, mail.sealed)
+        facts = self._facts(mail)
         subject, text, html = render(mail.kind, facts, now=now, workspace=self._workspace)
         digest = self._keys.digest("message id", str(mail.id), str(mail.created_at))
         return Message(
@@ -173,9 +186,11 @@ class Deliverer:
         self._end(mail, PUT_OFF, why, again_at=again_at)
 
     def _close(self, mail: Leased, why: str, *, sent_at: int | None = None) -> None:
-        self._end(mail, CLOSE, why, sent_at=sent_at)
+        self._end(mail, DROP if mail.kind in self._chores else CLOSE, why, sent_at=sent_at)
 
-    def _end(self, mail: Leased, statement: Update, why: str, **values: int | None) -> None:
+    def _end(
+        self, mail: Leased, statement: Update | Delete, why: str, **values: int | None
+    ) -> None:
         with self._transactions.begin() as session:
             run(session, statement, {"mail": mail.id, "token": mail.lease, "why": why, **values})
 

@@ -17,11 +17,13 @@ from e2ereset.crypto import KeyRing
 from e2ereset.models import OutboxMail, table
 from e2ereset.records import iso
 from e2ereset.sql import run
+from e2ereset.stored import Sealed
 
 PURPOSE = "outbox"
 DELIVERED, EXPIRED = "delivered", "expired"
 
 OUTBOX = table(OutboxMail)
+SEALED = Sealed(OUTBOX.c.sealed, PURPOSE, lambda row: _context(row.kind, row.recipient))
 STATE = case(
     (OUTBOX.c.delivered_at.is_not(None), DELIVERED),
     (OUTBOX.c.lease.is_not(None), "leased"),

@@ -14,14 +14,17 @@ from flask.sessions import SessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from e2ereset import E2EReset, get_e2ereset
+from e2ereset.operations import logs
+from e2ereset.operations.web import operations_of
 from e2ereset.passwords import PasswordHasher
 from e2ereset.web import envelope
 
 from . import commands, views
+from .access import identify_and_note, log_requests
 from .accounts import ServerAccounts
 from .database import engine_options, migrations_folder, tune
-from .identity import identify
 from .models import db
+from .schema import check_migrations
 from .sessions import EXTENSION, Sessions
 from .settings import load_server_settings
 
@@ -42,10 +45,10 @@ def create_app(
 
     Raises SettingsError for a setting that is unknown, unsafe or of the wrong type.
     """
-    app = Flask("e2ereset", instance_path=str(_instance_folder()))
-    app.session_interface = NoCookies()
-    _configure(app, config or {})
+    app = configured_app(config or {})
     settings = load_server_settings(app.config)
+    logs.set_up(settings.log_format, settings.log_level)
+    log_requests(app, trust_id=settings.trust_request_id)
     accounts = ServerAccounts(PasswordHasher(settings.bcrypt_cost))
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(
         app.config["SQLALCHEMY_DATABASE_URI"],
@@ -55,7 +58,9 @@ def create_app(
     db.init_app(app)
     with app.app_context():
         tune(db.engine)
-    E2EReset(app, db=db, accounts=accounts, identify=identify, url_prefix=API, clock=clock)
+    E2EReset(app, db=db, accounts=accounts, identify=identify_and_note, url_prefix=API, clock=clock)
+    accounts.hasher.meter = operations_of(app).meter
+    operations_of(app).health.add("migrations", check_migrations)
     app.extensions[EXTENSION] = Sessions(
         runtime=get_e2ereset(app), accounts=accounts, settings=settings
     )
@@ -65,7 +70,20 @@ def create_app(
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         add_migrations(app)
     if settings.proxy_hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxy_hops)  # type: ignore[method-assign]
+        app.wsgi_app = _behind_proxies(app, settings.proxy_hops)  # type: ignore[method-assign]
+    return app
+
+
+def _behind_proxies(app: Flask, hops: int) -> ProxyFix:
+    # The address alone: nothing here looks at the scheme, and a header not needed is not believed.
+    return ProxyFix(app.wsgi_app, x_for=hops, x_proto=0)
+
+
+def configured_app(config: Mapping[str, Any]) -> Flask:
+    """An app that has its configuration and nothing else: what is left where settings refuse."""
+    app = Flask("e2ereset", instance_path=str(_instance_folder()))
+    app.session_interface = NoCookies()
+    _configure(app, config)
     return app
 
 

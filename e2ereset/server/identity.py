@@ -29,5 +29,5 @@ def identify() -> Caller | None:
         address=address,
         agent=agent,
         bypasses_two_factor=bypasses,
-        sign_in=token_digest(token),
+        sign_in=f"{token_digest(token)} {user_id}",
     )

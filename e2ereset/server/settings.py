@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2ereset.errors import SettingsError
-from e2ereset.settings import SERVER_PREFIX, bounded, read_fields
+from e2ereset.settings import SERVER_PREFIX, bounded, choice, read_fields
 
 SAFE_BCRYPT_COST = 10  # OWASP ASVS 4.0, 2.4.4
 
@@ -22,6 +22,12 @@ class ServerSettings:
     """Life of a sign-in."""
     proxy_hops: int = bounded(0, 0, 5)
     """How many reverse proxies stand in front and set `X-Forwarded-For`. 0 trusts no header."""
+    trust_request_id: bool = False
+    """Whether a request is logged under the proxy's `X-Request-Id`; needs a proxy."""
+    log_format: str = choice("text", "text", "json")
+    """The log lines on standard error: for people, or one JSON object each."""
+    log_level: str = choice("info", "debug", "info", "warning", "error")
+    """What is logged; `warning` leaves out the line of each request."""
     database_connections: int = bounded(8, 3, 200)
     """Most connections of one worker to PostgreSQL: its threads, two that mail and seal, spare."""
 
@@ -40,5 +46,10 @@ def load_server_settings(config: Mapping[str, Any]) -> ServerSettings:
     if settings.bcrypt_cost < SAFE_BCRYPT_COST and not config.get("TESTING"):
         raise SettingsError(
             f"{SERVER_PREFIX}BCRYPT_COST must be {SAFE_BCRYPT_COST} or more outside of tests."
+        )
+    if settings.trust_request_id and not settings.proxy_hops:
+        raise SettingsError(
+            f"{SERVER_PREFIX}TRUST_REQUEST_ID needs a proxy that sets the header. Set"
+            f" {SERVER_PREFIX}PROXY_HOPS to how many there are, or leave it False."
         )
     return settings

@@ -1,6 +1,13 @@
-"""Mailing a code again for the action that waits for one, without telling who exists."""
+"""Mailing a code again for the action that waits for one, without telling who exists.
+
+An answer that came after the work would take longer where there is work. So the request only
+leaves a row, the same for every name, and the work is done where mails are delivered.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -12,6 +19,9 @@ from e2ereset.records import Account, Action, Attempt
 from e2ereset.sql import Transactions
 from e2ereset.stepup import StepUp
 from e2ereset.strategies.base import Tools
+
+ASKED = "code-asked"  # a kind of outbox row that is no mail
+LONGEST_NAME = 320  # characters; nobody has a longer name or address
 
 CHALLENGES = table(EmailChallenge)
 NEWEST = (
@@ -31,30 +41,38 @@ class Codes:
     def __init__(self, tools: Tools, transactions: Transactions, stepup: StepUp) -> None:
         self._settings = tools.settings
         self._accounts = tools.accounts
+        self._outbox = tools.outbox
         self._transactions = transactions
         self._stepup = stepup
 
-    def resend(self, email_or_username: str, now: int, *, address: str, agent: str) -> bool:
-        """Mail a fresh code for the account's pending action. True when one was queued.
+    def ask(self, email_or_username: str, now: int, *, address: str, agent: str) -> None:
+        """Note that a fresh code is asked for, to be looked at by `answer` after the answer."""
+        asked = {"name": email_or_username[:LONGEST_NAME], "address": address, "agent": agent}
+        expires_at = now + self._settings.email_code_seconds
+        with self._transactions.begin() as session:
+            self._outbox.put(session, ASKED, [""], asked, now=now, expires_at=expires_at)
+
+    def answer(self, asked: Mapping[str, Any], asked_at: int) -> bool:
+        """Mail a fresh code for the pending action of whom `ask` noted. True when one was queued.
 
         False without any effect when there is no such account, no pending action, or no sending
-        budget left; the answer to the client is the same. An action is pending while its last
-        code could have lived twice: an expired code can still be asked for again.
+        budget left. An action is pending while its last code could have lived twice: an expired
+        code can still be asked for again.
         """
         with self._transactions.read() as session:
-            account = self._find(session, email_or_username)
+            account = self._find(session, asked["name"])
             if account is None or not account.active or not self._stepup.has("email"):
                 return False
-            action = self._pending(session, account, now)
+            action = self._pending(session, account, asked_at)
             if action is None:
                 return False
             attempt = Attempt(
                 account=account,
                 action=action,
-                now=now,
+                now=asked_at,
                 session=session,
-                address=address,
-                agent=agent,
+                address=asked["address"],
+                agent=asked["agent"],
             )
             try:
                 return self._stepup.resend(attempt, "email")

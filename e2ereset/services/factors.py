@@ -16,7 +16,12 @@ from e2ereset.records import Account
 from e2ereset.sql import Inserts, PerDialect, Transactions, run
 from e2ereset.stepup import StepUp
 from e2ereset.strategies.base import Tools
-from e2ereset.strategies.totp import BACKUP_LENGTH, count_backup_codes, matching_steps
+from e2ereset.strategies.totp import (
+    BACKUP_LENGTH,
+    backup_digest,
+    count_backup_codes,
+    matching_steps,
+)
 
 SECRET_CHARACTERS = 32  # of base32: 160 bits, as RFC 4226 section 4 recommends
 BACKUP_CODES = 12
@@ -26,6 +31,13 @@ TOTPS, BACKUPS, EMAILS = table(Totp), table(BackupCode), table(EmailFactor)
 MINE = TOTPS.c.account_id == bindparam("account")
 GET_PENDING = select(TOTPS.c.pending_secret).where(MINE)
 GET_ENABLED = select(TOTPS.c.enabled_at).where(MINE)
+# An UPDATE that changes nothing: no new enrolment can come between a secret and its codes.
+LOCK_SECRET = (
+    update(TOTPS)
+    .where(MINE, TOTPS.c.enabled_at.is_not(None))
+    .values(last_step=TOTPS.c.last_step)
+    .returning(TOTPS.c.secret)
+)
 CONFIRM = (
     update(TOTPS)
     .where(
@@ -114,9 +126,9 @@ class Factors:
         windows = self._tools.settings.verify_windows
         charge = self._stepup.budgets.charge(account.id, "verify:totp", windows, now)
         with self._transactions.begin() as session:
-            self._confirm(session, account, code, now)
+            secret = self._confirm(session, account, code, now)
             self._stepup.budgets.refund(session, charge)
-            codes = self._renew_backup_codes(session, account)
+            codes = self._renew_backup_codes(session, account, secret)
             self._tell(session, account, "TOTP was enabled", now)
         return codes
 
@@ -128,7 +140,7 @@ class Factors:
             # One step back, so that the very next code is good.
             step = now // 30 - 2
             run(session, CONFIRM, _confirmed(account, sealed, step, now))
-            codes = self._renew_backup_codes(session, account)
+            codes = self._renew_backup_codes(session, account, secret)
             self._tell(session, account, "TOTP was enabled", now)
         return self._enrolment(account, secret, codes)
 
@@ -142,9 +154,10 @@ class Factors:
     def renew_backup_codes(self, account: Account) -> tuple[str, ...]:
         """Twelve new backup codes in the place of the old ones. Raises EnrolmentInvalid."""
         with self._transactions.begin() as session:
-            if session.scalar(GET_ENABLED, {"account": account.id}) is None:
+            sealed = run(session, LOCK_SECRET, {"account": account.id}).scalar()
+            if sealed is None:
                 raise EnrolmentInvalid("TOTP is not enabled")
-            codes = self._renew_backup_codes(session, account)
+            codes = self._renew_backup_codes(session, account, self._open(account, sealed))
             self._tell(session, account, "New backup codes were made", int(self._clock()))
         return codes
 
@@ -176,25 +189,31 @@ class Factors:
             raise FactorAlreadyEnabled()
         return sealed
 
-    def _confirm(self, session: Session, account: Account, code: str, now: int) -> None:
-        sealed = session.scalar(GET_PENDING, {"account": account.id})
-        if sealed is None:
+    def _confirm(self, session: Session, account: Account, code: str, now: int) -> str:
+        """Enable the pending secret, which is returned. Raises EnrolmentInvalid."""
+        if len(code) != 6 or not code.isascii() or not code.isdigit():
             raise EnrolmentInvalid()
-        secret = self._tools.keyring.open("totp", account.id, sealed)
-        window = self._tools.settings.totp_window
-        if len(code) == 6 and code.isascii() and code.isdigit():
+        window, tried = self._tools.settings.totp_window, None
+        # Once more when it was sealed again, or begun again, since it was read.
+        while (sealed := session.scalar(GET_PENDING, {"account": account.id})) not in (None, tried):
+            secret, tried = self._open(account, sealed), sealed
             for step in matching_steps(secret, code, now=now, window=window):
                 if run(session, CONFIRM, _confirmed(account, sealed, step, now)).rowcount:
-                    return
+                    return secret
         raise EnrolmentInvalid()
 
-    def _renew_backup_codes(self, session: Session, account: Account) -> tuple[str, ...]:
-        choice, keyring = self._tools.entropy.choice, self._tools.keyring
+    def _open(self, account: Account, sealed: str) -> str:
+        return self._tools.keyring.open("totp", account.id, sealed)
+
+    def _renew_backup_codes(
+        self, session: Session, account: Account, secret: str
+    ) -> tuple[str, ...]:
+        choice = self._tools.entropy.choice
         codes: set[str] = set()
         while len(codes) < BACKUP_CODES:
             codes.add("".join(choice(UNAMBIGUOUS) for _ in range(BACKUP_LENGTH)))
         run(session, DROP_BACKUPS, {"account": account.id})
-        digests = [keyring.digest("backup code", account.id, code) for code in codes]
+        digests = [backup_digest(secret, account.id, code) for code in codes]
         run(session, ADD_BACKUPS, [{"account_id": account.id, "digest": d} for d in digests])
         return tuple(codes)
 

@@ -8,10 +8,11 @@ import pyotp
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from e2ereset.crypto import KeyRing
+from e2ereset.crypto import digest_under
 from e2ereset.models import BackupCode, Totp, table
 from e2ereset.records import Attempt
 from e2ereset.sql import run
+from e2ereset.stored import Sealed
 
 from .base import Strategy
 
@@ -33,8 +34,7 @@ TAKE_STEP = (
     .values(last_step=bindparam("step"))
 )
 BURN = delete(BACKUPS).where(
-    BACKUPS.c.account_id == bindparam("account"),
-    BACKUPS.c.digest.in_(bindparam("digests", expanding=True)),
+    BACKUPS.c.account_id == bindparam("account"), BACKUPS.c.digest == bindparam("burnt")
 )
 LEFT = select(func.count()).select_from(BACKUPS).where(BACKUPS.c.account_id == bindparam("account"))
 
@@ -50,15 +50,19 @@ def matching_steps(secret: str, code: str, *, now: int, window: int) -> list[int
     return [s for s in steps if hmac.compare_digest(totp.generate_otp(s), code)]
 
 
-def backup_digests(keyring: KeyRing, account_id: str, code: str) -> list[str]:
-    """What the stored digest of a backup code may be, one for each secret key."""
-    return keyring.digests("backup code", account_id, code.upper())
+def backup_digest(secret: str, account_id: str, code: str) -> str:
+    """What is stored of a backup code: a digest under the TOTP secret it stands in for.
+
+    So it outlives every secret key, under which it could not be made again without the code.
+    """
+    return digest_under(secret, "backup code", account_id, code.upper())
 
 
 class TotpStrategy(Strategy):
     """Six digits, 30 seconds, SHA-1. A step passes once, and never after a later one."""
 
     name = "totp"
+    seals = (Sealed(TOTPS.c.secret, "totp"), Sealed(TOTPS.c.pending_secret, "totp"))
 
     def usable(self, attempt: Attempt) -> bool:
         """Whether an enrolment has been confirmed."""
@@ -76,29 +80,33 @@ class TotpStrategy(Strategy):
     def _sealed(self, attempt: Attempt) -> str | None:
         return run(attempt.session, SECRET, {"account": attempt.account.id}).scalar()
 
+    def _open(self, attempt: Attempt, sealed: str) -> str:
+        return self.tools.keyring.open("totp", attempt.account.id, sealed)
+
     def _verify_step(self, attempt: Attempt, code: str) -> bool:
-        account = attempt.account
-        sealed = self._sealed(attempt)
-        if sealed is None:
-            return False
-        secret = self.tools.keyring.open("totp", account.id, sealed)
-        window = self.tools.settings.totp_window
-        steps = matching_steps(secret, code, now=attempt.now, window=window)
-        for step in steps:
-            taken = {"account": account.id, "sealed": sealed, "step": step}
-            if run(attempt.session, TAKE_STEP, taken).rowcount:
-                return True
-        if steps:
-            self._tell(attempt, "totp-replayed")
+        sealed, window = self._sealed(attempt), self.tools.settings.totp_window
+        while sealed is not None:
+            secret = self._open(attempt, sealed)
+            steps = matching_steps(secret, code, now=attempt.now, window=window)
+            if not steps or self._take(attempt, sealed, steps):
+                return bool(steps)
+            # Sealed again, or enrolled again, since it was read: what is there now decides.
+            before, sealed = sealed, self._sealed(attempt)
+            if sealed == before:
+                self._tell(attempt, "totp-replayed")
+                return False
         return False
 
+    def _take(self, attempt: Attempt, sealed: str, steps: list[int]) -> bool:
+        mine = {"account": attempt.account.id, "sealed": sealed}
+        return any(run(attempt.session, TAKE_STEP, {**mine, "step": s}).rowcount for s in steps)
+
     def _verify_backup(self, attempt: Attempt, code: str) -> bool:
-        account = attempt.account
-        if not self.usable(attempt):
+        account, sealed = attempt.account, self._sealed(attempt)
+        if sealed is None:
             return False
-        digests = backup_digests(self.tools.keyring, account.id, code)
-        burn = {"account": account.id, "digests": digests}
-        if not run(attempt.session, BURN, burn).rowcount:
+        digest = backup_digest(self._open(attempt, sealed), account.id, code)
+        if not run(attempt.session, BURN, {"account": account.id, "burnt": digest}).rowcount:
             return False
         left = count_backup_codes(attempt.session, account.id)
         self._tell(attempt, "backup-code-used", left=left)

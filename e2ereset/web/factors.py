@@ -12,11 +12,11 @@ from .schemas import CODE
 
 
 def send_email_code() -> Response:
-    """Mail a fresh code for a pending action; the answer is the same when there is none."""
+    """Have a fresh code mailed for a pending action; the answer comes before any look at it."""
     runtime = get_e2ereset()
     name = gates.body(CODE)["emailOrUsername"]
     rate_limit()
     address, agent = gates.origin()
-    runtime.codes.resend(name, int(runtime.clock()), address=address, agent=agent)
-    runtime.wake()
+    # No wake: the work must not run beside the answer, or the next one, which would tell of it.
+    runtime.codes.ask(name, int(runtime.clock()), address=address, agent=agent)
     return envelope.success()

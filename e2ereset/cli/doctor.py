@@ -1,0 +1,134 @@
+"""`doctor`: looks at the app, its database, its relay and how it is run; says what to change."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from flask_mailman import Mail
+from limits.storage import storage_from_string
+from sqlalchemy import Engine
+
+from e2ereset.doctor import CHECKS, Finding, Fleet, Level, Relay, Subject, examine
+from e2ereset.runtime import Runtime
+
+from .base import as_json, emit
+
+RELAY_SECONDS = 5.0
+WARNED, FAILED = 1, 2
+"""Exit statuses: warnings, where `--strict` asks for that, and errors."""
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of `doctor`."""
+    number = click.IntRange(1, 10_000)
+    for option in (
+        click.option(
+            "--workers",
+            type=number,
+            default=2,
+            envvar="WEB_CONCURRENCY",
+            show_default=True,
+            help="Workers on each machine.",
+        ),
+        click.option(
+            "--threads", type=number, default=4, show_default=True, help="Threads in each worker."
+        ),
+        click.option(
+            "--machines", type=number, default=1, show_default=True, help="Machines that serve."
+        ),
+        click.option("--no-mail", is_flag=True, help="Do not connect to the mail relay."),
+        click.option("--strict", is_flag=True, help="Exit with 1 on warnings, too."),
+    ):
+        command = option(command)
+    return as_json(command)
+
+
+@click.command("doctor")
+@options
+@with_appcontext
+def doctor(strict: bool, json_output: bool, **run: Any) -> None:
+    """Check settings, database, mail, keys and clock; exit with 2 on errors."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    report(examine(ask(subject_of(app), **run), CHECKS), strict=strict, json_output=json_output)
+
+
+def subject_of(app: Flask, *, refusal: str = "", engine: Engine | None = None) -> Subject:
+    """The app as the checks see it; with `refusal`, one that did not start, and its engine."""
+    runtime: Runtime | None = app.extensions.get("e2ereset")
+    return Subject(
+        config=app.config,
+        environ=os.environ,
+        settings=runtime.settings if runtime else None,
+        refusal=refusal,
+        engine=runtime.transactions.engine if runtime else engine,
+        relay=_relay(app),
+        storage=_storage(app, runtime),
+        instance=Path(app.instance_path),
+        clock=runtime.clock if runtime else time.time,
+    )
+
+
+def ask(subject: Subject, *, workers: int, threads: int, machines: int, no_mail: bool) -> Subject:
+    """The subject as the command's options want it looked at."""
+    fleet = Fleet(workers=workers, threads=threads, machines=machines)
+    return replace(subject, fleet=fleet, mail=not no_mail)
+
+
+def report(findings: Iterable[Finding], *, strict: bool, json_output: bool) -> None:
+    """Print the findings, the worst last. Exits with 2 on errors, with 1 where `strict` warns."""
+    found = sorted(findings, key=lambda finding: finding.level)
+    counts = Counter(finding.level for finding in found)
+    worst = found[-1].level if found else Level.OK
+    data = {
+        "findings": [{**asdict(f), "level": f.level.name.lower()} for f in found],
+        "counts": {level.name.lower(): counts[level] for level in Level},
+    }
+    emit(data, _lines(found, counts), json_output)
+    if worst is Level.ERROR:
+        raise click.exceptions.Exit(FAILED)
+    if strict and worst is Level.WARNING:
+        raise click.exceptions.Exit(WARNED)
+
+
+def _lines(found: Iterable[Finding], counts: Counter[Level]) -> Iterator[str]:
+    for finding in found:
+        yield f"{finding.level.name.lower():8} {finding.area:12} {finding.code}: {finding.text}"
+        if finding.change:
+            yield f"{'':8} -> {finding.change}"
+    yield ", ".join(f"{counts[level]} {level.name.lower()}" for level in reversed(Level))
+
+
+def _relay(app: Flask) -> Relay:
+    given = app.config.get("MAIL_TIMEOUT")
+    timeout = min(given, RELAY_SECONDS) if isinstance(given, int | float) else RELAY_SECONDS
+    mailman = app.extensions.get("mailman") or Mail.init_mail(app.config, app.testing)
+    return Relay(
+        backend=str(mailman.backend).removeprefix("flask_mailman.backends."),
+        server=mailman.server,
+        port=mailman.port,
+        username=mailman.username,
+        password=mailman.password,
+        starttls=bool(mailman.use_tls),
+        tls=bool(mailman.use_ssl),
+        timeout=timeout,
+    )
+
+
+def _storage(app: Flask, runtime: Runtime | None) -> Any:
+    """The limiter's store; None where it can not be made."""
+    if runtime and app.config.get("RATELIMIT_ENABLED", True):
+        return runtime.limiter.storage
+    uri = app.config.get("RATELIMIT_STORAGE_URI") or "memory://"
+    try:
+        return storage_from_string(uri, **app.config.get("RATELIMIT_STORAGE_OPTIONS", {}))
+    except Exception:  # what it raises names the address, with its password
+        return None

@@ -1,0 +1,125 @@
+"""`keys rotate`: brings what is stored under the newest secret key, so that older ones can go."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from e2ereset.mail import outbox
+from e2ereset.records import iso
+from e2ereset.runtime import Runtime, get_e2ereset
+from e2ereset.services.rotation import Batch, Rotation, Use
+from e2ereset.strategies import Strategy
+from e2ereset.strategies.totp import TotpStrategy
+
+from .base import Commands, as_json, batch, emit
+
+PAUSE = click.FloatRange(0, 60)
+
+
+@click.group("keys", cls=Commands)
+def keys() -> None:
+    """The secret keys, E2ERESET_SECRET_KEYS."""
+
+
+@keys.command("rotate")
+@batch(100)
+@click.option("--pause", type=PAUSE, default=0, help="Seconds to rest after a write.")
+@click.option("--check", is_flag=True, help="Only count what is left; exit with 1 if anything is.")
+@as_json
+@click.pass_context
+def rotate(ctx: click.Context, /, *, json_output: bool, check: bool, **pace: Any) -> None:
+    """Seal what is stored under the newest key, and say which older keys can go.
+
+    Runs beside the traffic, and goes on when it is started again. Before, give the new list of
+    keys to all workers.
+    """
+    runtime = get_e2ereset()
+    rotation = make_rotation(runtime)
+    done = [] if check else list(_batches(rotation, quiet=json_output, **pace))
+    uses = rotation.uses(pace["batch"])
+    data = {
+        "renewed": sum(batch.renewed for batch in done),
+        "unreadable": [row for batch in done for row in batch.unreadable],
+        **_verdicts(runtime.keyring.ids, uses),
+    }
+    emit(data, _lines(data), json_output)
+    # A mailed code passes by itself: after a rotation there is nothing to do about it.
+    ctx.exit(1 if any(check or use.until is None for use in uses) else 0)
+
+
+def make_rotation(runtime: Runtime) -> Rotation:
+    """The rotation of all that this app has sealed."""
+    # TOTP's too where the method is switched off: it may be switched on again.
+    strategies: tuple[Strategy | type[Strategy], ...]
+    strategies = (TotpStrategy, *runtime.stepup.strategies)
+    seals = [*(sealed for strategy in strategies for sealed in strategy.seals), outbox.SEALED]
+    return Rotation(
+        runtime.transactions,
+        runtime.keyring,
+        seals={str(sealed): sealed for sealed in seals}.values(),
+        clock=runtime.clock,
+    )
+
+
+def _batches(rotation: Rotation, *, batch: int, pause: float, quiet: bool) -> Iterator[Batch]:
+    """Run the rotation, with a progress bar on stderr."""
+    bar = click.progressbar(
+        length=rotation.count_rows(),
+        label="Rotating",
+        file=io.StringIO() if quiet else sys.stderr,
+    )
+    with bar:
+        for done in rotation.rotate(batch):
+            yield done
+            bar.update(done.rows)
+            if done.renewed:
+                time.sleep(pause)
+
+
+def _verdicts(ids: Sequence[str], uses: list[Use]) -> dict[str, Any]:
+    """What each key is needed for still, and what names a key that nobody has."""
+    keys = [
+        {
+            "key": key,
+            "place": place,
+            "newest": place == 1,
+            "neededFor": [_shown(use) for use in uses if place > 1 and use.key in (key, None)],
+        }
+        for place, key in enumerate(ids, 1)
+    ]
+    lost = [_shown(use) for use in uses if use.key is not None and use.key not in ids]
+    return {"keys": keys, "withoutKey": lost}
+
+
+def _shown(use: Use) -> dict[str, Any]:
+    until = None if use.until is None else iso(use.until)
+    return {"what": use.what, "count": use.count, "until": until}
+
+
+def _lines(data: dict[str, Any]) -> Iterator[str]:
+    yield f"Texts and signatures renewed: {data['renewed']}."
+    for row in data["unreadable"]:
+        yield f"No key opens {row}."
+    for use in data["withoutKey"]:
+        yield f"E2ERESET_SECRET_KEYS lacks the key of: {_words(use)}."
+    for key in data["keys"]:
+        yield f"Key {key['place']}, {key['key']}, {_verdict(key)}"
+
+
+def _verdict(key: dict[str, Any]) -> str:
+    if key["newest"]:
+        return "is the newest and stays."
+    if not key["neededFor"]:
+        return "can be taken out of E2ERESET_SECRET_KEYS."
+    return f"must stay for: {', '.join(map(_words, key['neededFor']))}."
+
+
+def _words(use: dict[str, Any]) -> str:
+    until = f" until {use['until']}" if use["until"] else ""
+    return f"{use['count']} {use['what']}{until}"

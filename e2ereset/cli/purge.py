@@ -1,0 +1,42 @@
+"""`purge`: drops what has had its time."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import with_appcontext
+
+from e2ereset.ports import HoldsExpiring
+from e2ereset.runtime import Runtime, get_e2ereset
+from e2ereset.services.retention import Retention
+
+from .base import as_json, batch, emit
+
+
+@click.command("purge")
+@batch(1000)
+@click.option("--dry-run", is_flag=True, help="Only count what would be dropped.")
+@as_json
+@with_appcontext
+def purge(batch: int, dry_run: bool, json_output: bool) -> None:
+    """Drop expired tokens and codes, budgets that are over, old mails and old audit rows.
+
+    Runs beside the traffic. How long mails and audit rows are kept is in E2ERESET_KEEP_MAILS_DAYS
+    and E2ERESET_KEEP_AUDIT_DAYS.
+    """
+    retention = make_retention(get_e2ereset())
+    rows = retention.count(batch) if dry_run else retention.purge(batch)
+    done = "to drop" if dry_run else "dropped"
+    data = {"dryRun": dry_run, "rows": rows}
+    emit(data, (f"{what} {done}: {count}" for what, count in rows.items()), json_output)
+
+
+def make_retention(runtime: Runtime) -> Retention:
+    """The retention of the library's rows and of the host's."""
+    accounts = runtime.accounts
+    return Retention(
+        runtime.transactions,
+        runtime.keyring,
+        settings=runtime.settings,
+        expiring=accounts.expiring() if isinstance(accounts, HoldsExpiring) else (),
+        clock=runtime.clock,
+    )

@@ -1,0 +1,168 @@
+"""Settings that are unsafe, or that contradict one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .findings import Area, Check, Finding, Part
+from .subject import Subject, is_loopback
+
+AREA = Area("settings")
+SENDS_NOTHING = ("locmem", "console", "dummy")
+SWITCHES = ("DEBUG", "TESTING", "RATELIMIT_ENABLED", "MAIL_USE_TLS", "MAIL_USE_SSL")
+
+
+@AREA.check("settings-accepted", "The app starts with these settings.", shows=Part.SETTINGS)
+def ACCEPTED(subject: Subject) -> Iterator[Finding]:
+    """Whether the settings refuse to start."""
+    if subject.refusal or subject.settings is None:
+        words = subject.refusal or "The app has no settings of e2ereset."
+        yield AREA.error(
+            "settings-refused", f"The app does not start: {words}", "Change what it names."
+        )
+
+
+@AREA.check("debug", "Neither DEBUG nor TESTING is on.")
+def DEBUG(subject: Subject) -> Iterator[Finding]:
+    """What is for developers only."""
+    if subject.config.get("DEBUG"):
+        yield AREA.error(
+            "debug-on", "DEBUG shows the insides of a fault to any caller.", "DEBUG = False"
+        )
+    if subject.config.get("TESTING"):
+        yield AREA.error(
+            "testing-on",
+            "TESTING takes settings that are too weak to serve with.",
+            "TESTING = False",
+        )
+    if subject.config.get("SQLALCHEMY_ECHO"):
+        yield AREA.warning(
+            "sql-echo-on",
+            "SQLALCHEMY_ECHO writes every statement into the log.",
+            "SQLALCHEMY_ECHO = False",
+        )
+
+
+@AREA.check("switches", "Every switch is on or off, not a text.")
+def SWITCHED(subject: Subject) -> Iterator[Finding]:
+    """Switches of the libraries that are texts: a text like 'False' is taken as on."""
+    for key in SWITCHES:
+        if isinstance(subject.config.get(key), str):
+            yield AREA.error(
+                "switch-is-text",
+                f"{key} is a text, and any text counts as on.",
+                f"{key} = False or True; in the environment FLASK_{key}=false",
+            )
+
+
+@AREA.check("second-factor", "Resets need a second factor.", Part.SETTINGS)
+def SECOND_FACTOR(subject: Subject) -> Iterator[Finding]:
+    """Ways around the second factor."""
+    settings = subject.known
+    if not settings.two_factor:
+        yield AREA.warning(
+            "two-factor-off",
+            "Every signed-in caller resets keys without a proof.",
+            "E2ERESET_TWO_FACTOR = True",
+        )
+    if settings.without_method == "allow":
+        yield AREA.warning(
+            "without-method-allowed",
+            "Callers without a method pass unproved.",
+            "E2ERESET_WITHOUT_METHOD = 'refuse'",
+        )
+    if settings.bypass_tokens:
+        yield AREA.note(
+            "bypass-tokens-allowed",
+            "Personal tokens made to skip the proof skip it.",
+            "E2ERESET_BYPASS_TOKENS = False",
+        )
+    if settings.methods == ("password",):
+        yield AREA.warning(
+            "methods-password-only",
+            "The password is the only second factor.",
+            "E2ERESET_METHODS = ['totp', 'email', 'password']",
+        )
+
+
+@AREA.check("mail-settings", "Mails go to a mail relay, under a name of yours.", Part.SETTINGS)
+def MAIL(subject: Subject) -> Iterator[Finding]:
+    """Whether mailed codes and notices can arrive, and who reads them on the way."""
+    relay = subject.relay
+    if relay.backend in SENDS_NOTHING:
+        yield _reaches_nobody(subject)
+    elif relay.backend == "file":
+        yield AREA.note(
+            "mail-to-files",
+            "Mails are written to files: nobody is sent anything.",
+            "MAIL_BACKEND = 'smtp'; MAIL_SERVER = '...'",
+        )
+    if relay.backend != "smtp":
+        return
+    if subject.known.mail_sender == "e2ereset@localhost":
+        yield AREA.warning(
+            "mail-sender-missing",
+            "Mails come from e2ereset@localhost, which other mail servers refuse.",
+            "MAIL_DEFAULT_SENDER = 'e2ereset@your.domain'",
+        )
+    if "MAIL_SERVER" not in subject.config:
+        yield AREA.note(
+            "mail-server-default",
+            "Mails go to localhost, as MAIL_SERVER is not set.",
+            "MAIL_SERVER = 'your.relay'",
+        )
+    yield from _mail_privacy(subject)
+
+
+def _reaches_nobody(subject: Subject) -> Finding:
+    name, codes = subject.relay.backend, "email" in subject.known.methods
+    what = "Codes by e-mail reach" if codes else "Notices reach"
+    make = AREA.error if codes else AREA.warning
+    return make(
+        "mail-backend-for-tests",
+        f"{what} nobody: MAIL_BACKEND is {name!r}.",
+        "MAIL_BACKEND = 'smtp'; MAIL_SERVER = '...'",
+    )
+
+
+def _mail_privacy(subject: Subject) -> Iterator[Finding]:
+    relay = subject.relay
+    change = "MAIL_USE_SSL = True; MAIL_USE_TLS = False; MAIL_PORT = 465"
+    if relay.tls and relay.starttls:
+        yield AREA.error(
+            "mail-tls-twice",
+            "MAIL_USE_TLS and MAIL_USE_SSL are both on: no mail is sent at all.",
+            change,
+        )
+    elif is_loopback(relay.server) or relay.tls:
+        return
+    elif relay.starttls:
+        yield AREA.warning(
+            "mail-tls-unverified",
+            "With MAIL_USE_TLS, Flask-Mailman checks no"
+            " certificate: who sits in between reads the codes.",
+            change,
+        )
+    elif relay.username and relay.password:
+        yield AREA.error(
+            "mail-in-clear",
+            "The relay's password and all codes cross the network unencrypted.",
+            change,
+        )
+    else:
+        yield AREA.warning("mail-in-clear", "Mails cross the network unencrypted.", change)
+
+
+@AREA.check("operations", "Health and metrics are not open to the network.", Part.SETTINGS)
+def OPERATIONS(subject: Subject) -> Iterator[Finding]:
+    """Who can read health and metrics, which ask for no token on an address of their own."""
+    bind = subject.known.operations_bind
+    if bind and not is_loopback(bind.rpartition(":")[0]):
+        yield AREA.warning(
+            "operations-open",
+            f"Whoever reaches {bind} reads health and metrics.",
+            "E2ERESET_OPERATIONS_BIND = '127.0.0.1:9100', or a firewall before it",
+        )
+
+
+CHECKS: tuple[Check, ...] = (ACCEPTED, DEBUG, SWITCHED, SECOND_FACTOR, MAIL, OPERATIONS)

@@ -1,0 +1,86 @@
+"""What is examined: one app and how it is run, as plain data. Nothing here knows Flask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from e2ereset.settings import Settings
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a connection to this host stays on the machine; None is a socket file."""
+    if not host or host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """The mail relay as Flask-Mailman is set to use it; `timeout` in seconds."""
+
+    backend: str = "smtp"
+    server: str = "localhost"
+    port: int = 25
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    starttls: bool = False
+    tls: bool = False
+    timeout: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """How many serve: machines, workers on each, threads in each worker."""
+
+    workers: int = 2
+    threads: int = 4
+    machines: int = 1
+
+    @property
+    def processes(self) -> int:
+        """All workers on all machines."""
+        return self.workers * self.machines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The app to examine. What could not be made, because the settings refuse, is None.
+
+    `refusal` is why the app does not start, empty when it does. `storage` is the limiter's store
+    (of the `limits` library), `instance` the folder of its own files. `mail`: whether to connect
+    to the relay. `clock` gives epoch seconds.
+    """
+
+    config: Mapping[str, Any] = field(repr=False)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    settings: Settings | None = None
+    refusal: str = ""
+    engine: Engine | None = None
+    relay: Relay = Relay()
+    storage: Any = None
+    instance: Path | None = None
+    fleet: Fleet = Fleet()
+    mail: bool = True
+    clock: Callable[[], float] = time.time
+
+    @property
+    def known(self) -> Settings:
+        """The settings; only for checks that need them."""
+        assert self.settings is not None  # noqa: S101 - such checks are left out otherwise
+        return self.settings
+
+    @property
+    def database(self) -> Engine:
+        """The engine; only for checks that need the database."""
+        assert self.engine is not None  # noqa: S101 - such checks are left out otherwise
+        return self.engine

@@ -1,0 +1,46 @@
+"""The folder in which gunicorn's workers count; used by `gunicorn.conf.py`.
+
+Imports no prometheus_client by itself: that decides at its import how it counts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+PREFIX = "e2ereset-metrics-"
+
+
+def claim_folder() -> str:
+    """Make the folder of this gunicorn, for its eyes only, and name it in the environment.
+
+    A reload (SIGHUP) keeps it; a gunicorn that takes over (SIGUSR2) inherits the environment of
+    the old one, and makes its own. A folder that the operator names is the operator's to empty.
+    """
+    named = os.environ.get(VARIABLE, "")
+    ours = os.path.basename(named).startswith(PREFIX)
+    if named and not (ours and not _is_mine(named)):
+        return named
+    os.environ[VARIABLE] = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
+    return os.environ[VARIABLE]
+
+
+def drop_folder() -> None:
+    """Remove the folder, if this process made it."""
+    if _is_mine(os.environ.get(VARIABLE, "")):
+        shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
+
+
+def forget_worker(pid: int) -> None:
+    """Have a worker that has ended no longer counted among the living; its counts stay."""
+    try:
+        from prometheus_client.multiprocess import mark_process_dead
+    except ImportError:
+        return
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _is_mine(folder: str) -> bool:
+    return os.path.basename(folder).startswith(f"{PREFIX}{os.getpid()}-")

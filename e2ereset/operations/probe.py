@@ -1,0 +1,38 @@
+"""A look at something that may hang, which holds up nobody who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock, Thread
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Probe(Generic[T]):
+    """Runs `look` in a thread of its own, one at a time however many ask.
+
+    So a time-out needs nothing of the driver, of the pool, or of how a host connects.
+    """
+
+    def __init__(self, look: Callable[[], T], *, seconds: float = 2.0) -> None:
+        self._look = look
+        self._seconds = seconds
+        self._lock = Lock()
+        self._latest: Future[T] | None = None
+
+    def result(self) -> T:
+        """What the look gives. Raises TimeoutError when it takes longer, and what it raises."""
+        with self._lock:
+            future = self._latest
+            if future is None or future.done():
+                future = self._latest = Future()
+                Thread(target=self._run, args=(future,), name="e2ereset-probe", daemon=True).start()
+        return future.result(self._seconds)
+
+    def _run(self, future: Future[T]) -> None:
+        try:
+            future.set_result(self._look())
+        except Exception as fault:
+            future.set_exception(fault)

@@ -1,0 +1,111 @@
+"""`python tests/fuzz/fuzz_requests.py -max_total_time=60`: requests that atheris thinks up.
+
+Needs `pip install -e .[fuzz]`. Coverage of the library guides it; it stops at the first request
+that is answered badly, or that resets a key without a right proof.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+from wire import API, HEADERS, NAMES, TYPES, ask, routes
+
+with atheris.instrument_imports(include=["e2ereset"]):
+    from e2ereset import get_e2ereset
+    from e2ereset.models import Base, KeyPair, table
+    from e2ereset.permissions import seed
+    from e2ereset.server import models as server
+    from e2ereset.server.app import create_app
+    from e2ereset.server.people import NewPerson, add_person
+    from e2ereset.server.tokens import NewToken, add_token
+    from e2ereset.testing import FakeClock, enable_email, enrol_totp
+
+PAIR = b'{"public_key":"PUB","private_key":"PRIV"}'
+
+
+class Target:
+    """A server with bob in it, who has a key, TOTP and codes by mail."""
+
+    def __init__(self, folder):
+        os.environ["E2ERESET_INSTANCE"] = folder
+        self.clock = FakeClock()
+        config = {
+            "TESTING": True,
+            "SECRET_KEY": "a key for tests only",
+            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{Path(folder) / 'fuzz.sqlite3'}",
+            "RATELIMIT_ENABLED": False,
+            "MAIL_BACKEND": "locmem",
+            "E2ERESET_SERVER_BCRYPT_COST": 4,
+        }
+        self.app = create_app(config, clock=self.clock)
+        self.runtime = get_e2ereset(self.app)
+        self.routes = routes(self.app)
+        with self.app.app_context():
+            self.engine = server.db.engine
+        self._fill()
+
+    def _fill(self):
+        Base.metadata.create_all(self.engine)
+        server.Base.metadata.create_all(self.engine)
+        entropy = self.runtime.entropy
+        new = NewPerson(username="bob", emails=["bob@example.org"], verified=True)
+        with self.runtime.transactions.begin() as session:
+            seed(session.connection())
+            self.bob = add_person(session, new, 0, entropy).id
+        account = self.account()
+        enrol_totp(self.app, account)
+        enable_email(self.app, account)
+        path = f"{API}e2e.setUserPublicAndPrivateKeys"
+        ask(self.app, "POST", path, headers=self.sign_in(), body=PAIR, kind="application/json")
+
+    def account(self):
+        with self.runtime.transactions.read() as session:
+            return self.runtime.accounts.get(session, self.bob)
+
+    def sign_in(self):
+        now = self.clock.now
+        new = NewToken(user_id=self.bob, created_at=now, expires_at=now + 60)
+        with self.runtime.transactions.begin() as session:
+            return {
+                "X-User-Id": self.bob,
+                "X-Auth-Token": add_token(session, new, self.runtime.entropy),
+            }
+
+    def has_key(self):
+        with self.engine.connect() as connection:
+            return connection.execute(table(KeyPair).select()).first() is not None
+
+    def __call__(self, data):
+        """One request, made of the bytes."""
+        pick = atheris.FuzzedDataProvider(data)
+        self.clock.tick(600)
+        method, path = pick.PickValueInList(self.routes)
+        names = [pick.PickValueInList(list(HEADERS)) for _ in range(pick.ConsumeIntInRange(0, 3))]
+        headers = {name: text(pick, 40) for name in [*names, "X-2fa-Code"]}
+        if pick.ConsumeBool():
+            headers |= self.sign_in()
+        kind, query = pick.PickValueInList(list(TYPES)), text(pick, 30)
+        body = field(pick) + pick.ConsumeBytes(200)
+        ask(self.app, method, path, headers=headers, body=body, query=query, kind=kind)
+        assert self.has_key(), "a key was reset without a right proof"
+
+
+def text(pick, longest):
+    """Latin-1 text, without what no server lets through in a header."""
+    data = pick.ConsumeBytes(pick.ConsumeIntInRange(0, longest)).decode("latin-1")
+    return "".join(c for c in data if c not in "\r\n\0")
+
+
+def field(pick):
+    """The start of an object with a name that some route knows, or nothing."""
+    return f'{{"{pick.PickValueInList(list(NAMES))}":'.encode() if pick.ConsumeBool() else b""
+
+
+if __name__ == "__main__":
+    logging.disable(logging.INFO)
+    with tempfile.TemporaryDirectory(prefix="e2ereset-fuzz-") as folder:
+        atheris.Setup(sys.argv, Target(folder))
+        atheris.Fuzz()

@@ -1,0 +1,56 @@
+"""Requests as bytes, past every client that would refuse to send them, and what must hold."""
+
+import io
+import json
+
+API = "/api/v1/"
+NAMES = ("userId", "username", "user", "emailOrUsername", "password", "resume", "totp", "code")
+NAMES += ("public_key", "private_key", "force", "login", "digest", "algorithm", "id", "email")
+HEADERS = ("X-User-Id", "X-Auth-Token", "X-2fa-Code", "X-2fa-Method", "User-Agent", "Cookie")
+HEADERS += ("X-Forwarded-For", "Accept", "Range", "If-None-Match", "Transfer-Encoding", "Host")
+TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "")
+TYPES += ("application/json; charset=utf-16", "multipart/form-data; boundary=x", "text/plain")
+
+
+def routes(app):
+    """(method, path) of every route of the API, by path."""
+    found = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith(API)
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    return sorted(found)
+
+
+def ask(app, method, path, *, headers, body=b"", query="", kind=""):
+    """The status of the answer, which has to be sound whatever the request is."""
+    environ = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": kind,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    environ |= {f"HTTP_{name.upper().replace('-', '_')}": v for name, v in headers.items()}
+    seen = []
+    answer = b"".join(app(environ, lambda status, sent: seen.append((status, sent))))
+    status, sent = int(seen[0][0][:3]), dict(seen[0][1])
+    assert 200 <= status < 500, (status, answer)
+    assert not 300 <= status < 400, (status, sent)
+    assert sent["Content-Type"] == "application/json", sent
+    assert sent["Cache-Control"] == "no-store", sent
+    assert json.loads(answer)["success"] is (status == 200), answer
+    return status

@@ -1,0 +1,210 @@
+"""/livez and /readyz: what is looked at, and who may ask."""
+
+import json
+import time
+from threading import Event
+
+import pytest
+from sqlalchemy import text
+
+from e2ereset import get_e2ereset
+from e2ereset.errors import SettingsError
+from e2ereset.models import OutboxMail
+from e2ereset.operations.health import MAIL_LATE, MOST_SKEW, Check
+from e2ereset.operations.probe import Probe
+from e2ereset.operations.web import operations_of
+from e2ereset.server.schema import heads
+
+TOKEN = "a token for tests only"
+GONE = "postgresql+psycopg://127.0.0.1:1/nothing"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def config(config):
+    return {**config, "E2ERESET_OPERATIONS_TOKEN": TOKEN}
+
+
+@pytest.fixture
+def session(session):
+    session.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+    for head in heads():
+        session.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": head})
+    session.commit()
+    yield session
+    session.rollback()
+    session.execute(text("DROP TABLE alembic_version"))
+    session.commit()
+
+
+@pytest.fixture
+def ask(app, session, clock):
+    """Asks for a page with the token; the app's clock is right."""
+    clock.now = int(time.time())
+    return lambda path="/readyz", headers=BEARER: app.test_client().get(path, headers=headers)
+
+
+def failing(answer):
+    assert answer.status_code == 503
+    assert answer.json["ready"] is False
+    return {check["name"]: check["message"] for check in answer.json["checks"] if not check["ok"]}
+
+
+def queue(session, due_at):
+    facts = {"kind": "code", "recipient": "a@x.org", "attempts": 0, "created_at": due_at}
+    session.add(OutboxMail(**facts, due_at=due_at))
+    session.commit()
+
+
+def test_a_server_in_order_is_ready(ask):
+    answer = ask()
+    assert answer.status_code == 200
+    assert answer.json["ready"] is True
+    names = [check["name"] for check in answer.json["checks"]]
+    assert names == ["database", "clock", "mail", "migrations", "threads"]
+
+
+def test_a_database_that_is_gone_is_not_ready_and_no_more_is_asked(make_server, config):
+    client = make_server({**config, "SQLALCHEMY_DATABASE_URI": GONE}).test_client()
+    answer = client.get("/readyz", headers=BEARER)
+    assert failing(answer) == {"database": "The database does not answer this."}
+    assert "127.0.0.1" not in answer.text
+
+
+def test_a_database_that_hangs_is_not_ready_in_time(app, ask):
+    hung, health = Event(), operations_of(app).health
+    health.add("hung", lambda _: hung.wait(30))
+    health._checks._seconds = 0.05
+    try:
+        assert failing(ask()) == {"database": "The database does not answer in time."}
+    finally:
+        hung.set()
+
+
+def test_mail_that_nobody_delivers_is_not_ready(ask, session, clock):
+    queue(session, due_at=clock.now - MAIL_LATE - 1)
+    assert failing(ask()) == {"mail": f"The mail next in turn is {MAIL_LATE + 1} s late."}
+
+
+def test_mail_that_is_put_off_harms_nobody(ask, session, clock):
+    queue(session, due_at=clock.now + 60)
+    assert ask().status_code == 200
+
+
+def test_a_clock_apart_from_that_of_the_database_is_not_ready(ask, clock):
+    clock.now += MOST_SKEW + 60
+    assert list(failing(ask())) == ["clock"]
+
+
+def test_a_migration_that_has_not_run_is_not_ready(ask, session):
+    session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    session.commit()
+    assert failing(ask()) == {"migrations": "Run `e2ereset db upgrade`."}
+
+
+def test_a_database_without_tables_fails_each_check_alone(ask, session):
+    session.execute(text("ALTER TABLE alembic_version RENAME TO elsewhere"))
+    session.commit()
+    try:
+        assert list(failing(ask())) == ["migrations"]
+    finally:
+        session.execute(text("ALTER TABLE elsewhere RENAME TO alembic_version"))
+        session.commit()
+
+
+def test_a_thread_that_has_ended_is_not_ready(make_server, config, engine, session, clock):
+    clock.now = int(time.time())
+    app = make_server({**config, "E2ERESET_DELIVERY": "thread"})
+    app.before_request_funcs[None].remove(get_e2ereset(app).start)
+    answer = app.test_client().get("/readyz", headers=BEARER)
+    assert list(failing(answer)) == ["threads"]
+
+
+def test_threads_that_run_are_ready(make_server, config, engine, session, clock):
+    clock.now = int(time.time())
+    app = make_server({**config, "E2ERESET_DELIVERY": "thread"})
+    try:
+        assert app.test_client().get("/readyz", headers=BEARER).status_code == 200
+    finally:
+        get_e2ereset(app).stop()
+
+
+def test_a_check_of_the_host_is_asked_too(app, ask):
+    operations_of(app).health.add("disk", lambda _: Check("disk", False, "It is full."))
+    assert failing(ask()) == {"disk": "It is full."}
+
+
+def test_alive_is_told_to_anybody_and_asks_nothing(make_server, config):
+    client = make_server({**config, "SQLALCHEMY_DATABASE_URI": GONE}).test_client()
+    assert client.get("/livez").json == {"alive": True}
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+@pytest.mark.parametrize("given", [None, "Bearer wrong", TOKEN, f"bearer {TOKEN}", "Bearer é"])
+def test_without_the_token_there_is_nothing(app, path, given):
+    answer = app.test_client().get(path, headers={"Authorization": given} if given else {})
+    assert answer.status_code == 404
+    assert json.loads(answer.data) == {"success": False, "error": "Resource not found"}
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+@pytest.mark.parametrize("settings", [{}, {"E2ERESET_OPERATIONS_BIND": "127.0.0.1:9100"}])
+def test_without_a_token_in_the_settings_the_app_has_no_such_page(
+    make_server, config, path, settings
+):
+    del config["E2ERESET_OPERATIONS_TOKEN"]
+    client = make_server({**config, **settings}).test_client()
+    assert client.get(path, headers=BEARER).status_code == 404
+
+
+def test_pages_are_kept_by_no_cache(ask):
+    assert ask().headers["Cache-Control"] == "no-store"
+
+
+def test_the_token_is_not_shown(app):
+    assert TOKEN not in repr(get_e2ereset(app).settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"E2ERESET_OPERATIONS_TOKEN": "short"}, "16 printable ASCII characters"),
+        ({"E2ERESET_OPERATIONS_TOKEN": "line\nend line end line end"}, "16 printable"),
+        ({"E2ERESET_OPERATIONS_BIND": "9100"}, "such as '127.0.0.1:9100'"),
+        ({"E2ERESET_OPERATIONS_BIND": "http://x:9100"}, "such as '127.0.0.1:9100'"),
+        ({"E2ERESET_OPERATIONS_BIND": "127.0.0.1:99999"}, "such as '127.0.0.1:9100'"),
+    ],
+)
+def test_an_unsafe_setting_refuses_to_start(make_server, config, setting, words):
+    with pytest.raises(SettingsError, match=words):
+        make_server({**config, **setting})
+
+
+def test_a_look_that_hangs_is_waited_for_by_all_and_run_once():
+    looks, hung = [], Event()
+
+    def look():
+        looks.append(1)
+        return hung.wait(30)
+
+    probe = Probe(look, seconds=0.02)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            probe.result()
+    hung.set()
+    assert len(looks) == 1
+
+
+def test_a_look_that_fails_is_run_again_at_the_next_asking():
+    answers = iter([ValueError(), 7])
+
+    def look():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    probe = Probe(look)
+    with pytest.raises(ValueError):  # noqa: PT011
+        probe.result()
+    assert probe.result() == 7
