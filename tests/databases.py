@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from postgres import VARIABLE, fresh_database
+from postgres import QUICK, VARIABLE, fresh_database, own_postgres
 from sqlalchemy import create_engine
 
 from e2ereset.server.database import tune
@@ -22,6 +22,32 @@ def new_database(folder, name="test"):
         yield f"sqlite:///{folder / name}.sqlite3"
         return
     with fresh_database(SERVER) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def postgres_uri():
+    """The address of a PostgreSQL: that of E2ERESET_TEST_DATABASE, or one of our own."""
+    if ON_POSTGRESQL:
+        yield SERVER
+        return
+    with own_postgres(*QUICK, "max_connections=200") as server:
+        yield server.uri()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def served_on(request):
+    """Where a server beside the tests keeps its data: each kind in turn, None for SQLite."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres_uri")
+
+
+@contextmanager
+def served_database(server):
+    """The address of an empty database there; None for the SQLite file of the instance folder."""
+    if server is None:
+        yield None
+        return
+    with fresh_database(server) as uri:
         yield uri
 
 

@@ -26,6 +26,7 @@ from e2ereset.server.models import db
 
 ROOT = Path(__file__).parent.parent
 RESET = "/api/v1/users.resetE2EKey"
+ME = "/api/v1/me"
 SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 PAIR = {"public_key": "PUB", "private_key": "PRIV", "force": True}
 
@@ -95,9 +96,9 @@ class User:
 
 
 class Live:
-    """One instance folder, and the gunicorn that serves it."""
+    """One instance folder, and the gunicorn that serves it; SQLite in it, or `database_uri`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, database_uri=None, settings=()):
         self.folder, self.inbox, self.port = folder, Inbox(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.access, self.log = folder / "access.log", folder / "gunicorn.log"
@@ -111,6 +112,9 @@ class Live:
             "FLASK_MAIL_SERVER": "127.0.0.1",
             "FLASK_MAIL_PORT": str(self.inbox.port),
         }
+        if database_uri:
+            self.settings["FLASK_SQLALCHEMY_DATABASE_URI"] = database_uri
+        self.settings |= dict(settings)
         self.env = kept | self.settings | {"HOST": "127.0.0.1", "PORT": str(self.port)}
 
     def cli(self, *args, stdin=None):
@@ -139,7 +143,7 @@ class Live:
     def answers(self):
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return self.call("GET", "/api/v1/me").status == 401
+            return self.call("GET", ME).status == 401
         except OSError:
             return False
 
@@ -154,9 +158,14 @@ class Live:
     def stop(self):
         """End it as an operator does."""
         if self.process is not None:
-            self.process.terminate()
-            self.process.wait(PATIENCE)
-            self.process = None
+            process, self.process = self.process, None
+            for _ in range(3):  # gunicorn loses a signal that comes while it forks a worker
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(PATIENCE)
+                    return
+            process.kill()
+            raise AssertionError(f"gunicorn did not end, see {self.log}")
 
     def kill(self):
         """SIGKILL the whole gunicorn, its master first, so that it replaces no worker."""
@@ -246,9 +255,9 @@ def at_once(calls):
 
 
 @contextmanager
-def make_live(folder):
+def make_live(folder, database_uri=None, settings=()):
     """A migrated server that serves, with its mail server; both end with the block."""
-    live = Live(folder)
+    live = Live(folder, database_uri, settings)
     try:
         done = live.run_cli("db", "upgrade")
         assert done.returncode == 0, done.stderr

@@ -67,6 +67,17 @@ class Postgres:
                 process.send_signal(how)
             process.wait(60)
 
+    def kill(self):
+        """SIGKILL all of its processes, as when the machine dies under it."""
+        pid = self.process.pid
+        backends = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self.stop(signal.SIGKILL)
+        for backend in map(int, backends):
+            with suppress(ProcessLookupError):
+                os.kill(backend, signal.SIGKILL)
+        # Its memory is shared with them: while one is there, no other server may start.
+        wait_for(lambda: not any(Path(f"/proc/{b}").exists() for b in backends), "its end")
+
     def restart(self, how=signal.SIGINT, *settings):
         self.stop(how)
         self.start(*settings)
@@ -109,15 +120,22 @@ def make_postgres(folder, *settings):
         server.stop()
 
 
-def main(command):
-    folder = tempfile.mkdtemp()
+@contextmanager
+def own_postgres(*settings):
+    """A cluster in a folder that its own user can reach; both are gone after the block."""
+    folder = Path(tempfile.mkdtemp())
     try:
-        Path(folder).chmod(0o755)
-        with make_postgres(Path(folder) / "cluster", *QUICK, "max_connections=200") as server:
-            environment = os.environ | {VARIABLE: server.uri()}
-            return subprocess.run(command, env=environment, check=False).returncode
+        folder.chmod(0o755)
+        with make_postgres(folder / "cluster", *settings) as server:
+            yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def main(command):
+    with own_postgres(*QUICK, "max_connections=200") as server:
+        environment = os.environ | {VARIABLE: server.uri()}
+        return subprocess.run(command, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections import Counter
 from functools import partial
 
 import pytest
+from databases import served_database
 from live import at_once, make_live
 
 pytestmark = pytest.mark.slow
@@ -13,8 +14,9 @@ BUDGET = 5  # tries in 5 minutes
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory):
-    with make_live(tmp_path_factory.mktemp("races")) as live:
+def live(tmp_path_factory, served_on):
+    folder = tmp_path_factory.mktemp("races")
+    with served_database(served_on) as uri, make_live(folder, uri) as live:
         yield live
 
 

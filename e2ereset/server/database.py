@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from sqlalchemy import Dialect, Engine, event, make_url
+from sqlalchemy import Dialect, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 
 import e2ereset
@@ -38,6 +38,8 @@ POOL_SECONDS = 5
 """How long a request waits for one of the pool's connections."""
 IDLE_SECONDS = 5.0
 """A connection that was idle for longer is asked for a sign of life before it serves."""
+READ_ONLY = "25006"
+"""PostgreSQL's read_only_sql_transaction."""
 
 
 def engine_options(uri: str, connections: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def tune(engine: Engine) -> Engine:
     else:
         event.listen(engine, "checkin", _note_time)
         event.listen(engine, "checkout", partial(_ping_after_idling, engine.dialect))
+        event.listen(engine, "handle_error", _leave_standby)
     return engine
 
 
@@ -80,6 +83,12 @@ def _ping_after_idling(dialect: Dialect, connection: Any, record: Any, _proxy: A
     except dialect.loaded_dbapi.Error as gone:
         # What this one has lost, those beside it have lost as well.
         raise InvalidatePoolError from gone
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    # A primary that was made a standby keeps its connections: new ones reach the new primary.
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def migrations_folder() -> str:

@@ -78,6 +78,7 @@ DROP = delete(TOKENS).where(
     TOKENS.c.digest == bindparam("digest"), TOKENS.c.user_id == bindparam("user_id")
 )
 DROP_ALL = delete(TOKENS).where(TOKENS.c.user_id == bindparam("user_id"))
+LOCK_USER = select(USERS.c.id).where(USERS.c.id == bindparam("user_id")).with_for_update()
 DROP_EXPIRED = DROP_ALL.where(TOKENS.c.expires_at <= bindparam("now"))
 
 
@@ -122,5 +123,12 @@ def drop_token(session: Session, user_id: str, token: str) -> bool:
 
 
 def drop_tokens(session: Session, user_id: str) -> int:
-    """End every sign-in and personal token of the user; the number of those ended."""
-    return run(session, DROP_ALL, {"user_id": user_id}).rowcount
+    """End every sign-in and personal token of the user; the number of those ended.
+
+    No new one is made before the commit.
+    """
+    parameters = {"user_id": user_id}
+    dropped = run(session, DROP_ALL, parameters).rowcount
+    # A token under way holds its user's row until its commit: only then is it there to be dropped.
+    run(session, LOCK_USER, parameters)
+    return dropped + run(session, DROP_ALL, parameters).rowcount

@@ -69,9 +69,10 @@ class Vault:
             "force": force,
         }
         with self._transactions.begin() as session:
+            # The sign-in before the pair, in the order in which a reset locks them.
+            recheck_sign_in(self._sign_ins, session, caller)
             if not SET(session, values).rowcount:
                 raise KeysAlreadySet(method="e2e.setUserPublicAndPrivateKeys")
-            recheck_sign_in(self._sign_ins, session, caller)
             if self._listener:
                 self._listener.keys_set(session, account_id, now)
 

@@ -1,0 +1,36 @@
+"""What must hold once a fault is over, whatever it was."""
+
+import time
+
+from live import ME, wait_for
+from outages import assert_unavailable
+from states import RESET, assert_audit_is_whole, notices, states
+
+from e2ereset import get_e2ereset
+from e2ereset.mail.delivery import LEASE_SECONDS
+
+
+def assert_all_reset(live, users, load):
+    """Every user of the load is reset once, whole, and told so once; the audit log is whole."""
+    for _, answer in load.unavailable:
+        assert_unavailable(answer)
+    assert not load.broken
+    # A commit whose word got lost was answered with 503: the client that came again was signed out.
+    told = {user.id for user, _ in load.unavailable}
+    assert all(a.status == 401 and user.id in told for user, a in load.refused), load.refused
+    for user in users:
+        assert live.call("GET", ME, user.headers).status == 401
+    live.stop()
+    with live.app(clock=lambda: time.time() + LEASE_SECONDS + 1) as app:
+        assert set(states(app, users).values()) == {RESET}
+        get_e2ereset(app).deliverer.deliver_due()
+        get_e2ereset(app).sealer.seal()
+    addresses, mails = notices(live.inbox)
+    assert addresses == {user.address for user in users}
+    assert len(mails) == len(users), "a mail that was sent twice has one Message-ID"
+    assert_audit_is_whole(live)
+
+
+def wait_until_served(live, user):
+    """Recovery is by itself: nobody restarts gunicorn."""
+    wait_for(lambda: live.call("GET", ME, user.headers).status == 200, "an answer again")

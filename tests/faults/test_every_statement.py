@@ -1,0 +1,157 @@
+"""A reset whose worker is killed, or whose connection is cut, at each of its statements in turn."""
+
+import hashlib
+from dataclasses import dataclass
+from itertools import count, groupby
+
+import moments
+import pytest
+from databases import served_database
+from server_kit import HASHER, Clock
+from sqlalchemy import select
+from states import RESET as WHOLE
+from states import UNTOUCHED, account_of, add_user, enrol_totp, states
+from world import RESET
+
+from e2ereset import get_e2ereset
+from e2ereset import models as library
+from e2ereset.audit import verify
+from e2ereset.models import Budget, table
+from e2ereset.permissions import seed
+from e2ereset.server import models as server
+from e2ereset.server.app import create_app
+
+pytestmark = pytest.mark.slow
+
+BUDGETS = table(Budget)
+PASSWORD = hashlib.sha256(b"correct horse").hexdigest()
+
+
+@dataclass
+class Case:
+    """One caller with a code, and whom it is for."""
+
+    caller: object
+    target: object
+    code: str
+    method: str
+
+
+class Cases:
+    """Makes callers who may reset once, each way in turn, on one server."""
+
+    def __init__(self, app, clock):
+        self.app, self.clock, self.runtime = app, clock, get_e2ereset(app)
+        self.engine = server.db.engine
+        self._numbers = count()
+
+    def make(self, way, *, own):
+        number = next(self._numbers)
+        facts = {"roles": ["user" if own else "admin"]}
+        if way == "password":
+            facts["password_hash"] = HASHER.hash_digest(PASSWORD)
+        caller = add_user(self.runtime, f"caller{number}", **facts)
+        target = caller if own else add_user(self.runtime, f"target{number}")
+        code, method = getattr(self, f"_{way}")(caller, target)
+        return Case(caller, target, code, method)
+
+    def reset(self, case):
+        proof = {"x-2fa-code": case.code, "x-2fa-method": case.method}
+        proof = {name: value for name, value in proof.items() if value}
+        body = {} if case.target is case.caller else {"username": case.target.name}
+        return self.app.test_client().post(RESET, json=body, headers=case.caller.headers | proof)
+
+    def charges(self, case):
+        """How many tries of the caller are counted."""
+        mine = BUDGETS.c.account_id == case.caller.id, BUDGETS.c.purpose.startswith("verify:")
+        with self.engine.connect() as connection:
+            return connection.execute(select(BUDGETS.c.count_1).where(*mine)).scalar() or 0
+
+    def state(self, case):
+        return states(self.app, [case.target])[case.target.id]
+
+    def _totp(self, caller, _target):
+        return enrol_totp(self.runtime, caller)[0].at(self.clock.now), "totp"
+
+    def _backup(self, caller, _target):
+        return enrol_totp(self.runtime, caller)[1][0], "totp"
+
+    def _password(self, _caller, _target):
+        return PASSWORD, "password"
+
+    def _email(self, caller, target):
+        self.runtime.factors.set_email(account_of(self.runtime, caller), True)
+        answer = self.reset(Case(caller, target, "", "email"))
+        assert answer.json["errorType"] == "totp-required"
+        outbox = table(library.OutboxMail)
+        query = select(outbox).where(outbox.c.recipient == caller.address, outbox.c.kind == "code")
+        with self.engine.connect() as connection:
+            mail = connection.execute(query).one()
+        return self.runtime.outbox.open("code", mail.recipient, mail.sealed)["code"], "email"
+
+
+@pytest.fixture(scope="module")
+def cases(served_on, tmp_path_factory):
+    folder, clock = tmp_path_factory.mktemp("statements"), Clock()
+    with served_database(served_on) as uri, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("E2ERESET_INSTANCE", str(folder))
+        config = {
+            "TESTING": True,
+            "SECRET_KEY": "a key for tests only",
+            "SQLALCHEMY_DATABASE_URI": uri or f"sqlite:///{folder}/test.sqlite3",
+            "MAIL_BACKEND": "locmem",
+            "RATELIMIT_ENABLED": False,
+            "E2ERESET_SERVER_BCRYPT_COST": 4,
+            "E2ERESET_DELIVERY": "process",
+        }
+        app = create_app(config, clock=clock)
+        with app.app_context():
+            make_tables(server.db.engine)
+            yield Cases(app, clock)
+            assert_audit_is_whole(app)
+            server.db.engine.dispose()
+
+
+def make_tables(engine):
+    library.Base.metadata.create_all(engine)
+    server.Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        seed(connection)
+
+
+def assert_audit_is_whole(app):
+    runtime = get_e2ereset(app)
+    runtime.sealer.seal()
+    with runtime.transactions.read() as session:
+        assert list(verify(session, runtime.keyring)) == []
+
+
+def story(cases, way, strike, *, own):
+    """What each moment leaves, the first first; each proof is then brought a second time."""
+    told = []
+    for fatal in count(1):
+        case = cases.make(way, own=own)
+        cases.engine.dispose()
+        struck = strike(cases.engine, fatal, lambda case=case: cases.reset(case))
+        told.append((cases.state(case), cases.charges(case)))
+        if struck or way != "password":  # which may serve again
+            assert_serves_once(cases, case, done=told[-1][0] == WHOLE)
+        if not struck:
+            return told
+    return None
+
+
+def assert_serves_once(cases, case, *, done):
+    """The proof that a reset did not take serves still; one that it took serves no more."""
+    again = cases.reset(case)
+    assert (again.status_code == 200) != done, again.json
+    assert cases.state(case) == WHOLE
+
+
+@pytest.mark.parametrize("strike", [moments.killed_at, moments.cut_at])
+@pytest.mark.parametrize("own", [True, False], ids=["own", "admin"])
+@pytest.mark.parametrize("way", ["totp", "backup", "email", "password"])
+def test_each_moment_leaves_all_or_nothing_and_a_counted_try(cases, way, own, strike):
+    told = story(cases, way, strike, own=own)
+    assert [what for what, _ in groupby(told)] == [(UNTOUCHED, 0), (UNTOUCHED, 1), (WHOLE, 0)]
+    assert len(told) > 10

@@ -1,0 +1,76 @@
+"""Several machines migrate one database at once, or while it serves."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+
+import pytest
+from databases import served_database
+from live import PAIR, ROOT, SET_KEYS, Live, make_live
+from sqlalchemy import create_engine, inspect, text
+from states import add_user
+
+from e2ereset import get_e2ereset
+
+pytestmark = pytest.mark.slow
+
+UPGRADE = [sys.executable, "-m", "e2ereset.server.cli", "db", "upgrade"]
+
+
+@pytest.fixture
+def uri(served_on, tmp_path):
+    with served_database(served_on) as uri:
+        yield uri or f"sqlite:///{tmp_path}/e2ereset.sqlite3"
+
+
+def upgrades(live, number):
+    """That many migrations, started together; what each ended with, and said."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    begun = [subprocess.Popen(UPGRADE, cwd=ROOT, env=live.env, **pipes) for _ in range(number)]
+    said = [process.communicate(timeout=120)[0] for process in begun]
+    return [(process.returncode, words) for process, words in zip(begun, said, strict=True)]
+
+
+def assert_all_went_well(ended):
+    assert [status for status, _ in ended] == [0] * len(ended), ended
+
+
+@contextmanager
+def traffic(live, users):
+    """Each user stores a key pair again and again; what was answered."""
+    statuses, over = [], Event()
+
+    def store(user):
+        while not over.is_set():
+            statuses.append(live.call("POST", SET_KEYS, user.headers, PAIR).status)
+
+    with ThreadPoolExecutor(len(users)) as pool:
+        for user in users:
+            pool.submit(store, user)
+        yield statuses
+        over.set()
+
+
+def test_of_three_migrations_at_once_one_does_it_and_all_end_well(uri, tmp_path):
+    live = Live(tmp_path, uri)
+    assert_all_went_well(upgrades(live, 3))
+    engine = create_engine(uri)
+    with engine.connect() as connection:
+        versions = connection.execute(text("SELECT count(*) FROM alembic_version")).scalar()
+        grants = connection.execute(text("SELECT permission FROM e2ereset_role_permissions")).all()
+        assert inspect(connection).has_table("waiting_for_keys")
+    engine.dispose()
+    assert versions == 1
+    assert len(grants) == len(set(grants)) > 0
+    assert live.run_cli("permission", "list").returncode == 0
+
+
+def test_a_migration_with_nothing_to_do_holds_up_no_traffic(uri, tmp_path):
+    with make_live(tmp_path, uri) as live, live.app() as app:
+        users = [add_user(get_e2ereset(app), f"user{n}") for n in range(4)]
+        with traffic(live, users) as statuses:
+            assert_all_went_well(upgrades(live, 2))
+        assert set(statuses) == {200}
+        assert len(statuses) > len(users)
