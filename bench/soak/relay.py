@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections import defaultdict
@@ -39,6 +40,7 @@ class Relay:
         self.address, self.port = address, free_port()
         self._arrived: dict[str, list[Arrival]] = defaultdict(list)
         self._controller: Controller | None = None
+        logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd's: a line for each step
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         """Keep one mail."""
