@@ -476,13 +476,40 @@ def give_wrong_code(client: Client, person: Person) -> bool:
 def _bad_code(client: Client, person: Person) -> tuple[str, str, dict[str, int]]:
     if person.totp is None:
         return "reset, wrong password", secrets.token_hex(32), {}
-    if person.spent and client.random.random() < 0.5:
-        return "reset, spent backup code", client.random.choice(person.spent), {}
-    # Of this step for sure when the request comes in: the window is one step wide on each side.
-    if person.spent_step >= int(time.time()) // 30:
-        code = person.totp.generate_otp(person.spent_step)
-        return "reset, spent code", code, {"others": len(person.addresses)}
+    if spent := _spent_code(client, person):
+        words, code, grown = spent
+        return f"reset, {words}", code, grown
     return "reset, wrong code", person.wrong_code(), {}
+
+
+def _spent_code(client: Client, person: Person) -> tuple[str, str, dict[str, int]] | None:
+    """A code that was accepted before, what it is, and what its use leaves; None without one."""
+    # Of this step for sure when the request comes in: the window is one step wide on each side.
+    if person.totp and person.spent_step >= int(time.time()) // 30:
+        code = person.totp.generate_otp(person.spent_step)
+        return "spent code", code, {"others": len(person.addresses)}
+    if person.spent:
+        return "spent backup code", client.random.choice(person.spent), {}
+    return None
+
+
+def sign_in_with_spent_code(client: Client, person: Person) -> bool:
+    """Sign in with a code that has just reset a key, say."""
+    spent = _spent_code(client, person) if person.may_err else None
+    if spent is None:
+        return False
+    words, code, grown = spent
+    person.wrong += 1
+    person.proofs += 1
+    client.play(
+        Move(
+            what=f"login, {words}",
+            send=lambda: client.line.post("login", None, _credentials(person, code)),
+            right=f"401 {INVALID}",
+            after={person: refused(person, **grown)},
+        )
+    )
+    return True
 
 
 def give_no_code(client: Client, person: Person) -> bool:
@@ -582,7 +609,13 @@ def ask_for_nobody(client: Client, person: Person) -> bool:
 
 # The mix ------------------------------------------------------------------------------------------
 
-SIGNED_OUT: dict[Play, int] = {sign_in: 20, use_dead_token: 2, guess_password: 1, ask_for_nobody: 1}
+SIGNED_OUT: dict[Play, int] = {
+    sign_in: 20,
+    sign_in_with_spent_code: 6,
+    use_dead_token: 2,
+    guess_password: 1,
+    ask_for_nobody: 1,
+}
 SIGNED_IN: dict[Play, int] = {
     reset_own: 24,
     reset_other: 60,
