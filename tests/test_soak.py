@@ -14,7 +14,7 @@ from bench.soak.people import ROOMS, Person
 from bench.soak.record import Record
 from bench.soak.relay import Arrival
 from bench.soak.states import State
-from bench.soak.traffic import after_reset
+from bench.soak.traffic.after import after_reset
 from e2ereset.models import AuditRow, KeyPair
 from e2ereset.server.models import Subscription, Token
 

@@ -1,0 +1,112 @@
+"""Right codes, and codes that were right once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bench.soak.client import Client, Move
+from bench.soak.http import Answer
+from bench.soak.people import Person
+
+from .after import refused
+from .words import REQUIRED, RESET
+
+MAIL_SECONDS = 30.0
+
+
+class Proof:
+    """A right code for a person, and what using it up means."""
+
+    def __init__(self, person: Person, code: str, method: str | None, **grown: int) -> None:
+        self.headers = {"x-2fa-code": code}
+        if method:
+            self.headers["x-2fa-method"] = method
+        self.code, self.grown, self._person = code, grown, person
+        person.proofs += 1
+
+    def used(self) -> None:
+        """Keep the code, to try it again."""
+        if len(self.code) == 8 and self._person.totp:
+            self._person.spent.append(self.code)
+        elif self._person.totp:
+            self._person.spent_step = self._person.last_step
+
+
+def find_proof(client: Client, person: Person, action: str) -> Proof | None:
+    """A right code of the person's own kind; None where there is none just now."""
+    if not person.may_prove:
+        return None
+    if person.kind == "email":
+        return _mailed(client, person, action)
+    if person.kind == "bypass":
+        return Proof(person, "", None)
+    if person.totp is None:
+        return Proof(person, person.digest, "password")
+    if len(person.backup_codes) > 2 and client.random.random() < 0.15:
+        code = person.backup_codes.pop()
+        return Proof(person, code, "totp", backup_codes=-1, others=len(person.addresses))
+    step = person.step()
+    if step is None:
+        return None
+    named = "totp" if client.random.random() < 0.7 else None
+    return Proof(person, person.take_code(step), named)
+
+
+def _mailed(client: Client, person: Person, action: str) -> Proof | None:
+    """Ask for a code by mail, and wait for it."""
+    if not person.may_send or (action == "reset" and person.pending_code):
+        return None
+    person.sends, person.sent_at = person.sends + 1, time.time()
+    status = "401" if action == "login" else "400"
+    answer = client.play(
+        Move(
+            what=f"{action}, no code",
+            send=lambda: _ask(client, person, action),
+            right=f"{status} {REQUIRED}",
+            after={person: refused(person, codes=len(person.addresses))},
+            whole=False,
+        )
+    )
+    code = answer and wait_for_code(client, person, answer.start)
+    if not code:
+        person.quiet = True
+        return None
+    return Proof(person, code, "email" if action == "reset" else None)
+
+
+def _ask(client: Client, person: Person, action: str) -> Answer:
+    if action == "login":
+        return client.line.post("login", None, credentials(person))
+    return client.line.post(RESET, person.headers)
+
+
+def wait_for_code(client: Client, person: Person, since: float) -> str | None:
+    """The code mailed since then; None when it is late, which only an outage excuses."""
+    deadline = time.time() + MAIL_SECONDS
+    while time.time() < deadline:
+        arrived = [a for a in client.relay.to(person.addresses[0]) if a.at >= since and a.code]
+        if arrived:
+            return arrived[-1].code
+        time.sleep(0.02)
+    late = {"mail", "worker", "database"}
+    # A mail that was being sent by a worker that died waits for the end of its lease.
+    if not client.record.outages.during(late, since, time.time(), slack=130):
+        client.record.found(f"lost mail: no code for {person.name} within {MAIL_SECONDS:g} s")
+    return None
+
+
+def spent_code(client: Client, person: Person) -> tuple[str, str, dict[str, int]] | None:
+    """A code that was accepted before, what it is, and what its use leaves; None without one."""
+    # Of this step for sure when the request comes in: the window is one step wide on each side.
+    if person.totp and person.spent_step >= int(time.time()) // 30:
+        code = person.totp.generate_otp(person.spent_step)
+        return "spent code", code, {"others": len(person.addresses)}
+    if person.spent:
+        return "spent backup code", client.random.choice(person.spent), {}
+    return None
+
+
+def credentials(person: Person, code: str | None = None) -> dict[str, Any]:
+    form = {"user": person.name, "password": person.password}
+    return form | ({"code": code} if code else {})
