@@ -166,7 +166,7 @@ def deployed(network: Network, folder: Path) -> Iterator[Deployment]:
         relay = Relay(network.shared)
         relay.start()
         stack.callback(relay.stop)
-        settings = _settings(network, database, redis_port, relay, folder)
+        settings = _settings(network, database, redis_port, relay=relay, folder=folder)
         hosts = [
             Host(place, APP_PORT if place.prefix else free_port(), settings, folder / f"host{n}")
             for n, place in enumerate(network.places)
@@ -205,7 +205,7 @@ def _start_redis(stack: ExitStack, network: Network, port: int, folder: Path) ->
 
 
 def _settings(
-    network: Network, database: Postgres, redis_port: int, relay: Relay, folder: Path
+    network: Network, database: Postgres, redis_port: int, *, relay: Relay, folder: Path
 ) -> dict[str, str]:
     uri = database.uri().replace("127.0.0.1", network.shared)
     (folder / "operator").mkdir()

@@ -133,7 +133,7 @@ def make_people(app: Flask, clients: int, share: float) -> list[list[Person]]:
         kinds = [kind for kind, n in KINDS.items() for _ in range(max(1, round(n * share)))]
         with runtime.transactions.begin() as session:
             people = [
-                _add(session, runtime, f"{kind}{client}-{n}", kind, password_hash)
+                _add(session, runtime, f"{kind}{client}-{n}", kind, password_hash=password_hash)
                 for n, kind in enumerate(kinds)
             ]
         for person in people:
@@ -143,7 +143,7 @@ def make_people(app: Flask, clients: int, share: float) -> list[list[Person]]:
     return made
 
 
-def _add(session: Session, runtime: Runtime, name: str, kind: str, password_hash: str) -> Person:
+def _add(session: Session, runtime: Runtime, name: str, kind: str, *, password_hash: str) -> Person:
     now = int(time.time())
     addresses = tuple(f"{name}.{n}@example.org" for n in range(1 + len(name) % 2))
     new = NewPerson(

@@ -50,7 +50,7 @@ def run(seconds: float, clients: int) -> tuple[list[str], list[str]]:
             groups = make_people(app, clients + 1, max(0.15, seconds / 600))
         record = Record(people=[person for group in groups for person in group])
         print(f"{len(record.people)} people, {clients} clients, {seconds:.0f} s ...", flush=True)
-        _drive(made, engine, record, groups, seconds)
+        _drive(made, engine, record, groups, seconds=seconds)
         print("Waiting for the last mails, then checking ...", flush=True)
         _wait_for_mails(engine)
         found = _look(made, engine, record)
@@ -76,7 +76,7 @@ def _app(made: Deployment) -> Iterator[Flask]:
 
 
 def _drive(
-    made: Deployment, engine: Engine, record: Record, groups: list[list[Person]], seconds: float
+    made: Deployment, engine: Engine, record: Record, groups: list[list[Person]], *, seconds: float
 ) -> None:
     over = Event()
     clients = [

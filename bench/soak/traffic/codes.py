@@ -37,7 +37,8 @@ def ask_again(client: Client, person: Person) -> bool:
     if code != old:
         person.wrong += 1
         stale = Proof(person, old, "email")
-        refusal(client, person, stale, f"400 {INVALID}", None, "reset, replaced mailed code")
+        words = "reset, replaced mailed code"
+        refusal(client, person, stale, right=f"400 {INVALID}", what=words)
     if person in client.ready():
         own_reset(client, person, Proof(person, code, "email"))
     return True

@@ -13,7 +13,10 @@ from .proofs import Proof, find_proof, spent_code
 from .words import INVALID, NOT_ALLOWED, REQUIRED, RESET
 
 
-def refusal(client: Client, person: Person, proof: Proof, right: str, body: Any, what: str) -> None:
+def refusal(
+    client: Client, person: Person, proof: Proof, *, right: str, what: str, body: Any = None
+) -> None:
+    """Ask for a reset that is refused behind this proof, which may be a right one."""
     client.play(
         Move(
             what=what,
@@ -33,7 +36,7 @@ def name_forbidden(client: Client, person: Person) -> bool:
     proof = find_proof(client, person, "reset") if body else None
     if proof is None:
         return False
-    refusal(client, person, proof, right, body, words)
+    refusal(client, person, proof, right=right, what=words, body=body)
     return True
 
 
@@ -101,15 +104,15 @@ def use_up_budget(client: Client, person: Person) -> bool:
     for number in range(5):
         mails = len(person.addresses) if number == 4 else 0
         code = person.wrong_code()
-        if not _spend(client, person, code, INVALID, mails):
+        if not _spend(client, person, code, right=INVALID, mails=mails):
             return True
     step = person.step()
     if step:
-        _spend(client, person, person.take_code(step), "totp-max-attempts", 0)
+        _spend(client, person, person.take_code(step), right="totp-max-attempts", mails=0)
     return True
 
 
-def _spend(client: Client, person: Person, code: str, right: str, mails: int) -> bool:
+def _spend(client: Client, person: Person, code: str, *, right: str, mails: int) -> bool:
     answer = client.play(
         Move(
             what="reset, budget spent" if right != INVALID else "reset, wrong code",

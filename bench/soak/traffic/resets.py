@@ -31,7 +31,7 @@ def reset_own(client: Client, person: Person) -> bool:
 def own_reset(client: Client, person: Person, proof: Proof) -> None:
     """Make the reset with this proof, then try the dead token."""
     if person.kind == "federated":
-        refusal(client, person, proof, f"400 {NOT_ALLOWED}", None, "federated reset")
+        refusal(client, person, proof, right=f"400 {NOT_ALLOWED}", what="federated reset")
         return
 
     def done(_answer: Answer | None) -> None:

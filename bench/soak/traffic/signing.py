@@ -102,6 +102,7 @@ def use_dead_token(client: Client, person: Person) -> bool:
 
 
 def look(client: Client, person: Person, route: str, right: str) -> Answer | None:
+    """GET something that changes nothing."""
     return client.play(
         Move(
             what=f"{route}{' by a dead token' if right != '200' else ''}",
