@@ -1,4 +1,4 @@
-# make run | test | bench | lint. HOST=, PORT= and E2ERESET_INSTANCE= change where it runs.
+# make run | test | bench | soak | lint. HOST=, PORT= and E2ERESET_INSTANCE= change where it runs.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -8,7 +8,7 @@ BIN := .venv/bin
 RUFF := $(BIN)/ruff
 export HOST PORT
 
-.PHONY: run test bench lint
+.PHONY: run test bench soak lint
 
 run: .venv/server.installed $(INSTANCE)/config.py
 	@umask 077 && $(BIN)/e2ereset db upgrade
@@ -22,6 +22,9 @@ test: .venv/test.installed
 bench: .venv/test.installed
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.timing
+
+soak: .venv/test.installed
+	@$(BIN)/python -m bench.soak --minutes 1.5
 
 lint: .venv/test.installed
 	@$(RUFF) check --config .ci/ruff.toml .

@@ -20,6 +20,10 @@ ROOT = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+# A line for each request would be measured too, in one of the twins only.
+QUIET = {"FLASK_E2ERESET_SERVER_LOG_LEVEL": "warning"}
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running gunicorn: its port, and the process ids of its workers."""
@@ -47,7 +51,7 @@ def serving(app: str, env: Mapping[str, str], folder: Path) -> Iterator[Server]:
     command += ["--no-control-socket"]  # its path is the same for all servers of a user
     # Not in the checkout, whose gunicorn.conf.py is the server's own.
     process = subprocess.Popen(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **env}
+        command, cwd=folder, env={**os.environ, **QUIET, "PYTHONPATH": str(ROOT), **env}
     )
     try:
         yield Server(port, _wait_for_workers(process, port))

@@ -158,9 +158,14 @@ class Live:
     def stop(self):
         """End it as an operator does."""
         if self.process is not None:
-            self.process.terminate()
-            self.process.wait(PATIENCE)
-            self.process = None
+            process, self.process = self.process, None
+            for _ in range(3):  # gunicorn loses a signal that comes while it forks a worker
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(PATIENCE)
+                    return
+            process.kill()
+            raise AssertionError(f"gunicorn did not end, see {self.log}")
 
     def kill(self):
         """SIGKILL the whole gunicorn, its master first, so that it replaces no worker."""

@@ -142,6 +142,13 @@ def test_totp_is_enrolled_at_once(run_json, bob):
     assert run_json("user", "show", "bob")["totp"] is True
 
 
+def test_totp_is_switched_off_and_can_be_enrolled_anew(run_json, bob):
+    first = run_json("user", "totp", "bob")["secret"]
+    assert run_json("user", "totp", "bob", "--off") == {"username": "bob", "totp": False}
+    assert run_json("user", "show", "bob")["backupCodesLeft"] == 0
+    assert run_json("user", "totp", "bob")["secret"] != first
+
+
 def test_an_enrolled_user_is_not_enrolled_again(run, bob):
     run("user", "totp", "bob")
     result = run("user", "totp", "bob")

@@ -72,10 +72,17 @@ def _read_digest() -> str:
 
 @user.command("totp")
 @click.argument("name")
+@click.option("--off", is_flag=True, help="Disable it instead, and drop its backup codes.")
 @as_json
-def totp(name: str, json_output: bool) -> None:
+def totp(name: str, off: bool, json_output: bool) -> None:
     """Enrol NAME in TOTP at once; the secret and the backup codes are shown this once."""
-    made = get_e2ereset().factors.enrol_totp(_account(name))
+    account = _account(name)
+    if off:
+        get_e2ereset().factors.disable_totp(account)
+        data: dict[str, Any] = {"username": account.username, "totp": False}
+        emit(data, [f"TOTP is off for {account.username}."], json_output)
+        return
+    made = get_e2ereset().factors.enrol_totp(account)
     data = {"secret": made.secret, "url": made.url, "backupCodes": list(made.backup_codes)}
     lines = [f"Secret: {made.secret}", made.url, "Backup codes:", *made.backup_codes]
     emit(data, lines, json_output)

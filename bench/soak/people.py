@@ -1,0 +1,189 @@
+"""The people that the traffic is about: made in bulk, each driven by one client at a time."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+
+import pyotp
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from e2ereset import get_e2ereset
+from e2ereset.models import KeyPair, Role
+from e2ereset.passwords import PasswordHasher
+from e2ereset.runtime import Runtime
+from e2ereset.server.models import Email, Room, Subscription
+from e2ereset.server.people import NewPerson, add_person
+from e2ereset.server.tokens import NewToken, add_token, token_digest
+
+from .states import State
+
+ROOMS = ("room1", "room2")
+STEP_SECONDS = 30
+KINDS = {
+    "totp": 40,
+    "email": 24,
+    "plain": 10,
+    "admin": 3,
+    "chief": 4,
+    "bypass": 1,
+    "owner": 1,
+    "federated": 1,
+}
+"""How many of each kind one client drives, for each ten minutes. `chief` is an admin with TOTP,
+`bypass` one whose token needs no second factor."""
+ROLES = {"admin": "admin", "chief": "admin", "bypass": "admin", "owner": "soak-owner"}
+SENDS, SEND_SECONDS = 5, 32
+SPARE = 3
+"""Wrong tries of a method that one person makes at most: the budget of five is never near."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Person:
+    """A user, what the client knows of it, and the state that the database must have."""
+
+    id: str
+    name: str
+    kind: str
+    addresses: tuple[str, ...]
+    password: str = field(repr=False)
+    totp: pyotp.TOTP | None = field(default=None, repr=False)
+    backup_codes: list[str] = field(default_factory=list, repr=False)
+    state: State = field(default_factory=State)
+    token: str | None = field(default=None, repr=False)
+    live: set[str] = field(default_factory=set, repr=False)
+    dead: set[str] = field(default_factory=set, repr=False)
+    spent: list[str] = field(default_factory=list, repr=False)
+    last_step: int = 0
+    spent_step: int = 0
+    proofs: int = 0
+    wrong: int = 0
+    sends: int = 0
+    sent_at: float = 0.0
+    pending_code: str | None = field(default=None, repr=False)
+    quiet: bool = False
+    retired: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What signs its requests."""
+        return {"X-User-Id": self.id, "X-Auth-Token": self.token or "none"}
+
+    @property
+    def digest(self) -> str:
+        """The code of the password fallback."""
+        return PasswordHasher.digest(self.password)
+
+    @property
+    def may_prove(self) -> bool:
+        """Whether the budget of tries has room for a right one for sure."""
+        return self.wrong <= SPARE + 1
+
+    @property
+    def may_err(self) -> bool:
+        """Whether a wrong try leaves room for right ones."""
+        return self.wrong < SPARE
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the budgets of mailed codes have room."""
+        return not self.quiet and time.time() - self.sent_at > SEND_SECONDS and self.sends < SENDS
+
+    def step(self) -> int | None:
+        """A step whose code is good for half a minute at least; None when they are spent."""
+        present = int(time.time()) // STEP_SECONDS
+        free = max(present, self.last_step + 1)
+        return free if free <= present + 1 else None
+
+    def take_code(self, step: int) -> str:
+        """The code of this step, which is not used again."""
+        assert self.totp
+        self.last_step = step
+        return self.totp.generate_otp(step)
+
+    def wrong_code(self) -> str:
+        """Six digits that are the code of no step about now."""
+        assert self.totp
+        present = int(time.time()) // STEP_SECONDS
+        right = {self.totp.generate_otp(step) for step in range(present - 3, present + 4)}
+        return next(code for code in (f"{n:06d}" for n in range(20)) if code not in right)
+
+    def sign_in(self, token: str) -> None:
+        """Keep a token that was given out."""
+        self.token = token
+        self.live.add(token_digest(token))
+
+    def sign_out_all(self) -> None:
+        """All tokens have died; the client keeps the last one, to try it."""
+        self.dead |= self.live
+        self.live = set()
+
+
+def make_people(app: Flask, clients: int, share: float) -> list[list[Person]]:
+    """For each client its people: with keys, room keys and a token."""
+    runtime, password = get_e2ereset(app), secrets.token_urlsafe(12)
+    password_hash = PasswordHasher(10).hash(password)
+    with runtime.transactions.begin() as session:
+        session.add_all(Room(id=room, encrypted=True, e2e_key_id="1") for room in ROOMS)
+        session.add(Role(name=ROLES["owner"], rank=200))
+    made = []
+    for client in range(clients):
+        kinds = [kind for kind, n in KINDS.items() for _ in range(max(1, round(n * share)))]
+        with runtime.transactions.begin() as session:
+            people = [
+                _add(session, runtime, f"{kind}{client}-{n}", kind, password_hash)
+                for n, kind in enumerate(kinds)
+            ]
+        for person in people:
+            person.password = password
+            _equip(runtime, person)
+        made.append(people)
+    return made
+
+
+def _add(session: Session, runtime: Runtime, name: str, kind: str, password_hash: str) -> Person:
+    now = int(time.time())
+    addresses = tuple(f"{name}.{n}@example.org" for n in range(1 + len(name) % 2))
+    new = NewPerson(
+        username=name,
+        emails=addresses,
+        verified=True,
+        roles=[ROLES.get(kind, "user")],
+        password_hash=password_hash,
+        kind="federated" if kind == "federated" else "user",
+    )
+    user = add_person(session, new, now, runtime.entropy)
+    # An address that is not verified must never get a mail.
+    other = f"{name}.unverified@example.org"
+    session.add(Email(user_id=user.id, address=other, address_key=other, verified=False))
+    session.add_all(Subscription(user_id=user.id, room_id=room, e2e_key="K") for room in ROOMS)
+    session.add(KeyPair(account_id=user.id, public_key="first", private_key="P", set_at=now))
+    session.flush()
+    person = Person(id=user.id, name=name, kind=kind, addresses=addresses, password="")
+    login = NewToken(user_id=user.id, created_at=now, expires_at=now + 86400)
+    personal = NewToken(
+        user_id=user.id, created_at=now, expires_at=None, name="script",
+        bypass_two_factor=kind == "bypass",
+    )  # fmt: skip
+    for token in (login, personal):  # the one that is used is the personal one
+        person.sign_in(add_token(session, token, runtime.entropy) or "")
+    person.state = State(pair="first", room_keys=len(ROOMS), tokens=2)
+    return person
+
+
+def _equip(runtime: Runtime, person: Person) -> None:
+    with runtime.transactions.read() as session:
+        account = runtime.accounts.get(session, person.id)
+    assert account
+    mails = len(person.addresses)
+    if person.kind in ("totp", "chief"):
+        enrolment = runtime.factors.enrol_totp(account)
+        person.totp = pyotp.TOTP(enrolment.secret)
+        person.backup_codes = list(enrolment.backup_codes)
+        left = len(person.backup_codes)
+        person.state = replace(person.state, backup_codes=left, others=mails)
+    elif person.kind == "email":
+        runtime.factors.set_email(account, True)
+        person.state = replace(person.state, others=mails)
