@@ -34,7 +34,7 @@ def _count(number: int) -> Any:
 
 
 def _over(number: int) -> Any:
-    length = bindparam(f"length_{number}")
+    length: Any = bindparam(f"length_{number}")
     # A clock that was far ahead must lock nobody out until that time has come.
     return or_(_start(number) + length <= NOW, _start(number) - length > NOW)
 
