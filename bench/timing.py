@@ -1,10 +1,10 @@
 """`python -m bench.timing`: whether the time of an answer says who exists. 1 when it does.
 
 Unknown, forbidden and wrong answers are timed in this process, in random order, one after the
-other. Of each kind the faster half counts, as for an attacker who can ask again. Two kinds are
-told apart when a Mann-Whitney U test doubts that they are alike and their medians differ by
-TELLING. `A/A` is the first kind once more, and shows the noise; with PLANTED on top of it, it
-shows that such a difference is found.
+other, in rounds of one each. The quieter half of the rounds counts, as for an attacker who can ask
+again. Two kinds are told apart when a Mann-Whitney U test doubts that they are alike and their
+medians differ by TELLING. `A/A` is the first kind once more, and shows the noise; with PLANTED on
+top of it, it shows that such a difference is found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from statistics import NormalDist, median, quantiles
+from statistics import NormalDist, mean, median, quantiles
 
 from flask import Flask
 
@@ -29,7 +29,8 @@ from .strangers import Case, Strangers, serving
 TELLING = 0.02  # of the median
 PLANTED = 0.03
 DOUBT = 0.001  # the chance of seeing so much between two that are alike
-KEPT = 0.5  # of the samples: what else the machine does makes the others slow
+QUIET = 0.5  # of the rounds are kept: what else the machine does makes the others slow
+KEPT = 0.9  # of the samples in them, for the same reason
 WARM_UP = 50
 
 
@@ -64,13 +65,14 @@ def main() -> int:
 
 def report(folder: Path, samples: int) -> bool:
     """Print the tables. Whether every answer looks like the others of its group."""
-    print(f"{samples} samples each, the slower half left out; against the first of the group:")
+    print(f"{samples} samples each, the quieter half of them; against the first of the group:")
     print(f"{'':42}{'median us':>10}{'shift %':>9}{'of IQR':>8}{'above':>7}{'p':>9}")
     good = True
     with serving(folder) as strangers:
         for title, cases in strangers.groups().items():
             same = replace(cases[0], name="A/A", taken=[])
             _time(strangers, [*cases, same], samples)
+            _settle([*cases, same])
             print(title)
             good = _compare(cases, same) and good
     return good
@@ -86,6 +88,21 @@ def _time(strangers: Strangers, cases: Sequence[Case], samples: int) -> None:
                 case.taken.append(taken)
         gc.collect(0)
     gc.enable()
+
+
+def _settle(cases: Sequence[Case]) -> None:
+    """Keep the quiet rounds, each brought to the pace of them all: a load hits all of a round."""
+    rounds = sorted(zip(*(case.taken for case in cases), strict=True), key=_pace)
+    rounds = rounds[: int(len(rounds) * QUIET)]
+    common = median(map(_pace, rounds))
+    scaled = [[taken * common / _pace(one) for taken in one] for one in rounds]
+    for case, taken in zip(cases, zip(*scaled, strict=True), strict=True):
+        case.taken[:] = taken
+
+
+def _pace(taken: Sequence[float]) -> float:
+    """The mean of a round without its extremes: no sample is its own measure."""
+    return mean(sorted(taken)[1:-1])
 
 
 def _timed(app: Flask, case: Case) -> float:
