@@ -34,7 +34,9 @@ def _count(number: int) -> Any:
 
 
 def _over(number: int) -> Any:
-    return _start(number) + bindparam(f"length_{number}") <= NOW
+    length: Any = bindparam(f"length_{number}")
+    # A clock that was far ahead must lock nobody out until that time has come.
+    return or_(_start(number) + length <= NOW, _start(number) - length > NOW)
 
 
 @PerDialect
@@ -113,7 +115,9 @@ class Budgets:
         if row is None:
             return 0
         waits = [
-            row[i] + length - now for i, (length, most) in enumerate(windows) if row[i + 3] >= most
+            row[i] + length - now
+            for i, (length, most) in enumerate(windows)
+            if row[i + 3] >= most and row[i] - length <= now
         ]
         return max(0, *waits) if waits else 0
 

@@ -50,6 +50,7 @@ def test_killed_workers_leave_every_reset_whole(live):
     assert_audit_is_whole(live)
 
 
+@pytest.mark.parametrize("served_on", ["sqlite"], indirect=True)  # a minute's wait is enough
 @pytest.mark.parametrize("down_for", [60.0])
 def test_a_mail_server_that_is_down_delays_mails_and_nothing_else(live, down_for):
     with live.app() as app:

@@ -5,7 +5,12 @@ from live import make_live
 from postgres import fresh_database, own_postgres
 
 # The processes die here, not the machine: what is committed is kept without fsync as well.
-SETTINGS = ("fsync=off", "max_connections=60", "track_commit_timestamp=on")
+SETTINGS = (
+    "fsync=off",
+    "max_connections=60",
+    "track_commit_timestamp=on",
+    "deadlock_timeout=100ms",
+)
 
 
 @pytest.fixture(scope="session")

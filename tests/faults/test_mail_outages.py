@@ -1,0 +1,156 @@
+"""A mail relay that is slow, refuses or drops: resets go on, mails come later, and once each."""
+
+import time
+from collections import Counter
+
+import pytest
+import relay as relays
+from live import RESET as ROUTE
+from live import Live, wait_for
+from relay import Relay
+from states import RESET, add_users, assert_audit_is_whole, states
+
+from e2ereset import get_e2ereset
+from e2ereset.mail.delivery import LEASE_SECONDS
+
+pytestmark = pytest.mark.slow
+
+USERS = 6
+PATIENCE = 90.0  # seconds: pauses between tries grow
+REFUSALS = {
+    "busy": relays.refusing("RCPT", b"451 try again later"),
+    "unknown": relays.refusing("RCPT", b"550 nobody here"),
+    "full": relays.refusing("BODY", b"452 no space"),
+    "rejected": relays.refusing("BODY", b"554 not wanted"),
+    "no sender": relays.refusing("MAIL", b"421 closing"),
+    "dropped before the data": relays.dropping("DATA"),
+    "dropped within the data": relays.dropping("LINE"),
+    "dropped after the data": relays.dropping("BODY"),
+}
+
+
+@pytest.fixture
+def live(service_uri, tmp_path):
+    """A migrated server that has not been started."""
+    live = Live(tmp_path, service_uri)
+    try:
+        assert live.run_cli("db", "upgrade").returncode == 0
+        yield live
+    finally:
+        live.stop()
+
+
+@pytest.fixture
+def relay(live):
+    """The relay of that server, healthy until it is told otherwise."""
+    with Relay(live.inbox.port) as relay:
+        yield relay
+
+
+@pytest.fixture
+def users(live, relay):
+    """Users whose notices of their enrolment are out."""
+    with live.app() as app:
+        users = add_users(app, USERS)
+        assert get_e2ereset(app).deliverer.deliver_due() == USERS
+        yield users
+
+
+def reset_all(live, users):
+    assert [live.reset(user, code=user.totp.now()).status for user in users] == [200] * len(users)
+    with live.app() as app:
+        assert set(states(app, users).values()) == {RESET}
+
+
+def assert_told_once(relay, users):
+    ids = relay.ids("reset")
+    assert Counter(ids).most_common(1)[0][1] == 1
+    assert len(ids) == len(users)
+
+
+@pytest.mark.parametrize("why", ["dropped within the data", "busy", "rejected"])
+def test_a_failing_relay_delays_the_notices_and_nothing_else(live, relay, users, why):
+    live.start()
+    relay.fault, before = REFUSALS[why], relay.tried
+    reset_all(live, users)
+    wait_for(lambda: relay.tried > before + 1, "tries that fail", PATIENCE)
+    assert relay.ids("reset") == []
+    relay.fault = relays.healthy
+    wait_for(lambda: len(relay.ids("reset")) >= USERS, "the notices", PATIENCE)
+    live.stop()
+    assert_told_once(relay, users)
+    assert_audit_is_whole(live)
+
+
+def test_a_dribbling_relay_gets_each_mail_once(live, relay, users):
+    live.start()
+    relay.fault = relays.dribbling
+    reset_all(live, users)
+    wait_for(lambda: len(relay.ids("reset")) >= USERS, "the notices", PATIENCE)
+    live.stop()
+    deliver_later(live, LEASE_SECONDS + 1)
+    assert_told_once(relay, users)
+
+
+@pytest.mark.parametrize("why", REFUSALS)
+def test_each_failure_puts_the_mail_off_and_the_next_try_sends_it(live, relay, users, why):
+    with live.app() as app:
+        client = app.test_client()
+        user = users[0]
+        relay.fault = REFUSALS[why]
+        proof = user.headers | {"x-2fa-code": user.totp.now()}
+        assert client.post(ROUTE, headers=proof).status_code == 200
+        assert get_e2ereset(app).deliverer.deliver_due() == 0
+    relay.fault = relays.healthy
+    deliver_later(live, 60)
+    assert len(relay.ids("reset")) == 1
+    deliver_later(live, LEASE_SECONDS + 60)
+    assert len(relay.ids("reset")) == 1
+
+
+def test_a_relay_that_took_a_mail_and_lost_its_answer_gets_it_again_under_one_id(
+    live, relay, users
+):
+    with live.app() as app:
+        proof = users[0].headers | {"x-2fa-code": users[0].totp.now()}
+        client = app.test_client()
+        assert client.post(ROUTE, headers=proof).status_code == 200
+        relay.fault = relays.dropping("ANSWER")
+        assert get_e2ereset(app).deliverer.deliver_due() == 0
+    relay.fault = relays.healthy
+    deliver_later(live, 60)
+    first, second = relay.ids("reset")
+    assert first == second
+
+
+def test_a_hang_up_at_the_goodbye_is_no_failure(live, relay, users):
+    live.start()
+    relay.fault = relays.dropping("QUIT")
+    reset_all(live, users)
+    wait_for(lambda: len(relay.ids("reset")) >= USERS, "the notices", PATIENCE)
+    live.stop()
+    deliver_later(live, LEASE_SECONDS + 1)
+    assert_told_once(relay, users)
+
+
+def test_a_code_is_not_mailed_once_it_has_expired(live, relay, users):
+    with live.app() as app:
+        runtime, user = get_e2ereset(app), users[0]
+        with runtime.transactions.read() as session:
+            account = runtime.accounts.get(session, user.id)
+        runtime.factors.disable_totp(account)
+        runtime.factors.set_email(account, True)
+        relay.fault = REFUSALS["busy"]
+        answer = app.test_client().post(ROUTE, headers=user.headers)
+        assert answer.json["errorType"] == "totp-required"
+        assert runtime.deliverer.deliver_due() == 0
+    relay.fault = relays.healthy
+    deliver_later(live, 601)
+    assert relay.ids("code") == []
+    assert len(relay.accepted) == USERS + 2
+
+
+def deliver_later(live, seconds):
+    """Deliver what is due, that many seconds from now."""
+    with live.app(clock=lambda: time.time() + seconds) as app:
+        get_e2ereset(app).deliverer.deliver_due()

@@ -1,0 +1,122 @@
+"""Redis, which counts the request rates, dies or hangs under a server at work, and comes back."""
+
+import time
+from contextlib import contextmanager
+
+import outages
+import pytest
+from live import ME, make_live, wait_for
+from redis_server import make_redis
+from states import add_user, enrol_totp
+
+from e2ereset import get_e2ereset
+
+pytestmark = pytest.mark.slow
+
+HANGS = 10.0  # seconds: no answer takes as long, whatever the machine
+BUDGET = 5
+POLICIES = {  # the statuses of me, a sign-in, a reset and a look at the keys
+    "guarded": [200, 503, 503, 200],
+    "refuse": [503, 503, 503, 503],
+    "allow": [200, 401, 400, 200],
+}
+
+
+@contextmanager
+def killed(redis):
+    redis.kill()
+    yield
+    redis.start()
+
+
+@contextmanager
+def hanging(redis):
+    with redis.frozen():
+        yield
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    with make_redis(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis
+
+
+@pytest.fixture(params=POLICIES)
+def policy(request):
+    return request.param
+
+
+@pytest.fixture
+def live(redis, service_uri, tmp_path, policy):
+    settings = {
+        "FLASK_RATELIMIT_ENABLED": "true",
+        "FLASK_RATELIMIT_STORAGE_URI": redis.uri,
+        "FLASK_E2ERESET_RATE_LIMIT": "1000 per minute",
+        "FLASK_E2ERESET_WITHOUT_RATE_STORE": policy,
+    }
+    with make_live(tmp_path, service_uri, settings) as live:
+        yield live
+
+
+@pytest.fixture
+def users(live):
+    with live.app() as app:
+        runtime = get_e2ereset(app)
+        users = [add_user(runtime, name) for name in ("ann", "bob")]
+        for user in users:
+            user.totp = enrol_totp(runtime, user)[0]
+        yield users
+
+
+def answers(live, user):
+    """One request to each kind of route, none of which hangs."""
+    calls = [
+        lambda: live.call("GET", ME, user.headers),
+        lambda: live.call("POST", "/api/v1/login", None, outages.LOGIN),
+        lambda: live.reset(user),
+        lambda: live.call("GET", outages.KEYS, user.headers),
+    ]
+    found = []
+    for call in calls:
+        began = time.monotonic()
+        found.append(call())
+        assert time.monotonic() - began < HANGS
+    return found
+
+
+def statuses(live, user):
+    return [answer.status for answer in answers(live, user)]
+
+
+@pytest.mark.parametrize("outage", [killed, hanging])
+def test_the_setting_says_who_is_served_while_redis_is_gone(live, redis, users, policy, outage):
+    ann, bob = users
+    assert "X-RateLimit-Limit" in live.call("GET", ME, ann.headers).headers
+    with outage(redis):
+        found = answers(live, ann)
+        assert [answer.status for answer in found] == POLICIES[policy]
+        for answer in found:
+            if answer.status == 503:
+                outages.assert_unavailable(answer)
+    # Both workers find it again by themselves.
+    wait_for(lambda: statuses(live, ann) == [200, 401, 400, 200], "all to be served again")
+    assert "X-RateLimit-Limit" in live.call("GET", ME, ann.headers).headers
+    assert live.reset(bob, code=bob.totp.now()).status == 200
+
+
+@pytest.mark.parametrize("policy", ["allow"], indirect=True)
+def test_budgets_are_counted_while_redis_is_gone(live, redis, users):
+    ann, _ = users
+    with killed(redis):
+        found = [live.reset(ann, code="not one").error for _ in range(BUDGET + 2)]
+    assert found == ["totp-invalid"] * BUDGET + ["totp-max-attempts"] * 2
+    assert live.reset(ann, code=ann.totp.now()).error == "totp-max-attempts"
+
+
+@pytest.mark.parametrize("policy", ["guarded"], indirect=True)
+def test_a_refused_request_costs_no_try(live, redis, users):
+    ann, _ = users
+    with killed(redis):
+        assert {live.reset(ann, code="not one").status for _ in range(BUDGET + 2)} == {503}
+    wait_for(lambda: live.reset(ann).status == 400, "the rate to be counted again")
+    assert live.reset(ann, code=ann.totp.now()).status == 200
