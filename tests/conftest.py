@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 from audit_kit import log, sealed  # noqa: F401
+from certificates import certificate  # noqa: F401
 from databases import (  # noqa: F401
     connect,
     database_uri,

@@ -53,11 +53,11 @@ class Clock:
 class SmtpServer(Controller):
     """Keeps the mails it gets. Its port refuses connections until it is started."""
 
-    def __init__(self):
+    def __init__(self, **options):
         self.mails, self.refuses = [], False
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
-        super().__init__(self, "127.0.0.1", self.socket.getsockname()[1])
+        super().__init__(self, "127.0.0.1", self.socket.getsockname()[1], **options)
 
     def _create_server(self):
         return self.loop.create_server(self._factory_invoker, sock=self.socket)
@@ -401,6 +401,33 @@ def test_a_server_that_is_gone_before_the_goodbye_has_the_mail(app, smtp):
     smtp.start()
     mailman_send(app)(HELLO)
     assert len(smtp.mails) == 1
+
+
+@pytest.fixture
+def encrypted(app, certificate):
+    """A relay that wants STARTTLS, and the app that uses it."""
+    server = SmtpServer(tls_context=certificate.context, require_starttls=True)
+    server.start()
+    app.extensions["mailman"].port = server.port
+    app.extensions["mailman"].use_tls = True
+    yield server
+    server.close()
+
+
+def test_no_mail_goes_to_a_relay_whose_certificate_does_not_verify(desk, encrypted):
+    desk.put("bob@example.org")
+    assert desk.deliverer().deliver_due() == 0
+    assert encrypted.mails == []
+    assert [row.outcome for row in desk.rows()] == ["SSLCertVerificationError"]
+
+
+def test_a_relay_under_a_trusted_certificate_gets_the_mail(
+    desk, encrypted, certificate, monkeypatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    desk.put("bob@example.org")
+    assert desk.deliverer().deliver_due() == 1
+    assert len(encrypted.mails) == 1
 
 
 @pytest.mark.parametrize("backend", ["locmem", "file", "console", "dummy"])

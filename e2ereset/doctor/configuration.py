@@ -134,15 +134,8 @@ def _mail_privacy(subject: Subject) -> Iterator[Finding]:
             "MAIL_USE_TLS and MAIL_USE_SSL are both on: no mail is sent at all.",
             change,
         )
-    elif is_loopback(relay.server) or relay.tls:
+    elif is_loopback(relay.server) or relay.tls or relay.starttls:
         return
-    elif relay.starttls:
-        yield AREA.warning(
-            "mail-tls-unverified",
-            "With MAIL_USE_TLS, Flask-Mailman checks no"
-            " certificate: who sits in between reads the codes.",
-            change,
-        )
     elif relay.username and relay.password:
         yield AREA.error(
             "mail-in-clear",

@@ -68,11 +68,12 @@ def _sign_in(relay: Relay, smtp: smtplib.SMTP) -> Iterator[Finding]:
 
 
 def _bad_certificate(relay: Relay, error: ssl.SSLError) -> Finding:
-    words = f"The certificate of {relay.server} does not verify: {type(error).__name__}."
-    change = "MAIL_SERVER = 'the name in its certificate', issued by an authority of this machine"
-    if relay.starttls:
-        return AREA.warning("relay-certificate", words, change)
-    return AREA.error("relay-certificate", f"{words} No mail is sent.", change)
+    return AREA.error(
+        "relay-certificate",
+        f"The certificate of {relay.server} does not verify: {type(error).__name__}. No mail is"
+        " sent.",
+        "MAIL_SERVER = 'the name in its certificate', issued by an authority of this machine",
+    )
 
 
 @contextmanager
