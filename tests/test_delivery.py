@@ -3,6 +3,8 @@
 import logging
 import secrets
 import socket
+import time
+from contextlib import suppress
 from email import message_from_bytes
 from email.policy import default
 from threading import Barrier, Thread
@@ -15,6 +17,7 @@ from flask_mailman.backends.smtp import EmailBackend
 from sqlalchemy import select
 
 from e2ereset.crypto import KeyRing
+from e2ereset.mail import smtp as smtp_module
 from e2ereset.mail.delivery import GIVE_UP_SECONDS, LEASE_SECONDS, OUTBOX, Deliverer
 from e2ereset.mail.messages import Message
 from e2ereset.mail.outbox import Outbox, tail
@@ -401,6 +404,36 @@ def test_a_server_that_is_gone_before_the_goodbye_has_the_mail(app, smtp):
     smtp.start()
     mailman_send(app)(HELLO)
     assert len(smtp.mails) == 1
+
+
+@pytest.fixture
+def dribbler(app):
+    """A relay that sends one byte of an endless greeting after another."""
+
+    def dribble():
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            while True:
+                connection.sendall(b"2")
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        app.extensions["mailman"].port = listener.getsockname()[1]
+        thread = Thread(target=dribble)
+        thread.start()
+        yield
+        thread.join()
+
+
+def test_a_relay_that_never_comes_to_an_end_is_hung_up_on(desk, dribbler, monkeypatch):
+    monkeypatch.setattr(smtp_module, "MOST_SECONDS", 0.3)
+    desk.put("bob@example.org")
+    assert desk.deliverer().deliver_due() == 0
+    assert [row.outcome for row in desk.rows()] == ["SMTPConnectError"]
+
+
+def test_a_lease_is_longer_than_a_dialogue_with_a_relay():
+    assert smtp_module.MOST_SECONDS < LEASE_SECONDS
 
 
 @pytest.fixture

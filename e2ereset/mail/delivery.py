@@ -26,8 +26,8 @@ from e2ereset.sql import Transactions, run
 from .messages import Message, render
 from .outbox import DELIVERED, EXPIRED, Outbox
 
-# Longer than one send takes: with MAIL_TIMEOUT at 30 (seconds, for each step of an SMTP dialogue)
-# a server would have to dawdle in four steps before a second deliverer takes over.
+# Longer than one send can take (MOST_SECONDS in smtp.py), so that a second deliverer never takes
+# over a mail that is under way.
 LEASE_SECONDS = 120
 FIRST_PAUSE = 5
 LONGEST_PAUSE = 15 * 60

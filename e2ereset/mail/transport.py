@@ -25,7 +25,7 @@ def mailman_send(app: Flask) -> Callable[[Message], None]:
         # Imported by the first mail: a worker that sends none is spared the memory (0.5 MiB).
         from flask_mailman import EmailMultiAlternatives
 
-        from .smtp import VerifyingBackend
+        from .smtp import Backend
 
         with app.app_context():
             mailman = app.extensions["mailman"]
@@ -39,7 +39,7 @@ def mailman_send(app: Flask) -> Callable[[Message], None]:
             )
             timeout = mailman.timeout or MAIL_TIMEOUT
             # Opened here, since the SMTP backend leaves its own connection open on a failure.
-            backend = VerifyingBackend if mailman.backend == "smtp" else mailman.backend
+            backend = Backend if mailman.backend == "smtp" else mailman.backend
             with mailman.get_connection(backend, timeout=timeout) as connection:
                 connection.send_messages([mail])
 
