@@ -5,8 +5,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
+from e2ereset import get_e2ereset
+from e2ereset.audit import Entry, verify
 from e2ereset.models import RolePermission
 from e2ereset.server.app import add_migrations
 from e2ereset.server.database import migrations_folder
@@ -57,3 +59,19 @@ def test_a_way_down_is_a_way_up_again(migrated):
     downgrade(revision="base")
     upgrade()
     assert "e2ereset_key_pairs" in inspect(db.engine).get_table_names()
+
+
+def test_a_log_from_before_the_purges_is_sealed_anew(make_server, config):
+    with add_migrations(make_server(config)).app_context():
+        upgrade(revision="0001")
+        runtime = get_e2ereset()
+        with runtime.transactions.begin() as session:
+            entry = Entry(at=1, action="login", caller="bob", outcome="passed")
+            runtime.audit.write(session, entry)
+            session.execute(text("UPDATE e2ereset_audit SET position = 0"))
+            head = "INSERT INTO e2ereset_audit_heads VALUES (1, 'root', '[]', 1, 'digest')"
+            session.execute(text(head))
+        upgrade()
+        assert runtime.sealer.seal() == 1
+        with runtime.transactions.read() as session:
+            assert verify(session, runtime.keyring) == []

@@ -11,8 +11,20 @@ branch_labels = None
 depends_on = None
 
 
+# What was signed and digested before, by no release, is made anew: the sealer places and signs all
+# rows again, and who used backup codes renews them.
+START_ANEW = (
+    "UPDATE e2ereset_audit SET position = NULL",
+    "DELETE FROM e2ereset_audit_heads",
+    "UPDATE e2ereset_audit_sealer SET mark = ''",
+    "DELETE FROM e2ereset_backup_codes",
+)
+
+
 def upgrade() -> None:
-    """Make the table and the column. Heads that were signed without it verify no more."""
+    """Make the table and the column."""
+    for statement in START_ANEW:
+        op.execute(statement)
     op.add_column(
         "e2ereset_audit_heads",
         sa.Column("since", sa.BigInteger(), nullable=False, server_default="0"),
