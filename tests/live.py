@@ -255,9 +255,9 @@ def at_once(calls):
 
 
 @contextmanager
-def make_live(folder, database_uri=None, settings=()):
+def make_live(folder, database_uri=None, settings=(), make=Live):
     """A migrated server that serves, with its mail server; both end with the block."""
-    live = Live(folder, database_uri, settings)
+    live = make(folder, database_uri, settings)
     try:
         done = live.run_cli("db", "upgrade")
         assert done.returncode == 0, done.stderr

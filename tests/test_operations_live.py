@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from live import Live, free_port, make_live, wait_for
+from live import Live, make_live, wait_for
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 pytestmark = pytest.mark.slow
@@ -20,8 +21,8 @@ REQUESTS = 40
 class Watched(Live):
     """A server with its health and metrics on a port of their own, and JSON lines."""
 
-    def __init__(self, folder):
-        super().__init__(folder)
+    def __init__(self, folder, *options):
+        super().__init__(folder, *options)
         self.operations, self.temporary = free_port(), folder / "tmp"
         self.temporary.mkdir()
         self.env |= {
@@ -67,9 +68,8 @@ class Watched(Live):
 
 
 @pytest.fixture
-def live(tmp_path, monkeypatch):
-    monkeypatch.setattr("live.Live", Watched)
-    with make_live(tmp_path) as live:
+def live(tmp_path):
+    with make_live(tmp_path, make=Watched) as live:
         yield live
 
 
