@@ -117,12 +117,13 @@ def _numbers(subject: Subject, facts: Row[Any]) -> Iterator[Finding]:
     if not isinstance(pool, QueuePool):
         return
     each = pool.size() + max(0, pool._max_overflow)
-    wanted, most = each * fleet.processes, facts.most - facts.reserved
+    # Beside its workers, each machine has a process that mails and seals, where it is set so.
+    processes = fleet.processes + fleet.machines * (subject.known.delivery == "process")
+    wanted, most = each * processes, facts.most - facts.reserved
     if wanted > most:
         yield AREA.warning(
             "connections-short",
-            f"{fleet.processes} workers open up to {wanted}"
-            f" connections, and PostgreSQL takes {most}.",
+            f"{processes} processes open up to {wanted} connections, and PostgreSQL takes {most}.",
             f"max_connections = {wanted + facts.reserved + 10} in postgresql.conf,"
             " or smaller pools",
         )
