@@ -8,7 +8,7 @@ new one would leave a file of counts behind. `accesslog`: the app writes a line 
 import os
 
 from e2ereset import get_e2ereset
-from e2ereset.operations import listener, multiprocess
+from e2ereset.operations import listener, logs, multiprocess
 from e2ereset.operations.web import operations_of
 
 multiprocess.claim_folder()  # before anything imports prometheus_client
@@ -33,21 +33,23 @@ umask = 0o077  # mails and the SQLite file are for the server's own eyes
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 worker_tmp_dir = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 
-_operations = []  # the one socket of E2ERESET_OPERATIONS_BIND, shared by all workers
-
 
 def when_ready(server):
     """Open the address of health and metrics, before the first worker is forked."""
     where = get_e2ereset(server.app.wsgi()).settings.operations_bind
     if where:
-        _operations.append(listener.open_listener(where))
+        listener.open_listener(where)
+
+
+def on_reload(_server):
+    """Give gunicorn's lines our form again, which a reload takes from them."""
+    logs.format_gunicorn()
 
 
 def post_worker_init(worker):
     """Deliver mail, seal the audit log, answer operators: beside the requests, in each worker."""
     get_e2ereset(worker.wsgi).start()
-    for socket in _operations:
-        listener.serve(socket, operations_of(worker.wsgi))
+    listener.serve_all(operations_of(worker.wsgi))
 
 
 def worker_exit(_server, worker):

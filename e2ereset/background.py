@@ -58,11 +58,16 @@ class Background:
         """Tick at once, or once more when a tick is under way; many calls count as one."""
         self._here().woken.set()
 
-    def stop(self, timeout: float | None = None) -> None:
-        """Let the tick under way finish, then end; wait `timeout` seconds for it at most."""
-        here = self._by_pid.pop(os.getpid(), Here())
+    def end(self) -> None:
+        """Ask it to end after the tick under way, and do not wait."""
+        here = self._here()
         here.ended.set()
         here.woken.set()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Let the tick under way finish, then end; wait `timeout` seconds for it at most."""
+        self.end()
+        here = self._by_pid.pop(os.getpid(), Here())
         if here.thread is not None:
             here.thread.join(timeout)
 

@@ -58,6 +58,7 @@ class Runtime:
         Safe to call again; a forked worker starts its own. The first request calls it too.
         """
         if self.settings.delivery == "thread":
+            self.deliverer.ending.clear()
             for thread in self.background:
                 thread.start()
 
@@ -68,7 +69,10 @@ class Runtime:
                 thread.wake()
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the threads once their work in hand is done; waits `timeout` seconds for each."""
+        """End the threads after the mail and the batch in hand; wait `timeout` seconds for each."""
+        self.deliverer.ending.set()
+        for thread in self.background:
+            thread.end()
         for thread in self.background:
             thread.stop(timeout)
 

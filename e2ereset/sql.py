@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Table
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -101,6 +101,13 @@ class PerDialect:
         """Run it in an open transaction."""
         connection = session if isinstance(session, Connection) else session.connection()
         return connection.execute(self._statements[connection.dialect.name], parameters)
+
+
+def lift_limits(session: Session) -> None:
+    """Let this transaction take its time, where PostgreSQL is set to end what does."""
+    if session.connection().dialect.name == "postgresql":
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            session.execute(text(f"SET LOCAL {name} = 0"))
 
 
 def counted(insert: Executable) -> Executable:

@@ -104,12 +104,12 @@ class StepUp:
         with self._transactions.keep() as session:
             try:
                 self._verify(session, demand, admitted)
-                self.meter.second_factor(admitted.method, "passed")
                 recheck_sign_in(self._sign_ins, session, demand.caller)
                 yield Passed(session=session, method=admitted.method)
             except Refusal as refusal:
                 self._record(session, demand, refusal.code, admitted.method)
                 raise
+        self.meter.second_factor(admitted.method, "passed")
 
     def record_refusal(self, demand: Demand, refusal: Refusal) -> None:
         """Write the audit row of a refusal that came before any proof was asked for."""

@@ -7,13 +7,14 @@ import time
 from contextlib import suppress
 from email import message_from_bytes
 from email.policy import default
-from threading import Barrier, Thread
+from threading import Barrier, Thread, active_count
 
 import pytest
 from aiosmtpd.controller import Controller
 from flask import Flask
 from flask_mailman import Mail
 from flask_mailman.backends.smtp import EmailBackend
+from ports import wait_for
 from sqlalchemy import select
 
 from e2ereset.crypto import KeyRing
@@ -432,6 +433,26 @@ def test_a_relay_that_never_comes_to_an_end_is_hung_up_on(desk, dribbler, monkey
     assert [row.outcome for row in desk.rows()] == ["SMTPConnectError"]
 
 
+def test_a_relay_that_is_gone_leaves_no_thread_behind(desk):
+    before = active_count()
+    desk.put(*(f"{n}@example.org" for n in range(20)))
+    assert desk.deliverer().deliver_due() == 0
+    wait_for(lambda: active_count() <= before, "the end of the watching threads")
+
+
+def test_an_ending_deliverer_sends_the_mail_in_hand_and_no_other(desk):
+    sent = []
+    desk.put("a@example.org", "b@example.org", "c@example.org")
+
+    def send(message):
+        sent.append(message.recipient)
+        deliverer.ending.set()
+
+    deliverer = desk.deliverer(send=send)
+    assert deliverer.deliver_due() == 1
+    assert desk.states() == ["delivered", "queued", "queued"]
+
+
 def test_a_lease_is_longer_than_a_dialogue_with_a_relay():
     assert smtp_module.MOST_SECONDS < LEASE_SECONDS
 
@@ -447,7 +468,9 @@ def encrypted(app, certificate):
     server.close()
 
 
-def test_no_mail_goes_to_a_relay_whose_certificate_does_not_verify(desk, encrypted):
+@pytest.mark.parametrize("backend", ["smtp", "flask_mailman.backends.smtp"])
+def test_no_mail_goes_to_a_relay_whose_certificate_does_not_verify(desk, encrypted, backend):
+    desk.app.extensions["mailman"].backend = backend
     desk.put("bob@example.org")
     assert desk.deliverer().deliver_due() == 0
     assert encrypted.mails == []

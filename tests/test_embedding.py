@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask, request
 from flask_sqlalchemy import SQLAlchemy
+from ports import free_port
 from sqlalchemy import inspect
 
 from e2ereset import Caller, E2EReset, get_e2ereset, key_reset, two_factor_required
@@ -198,6 +199,20 @@ def test_a_fault_of_the_view_is_the_hosts_and_the_code_is_spent(host):
     first, second = (host.app.test_client().post("/danger", headers=headers) for _ in range(2))
     assert (first.status_code, first.mimetype) == (500, "text/html")
     assert second.json["errorType"] == "totp-invalid"
+
+
+def test_a_view_behind_the_gate_is_unavailable_while_the_rates_have_no_store(make_host):
+    gone = f"redis://127.0.0.1:{free_port()}/0"
+    host = make_host(RATELIMIT_STORAGE_URI=gone)
+
+    @host.app.post("/danger")
+    @two_factor_required("danger")
+    def danger():
+        return "done"
+
+    answer = host.app.test_client().post("/danger", headers={"Host-User": BOB.id})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json == {"success": False, "error": "Service Unavailable"}
 
 
 def test_a_guarded_view_leaves_its_rows(host):

@@ -126,3 +126,12 @@ def test_a_header_that_is_too_long_is_refused(live):
     with closing(http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)) as connection:
         connection.request("GET", "/api/v1/me", headers={"X-Long": "x" * 9000})
         assert connection.getresponse().status in (400, 431)
+
+
+def test_a_reload_keeps_the_pages_and_the_form_of_the_lines(live):
+    before = set(live.workers())
+    live.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(live.workers()) == 2 and not before & set(live.workers()), "new workers")
+    wait_for(lambda: all(map(live.has_threads, live.workers())), "the threads of the workers")
+    assert live.get("/livez")[0] == 200
+    assert all(line["level"] for line in live.lines())

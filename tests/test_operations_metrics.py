@@ -10,6 +10,7 @@ from world import RESET, sha256
 
 from e2ereset.models import OutboxMail
 from e2ereset.operations.meter import UNCOUNTED, make_meter
+from e2ereset.operations.metrics import prometheus_meter
 from e2ereset.operations.web import operations_of
 from e2ereset.settings import load_settings
 
@@ -136,3 +137,9 @@ def test_without_prometheus_client_only_the_metrics_are_missing(monkeypatch, cap
 def test_the_library_loads_no_prometheus_client_by_itself():
     code = "import sys, e2ereset.server.app; sys.exit('prometheus_client' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_two_apps_share_one_meter_where_workers_count_in_files(monkeypatch, tmp_path):
+    assert prometheus_meter() is not prometheus_meter()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    assert prometheus_meter() is prometheus_meter()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from sqlalchemy import text
@@ -208,3 +208,16 @@ def test_a_look_that_fails_is_run_again_at_the_next_asking():
     with pytest.raises(ValueError):  # noqa: PT011
         probe.result()
     assert probe.result() == 7
+
+
+def test_a_thread_that_was_not_to_be_had_is_asked_for_again(monkeypatch):
+    probe = Probe(lambda: "seen")
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            probe.result()
+    assert probe.result() == "seen"
+
+
+def no_thread(_thread):
+    raise RuntimeError("can't start new thread")

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
-from e2ereset.sql import Transactions, run
+from e2ereset.sql import Transactions, lift_limits, run
 
 from .heads import (
     END,
@@ -62,6 +62,7 @@ def purge(
     when the end of the log, or that head, is not as it was left.
     """
     with transactions.begin() as session, lenient(session):
+        lift_limits(session)  # where the rows to keep begin is looked for in all of them
         size = _start_purge(session, keyring, before, now)
         dropped = _drop(session, size, batch)
     while dropped:

@@ -14,6 +14,7 @@ import click
 
 from e2ereset import audit
 from e2ereset.runtime import get_e2ereset
+from e2ereset.sql import lift_limits
 
 from .base import Commands, as_json, emit, limit, line
 
@@ -50,6 +51,7 @@ def verify(
     runtime = get_e2ereset()
     public = [audit.PublicKey.parse(key) for key in public_key]
     with runtime.transactions.read() as session:
+        lift_limits(session)
         found = audit.verify(session, runtime.keyring)
         if checkpoint:
             text = checkpoint.read_text(encoding="utf-8", errors="replace")
@@ -108,6 +110,7 @@ def export(out: Path | None, since: datetime | None, json_output: bool) -> None:
         runtime.sealer.seal()
     origin = runtime.settings.audit_origin
     with runtime.transactions.read() as session, _opened(out) as file:
+        lift_limits(session)
         for item in audit.export(session, runtime.keyring, origin, since=_epoch(since)):
             # Garbage that was slipped in as bytes must still make a line.
             file.write(json.dumps(item, default=bytes.hex) + "\n")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from email.utils import parseaddr
 from hashlib import sha256
+from threading import Event
 from typing import Any, Protocol
 
 from sqlalchemy import Delete, Update, bindparam, delete, select, update
@@ -115,12 +116,14 @@ class Deliverer:
         self._domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
         self._workspace = workspace
         self._chores = chores or {}
+        self.ending = Event()
 
     def deliver_due(self) -> int:
         """Send the mails that are due by now, one after another; the number of those delivered.
 
         A mail that fails is put off, and the next one has its turn. One that becomes due
-        meanwhile is left to the next call, so that an outage never keeps a call from ending.
+        meanwhile is left to the next call, so that an outage never keeps a call from ending. Once
+        `ending` is set, the mail in hand is the last.
         """
         due_by = self._now()
         with self._transactions.read() as session:
@@ -128,7 +131,7 @@ class Deliverer:
             if session.scalar(ANY_DUE, {"due_by": due_by}) is None:
                 return 0
         delivered = 0
-        while mail := self._lease(due_by):
+        while not self.ending.is_set() and (mail := self._lease(due_by)):
             delivered += self._deliver(mail)
         return delivered
 
@@ -148,7 +151,7 @@ class Deliverer:
         try:
             chore = self._chores.get(mail.kind)
             if chore:
-                chore(self._facts(mail), mail.created_at)
+                chore(self._facts(mail), now)
             else:
                 self._send(self._message(mail, now))
         except Exception as fault:

@@ -71,7 +71,7 @@ class Health:
         """All checks, within seconds whatever hangs."""
         try:
             found = self._checks.result()
-        except TimeoutError:
+        except (TimeoutError, RuntimeError):
             found = [Check("database", False, "The database does not answer in time.")]
         return [*found, self._alive()]
 

@@ -15,17 +15,26 @@ from urllib.parse import urlsplit
 from .pages import Operations
 
 BACKLOG = 64
+OPEN: list[socket.socket] = []
+"""The sockets of this process and its parent; gunicorn forgets what its conf holds at a reload."""
 
 
 def open_listener(bind: str) -> socket.socket:
-    """Listen on `address:port`. Raises OSError when that is not to be had."""
+    """Listen on `address:port`, for `serve_all`. Raises OSError when that is not to be had."""
     parts = urlsplit(f"//{bind}")
     host, port = parts.hostname or "", parts.port or 0
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     # Several workers wake for one connection; those that come late must not wait for the next.
     listener.setblocking(False)
+    OPEN.append(listener)
     return listener
+
+
+def serve_all(operations: Operations) -> None:
+    """Answer on all sockets that were opened, in this process."""
+    for listener in OPEN:
+        serve(listener, operations)
 
 
 def serve(listener: socket.socket, operations: Operations) -> ThreadingHTTPServer:

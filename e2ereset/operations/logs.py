@@ -47,18 +47,28 @@ class TextLines(logging.Formatter):
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(words))
 
 
+FORMATTERS: dict[str, type[logging.Formatter]] = {"json": JsonLines, "text": TextLines}
+
+
 def set_up(kind: str, level: str) -> None:
     """Log to stderr in this format, gunicorn's own lines included.
 
     Changes nothing where somebody has set up the root logger before, as `basicConfig` does.
     """
-    formatter = JsonLines() if kind == "json" else TextLines()
+    formatter = FORMATTERS[kind]()
     if not logging.root.handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(formatter)
         logging.basicConfig(handlers=[handler], level=level.upper())
-        for other in logging.getLogger(GUNICORN).handlers:
-            other.setFormatter(formatter)
+        format_gunicorn()
+
+
+def format_gunicorn() -> None:
+    """Have gunicorn's own lines in the form of ours; again after its reload."""
+    for ours in logging.root.handlers:
+        if isinstance(ours.formatter, tuple(FORMATTERS.values())):
+            for other in logging.getLogger(GUNICORN).handlers:
+                other.setFormatter(ours.formatter)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -43,8 +43,8 @@ def make_meter(settings: Settings) -> Meter:
     if not settings.operations:
         return UNCOUNTED
     try:
-        from .metrics import PrometheusMeter
+        from .metrics import prometheus_meter
     except ImportError:
         log.warning("/metrics is off: install e2ereset[metrics] for it.")
         return UNCOUNTED
-    return PrometheusMeter()
+    return prometheus_meter()

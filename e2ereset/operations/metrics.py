@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import generate_latest
@@ -20,8 +21,21 @@ LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 HASHES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
+def prometheus_meter() -> PrometheusMeter:
+    """A meter of its own for each app; one for the process where workers count in files.
+
+    Two with one name would write over each other there.
+    """
+    return _shared() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else PrometheusMeter()
+
+
+@cache
+def _shared() -> PrometheusMeter:
+    return PrometheusMeter()
+
+
 class PrometheusMeter(Meter):
-    """Counts into a registry of its own, so that two apps in a process do not mix."""
+    """Counts into a registry of its own."""
 
     def __init__(self) -> None:
         own = self._own = CollectorRegistry()

@@ -23,16 +23,18 @@ class Probe(Generic[T]):
         self._latest: Future[T] | None = None
 
     def result(self) -> T:
-        """What the look gives. Raises TimeoutError when it takes longer, and what it raises."""
+        """What the look gives. Raises TimeoutError when it takes longer, RuntimeError when no
+        thread is to be had, and what it raises."""
         with self._lock:
             future = self._latest
             if future is None or future.done():
-                future = self._latest = Future()
+                future = Future()
                 Thread(target=self._run, args=(future,), name="e2ereset-probe", daemon=True).start()
+                self._latest = future  # now that there is somebody to finish it
         return future.result(self._seconds)
 
     def _run(self, future: Future[T]) -> None:
         try:
             future.set_result(self._look())
-        except Exception as fault:
+        except BaseException as fault:
             future.set_exception(fault)

@@ -52,7 +52,7 @@ class Codes:
         with self._transactions.begin() as session:
             self._outbox.put(session, ASKED, [""], asked, now=now, expires_at=expires_at)
 
-    def answer(self, asked: Mapping[str, Any], asked_at: int) -> bool:
+    def answer(self, asked: Mapping[str, Any], now: int) -> bool:
         """Mail a fresh code for the pending action of whom `ask` noted. True when one was queued.
 
         False without any effect when there is no such account, no pending action, or no sending
@@ -63,13 +63,13 @@ class Codes:
             account = self._find(session, asked["name"])
             if account is None or not account.active or not self._stepup.has("email"):
                 return False
-            action = self._pending(session, account, asked_at)
+            action = self._pending(session, account, now)
             if action is None:
                 return False
             attempt = Attempt(
                 account=account,
                 action=action,
-                now=asked_at,
+                now=now,
                 session=session,
                 address=asked["address"],
                 agent=asked["agent"],

@@ -91,11 +91,12 @@ def handle_errors(scaffold: Flask | Blueprint) -> None:
     """Answer refusals and faults of these views in the envelope."""
     scaffold.register_error_handler(Refusal, failure)
     for fault in (Unavailable, SQLAlchemyError, Exception):
-        scaffold.register_error_handler(fault, _faulty)
+        scaffold.register_error_handler(fault, faulty)
     scaffold.register_error_handler(HTTPException, _http)
 
 
-def _faulty(fault: Exception) -> Response:
+def faulty(fault: Exception) -> Response:
+    """503 for a fault, and a log line of where it was."""
     # Where and what kind, never its text: that of a database error quotes statements and values.
     where = "".join(traceback.format_tb(fault.__traceback__))
     log.error("Answered 503 for %s\n%s", type(fault).__name__, where)

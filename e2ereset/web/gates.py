@@ -10,8 +10,9 @@ from typing import Any, ParamSpec
 
 from flask import Response, make_response, request
 from marshmallow import Schema, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
-from e2ereset.errors import InvalidParams, NotSignedIn, Refusal
+from e2ereset.errors import InvalidParams, NotSignedIn, Refusal, Unavailable
 from e2ereset.records import Action, Caller, Demand, Proof
 from e2ereset.runtime import get_e2ereset
 
@@ -116,12 +117,14 @@ def two_factor_required(
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
             """Check the proof, then run the view."""
+            bound = target(*args, **kwargs) if target else ""
+            words = phrase or f"{action.replace('-', ' ')} {bound}".strip()
             try:
-                bound = target(*args, **kwargs) if target else ""
-                words = phrase or f"{action.replace('-', ' ')} {bound}".strip()
                 _prove(Action(name=action, target=bound, phrase=words))
             except Refusal as refusal:
                 return add_rate_headers(envelope.failure(refusal))
+            except (Unavailable, SQLAlchemyError) as fault:
+                return envelope.faulty(fault)
             return add_rate_headers(make_response(view(*args, **kwargs)))
 
         return guarded
