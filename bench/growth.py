@@ -49,6 +49,7 @@ def _server(people: int, folder: Path) -> Iterator[Flask]:
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{path}",
         "RATELIMIT_ENABLED": False,
         "E2ERESET_DELIVERY": "process",
+        "E2ERESET_SERVER_LOG_LEVEL": "warning",
         "BENCH_USERS": users,
     }
     with patch.dict(os.environ, E2ERESET_INSTANCE=str(folder)):

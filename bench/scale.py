@@ -134,6 +134,7 @@ class World:
             "SQLALCHEMY_DATABASE_URI": address(people),
             "RATELIMIT_ENABLED": False,
             "E2ERESET_DELIVERY": "process",
+            "E2ERESET_SERVER_LOG_LEVEL": "warning",
         }
         with patch.dict(os.environ, E2ERESET_INSTANCE=mkdtemp()):
             self.app: Flask = create_app(config)
