@@ -453,11 +453,21 @@ def seal_under(session, key):
 def test_an_older_key_that_is_needed_is_counted(doctor, session):
     seal_under(session, STRONGER)
     report = doctor(E2ERESET_SECRET_KEYS=[STRONG, STRONGER])
-    assert report.findings["old-key-needed"]["text"].startswith("1 rows are under secret key 2")
+    assert report.findings["old-key-needed"]["text"].startswith("1 texts or signatures are")
 
 
 def test_an_older_key_that_nothing_needs_may_go(doctor):
     assert doctor(E2ERESET_SECRET_KEYS=[STRONG, STRONGER]).level("old-key-idle") == "note"
+
+
+def test_a_sealed_audit_row_needs_no_key(make_server, config, session, clock):
+    old = config | PRODUCTION
+    write_audit(make_server(old), int(clock.now)).sealer.seal()
+    app = make_server(old | {"E2ERESET_SECRET_KEYS": [STRONGER, STRONG]})
+    assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+    assert ask(app, "--no-mail").level("old-key-idle") == "note"
+    alone = make_server(old | {"E2ERESET_SECRET_KEYS": [STRONGER]})
+    assert ask(alone, "--no-mail").level("key-lost") is None
 
 
 def test_rows_under_a_key_that_is_gone_are_found(doctor, session):

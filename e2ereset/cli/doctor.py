@@ -21,6 +21,7 @@ from e2ereset.doctor import CHECKS, Finding, Fleet, Level, Relay, Subject, exami
 from e2ereset.runtime import Runtime
 
 from .base import as_json, emit
+from .keys import make_rotation
 
 RELAY_SECONDS = 5.0
 WARNED, FAILED = 1, 2
@@ -73,6 +74,7 @@ def subject_of(app: Flask, *, refusal: str = "", engine: Engine | None = None) -
         relay=_relay(app),
         storage=_storage(app, runtime),
         instance=Path(app.instance_path),
+        rotation=make_rotation(runtime) if runtime else None,
         clock=runtime.clock if runtime else time.time,
     )
 

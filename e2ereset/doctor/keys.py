@@ -10,22 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from math import log2
-from typing import Any
-
-from sqlalchemy import Column, Select, func, literal_column, select
 
 from e2ereset.crypto import KeyRing
-from e2ereset.models import (
-    AuditHead,
-    AuditPurge,
-    AuditRow,
-    AuditSealer,
-    EmailChallenge,
-    OutboxMail,
-    Totp,
-    table,
-)
-from e2ereset.sql import run
 
 from .findings import Area, Check, Finding, Part
 from .subject import Subject
@@ -34,7 +20,6 @@ AREA = Area("keys")
 COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 MAKE_ONE = f"Put a new key in front in E2ERESET_SECRET_KEYS, made by: {COMMAND}"
 WEAK_BITS, WORTHLESS_BITS = 70, 40
-ID_LENGTH = 8
 
 # From the documentation of Flask: everybody has read these.
 PUBLISHED = (
@@ -49,32 +34,7 @@ WORDS = re.compile(
 )
 SEPARATORS = re.compile(r"[\W_]+")
 FEW = 5
-STORED: tuple[Column[str], ...] = tuple(
-    table(model).c[name]
-    for model, name in (
-        (Totp, "secret"),
-        (Totp, "pending_secret"),
-        (EmailChallenge, "digest"),
-        (OutboxMail, "sealed"),
-        (AuditRow, "digest"),
-        (AuditHead, "digest"),
-        (AuditPurge, "digest"),
-        (AuditSealer, "mark"),
-    )
-)
-
-
-def _count_by_key(column: Column[str]) -> Select[Any]:
-    # Literals, because PostgreSQL takes two parameters of one value for two expressions.
-    first: Any = literal_column("1")
-    length: Any = literal_column(str(ID_LENGTH))
-    key_id = func.substr(column, first, length)
-    marked = func.substr(column, literal_column(str(ID_LENGTH + 1)), first) == ":"
-    found = select(key_id.label("key_id"), func.count().label("rows"))
-    return found.where(marked).group_by(key_id)
-
-
-COUNTS = tuple(map(_count_by_key, STORED))
+BATCH = 1000
 
 
 @AREA.check("secret-keys", "Every secret key is hard to guess.", Part.SETTINGS)
@@ -104,26 +64,32 @@ def _strength(name: str, key: str, change: str) -> Iterator[Finding]:
 
 @AREA.check("old-keys", "Nothing is stored under an older key.", Part.SETTINGS, Part.TABLES)
 def OLD(subject: Subject) -> Iterator[Finding]:
-    """Older keys that data still needs, those that nothing needs, and keys that are gone."""
+    """Older keys that are still needed, those that are not, and keys that are gone.
+
+    By what `keys rotate --check` goes by: an audit row that is sealed needs its key no more.
+    """
     ids = KeyRing(subject.known.secret_keys).ids
-    rows = _rows_by_key(subject)
+    counts: Counter[str | None] = Counter()
+    for use in subject.keys.uses(BATCH):
+        counts[use.key] += use.count
     for place, key_id in enumerate(ids[1:], 2):
-        if rows[key_id]:
+        # Heads of the audit log are counted under no key: they may be under any older one.
+        if needed := counts[key_id] + counts[None]:
             yield AREA.note(
                 "old-key-needed",
-                f"{rows[key_id]} rows are under secret key {place} ({key_id}).",
-                "Keep it. `e2ereset keys rotate` seals the secrets under the newest key.",
+                f"{needed} texts or signatures are under secret key {place} ({key_id}).",
+                "Keep it. `e2ereset keys rotate` brings them under the newest key.",
             )
         else:
             yield AREA.note(
                 "old-key-idle",
-                f"No row is under secret key {place} ({key_id}).",
+                f"Nothing needs secret key {place} ({key_id}).",
                 "Take it out of E2ERESET_SECRET_KEYS.",
             )
-    for key_id in sorted(rows.keys() - set(ids)):
+    for key_id in sorted(key for key in counts if key is not None and key not in ids):
         yield AREA.error(
             "key-lost",
-            f"{rows[key_id]} rows are under the key {key_id}, which"
+            f"{counts[key_id]} texts are under the key {key_id}, which"
             " E2ERESET_SECRET_KEYS does not hold.",
             "Put that key back behind the newest one.",
         )
@@ -145,15 +111,6 @@ def is_well_known(key: str) -> bool:
         return True
     bare = SEPARATORS.sub("", key.lower())
     return len(WORDS.sub("", bare)) < FEW
-
-
-def _rows_by_key(subject: Subject) -> Counter[str]:
-    rows: Counter[str] = Counter()
-    with subject.database.connect() as connection:
-        for statement in COUNTS:
-            for row in run(connection, statement):
-                rows[row.key_id] += row.rows
-    return rows
 
 
 CHECKS: tuple[Check, ...] = (STRONG, OLD)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from e2ereset.services.rotation import Rotation
 from e2ereset.settings import Settings
 
 
@@ -70,6 +71,7 @@ class Subject:
     storage: Any = None
     instance: Path | None = None
     fleet: Fleet = Fleet()
+    rotation: Rotation | None = None
     mail: bool = True
     clock: Callable[[], float] = time.time
 
@@ -78,6 +80,12 @@ class Subject:
         """The settings; only for checks that need them."""
         assert self.settings is not None  # noqa: S101 - such checks are left out otherwise
         return self.settings
+
+    @property
+    def keys(self) -> Rotation:
+        """What tells which keys are needed; only for checks that need the settings."""
+        assert self.rotation is not None  # noqa: S101 - such checks are left out otherwise
+        return self.rotation
 
     @property
     def database(self) -> Engine:
