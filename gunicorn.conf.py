@@ -57,11 +57,6 @@ def worker_exit(_server, worker):
     get_e2ereset(worker.wsgi).stop(timeout=graceful_timeout)
 
 
-def child_exit(_server, worker):
-    """Keep the counts of a worker that has ended, and count it out."""
-    multiprocess.forget_worker(worker.pid)
-
-
 def on_exit(_server):
     """Remove the folder of the counts."""
     multiprocess.drop_folder()

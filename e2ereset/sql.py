@@ -103,6 +103,17 @@ class PerDialect:
         return connection.execute(self._statements[connection.dialect.name], parameters)
 
 
+EPOCH: dict[str, Any] = {
+    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
+    "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"),
+}
+
+
+def time_of(connection: Connection) -> float:
+    """What the database's own clock says, in epoch seconds."""
+    return float(connection.execute(EPOCH[connection.dialect.name]).scalar_one())
+
+
 def lift_limits(session: Session) -> None:
     """Let this transaction take its time, where PostgreSQL is set to end what does."""
     if session.connection().dialect.name == "postgresql":

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect
 
 from e2ereset.models import Base
-from e2ereset.sql import INSERTS
+from e2ereset.sql import INSERTS, time_of
 
 from .findings import Area, Check, Finding, Part
 from .subject import Subject
@@ -17,10 +17,6 @@ AREA = Area("database")
 MIGRATE = "Run `e2ereset db upgrade`, or in a host app `flask db upgrade`."
 LATE, TOO_LATE = 2.0, 30.0
 """Seconds between two clocks: worth a warning; as long as one step of TOTP."""
-NOW = {
-    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
-    "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"),
-}
 
 
 @AREA.check("database-answers", "The database answers.", shows=Part.DATABASE)
@@ -121,10 +117,9 @@ def PARAMETERS(subject: Subject) -> Iterator[Finding]:
 @AREA.check("clock", "The clocks agree.", Part.DATABASE)
 def CLOCK(subject: Subject) -> Iterator[Finding]:
     """The clock of this machine against the database's."""
-    engine = subject.database
-    with engine.connect() as connection:
+    with subject.database.connect() as connection:
         before = subject.clock()
-        theirs = float(connection.execute(NOW[engine.dialect.name]).scalar_one())
+        theirs = time_of(connection)
         off = (before + subject.clock()) / 2 - theirs
     words = f"This machine's clock is {abs(off):.1f} s {'ahead of' if off > 0 else 'behind'} the"
     change = "Let chrony or systemd-timesyncd set the clocks of both machines."

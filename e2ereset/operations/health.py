@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from e2ereset.background import Background
 from e2ereset.models import AuditRow, OutboxMail, table
-from e2ereset.sql import Transactions
+from e2ereset.sql import Transactions, time_of
 
 from .meter import Gauges
 from .probe import Probe
@@ -25,10 +24,6 @@ OUTBOX, AUDIT = table(OutboxMail), table(AuditRow)
 OLDEST_DUE = select(func.min(OUTBOX.c.due_at)).where(OUTBOX.c.due_at.is_not(None))
 QUEUED = select(func.count(), func.min(OUTBOX.c.created_at)).where(OUTBOX.c.due_at.is_not(None))
 UNSEALED = select(func.count()).select_from(AUDIT).where(AUDIT.c.position.is_(None))
-DATABASE_TIME: dict[str, Select[Any]] = {
-    "postgresql": select(text("extract(epoch from clock_timestamp())")),
-    "sqlite": select(text("strftime('%s', 'now')")),
-}
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +94,7 @@ class Health:
             return Check(name, False, "The database does not answer this.")
 
     def _time(self, connection: Connection) -> Check:
-        there = connection.scalar(DATABASE_TIME[connection.dialect.name])
-        skew = abs(float(there) - self._clock())
+        skew = abs(time_of(connection) - self._clock())
         words = f"The clocks of this machine and the database are {skew:.0f} s apart."
         return Check("clock", skew <= MOST_SKEW, words)
 

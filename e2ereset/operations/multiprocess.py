@@ -33,14 +33,5 @@ def drop_folder() -> None:
         shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
 
 
-def forget_worker(pid: int) -> None:
-    """Have a worker that has ended no longer counted among the living; its counts stay."""
-    try:
-        from prometheus_client.multiprocess import mark_process_dead
-    except ImportError:
-        return
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
 def _is_mine(folder: str) -> bool:
     return os.path.basename(folder).startswith(f"{PREFIX}{os.getpid()}-")
