@@ -115,6 +115,23 @@ def test_errors_of_the_database_hide_values_whatever_its_options(make_server, co
         assert db.engine.hide_parameters
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SQLALCHEMY_DATABASE_URI", "postgres://x:hunter2@127.0.0.1/x"),
+        ("SQLALCHEMY_DATABASE_URI", "postgresql+nodriver://x:hunter2@127.0.0.1/x"),
+        ("SQLALCHEMY_DATABASE_URI", "hunter2"),
+        ("RATELIMIT_STORAGE_URI", "reddis://:hunter2@127.0.0.1/0"),
+    ],
+)
+def test_an_address_that_can_not_be_used_is_told_without_its_password(
+    make_server, config, name, value
+):
+    with pytest.raises(SettingsError, match=name) as caught:
+        make_server(config | {"RATELIMIT_ENABLED": True, name: value})
+    assert "hunter2" not in str(caught.value)
+
+
 @only_postgresql
 def test_postgresql_ends_what_takes_too_long(app):
     with app.app_context(), db.engine.connect() as connection:

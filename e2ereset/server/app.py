@@ -11,9 +11,11 @@ from typing import Any
 
 from flask import Flask, Request
 from flask.sessions import SessionInterface
+from sqlalchemy.exc import ArgumentError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from e2ereset import E2EReset, get_e2ereset
+from e2ereset.errors import SettingsError
 from e2ereset.operations import logs
 from e2ereset.operations.web import operations_of
 from e2ereset.passwords import PasswordHasher
@@ -50,14 +52,7 @@ def create_app(
     logs.set_up(settings.log_format, settings.log_level)
     log_requests(app, trust_id=settings.trust_request_id)
     accounts = ServerAccounts(PasswordHasher(settings.bcrypt_cost))
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(
-        app.config["SQLALCHEMY_DATABASE_URI"],
-        settings.database_connections,
-        app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {},
-    )
-    db.init_app(app)
-    with app.app_context():
-        tune(db.engine)
+    _connect(app, settings.database_connections)
     E2EReset(app, db=db, accounts=accounts, identify=identify_and_note, url_prefix=API, clock=clock)
     accounts.hasher.meter = operations_of(app).meter
     operations_of(app).health.add("migrations", check_migrations)
@@ -93,6 +88,23 @@ def add_migrations(app: Flask) -> Flask:
 
     Migrate(app, db, directory=migrations_folder())
     return app
+
+
+def _connect(app: Flask, connections: int) -> None:
+    given = app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
+    uri = app.config["SQLALCHEMY_DATABASE_URI"]
+    try:
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(uri, connections, given)
+        db.init_app(app)
+    except (ArgumentError, ModuleNotFoundError):
+        # Not their text, which may quote the whole address, password and all.
+        raise SettingsError(
+            "SQLALCHEMY_DATABASE_URI names no database that is known and installed. Write"
+            " 'postgresql+psycopg://user:password@host/name' and install e2ereset[postgres],"
+            " or 'sqlite:////path/of/file'."
+        ) from None
+    with app.app_context():
+        tune(db.engine)
 
 
 def _instance_folder() -> Path:

@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, WindowStats, parse
+from limits.errors import ConfigurationError
 
 from e2ereset.errors import SettingsError, TooManyRequests, Unavailable
 from e2ereset.runtime import get_e2ereset
@@ -28,7 +29,14 @@ def find_limiter(app: Flask) -> Limiter:
     store = app.config.setdefault("RATELIMIT_STORAGE_URI", "memory://")
     if store.startswith("redis"):
         app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", REDIS_OPTIONS)
-    return Limiter(get_remote_address, app=app)
+    try:
+        return Limiter(get_remote_address, app=app)
+    except ConfigurationError:
+        # Not its text, which may quote the whole address, password and all.
+        raise SettingsError(
+            f"RATELIMIT_STORAGE_URI names {store.partition(':')[0]!r}, which is unknown or not"
+            " installed. Write 'memory://', or 'redis://host:6379/0' and install e2ereset[redis]."
+        ) from None
 
 
 def read_rate(settings: Settings) -> RateLimitItem:
