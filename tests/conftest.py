@@ -10,4 +10,4 @@ from databases import (  # noqa: F401
     served_on,
 )
 from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401
-from world import world  # noqa: F401
+from world import bob, eve, world  # noqa: F401

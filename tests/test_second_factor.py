@@ -12,16 +12,6 @@ CODE_URL = "/api/v1/users.2fa.sendEmailCode"
 
 
 @pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def eve(world):
-    return world.person("eve", email=True)
-
-
-@pytest.fixture
 def admin(world):
     return world.person("root", email=True, roles=["admin"])
 

@@ -138,5 +138,17 @@ def world(app, session, clock):
     return World(app, session, clock)
 
 
+@pytest.fixture
+def bob(world):
+    """Somebody with TOTP."""
+    return world.person("bob", totp=True)
+
+
+@pytest.fixture
+def eve(world):
+    """Somebody with mailed codes."""
+    return world.person("eve", email=True)
+
+
 def sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()

@@ -11,6 +11,7 @@ from e2ereset.server import models as server
 API = "/api/v1/"
 LOGIN, ME, SEND = API + "login", API + "me", API + "users.2fa.sendEmailCode"
 OPEN = {("POST", LOGIN), ("POST", SEND)}  # the routes that take no sign-in
+KEY = {"SECRET_KEY": "a key for tests only"}
 
 
 def error(response):

@@ -8,6 +8,7 @@ import pyotp
 import pytest
 from attacker import (
     API,
+    KEY,
     ME,
     again,
     api_routes,
@@ -29,17 +30,6 @@ from e2ereset.settings import load_settings
 from e2ereset.strategies.totp import backup_digest
 
 DOCS = Path(__file__).parents[2] / "docs"
-KEY = {"SECRET_KEY": "a key for tests only"}
-
-
-@pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def eve(world):
-    return world.person("eve", email=True)
 
 
 @pytest.fixture

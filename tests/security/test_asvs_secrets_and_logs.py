@@ -6,7 +6,7 @@ import logging
 
 import pyotp
 import pytest
-from attacker import ME, again, break_table, error, login, other_worker
+from attacker import KEY, ME, again, break_table, error, login, other_worker
 from sqlalchemy import update
 
 from e2ereset.audit import tail, verify
@@ -16,18 +16,6 @@ from e2ereset.server.settings import load_server_settings
 from e2ereset.settings import load_settings
 from e2ereset.strategies.totp import matching_steps
 from e2ereset.testing import Mailbox
-
-KEY = {"SECRET_KEY": "a key for tests only"}
-
-
-@pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def eve(world):
-    return world.person("eve", email=True)
 
 
 def log_rows(world, count=100):

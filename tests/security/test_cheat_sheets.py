@@ -3,25 +3,13 @@
 import secrets
 
 import pytest
-from attacker import API, ME, SEND, again, error, login, other_worker, resend, stored, wrong
+from attacker import API, KEY, ME, SEND, again, error, login, other_worker, resend, stored, wrong
 from world import sha256
 
 from e2ereset.errors import SettingsError
 from e2ereset.models import EmailChallenge, OutboxMail
 from e2ereset.settings import load_settings
 from e2ereset.testing import Mailbox
-
-KEY = {"SECRET_KEY": "a key for tests only"}
-
-
-@pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def eve(world):
-    return world.person("eve", email=True)
 
 
 @pytest.fixture

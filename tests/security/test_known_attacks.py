@@ -6,6 +6,7 @@ import pyotp
 import pytest
 from attacker import (
     API,
+    KEY,
     LOGIN,
     OPEN,
     SEND,
@@ -24,18 +25,6 @@ from world import sha256
 from e2ereset.errors import SettingsError
 from e2ereset.models import Budget, OutboxMail
 from e2ereset.settings import load_settings
-
-KEY = {"SECRET_KEY": "a key for tests only"}
-
-
-@pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def eve(world):
-    return world.person("eve", email=True)
 
 
 @pytest.fixture

@@ -40,16 +40,6 @@ class Stubborn(Strategy):
 
 
 @pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def eve(world):
-    return world.person("eve", email=True)
-
-
-@pytest.fixture
 def admin(world):
     return world.person("root", totp=True, roles=["admin"])
 

@@ -4,7 +4,7 @@ import math
 
 import pyotp
 import pytest
-from attacker import again, error, wrong
+from attacker import KEY, again, error, wrong
 from world import sha256
 
 from e2ereset.errors import SettingsError
@@ -15,18 +15,6 @@ from e2ereset.services.factors import BACKUP_CODES, UNAMBIGUOUS
 from e2ereset.settings import load_settings
 from e2ereset.strategies.totp import BACKUP_LENGTH, DIGITS, backup_digest
 from e2ereset.testing import Mailbox
-
-KEY = {"SECRET_KEY": "a key for tests only"}
-
-
-@pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def eve(world):
-    return world.person("eve", email=True)
 
 
 def refused(**settings):

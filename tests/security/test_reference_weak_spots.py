@@ -9,16 +9,6 @@ from e2ereset.settings import load_settings
 
 
 @pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def eve(world):
-    return world.person("eve", email=True)
-
-
-@pytest.fixture
 def admin(world):
     return world.person("root", totp=True, roles=["admin"])
 
