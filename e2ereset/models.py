@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -77,7 +78,10 @@ class RolePermission(Base):
 
 
 class Totp(Base):
-    """A TOTP enrolment; both secrets are sealed. `last_step` is the highest step ever accepted."""
+    """A TOTP enrolment; both secrets are sealed. `last_step` is the highest step ever accepted.
+
+    `last_address` and `last_sign_in` tell from where it was, as `Attempt` has them.
+    """
 
     __tablename__ = "e2ereset_totp"
     account_id: Mapped[Key]
@@ -85,6 +89,8 @@ class Totp(Base):
     pending_secret: Mapped[str | None] = mapped_column(Text)
     enabled_at: Mapped[int | None] = mapped_column(BigInteger)
     last_step: Mapped[Epoch]
+    last_address: Mapped[str | None] = mapped_column(String(255))
+    last_sign_in: Mapped[str | None] = mapped_column(String(512))
 
 
 class BackupCode(Base):
@@ -104,7 +110,11 @@ class EmailFactor(Base):
 
 
 class EmailChallenge(Base):
-    """The one live mailed code of an account for an action; bound to the action's target."""
+    """The live mailed code of an account for an action; bound to the action's target.
+
+    `extra_digest` is of a second code, mailed because somebody who was not signed in asked for it;
+    both die with the tries, each at its own time.
+    """
 
     __tablename__ = "e2ereset_email_challenges"
     account_id: Mapped[Key]
@@ -115,10 +125,15 @@ class EmailChallenge(Base):
     tries: Mapped[int]
     sent_at: Mapped[Epoch]
     expires_at: Mapped[Epoch]
+    extra_digest: Mapped[str | None] = mapped_column(String(80))
+    extra_expires_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Budget(Base):
-    """Three counting windows of an account for a purpose, such as `verify:totp`."""
+    """Three counting windows of an account for a purpose, such as `verify:totp`.
+
+    `failures` are those in a row, over whatever time.
+    """
 
     __tablename__ = "e2ereset_budgets"
     account_id: Mapped[Key]
@@ -129,6 +144,7 @@ class Budget(Base):
     count_2: Mapped[int]
     start_3: Mapped[Epoch]
     count_3: Mapped[int]
+    failures: Mapped[int] = mapped_column(server_default="0")
 
 
 class KeyPair(Base):
@@ -142,7 +158,10 @@ class KeyPair(Base):
 
 
 class OutboxMail(Base):
-    """A queued mail. `sealed` holds its facts until it is delivered, then nothing."""
+    """A queued mail. `sealed` holds its facts until it is delivered, then nothing.
+
+    The lower `urgency` is delivered first. Of one `once` key there is one row at most.
+    """
 
     __tablename__ = "e2ereset_outbox"
     id: Mapped[Serial]
@@ -156,11 +175,14 @@ class OutboxMail(Base):
     lease: Mapped[str | None] = mapped_column(String(64))
     delivered_at: Mapped[int | None] = mapped_column(BigInteger)
     outcome: Mapped[str | None] = mapped_column(String(255))
+    urgency: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    once: Mapped[str | None] = mapped_column(String(80), index=True, unique=True)
 
     __table_args__ = (
         # Small whatever has been delivered: a mail leaves it with its last delivery attempt.
         Index(
             "ix_e2ereset_outbox_due",
+            "urgency",
             "due_at",
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
@@ -182,6 +204,7 @@ class AuditRow(Base):
     address: Mapped[Name]
     agent: Mapped[Name]
     outcome: Mapped[Name]
+    reason: Mapped[str] = mapped_column(Text, server_default="")
     digest: Mapped[str] = mapped_column(String(80))
     position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 

@@ -75,3 +75,19 @@ def test_a_log_from_before_the_purges_is_sealed_anew(make_server, config):
         assert runtime.sealer.seal() == 1
         with runtime.transactions.read() as session:
             assert verify(session, runtime.keyring) == []
+
+
+def test_a_database_that_is_in_use_goes_up_and_keeps_its_people(make_server, config):
+    with add_migrations(make_server(config)).app_context():
+        upgrade(revision="0002")
+        with db.engine.begin() as connection:
+            for statement in (
+                "INSERT INTO users VALUES ('b', 'bob', 'bob', 'Bob', 'hash', true, 'user', 1)",
+                "INSERT INTO user_roles VALUES ('b', 'user')",
+                "INSERT INTO tokens VALUES ('digest', 'b', 'login', NULL, false, 1, 9)",
+            ):
+                connection.execute(text(statement))
+        upgrade()
+        with db.engine.connect() as connection:
+            assert connection.scalar(text("SELECT password_hash FROM users")) == "hash"
+            assert connection.scalar(text("SELECT count(*) FROM tokens")) == 1

@@ -30,7 +30,7 @@ class User(Base):
     username: Mapped[Name]
     username_key: Mapped[str] = mapped_column(String(255), unique=True)
     name: Mapped[Name]
-    password_hash: Mapped[str | None] = mapped_column(String(80))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
     active: Mapped[bool]
     kind: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[Epoch]
@@ -74,6 +74,15 @@ class Token(Base):
 
     # Also the index by which a reset finds a user's tokens.
     __table_args__ = (UniqueConstraint("user_id", "name"),)
+
+
+class KnownAddress(Base):
+    """A network (an IPv4 address, an IPv6 /64) from which the user signed in, and when last."""
+
+    __tablename__ = "known_addresses"
+    user_id: Mapped[str] = mapped_column(ForeignKey(User.id), primary_key=True)
+    network: Mapped[Key]
+    seen_at: Mapped[Epoch] = mapped_column(index=True)
 
 
 class Room(Base):

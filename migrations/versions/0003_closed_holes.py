@@ -1,0 +1,81 @@
+"""Failures in a row, second mailed codes, urgent mails, reasons, known addresses, longer hashes."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+DUE = "ix_e2ereset_outbox_due"
+WAITING = {f"{name}_where": sa.text("due_at IS NOT NULL") for name in ("sqlite", "postgresql")}
+ONCE = "ix_e2ereset_outbox_once"
+
+
+def columns() -> dict[str, tuple[sa.Column, ...]]:
+    """The new columns of each table."""
+    return {
+        "e2ereset_audit": (sa.Column("reason", sa.Text(), nullable=False, server_default=""),),
+        "e2ereset_budgets": (
+            sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
+        ),
+        "e2ereset_email_challenges": (
+            sa.Column("extra_digest", sa.String(length=80), nullable=True),
+            sa.Column("extra_expires_at", sa.BigInteger(), nullable=True),
+        ),
+        "e2ereset_outbox": (
+            sa.Column("urgency", sa.SmallInteger(), nullable=False, server_default="1"),
+            sa.Column("once", sa.String(length=80), nullable=True),
+        ),
+        "e2ereset_totp": (
+            sa.Column("last_address", sa.String(length=255), nullable=True),
+            sa.Column("last_sign_in", sa.String(length=512), nullable=True),
+        ),
+    }
+
+
+def resize_hashes(length: int) -> None:
+    """Let the column of password hashes hold texts of this length."""
+    if op.get_bind().dialect.name != "sqlite":
+        op.alter_column("users", "password_hash", type_=sa.String(length=length))
+        return
+    # Not Alembic's way, a new table: other tables refer to this one, with foreign keys switched on.
+    op.execute("ALTER TABLE users RENAME COLUMN password_hash TO old_hash")
+    op.add_column("users", sa.Column("password_hash", sa.String(length=length), nullable=True))
+    op.execute("UPDATE users SET password_hash = old_hash")
+    op.execute("ALTER TABLE users DROP COLUMN old_hash")
+
+
+def upgrade() -> None:
+    """Add columns and the table; keep everything that is stored."""
+    for table, added in columns().items():
+        for column in added:
+            op.add_column(table, column)
+    op.drop_index(DUE, table_name="e2ereset_outbox")
+    op.create_index(DUE, "e2ereset_outbox", ["urgency", "due_at"], **WAITING)
+    op.create_index(ONCE, "e2ereset_outbox", ["once"], unique=True)
+    resize_hashes(255)
+    op.create_table(
+        "known_addresses",
+        sa.Column("user_id", sa.String(length=255), nullable=False),
+        sa.Column("network", sa.String(length=255), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_known_addresses_user_id"),
+        sa.PrimaryKeyConstraint("user_id", "network", name="pk_known_addresses"),
+    )
+    op.create_index("ix_known_addresses_seen_at", "known_addresses", ["seen_at"])
+
+
+def downgrade() -> None:
+    """Drop them. Audit rows with a reason verify no more then."""
+    op.drop_table("known_addresses")
+    resize_hashes(80)
+    op.drop_index(ONCE, table_name="e2ereset_outbox")
+    op.drop_index(DUE, table_name="e2ereset_outbox")
+    op.create_index(DUE, "e2ereset_outbox", ["due_at"], **WAITING)
+    for table, added in columns().items():
+        for column in added:
+            op.drop_column(table, column.name)
