@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from .addresses import read_address
+
 BYPASS = "bypass"
 OFF = "off"
 
@@ -39,6 +41,8 @@ class Account:
 class Caller:
     """Who asks, from where. `bypasses_two_factor`: signed in by a token that skips the proof.
 
+    `address` is kept as an IP address without a port; of any other text nothing is kept.
+
     `sign_in` is the host's own handle of the sign-in, such as the digest of its token, for hosts
     that implement `ports.RechecksSignIns`.
     """
@@ -48,6 +52,9 @@ class Caller:
     agent: str = ""
     bypasses_two_factor: bool = False
     sign_in: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "address", read_address(self.address))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

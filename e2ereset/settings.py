@@ -61,6 +61,8 @@ class Settings:
     """Whether a caller may reset somebody whose highest role ranks like their own."""
     rate_limit: str = "10 per minute"
     """Requests per caller address and route, in the notation of the limits library."""
+    ipv6_prefix: int = bounded(64, 48, 128)
+    """Callers of one IPv6 network with a prefix of this many bits are counted as one."""
     without_rate_store: str = choice("guarded", "guarded", "refuse", "allow")
     """Who is refused while the store of request rates is gone: only those who sign in or bring a
     second factor, everybody, or nobody. The budgets of tries do not depend on it."""

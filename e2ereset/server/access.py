@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 
 from e2ereset import Caller
 from e2ereset.operations.logs import FACTS
+from e2ereset.web.origin import caller_address
 
 from .identity import identify
 
@@ -64,5 +65,5 @@ def _facts(response: Response) -> dict[str, object]:
         "status": response.status_code,
         "duration_ms": round((time.perf_counter() - g.began) * 1000, 1),
         "account": g.get("account_id"),
-        "address": request.remote_addr,
+        "address": caller_address(),
     }

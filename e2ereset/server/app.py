@@ -12,7 +12,6 @@ from typing import Any
 from flask import Flask, Request
 from flask.sessions import SessionInterface
 from sqlalchemy.exc import ArgumentError
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from e2ereset import E2EReset, get_e2ereset
 from e2ereset.errors import SettingsError
@@ -26,6 +25,7 @@ from .access import identify_and_note, log_requests
 from .accounts import ServerAccounts
 from .database import engine_options, migrations_folder, tune
 from .models import db
+from .proxies import Proxied
 from .schema import check_migrations
 from .sessions import EXTENSION, Sessions
 from .settings import load_server_settings
@@ -65,13 +65,8 @@ def create_app(
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         add_migrations(app)
     if settings.proxy_hops:
-        app.wsgi_app = _behind_proxies(app, settings.proxy_hops)  # type: ignore[method-assign]
+        app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     return app
-
-
-def _behind_proxies(app: Flask, hops: int) -> ProxyFix:
-    # The address alone: nothing here looks at the scheme, and a header not needed is not believed.
-    return ProxyFix(app.wsgi_app, x_for=hops, x_proto=0)
 
 
 def configured_app(config: Mapping[str, Any]) -> Flask:

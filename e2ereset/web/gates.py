@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -17,6 +18,7 @@ from e2ereset.records import Action, Caller, Demand, Proof
 from e2ereset.runtime import get_e2ereset
 
 from . import envelope
+from .origin import caller_address
 from .rates import add_rate_headers, rate_limit
 
 P = ParamSpec("P")
@@ -28,7 +30,7 @@ LONGEST_AGENT = 255
 def origin() -> tuple[str, str]:
     """Where the request came from: its address and user agent, fit to be stored and mailed."""
     agent = "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())
-    return request.remote_addr or "", agent[:LONGEST_AGENT]
+    return caller_address(), agent[:LONGEST_AGENT]
 
 
 def signed_in() -> Caller:
@@ -36,7 +38,7 @@ def signed_in() -> Caller:
     caller = get_e2ereset().identify()
     if caller is None or not caller.account.active:
         raise NotSignedIn()
-    return caller
+    return caller if caller.address else replace(caller, address=caller_address())
 
 
 def proof() -> Proof:

@@ -8,13 +8,14 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, WindowStats, parse
 from limits.errors import ConfigurationError
 
 from e2ereset.errors import SettingsError, TooManyRequests, Unavailable
 from e2ereset.runtime import get_e2ereset
 from e2ereset.settings import Settings
+
+from .origin import caller_network
 
 REDIS_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
 """Seconds that a request waits for a Redis that does not answer, where the host says nothing."""
@@ -30,7 +31,7 @@ def find_limiter(app: Flask) -> Limiter:
     if store.startswith("redis"):
         app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", REDIS_OPTIONS)
     try:
-        return Limiter(get_remote_address, app=app)
+        return Limiter(caller_network, app=app)
     except ConfigurationError:
         # Not its text, which may quote the whole address, password and all.
         raise SettingsError(
@@ -84,6 +85,6 @@ def add_rate_headers(response: Response) -> Response:
 
 
 def _hit(limiter: Limiter, rate: RateLimitItem) -> tuple[bool, WindowStats]:
-    key = (request.remote_addr or "", f"{request.method} {request.endpoint}")
+    key = (caller_network(), f"{request.method} {request.endpoint}")
     allowed = limiter.limiter.hit(rate, *key)
     return allowed, limiter.limiter.get_window_stats(rate, *key)
