@@ -6,7 +6,7 @@ second-factor gate behind it.
 
 from .errors import Refusal
 from .extension import E2EReset
-from .records import Account, Action, Attempt, Caller, Challenge, Proof
+from .records import Account, Action, Attempt, Caller, Challenge, Proof, name_key
 from .runtime import Runtime, get_e2ereset
 from .services.reset import key_reset
 from .strategies import Strategy
@@ -25,5 +25,6 @@ __all__ = [
     "Strategy",
     "get_e2ereset",
     "key_reset",
+    "name_key",
     "two_factor_required",
 ]

@@ -22,7 +22,7 @@ class Accounts(Protocol):
         """The account of this id; None when there is none."""
 
     def find(self, session: Session, username: str) -> Account | None:
-        """The account of this username, whatever its case; None when there is none."""
+        """The account of this username, as `name_key` compares names; None when there is none."""
 
     def check_password(self, session: Session, account_id: str, digest: str) -> bool:
         """True when `digest` is the lower-case SHA-256 hex of the account's password.
@@ -37,7 +37,7 @@ class FindsByEmail(Protocol):
     """Optional: lets `users.2fa.sendEmailCode` take an e-mail address."""
 
     def find_by_email(self, session: Session, address: str) -> Account | None:
-        """The account that owns this address, whatever its case; None when there is none."""
+        """The account that owns this address, as `name_key` compares; None when there is none."""
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import normalize
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,16 @@ OFF = "off"
 def iso(epoch: int) -> str:
     """Epoch seconds as ISO 8601 in UTC with milliseconds and `Z`, as on the wire."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def name_key(name: str) -> str:
+    """What two spellings of one username or address have in common: NFC, and lower case.
+
+    The one rule for storing and for looking up. It never makes one name of two, as full case
+    folding would of `straße` and `strasse`.
+    """
+    # Composed again: a capital without a composed form may have a small letter that has one.
+    return normalize("NFC", normalize("NFC", name).lower())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +44,8 @@ class Account:
     has_password: bool = False
 
     def is_named(self, username: str) -> bool:
-        """True when `username` names this account; case does not count."""
-        return self.username.casefold() == username.casefold()
+        """True when `username` names this account, as `name_key` compares names."""
+        return name_key(self.username) == name_key(username)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

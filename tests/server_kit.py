@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from e2ereset import models as library
 from e2ereset.passwords import PasswordHasher
 from e2ereset.permissions import seed
+from e2ereset.records import name_key
 from e2ereset.server import models as server
 from e2ereset.server.accounts import ServerAccounts
 from e2ereset.server.app import create_app
@@ -45,14 +46,14 @@ def make_user(session, username="bob", **facts):
     user = server.User(
         id=f"id-of-{username}",
         username=username,
-        username_key=username.casefold(),
+        username_key=name_key(username),
         name=username,
         created_at=NOW,
         roles=[server.UserRole(role=role) for role in roles],
         emails=[
             server.Email(
                 address=mail.rstrip("!"),
-                address_key=mail.rstrip("!").casefold(),
+                address_key=name_key(mail.rstrip("!")),
                 verified=not mail.endswith("!"),
             )
             for mail in emails

@@ -91,3 +91,59 @@ def test_a_database_that_is_in_use_goes_up_and_keeps_its_people(make_server, con
         with db.engine.connect() as connection:
             assert connection.scalar(text("SELECT password_hash FROM users")) == "hash"
             assert connection.scalar(text("SELECT count(*) FROM tokens")) == 1
+
+
+COLUMNS = "(id, username, username_key, name, active, kind, created_at)"
+USERS = f"INSERT INTO users {COLUMNS} VALUES (:id, :name, :key, '', true, 'user', 1)"
+COMPOSED, DECOMPOSED = "ren\u00e9", "rene\u0301"
+
+
+@pytest.fixture
+def upgrade_with(make_server, config):
+    """Upgrades a database that has users of these names, stored as they were before."""
+    with add_migrations(make_server(config)).app_context():
+        upgrade(revision="0002")
+
+        def upgrade_with(*names):
+            with db.engine.begin() as connection:
+                for name in names:
+                    user = {"id": name, "name": name, "key": name.casefold()}
+                    connection.execute(text(USERS), user)
+                    mail = "INSERT INTO emails VALUES (:row, :id, :name, :key, true)"
+                    connection.execute(text(mail), user | {"row": names.index(name)})
+            upgrade()
+            with db.engine.connect() as connection:
+                yield from connection.scalars(text("SELECT username_key FROM users"))
+                yield from connection.scalars(text("SELECT address_key FROM emails"))
+
+        yield upgrade_with
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (["Stra\u00dfe", "bob"], {"stra\u00dfe", "bob"}),
+        ([DECOMPOSED], {COMPOSED}),
+        # The new key of the first is the old key of the second.
+        ([DECOMPOSED + "ss", COMPOSED + "\u00df"], {COMPOSED + "ss", COMPOSED + "\u00df"}),
+    ],
+)
+def test_stored_names_are_folded_anew(upgrade_with, names, keys):
+    found = list(upgrade_with(*names))
+    assert (set(found), len(found)) == (keys, 2 * len(names))
+
+
+def test_two_names_that_become_one_stop_the_upgrade(upgrade_with, caplog):
+    with pytest.raises(SystemExit):
+        list(upgrade_with(COMPOSED, DECOMPOSED))
+    assert "are one username from now on" in caplog.text
+
+
+def test_names_that_an_older_version_takes_for_one_stop_the_downgrade(upgrade_with, caplog):
+    list(upgrade_with("stra\u00dfe"))
+    strasse = {"id": "2", "name": "strasse", "key": "strasse"}
+    with db.engine.begin() as connection:
+        connection.execute(text(USERS), strasse)
+    with pytest.raises(SystemExit):
+        downgrade(revision="0002")
+    assert "Rename or delete one of them" in caplog.text

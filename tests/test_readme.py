@@ -33,7 +33,8 @@ def host(database_uri):
     )
     with app.app_context():
         names["db"].create_all()
-        names["db"].session.add(names["User"](id=7, name="bob", email="bob@x.org"))
+        bob = names["User"](id=7, name="bob", email="bob@x.org")
+        names["db"].session.add_all([bob, names["User"](id=8, name="\u00dcnal")])
         names["db"].session.commit()
         yield app
         names["db"].session.remove()
@@ -60,6 +61,13 @@ def test_the_embedding_guards_a_view_of_the_host(host):
     assert asked.json["errorType"] == "totp-required"
     passed = client.delete("/projects/x", headers={"X-Demo-User": "7", "x-2fa-code": code})
     assert passed.json == {"deleted": "x"}
+
+
+@pytest.mark.parametrize("spelling", ["\u00dcnal", "\u00fcnal", "U\u0308NAL"])
+def test_the_embedding_finds_a_name_that_sqlite_cannot_fold(host, spelling):
+    runtime = get_e2ereset(host)
+    with runtime.transactions.read() as session:
+        assert runtime.accounts.find(session, spelling).id == "8"
 
 
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("make ")])

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.models import table
 from e2ereset.passwords import PasswordHasher
-from e2ereset.records import Account
+from e2ereset.records import Account, name_key
 from e2ereset.sql import Inserts, PerDialect, run
 from e2ereset.stored import NOW, Expiring
 
@@ -120,12 +120,12 @@ class ServerAccounts:
         return _find(session, BY_ID, account_id)
 
     def find(self, session: Session, username: str) -> Account | None:
-        """The account of this username, whatever its case; None when there is none."""
-        return _find(session, BY_NAME, username.casefold())
+        """The account of this username, as `name_key` compares names; None when there is none."""
+        return _find(session, BY_NAME, name_key(username))
 
     def find_by_email(self, session: Session, address: str) -> Account | None:
-        """The account that owns this address, whatever its case; None when there is none."""
-        return _find(session, BY_EMAIL, address.casefold())
+        """The account that owns this address, as `name_key` compares; None when there is none."""
+        return _find(session, BY_EMAIL, name_key(address))
 
     def check_password(self, session: Session, account_id: str, digest: str) -> bool:
         """Whether `digest` is the SHA-256 hex of the account's password.

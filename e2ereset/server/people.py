@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from e2ereset.errors import E2EResetError
 from e2ereset.models import BackupCode, EmailFactor, KeyPair, Role, Totp
+from e2ereset.records import name_key
 
 from .models import Email, User, UserRole
 
@@ -59,14 +60,14 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Chooses) -> 
     user = User(
         id="".join(entropy.choice(ID_ALPHABET) for _ in range(ID_LENGTH)),
         username=new.username,
-        username_key=new.username.casefold(),
+        username_key=name_key(new.username),
         name=new.username,
         password_hash=new.password_hash,
         active=True,
         kind=new.kind,
         created_at=now,
         emails=[
-            Email(address=address, address_key=address.casefold(), verified=new.verified)
+            Email(address=address, address_key=name_key(address), verified=new.verified)
             for address in new.emails
         ],
         roles=[UserRole(role=role) for role in dict.fromkeys(new.roles)],
@@ -139,8 +140,8 @@ def list_people(session: Session) -> Iterator[Person]:
 
 
 def get_person(session: Session, username: str) -> Person:
-    """The user of this name, whatever its case. Raises UnknownPerson."""
-    one = _PEOPLE.where(User.username_key == username.casefold())
+    """The user of this name, as `name_key` compares names. Raises UnknownPerson."""
+    one = _PEOPLE.where(User.username_key == name_key(username))
     row = session.execute(one).first()
     if row is None:
         raise UnknownPerson(f"There is no user {username!r}.")

@@ -51,7 +51,7 @@ class MemoryAccounts:
         return self.accounts.get(account_id)
 
     def find(self, _session: Session, username: str) -> Account | None:
-        """The account of this username, whatever its case; None when there is none."""
+        """The account of this username, as `name_key` compares names; None when there is none."""
         return next((a for a in self.accounts.values() if a.is_named(username)), None)
 
     def check_password(self, _session: Session, account_id: str, digest: str) -> bool:

@@ -4,9 +4,9 @@ import secrets
 
 from flask import request
 from flask_login import current_user
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
-from e2ereset import Account, Caller
+from e2ereset import Account, Caller, name_key
 
 from .models import User
 
@@ -21,8 +21,8 @@ class HostAccounts:
         return to_account(session.get(User, int(account_id)) if is_id else None)
 
     def find(self, session, username):
-        """The account of this username, whatever its case; None when there is none."""
-        query = select(User).where(func.lower(User.name) == username.lower())
+        """The account of this username, as `name_key` compares names; None when there is none."""
+        query = select(User).where(User.name_key == name_key(username))
         return to_account(session.scalars(query).first())
 
     def check_password(self, session, account_id, digest):

@@ -12,7 +12,7 @@ import time
 from flask import Flask, request
 from flask_login import LoginManager, current_user, login_required, login_user
 
-from e2ereset import E2EReset, Refusal, get_e2ereset, two_factor_required
+from e2ereset import E2EReset, Refusal, get_e2ereset, name_key, two_factor_required
 
 from .accounts import HostAccounts, identify, to_account
 from .models import Project, User, db
@@ -55,7 +55,7 @@ def add_sign_in(app):
 
     @app.post("/sign-in")
     def sign_in():
-        user = db.session.query(User).filter_by(name=request.form["name"]).first()
+        user = db.session.query(User).filter_by(name_key=name_key(request.form["name"])).first()
         if user is None or not user.has_password(request.form["password"]):
             return {"error": "Wrong name or password"}, 401
         login_user(user)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from unicodedata import normalize
+
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0003"
 down_revision = "0002"
@@ -49,6 +53,33 @@ def resize_hashes(length: int) -> None:
     op.execute("ALTER TABLE users DROP COLUMN old_hash")
 
 
+def name_key(name: str) -> str:
+    """As names and addresses are compared from now on."""
+    return normalize("NFC", normalize("NFC", name).lower())
+
+
+def rekey(table: str, column: str, fold: Callable[[str], str]) -> None:
+    """Fold the names of this column anew. Raises CommandError where two of them become one."""
+    rows = sa.table(table, sa.column("id"), sa.column(column), sa.column(f"{column}_key"))
+    name, key = rows.c[column], rows.c[f"{column}_key"]
+    held: dict[str, str] = {}
+    changed = []
+    for row_id, given, present in op.get_bind().execute(sa.select(rows.c.id, name, key)):
+        folded = fold(given)
+        if folded in held:
+            raise CommandError(
+                f"{table}: {held[folded]!r} and {given!r} are one {column} from now on."
+                " Rename or delete one of them, then run this again."
+            )
+        held[folded] = given
+        if folded != present:
+            changed.append({"row": row_id, "parked": f" {len(changed)}", "folded": folded})
+    # Parked first: the new key of one row may be the old key of another.
+    for value in ("parked", "folded") if changed else ():
+        update = rows.update().where(rows.c.id == sa.bindparam("row"))
+        op.get_bind().execute(update.values({key.name: sa.bindparam(value)}), changed)
+
+
 def upgrade() -> None:
     """Add columns and the table; keep everything that is stored."""
     for table, added in columns().items():
@@ -58,6 +89,8 @@ def upgrade() -> None:
     op.create_index(DUE, "e2ereset_outbox", ["urgency", "due_at"], **WAITING)
     op.create_index(ONCE, "e2ereset_outbox", ["once"], unique=True)
     resize_hashes(255)
+    rekey("users", "username", name_key)
+    rekey("emails", "address", name_key)
     op.create_table(
         "known_addresses",
         sa.Column("user_id", sa.String(length=255), nullable=False),
@@ -72,6 +105,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them. Audit rows with a reason verify no more then."""
     op.drop_table("known_addresses")
+    rekey("emails", "address", str.casefold)
+    rekey("users", "username", str.casefold)
     resize_hashes(80)
     op.drop_index(ONCE, table_name="e2ereset_outbox")
     op.drop_index(DUE, table_name="e2ereset_outbox")

@@ -116,5 +116,5 @@ def test_the_host_hears_of_resets(app, sign_in, device):
 
 def test_the_user_class_knows_nothing_of_e2ereset():
     assert {column.name for column in User.__table__.columns} == {
-        *("id", "name", "email", "email_confirmed", "is_staff", "password", "sign_in")
+        *("id", "name", "name_key", "email", "email_confirmed", "is_staff", "password", "sign_in")
     }
