@@ -1,4 +1,4 @@
-"""Where callers are: the IP address in what a proxy or a host wrote, and the network it counts by."""
+"""Where callers are: the address in what a proxy or a host wrote, and what it is counted by."""
 
 from __future__ import annotations
 
