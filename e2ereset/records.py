@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 from sqlalchemy.orm import Session
 
+from .agents import read_agent
 from .addresses import read_address
 
 BYPASS = "bypass"
@@ -52,7 +53,8 @@ class Account:
 class Caller:
     """Who asks, from where. `bypasses_two_factor`: signed in by a token that skips the proof.
 
-    `address` is kept as an IP address without a port; of any other text nothing is kept.
+    `address` is kept as an IP address without a port; of any other text nothing is kept. `agent` is
+    kept as product and platform ("Firefox on Linux").
 
     `sign_in` is the host's own handle of the sign-in, such as the digest of its token, for hosts
     that implement `ports.RechecksSignIns`.
@@ -66,6 +68,7 @@ class Caller:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "address", read_address(self.address))
+        object.__setattr__(self, "agent", read_agent(self.agent))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

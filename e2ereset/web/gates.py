@@ -13,6 +13,7 @@ from flask import Response, make_response, request
 from marshmallow import Schema, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from e2ereset.agents import read_agent
 from e2ereset.errors import InvalidParams, NotSignedIn, Refusal, Unavailable
 from e2ereset.records import Action, Caller, Demand, Proof
 from e2ereset.runtime import get_e2ereset
@@ -24,13 +25,11 @@ from .rates import add_rate_headers, rate_limit
 P = ParamSpec("P")
 
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
-LONGEST_AGENT = 255
 
 
 def origin() -> tuple[str, str]:
-    """Where the request came from: its address and user agent, fit to be stored and mailed."""
-    agent = "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())
-    return caller_address(), agent[:LONGEST_AGENT]
+    """Where the request came from: its address and its program, fit to be stored and mailed."""
+    return caller_address(), read_agent(request.headers.get("User-Agent", ""))
 
 
 def signed_in() -> Caller:
