@@ -10,8 +10,8 @@ from unicodedata import normalize
 
 from sqlalchemy.orm import Session
 
-from .agents import read_agent
 from .addresses import read_address
+from .agents import read_agent
 
 BYPASS = "bypass"
 OFF = "off"

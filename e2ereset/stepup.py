@@ -114,7 +114,9 @@ class StepUp:
     def record_refusal(self, demand: Demand, refusal: Refusal) -> None:
         """Write the audit row of a refusal that came before any proof was asked for."""
         with self._transactions.begin() as session:
-            self._record(session, demand, refusal.code, demand.proof.method or "")
+            named = demand.proof.method or ""
+            # The header is any text of a stranger: only a method that there is goes into the log.
+            self._record(session, demand, refusal.code, named if self.has(named) else "")
 
     def record(self, passed: Passed, demand: Demand, outcome: str) -> None:
         """Write the audit row of what came after the proof, in its transaction."""

@@ -4,12 +4,12 @@ import pytest
 from flask import Flask, request
 from flask_sqlalchemy import SQLAlchemy
 from ports import free_port
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
 from e2ereset import Caller, E2EReset, get_e2ereset, key_reset, two_factor_required
 from e2ereset.errors import E2EResetError, SettingsError
-from e2ereset.models import AuditRow, KeyPair, Totp
-from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
+from e2ereset.models import AuditRow, EmailChallenge, KeyPair, Totp
+from e2ereset.testing import FakeClock, MemoryAccounts, enable_email, enrol_totp, make_account
 
 BOB, SUE = make_account("bob"), make_account("sue", roles=("admin",))
 KEY = "a key for tests only"
@@ -230,6 +230,19 @@ def test_a_guarded_view_leaves_its_rows(host):
         ("danger", "x", "totp-required"),
         ("danger", "x", "passed"),
     ]
+
+
+def test_a_sentence_in_a_url_is_in_no_mail(host):
+    @host.app.post("/danger/<name>")
+    @two_factor_required("danger", target=lambda name: name)
+    def danger(name):
+        return name
+
+    enable_email(host.app, BOB)
+    host.app.test_client().post("/danger/You are locked out", headers={"Host-User": BOB.id})
+    with host.runtime.transactions.read() as session:
+        phrases = session.scalars(select(EmailChallenge.phrase)).all()
+    assert phrases == ["danger"]
 
 
 def test_an_app_without_the_hosts_db_is_refused():

@@ -273,7 +273,7 @@ def test_the_notice_names_who_asked_from_where(world, admin):
     assert [to for to, _ in notices] == ["b1@x.org", "b2@x.org"]
     facts = notices[0][1]
     assert (facts["by"], facts["own"], facts["at"]) == ("root", False, world.clock.now)
-    assert (facts["address"], facts["agent"]) == ("127.0.0.1", "Firefox1")
+    assert (facts["address"], facts["agent"]) == ("127.0.0.1", "Firefox")
 
 
 def test_an_own_reset_is_notified_too(world, bob):

@@ -31,6 +31,7 @@ KINDS = {
     "backup-code-used": {"username": "bob", "at": NOW, "left": 7, **PLACE},
     "factor-changed": {"username": "bob", "at": NOW, "change": "TOTP was enabled."},
 }
+SENTENCE = "Your account is locked. Call +1 800 555 0100 or see chat-unlock.example/verify"
 EVIL = (
     "<script>alert(1)</script>\r\nBcc: mallory@example.org\r\n\r\nhttps://evil.example/x \u202e\x00"
 )
@@ -161,6 +162,37 @@ def test_a_reset_without_a_key_says_that_nothing_is_lost():
     assert "can no longer be read" not in text
 
 
+def test_a_notice_says_that_sign_ins_were_ended_only_where_they_were():
+    for nothing in (False, True):
+        facts = {"nothing_to_reset": nothing}
+        assert "were ended" in written("key-reset", signed_out=True, **facts)[1]
+        assert "were ended" not in written("key-reset", signed_out=False, **facts)[1]
+
+
+@pytest.mark.parametrize("action", ["reset-e2e-key", "replace-e2e-key"])
+def test_a_code_for_a_reset_says_what_it_loses(action):
+    _, text, html = written("code", action=action, signs_out=True)
+    assert "read only on devices that still have it" in text
+    assert "sign-ins and personal access tokens of that account end" in text
+    assert "read only on devices that still have it" in unwrapped(html)
+    assert "tokens" not in written("code", action=action, signs_out=False)[1]
+
+
+def test_a_code_for_anything_else_says_nothing_of_keys():
+    assert "devices" not in written("code", action="login", signs_out=True)[1]
+
+
+@pytest.mark.parametrize("kind", sorted(k for k in KINDS if "agent" in KINDS[k]))
+def test_no_sentence_of_a_user_agent_is_mailed(kind):
+    for part in written(kind, agent=SENTENCE):
+        assert "locked" not in part
+        assert "chat-unlock" not in part
+
+
+def test_a_long_name_is_no_sentence():
+    assert "x" * 65 not in written("key-reset", by="x" * 100)[1]
+
+
 def test_a_backup_code_mail_counts_the_codes_left():
     assert "Codes left: 7" in written("backup-code-used")[1]
 
@@ -184,6 +216,8 @@ def test_an_unknown_address_and_agent_are_said_to_be_unknown():
         ("a\u202eb\u2028c\u00a0d\ud800e", "a b c d e"),
         ("see https://evil.example/?a=b now", "see (link) now"),
         ("WWW.EVIL.EXAMPLE", "(link)"),
+        ("sign in at chat-unlock.example/verify now", "sign in at (link) now"),
+        ("jane.doe", "jane.doe"),
         ("Mozilla/5.0 (X11)", "Mozilla/5.0 (X11)"),
     ],
 )

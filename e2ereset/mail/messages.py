@@ -15,8 +15,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from e2ereset.agents import read_agent
+
 LONGEST = 200
-LINK = re.compile(r"\b(?:[a-z][a-z0-9+.-]{0,20}://|www\.)\S*", re.IGNORECASE)
+LONGEST_OF = {"username": 64, "by": 64, "phrase": 120}
+# With a scheme, or a host and a path: mail programs make links of both.
+LINK = re.compile(
+    r"\b(?:[a-z][a-z0-9+.-]{0,20}://|www\.|[a-z0-9-]+(?:\.[a-z0-9-]+)+/)\S*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,7 @@ def render(
     Raises TemplateNotFound for a kind that has no template, and UndefinedError or TypeError when a
     fact is missing or of the wrong type.
     """
-    known = {name: _cleaned(value) for name, value in facts.items()}
+    known = {name: _cleaned(name, value) for name, value in facts.items()}
     known |= {"now": now, "workspace": workspace}
     words = vars(TEMPLATES.get_template(f"{kind}.jinja").make_module(known))
     words["subject"] = plain(words["subject"])
@@ -50,15 +56,15 @@ def render(
     return words["subject"], text, html
 
 
-def plain(text: str) -> str:
-    """One printable line of at most LONGEST characters, without anything to click on.
+def plain(text: str, longest: int = LONGEST) -> str:
+    """One printable line of at most `longest` characters, without anything to click on.
 
     A mail of ours must not carry a link that somebody put into a username or a user agent.
     """
     words = "".join(c if c.isprintable() else " " for c in text).split()
     line = " ".join(words)
-    if len(line) > LONGEST:
-        line = line[: LONGEST - 1] + "…"
+    if len(line) > longest:
+        line = line[: longest - 1] + "…"
     return LINK.sub("(link)", line)
 
 
@@ -67,8 +73,12 @@ def utc(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _cleaned(value: Any) -> int | str:
-    return value if isinstance(value, int) else plain(str(value))
+def _cleaned(name: str, value: Any) -> int | str:
+    if isinstance(value, int):
+        return value
+    line = plain(str(value), LONGEST_OF.get(name, LONGEST))
+    # A sentence, which an older version has queued as it came.
+    return read_agent(line) if name == "agent" and " " in line else line
 
 
 TEMPLATES = Environment(

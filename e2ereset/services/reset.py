@@ -89,7 +89,8 @@ class Resets:
             # Who may not ask gets no look-up: neither the mail nor the time says who exists.
             if self._permissions.allows(session, caller.account.roles, EDIT_OTHER_USER_E2EE):
                 found = self._find(session, other)
-        target, name = (found.id, found.username) if found else (str(other), str(other))
+        # What the caller typed is no name of anybody: it would stand in a mail of ours.
+        target, name = (found.id, found.username) if found else (str(other), "another user")
         return Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
 
     def _find(self, session: Session, named: TargetName) -> Account | None:
@@ -129,8 +130,12 @@ class Resets:
             address=demand.caller.address,
             agent=demand.caller.agent,
         )
-        self._outbox.put(session, "key-reset", target.emails, facts_of(receipt), now=now)
+        self._outbox.put(session, "key-reset", target.emails, self._facts(receipt), now=now)
         return receipt
+
+    def _facts(self, receipt: Receipt) -> dict[str, object]:
+        # A host that keeps its sign-ins to itself has not ended them.
+        return {**facts_of(receipt), "signed_out": self._sessions is not None}
 
 
 def facts_of(receipt: Receipt) -> dict[str, object]:

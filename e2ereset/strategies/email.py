@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Executable, bindparam, delete, select, update
 
 from e2ereset.models import EmailChallenge, EmailFactor, table
+from e2ereset.ports import HoldsSessions
 from e2ereset.records import Attempt, Challenge, iso
 from e2ereset.sql import Inserts, PerDialect, run
 
@@ -70,6 +71,8 @@ class EmailStrategy(Strategy):
         facts = {
             "username": account.username,
             "phrase": attempt.action.phrase,
+            "action": attempt.action.name,
+            "signs_out": isinstance(self.tools.accounts, HoldsSessions),
             "code": f"{code[:half]}-{code[half:]}",
             "expires_at": expires,
             "address": attempt.address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from .rates import add_rate_headers, rate_limit
 
 P = ParamSpec("P")
 
+NAME = re.compile(r"[\w.@+-]{1,64}")  # what of a target a mail quotes
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
 
 
@@ -119,7 +121,8 @@ def two_factor_required(
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
             """Check the proof, then run the view."""
             bound = target(*args, **kwargs) if target else ""
-            words = phrase or f"{action.replace('-', ' ')} {bound}".strip()
+            named = bound if NAME.fullmatch(bound) else ""  # no sentence out of a URL
+            words = phrase or f"{action.replace('-', ' ')} {named}".strip()
             try:
                 _prove(Action(name=action, target=bound, phrase=words))
             except Refusal as refusal:
