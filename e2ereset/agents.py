@@ -25,6 +25,7 @@ PROGRAMS = {
     "Chrome": r"Chrome|CriOS|Chromium|HeadlessChrome",
     "PowerShell": r"PowerShell|WindowsPowerShell",
     "Safari": r"Safari",
+    "Lynx": r"Lynx",
     "curl": r"curl",
     "Wget": r"Wget",
     "HTTPie": r"HTTPie",
