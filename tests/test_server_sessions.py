@@ -113,22 +113,32 @@ def test_every_wrong_sign_in_gets_the_same_answer(client, bob, body):
     [
         (b"", None),
         (b"", "application/json"),
+        (b'{"user": "bob\\u0000", "password": "pw"}', "application/json"),
+        (b'{"user": "\\ud800", "password": "\\ud800"}', "application/json"),
+        (b'{"user": {"id": "\\ud800"}, "password": "pw"}', "application/json"),
+        (b'{"resume": "\\ud800"}', "application/json"),
+    ],
+)
+def test_garbage_is_unauthorized(client, bob, data, content_type):
+    answer = client.post(LOGIN, data=data, content_type=content_type)
+    assert (answer.status_code, answer.json) == (401, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"),
+    [
         (b"{", "application/json"),
         (b"[]", "application/json"),
         (b'"bob"', "application/json"),
         (b"null", "application/json"),
         (b"\xff\xfe", "application/json"),
         (b'{"user": "bob", "password": "pw"}', "text/plain"),
-        (b'{"user": "bob\\u0000", "password": "pw"}', "application/json"),
-        (b'{"user": "\\ud800", "password": "\\ud800"}', "application/json"),
-        (b'{"user": {"id": "\\ud800"}, "password": "pw"}', "application/json"),
-        (b'{"resume": "\\ud800"}', "application/json"),
         (b"[" * 100_000, "application/json"),
     ],
 )
-def test_garbage_is_unauthorized(client, bob, data, content_type):
+def test_a_malformed_sign_in_is_400_and_says_so(client, bob, data, content_type):
     answer = client.post(LOGIN, data=data, content_type=content_type)
-    assert (answer.status_code, answer.json) == (401, UNAUTHORIZED)
+    assert (answer.status_code, answer.json["errorType"]) == (400, "invalid-params")
 
 
 def test_a_live_token_resumes_and_stays(client, bob, session):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Response, request
 
 from e2ereset import Refusal, get_e2ereset
-from e2ereset.errors import InvalidParams, NotSignedIn
-from e2ereset.web import envelope, gates, make_blueprint
+from e2ereset.errors import NotSignedIn
+from e2ereset.web import bodies, envelope, gates, make_blueprint
 from e2ereset.web.rates import rate_limit
 
 from .credentials import Credentials, Resume, read_credentials
@@ -22,9 +23,10 @@ blueprint = make_blueprint("sessions")
 @blueprint.post("/login")
 def login() -> Response:
     """Sign in by password or by a live token."""
+    form = bodies.read().parsed()
     rate_limit()
     try:
-        signed_in = _sign_in(_read_form())
+        signed_in = _sign_in(_read_credentials(form))
     except Refusal as refusal:
         return envelope.login_failure(refusal)
     data = {
@@ -39,6 +41,7 @@ def login() -> Response:
 def logout() -> Response:
     """End the sign-in that this request came with."""
     caller = gates.signed_in()
+    bodies.read().parsed()
     rate_limit(guarded=False)
     token = request.headers["X-Auth-Token"]
     current_sessions().sign_out(SignedIn(user_id=caller.account.id, token=token))
@@ -49,18 +52,16 @@ def logout() -> Response:
 def me() -> Response:
     """The caller's own account."""
     caller = gates.signed_in()
+    bodies.read().parsed()
     rate_limit(guarded=False)
     return envelope.success(**_me(caller.account.id))
 
 
-def _read_form() -> Credentials | Resume:
-    try:
-        form = read_credentials(gates.read_body())
-    except InvalidParams:
-        raise Unauthorized from None
-    if form is None:
+def _read_credentials(form: Mapping[str, Any]) -> Credentials | Resume:
+    credentials = read_credentials(form)
+    if credentials is None:
         raise Unauthorized
-    return form
+    return credentials
 
 
 def _sign_in(form: Credentials | Resume) -> SignedIn:

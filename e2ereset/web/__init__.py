@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from . import envelope, gates
+from . import bodies, envelope, gates
 from .factors import send_email_code
 from .keys import fetch_my_keys, set_keys
 from .rates import add_rate_headers
@@ -12,10 +12,12 @@ from .reset import reset_e2e_key
 
 
 def make_blueprint(name: str, *, url_prefix: str | None = None) -> Blueprint:
-    """An empty blueprint whose errors are answered in the envelope."""
+    """An empty blueprint: bodies are read first, errors are answered in the envelope."""
     blueprint = Blueprint(name, __name__, url_prefix=url_prefix)
     envelope.handle_errors(blueprint)
+    blueprint.record_once(bodies.read_first)
     blueprint.after_request(add_rate_headers)
+    blueprint.after_request(bodies.close_after_fault)
     return blueprint
 
 
@@ -29,4 +31,4 @@ def make_routes(name: str, url_prefix: str) -> Blueprint:
     return blueprint
 
 
-__all__ = ["envelope", "gates", "make_blueprint", "make_routes"]
+__all__ = ["bodies", "envelope", "gates", "make_blueprint", "make_routes"]

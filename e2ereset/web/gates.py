@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,14 +18,13 @@ from e2ereset.errors import InvalidParams, NotSignedIn, Refusal, Unavailable
 from e2ereset.records import Action, Caller, Demand, Proof
 from e2ereset.runtime import get_e2ereset
 
-from . import envelope
+from . import bodies, envelope
 from .origin import caller_address
 from .rates import add_rate_headers, rate_limit
 
 P = ParamSpec("P")
 
 NAME = re.compile(r"[\w.@+-]{1,64}")  # what of a target a mail quotes
-JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
 
 
 def origin() -> tuple[str, str]:
@@ -56,35 +54,10 @@ def demand(action: Action) -> Demand:
     return Demand(caller=signed_in(), proof=proof(), action=action, now=now)
 
 
-def read_body() -> dict[str, Any]:
-    """The body as an object; an empty one is {} whatever its type says.
-
-    Raises InvalidParams for broken JSON, a repeated key, anything that is no object, and bodies
-    of other types; werkzeug's 413 when it is longer than the setting allows.
-    """
-    request.max_content_length = get_e2ereset().settings.max_body_bytes
-    kind = request.mimetype
-    if kind == FORM_TYPE:
-        return _read_form()
-    raw = request.get_data(cache=False)
-    if not raw:
-        return {}
-    if kind != JSON_TYPE:
-        raise InvalidParams(f"body must be {JSON_TYPE} or {FORM_TYPE}")
-    try:
-        # RecursionError: nested deeper than the parser goes. ValueError: all else that is no JSON.
-        parsed = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        raise InvalidParams("body must be valid JSON, with no key twice") from None
-    if not isinstance(parsed, dict):
-        raise InvalidParams("body must be object")
-    return parsed
-
-
 def body(schema: Schema) -> dict[str, Any]:
     """The body that fits the schema. Raises InvalidParams with the first thing that does not."""
     try:
-        loaded: dict[str, Any] = schema.load(read_body())
+        loaded: dict[str, Any] = schema.load(bodies.read().parsed())
     except ValidationError as error:
         raise InvalidParams(_first(error.messages_dict)) from None
     return loaded
@@ -145,20 +118,6 @@ def _prove(action: Action) -> None:
             runtime.stepup.record(passed, asked, "passed")
     finally:
         runtime.wake()
-
-
-def _read_form() -> dict[str, Any]:
-    fields = request.form
-    if request.files or any(len(values) > 1 for _, values in fields.lists()):
-        raise InvalidParams("body must not have a field twice")
-    return fields.to_dict()
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
 
 
 def _first(messages: Mapping[str, Any]) -> str:
