@@ -24,10 +24,13 @@ FACTS = text(
     " current_setting('max_connections')::int AS most,"
     " current_setting('superuser_reserved_connections')::int AS reserved,"
     " current_setting('statement_timeout') AS statement_timeout,"
+    " (SELECT source FROM pg_settings WHERE name = 'statement_timeout') AS limited_by,"
     " current_setting('is_superuser') = 'on' AS superuser,"
     " pg_is_in_recovery() AS standby,"
     " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted"
 )
+
+PROCESS = text("SELECT pg_backend_pid()")
 
 
 @AREA.check("postgresql", "PostgreSQL is not in use.", Part.DATABASE)
@@ -44,6 +47,7 @@ def CONNECTIONS(subject: Subject) -> Iterator[Finding]:
     if subject.database.dialect.name == "postgresql":
         facts = _facts(subject)
         yield from _session(facts)
+        yield from _pooler(subject, facts)
         yield from _privacy(subject, facts)
         yield from _numbers(subject, facts)
         yield AREA.ok("connections", "This app's connections were looked at.")
@@ -100,6 +104,21 @@ def _session(facts: Row[Any]) -> Iterator[Finding]:
             "superuser",
             "e2ereset is connected as a superuser, which it needs not be.",
             "CREATE ROLE e2ereset LOGIN NOSUPERUSER, the owner of the database",
+        )
+
+
+def _pooler(subject: Subject, facts: Row[Any]) -> Iterator[Finding]:
+    """What is set on a connection holds for some transactions only, where a pooler deals them."""
+    with subject.database.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        direct = driver.info.backend_pid == connection.scalar(PROCESS)
+    if not direct and facts.limited_by in ("default", "session"):
+        yield AREA.warning(
+            "pooler-without-limits",
+            "A pooler such as PgBouncer stands between: our limits of time reach some transactions"
+            " only.",
+            "ALTER ROLE e2ereset SET statement_timeout = '10s'; the same with lock_timeout = '5s'"
+            " and idle_in_transaction_session_timeout = '30s'",
         )
 
 

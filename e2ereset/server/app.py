@@ -87,6 +87,8 @@ def add_migrations(app: Flask) -> Flask:
 
 def _connect(app: Flask, connections: int) -> None:
     given = app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
+    if not isinstance(given, Mapping):
+        raise SettingsError("SQLALCHEMY_ENGINE_OPTIONS must be a dictionary: {'pool_size': 8}.")
     uri = app.config["SQLALCHEMY_DATABASE_URI"]
     try:
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(uri, connections, given)
@@ -98,8 +100,10 @@ def _connect(app: Flask, connections: int) -> None:
             " 'postgresql+psycopg://user:password@host/name' and install e2ereset[postgres],"
             " or 'sqlite:////path/of/file'."
         ) from None
+    except TypeError as unknown:  # names options, not their values
+        raise SettingsError(f"SQLALCHEMY_ENGINE_OPTIONS is not taken: {unknown}") from None
     with app.app_context():
-        tune(db.engine)
+        tune(db.engine, given.get("connect_args"))
 
 
 def _instance_folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -20,12 +21,20 @@ PRAGMAS = (
     "synchronous = FULL",  # a committed reset outlives a power cut
     "foreign_keys = ON",
 )
-LIMITS = (
-    "statement_timeout=10s",
-    "lock_timeout=5s",  # less than a client waits; the answer is 503
-    "idle_in_transaction_session_timeout=30s",
-)
+LIMITS = {
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",  # less than a client waits; the answer is 503
+    "idle_in_transaction_session_timeout": "30s",
+}
 """What PostgreSQL ends by itself: no request holds a thread, or the locks of others, for long."""
+# Whoever has set one, in the address, a service file, PGOPTIONS, by ALTER ROLE or in
+# postgresql.conf, keeps it. After connecting, as PgBouncer takes no `options` in a start-up packet.
+SET_LIMITS = (
+    "SELECT set_config(name, given.value, false) FROM pg_settings"
+    " JOIN unnest(%s::text[], %s::text[]) AS given (name, value) USING (name)"
+    " WHERE source = 'default'"
+)
+SERVED_BY = "SELECT pg_backend_pid()"
 REACH = {
     "connect_timeout": 5,  # seconds
     "keepalives_idle": 10,
@@ -34,39 +43,81 @@ REACH = {
     "tcp_user_timeout": 15000,  # milliseconds; a server that vanished is noticed by then
     "application_name": "e2ereset",
 }
+VARIABLES = {"connect_timeout": "PGCONNECT_TIMEOUT", "application_name": "PGAPPNAME"}
+"""The environment variables by which libpq is told the same."""
 POOL_SECONDS = 5
 """How long a request waits for one of the pool's connections."""
+OTHER_POOLS = {"poolclass", "pool", "creator"}
+"""With one of these, an engine may take no numbers for its pool."""
 IDLE_SECONDS = 5.0
 """A connection that was idle for longer is asked for a sign of life before it serves."""
 READ_ONLY = "25006"
 """PostgreSQL's read_only_sql_transaction."""
 
 
-def engine_options(uri: str, connections: int, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of the engine at `uri`, with at most `connections` of them open; `given` wins."""
+def engine_options(
+    uri: str, connections: int, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
+    """The options of the engine at `uri`, with at most `connections` of them open.
+
+    What is `given`, or stands in the address or in the environment for libpq, wins.
+    """
+    url = make_url(uri)
     # An error of the database must not carry a digest or a sealed text into a log.
     options: dict[str, Any] = {"hide_parameters": True}
     reach: dict[str, Any] = {}
-    if make_url(uri).get_backend_name() == "postgresql":
-        options |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
-        reach = {**REACH, "options": " ".join(f"-c {limit}" for limit in LIMITS)}
-    return {**options, **given, "connect_args": {**reach, **given.get("connect_args", {})}}
+    if url.get_backend_name() == "postgresql":
+        reach = _reach(url.query, environ)
+        if given.keys().isdisjoint(OTHER_POOLS):
+            options |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
+    return {**options, **given, "connect_args": {**reach, **(given.get("connect_args") or {})}}
 
 
-def tune(engine: Engine) -> Engine:
-    """Have every connection of this engine run with our pragmas, or be alive when it is used."""
+def _reach(query: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Our parameters of a connection, but for those that the operator has written somewhere."""
+    if "service" in query or environ.get("PGSERVICE"):
+        return {}  # a file that libpq reads may hold any of them, and yields to whatever we say
+    return {
+        name: value
+        for name, value in REACH.items()
+        if name not in query and not environ.get(VARIABLES.get(name, ""))
+    }
+
+
+def tune(engine: Engine, connect_args: Mapping[str, Any] | None = None) -> Engine:
+    """Have every connection of this engine run with our pragmas or limits, and alive when used.
+
+    `connect_args` are those that the operator gave: what they set is left as it is.
+    """
+    given = {**engine.url.query, **(connect_args or {})}
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "connect", partial(_set_pragmas, "timeout" in given))
     else:
+        event.listen(engine, "connect", partial(_set_up, "prepare_threshold" in given))
         event.listen(engine, "checkin", _note_time)
         event.listen(engine, "checkout", partial(_ping_after_idling, engine.dialect))
         event.listen(engine, "handle_error", _leave_standby)
     return engine
 
 
-def _set_pragmas(connection: Connection, _record: Any) -> None:
-    for pragma in PRAGMAS:
+def _set_pragmas(waits: bool, connection: Connection, _record: Any) -> None:
+    for pragma in PRAGMAS[1 if waits else 0 :]:
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _set_up(prepares: bool, connection: Any, _record: Any) -> None:
+    """Set the limits that nobody has set; prepare nothing where a pooler stands between.
+
+    In PgBouncer's transaction mode the next statement may reach another process of PostgreSQL,
+    which has not heard of what was prepared.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SET_LIMITS, (list(LIMITS), list(LIMITS.values())))
+        cursor.execute(SERVED_BY)
+        (process,) = cursor.fetchone()
+    connection.commit()
+    if not prepares and process != connection.info.backend_pid:
+        connection.prepare_threshold = None
 
 
 def _note_time(_connection: Any, record: Any) -> None:

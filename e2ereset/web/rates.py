@@ -29,7 +29,8 @@ def find_limiter(app: Flask) -> Limiter:
         return limiter  # type: ignore[no-any-return]
     store = app.config.setdefault("RATELIMIT_STORAGE_URI", "memory://")
     if store.startswith("redis"):
-        app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", REDIS_OPTIONS)
+        given = app.config.get("RATELIMIT_STORAGE_OPTIONS") or {}
+        app.config["RATELIMIT_STORAGE_OPTIONS"] = {**REDIS_OPTIONS, **given}
     try:
         return Limiter(caller_network, app=app)
     except ConfigurationError:
