@@ -122,12 +122,14 @@ class E2EReset:
         sealer = self._sealer(transactions, tools)
         codes = Codes(tools, transactions, stepup)
         deliverer = self._deliverer(app, transactions, tools, codes)
+        vault = Vault(tools, transactions, stepup.audit)
         resets = Resets(
             tools=tools,
             transactions=transactions,
             permissions=permissions,
             stepup=stepup,
             audit=stepup.audit,
+            vault=vault,
             after_commit=partial(announce, app),
         )
         return Runtime(
@@ -145,7 +147,7 @@ class E2EReset:
             permissions=permissions,
             stepup=stepup,
             resets=resets,
-            vault=Vault(transactions, self._accounts),
+            vault=vault,
             factors=Factors(transactions, tools, stepup, self._clock),
             codes=codes,
             sealer=sealer,

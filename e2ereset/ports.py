@@ -60,12 +60,12 @@ class HoldsSessions(Protocol):
 class RechecksSignIns(Protocol):
     """Optional: closes the gap between the sign-in being read and the action being done."""
 
-    def is_signed_in(self, session: Session, sign_in: str) -> bool:
+    def is_signed_in(self, session: Session, sign_in: str, now: int) -> bool:
         """Whether the sign-in with this handle (`Caller.sign_in`) lives, locked until the commit.
 
-        Asked inside the action's transaction: a reset that ended the sign-in a moment ago is
-        seen, one that comes now has to wait. Lock it by a statement that writes, as only that
-        locks on every database.
+        One that has expired by `now` (epoch seconds) does not live. Asked inside the action's
+        transaction: a reset that ended the sign-in a moment ago is seen, one that comes now has to
+        wait. Lock it by a statement that writes, as only that locks on every database.
         """
 
 

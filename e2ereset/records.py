@@ -95,7 +95,8 @@ class Action:
 class Demand:
     """A caller wants to do an action at `now` (epoch seconds) and brings a proof.
 
-    `fallback`: whether the fallback method may serve those who have no other.
+    `fallback`: whether the fallback method may serve those who have no other. `proven`: whether
+    a proof is asked for at all.
     """
 
     caller: Caller
@@ -103,6 +104,7 @@ class Demand:
     action: Action
     now: int
     fallback: bool = True
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +149,16 @@ class TargetName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A reset that is committed: who asked, whose key went, behind what, when (epoch seconds)."""
+    """A reset that is committed: who asked, whose key went, behind what, when (epoch seconds).
+
+    `replaced`: another key pair came in the place of the one that went.
+    """
 
     caller: Account
     target: Account
     method: str
     at: int
     nothing_to_reset: bool
+    replaced: bool = False
     address: str = ""
     agent: str = ""

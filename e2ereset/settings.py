@@ -59,6 +59,9 @@ class Settings:
     """Whether personal access tokens made with `bypassTwoFactor` pass without a proof."""
     peer_resets: bool = True
     """Whether a caller may reset somebody whose highest role ranks like their own."""
+    key_replacement: str = choice("step-up", "step-up", "refuse", "allow")
+    """Whether another public key may take the place of a stored one: behind the second factor,
+    never, or behind a token alone. It is a reset in any case, and told as one."""
     rate_limit: str = "10 per minute"
     """Requests per caller address and route, in the notation of the limits library."""
     ipv6_prefix: int = bounded(64, 48, 128)

@@ -6,10 +6,12 @@ code is burnt in the transaction of the action that it allows; only then is the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from inspect import iscoroutine
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -31,7 +33,10 @@ from .settings import Settings
 from .sql import Transactions
 from .strategies.base import Strategy
 
+T = TypeVar("T")
 WARNINGS = ((3600, 1), (3600, 1), (86400, 24))  # one mail an hour about a spent budget
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +44,24 @@ class Passed:
     """The open transaction of an action whose proof was right, and the method that proved it.
 
     `method` is empty where the account has none and needs none, `bypass` for a token that skips
-    the proof, `off` where the workspace does not check.
+    the proof, `off` where the workspace does not check. `caller` is as of this transaction: the
+    roles that a permission rests on are those of now.
     """
 
     session: Session
     method: str
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A try that may be looked at. Strategy and charge are None where no proof is needed."""
+    """A try that may be looked at. Strategy and charge are None where no proof is needed.
+
+    `known`: the host's accounts know the caller, who must not be gone when the action is done.
+    """
 
     method: str
+    known: bool = False
     strategy: Strategy | None = None
     charge: Charge | None = None
 
@@ -76,40 +87,28 @@ class StepUp:
         self._settings = settings
         self.audit = audit
         self._outbox = outbox
-        self._sign_ins = accounts if isinstance(accounts, RechecksSignIns) else None
+        self._rechecks = Rechecks(accounts)
 
-    @contextmanager
-    def require(self, demand: Demand) -> Iterator[Passed]:
-        """Open the action's transaction once the proof is right; do the action in the block.
+    def run(self, demand: Demand, block: Callable[[Passed], T], *, outcome: str = "passed") -> T:
+        """What `block` gives, which does the action in its open transaction, once the proof is
+        right.
 
-        What the block writes commits together with the burnt code. A Refusal from the block
-        commits too, with its audit row; any other exception leaves nothing but the charge.
+        What the block writes commits together with the burnt code and an audit row of this
+        `outcome`; with an empty one the block writes the row itself. A Refusal from the block
+        commits too, with its audit row; any other exception leaves nothing but the charge. Where
+        the database ended the transaction to break a deadlock, the block runs again.
         Raises FactorRequired, FactorInvalid, TooManyAttempts, NoFactor, or NotSignedIn where the
-        sign-in has ended meanwhile.
+        sign-in or the account has ended meanwhile.
         """
-        with self.act(demand, self.admit(demand)) as passed:
-            yield passed
-
-    def admit(self, demand: Demand) -> Admitted:
-        """The first half of `require`: choose the method and charge a try, for good."""
         try:
-            return self._admit(demand)
+            admitted = self._admit(demand)
         except Refusal as refusal:
             self._refused_before(demand, refusal)
             raise
-
-    @contextmanager
-    def act(self, demand: Demand, admitted: Admitted) -> Iterator[Passed]:
-        """The second half: one transaction, which may be done anew where a fault undid it."""
-        with self._transactions.keep() as session:
-            try:
-                self._verify(session, demand, admitted)
-                recheck_sign_in(self._sign_ins, session, demand.caller)
-                yield Passed(session=session, method=admitted.method)
-            except Refusal as refusal:
-                self._record(session, demand, refusal.code, admitted.method)
-                raise
+        act = partial(self._act, demand, admitted, block, outcome=outcome)
+        done = self._transactions.unlocked(act)
         self.meter.second_factor(admitted.method, "passed")
+        return done
 
     def record_refusal(self, demand: Demand, refusal: Refusal) -> None:
         """Write the audit row of a refusal that came before any proof was asked for."""
@@ -117,10 +116,6 @@ class StepUp:
             named = demand.proof.method or ""
             # The header is any text of a stranger: only a method that there is goes into the log.
             self._record(session, demand, refusal.code, named if self.has(named) else "")
-
-    def record(self, passed: Passed, demand: Demand, outcome: str) -> None:
-        """Write the audit row of what came after the proof, in its transaction."""
-        self._record(passed.session, demand, outcome, passed.method)
 
     def warn_spent(self, demand: Demand, method: str) -> None:
         """Mail the owner that a budget of tries is spent, once an hour at most."""
@@ -135,7 +130,7 @@ class StepUp:
         """
         strategy = next(s for s in self.strategies if s.name == method)
         spent = self._wait(attempt.account.id, method, attempt.now)
-        if spent or not strategy.usable(attempt):
+        if spent or not is_usable(strategy, attempt):
             return False
         attempt.session.rollback()
         self._send(attempt, strategy)
@@ -145,12 +140,30 @@ class StepUp:
         """Whether the configuration names this method."""
         return any(strategy.name == method for strategy in self.strategies)
 
+    def _act(
+        self, demand: Demand, admitted: Admitted, block: Callable[[Passed], T], *, outcome: str
+    ) -> T:
+        with self._transactions.keep() as session:
+            try:
+                self._verify(session, demand, admitted)
+                caller = self._rechecks.caller(
+                    session, demand.caller, demand.now, known=admitted.known
+                )
+                done = block(Passed(session=session, method=admitted.method, caller=caller))
+            except Refusal as refusal:
+                self._record(session, demand, refusal.code, admitted.method)
+                raise
+            if outcome:
+                self._record(session, demand, outcome, admitted.method)
+            return done
+
     def _admit(self, demand: Demand) -> Admitted:
-        if not self._settings.two_factor:
+        if not (self._settings.two_factor and demand.proven):
             return Admitted(method=OFF)
         if demand.caller.bypasses_two_factor and self._settings.bypass_tokens:
             return Admitted(method=BYPASS)
         with self._transactions.read() as session:
+            known = self._rechecks.knows(session, demand.caller)
             strategy, named = self._choose(attempt_of(demand, session), demand)
         if strategy is None:
             return self._without_method(demand)
@@ -158,20 +171,19 @@ class StepUp:
             raise FactorRequired(**self._challenge(demand, strategy))
         if not named:
             raise FactorInvalid(**self._read(demand, strategy))
-        return Admitted(
-            method=strategy.name, strategy=strategy, charge=self._charge(demand, strategy)
-        )
+        charge = self._charge(demand, strategy)
+        return Admitted(method=strategy.name, strategy=strategy, charge=charge, known=known)
 
     def _choose(self, attempt: Attempt, demand: Demand) -> tuple[Strategy | None, bool]:
         """The strategy that serves, and whether it is what the caller named (or named none)."""
         name = demand.proof.method
         proper = [s for s in self.strategies if not s.fallback]
         for strategy in proper:
-            if strategy.name == name and strategy.usable(attempt):
+            if strategy.name == name and is_usable(strategy, attempt):
                 return strategy, True
         fallbacks = [s for s in self.strategies if s.fallback and demand.fallback]
         for strategy in (*proper, *fallbacks):
-            if strategy.usable(attempt):
+            if is_usable(strategy, attempt):
                 return strategy, name in (None, strategy.name)
         return None, False
 
@@ -230,15 +242,26 @@ class StepUp:
 
     def _verify(self, session: Session, demand: Demand, admitted: Admitted) -> None:
         strategy, charge = admitted.strategy, admitted.charge
+        if not admitted.method or (strategy and strategy.fallback):
+            self._refuse_overtaken(session, demand, strategy)
         if strategy is None or charge is None:
             return
-        if strategy.verify(attempt_of(demand, session), demand.proof.code or ""):
+        attempt = attempt_of(demand, session)
+        if is_true(strategy, strategy.verify(attempt, demand.proof.code or "")):
             self.budgets.refund(session, charge)
             return
         if charge.last:
             self._warn(session, demand, strategy.name)
         self.meter.second_factor(strategy.name, FactorInvalid.code)
         raise FactorInvalid(**self._details(session, demand, strategy))
+
+    def _refuse_overtaken(
+        self, session: Session, demand: Demand, strategy: Strategy | None
+    ) -> None:
+        """What serves those who have nothing better is over once they have."""
+        better, _ = self._choose(attempt_of(demand, session), demand)
+        if better is not None and better is not strategy:
+            raise FactorInvalid(**self._details(session, demand, better))
 
     def _read(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
         with self._transactions.read() as session:
@@ -259,7 +282,7 @@ class StepUp:
             "codeGenerated": challenge.generated,
             **challenge.details,
             "availableMethods": [
-                s.name for s in self.strategies if not s.fallback and s.usable(attempt)
+                s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)
             ],
         }
 
@@ -288,10 +311,51 @@ class StepUp:
         self.audit.write(session, entry_of(demand, outcome, method))
 
 
-def recheck_sign_in(sign_ins: RechecksSignIns | None, session: Session, caller: Caller) -> None:
-    """Raise NotSignedIn when the caller's sign-in has ended since it was read."""
-    if sign_ins and caller.sign_in and not sign_ins.is_signed_in(session, caller.sign_in):
-        raise NotSignedIn()
+class Rechecks:
+    """Reads a caller again inside the action's transaction: rights are as of the act."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._sign_ins = accounts if isinstance(accounts, RechecksSignIns) else None
+
+    def knows(self, session: Session, caller: Caller) -> bool:
+        """Whether the host's accounts know the caller; staff may be kept elsewhere.
+
+        Not asked where the sign-in is read again, which an account does not outlive.
+        """
+        if self._sign_ins and caller.sign_in:
+            return False
+        return self._accounts.get(session, caller.account.id) is not None
+
+    def caller(self, session: Session, caller: Caller, now: int, *, known: bool) -> Caller:
+        """The caller with the account of now.
+
+        Raises NotSignedIn where the sign-in has ended or expired since it was read, or where the
+        account is not active any more, or gone though it was `known`.
+        """
+        sign_in = caller.sign_in
+        if self._sign_ins and sign_in and not self._sign_ins.is_signed_in(session, sign_in, now):
+            raise NotSignedIn()
+        account = self._accounts.get(session, caller.account.id)
+        if account is None and not known:
+            return caller
+        if account is None or not account.active:
+            raise NotSignedIn()
+        return replace(caller, account=account)
+
+
+def is_true(strategy: Strategy, answer: object) -> bool:
+    """Whether a strategy's answer is True itself; anything but True or False is logged."""
+    if answer is not True and answer is not False:
+        log.error("The strategy %s answered %s, not a bool", strategy.name, type(answer).__name__)
+        if iscoroutine(answer):
+            answer.close()  # nobody waits for it
+    return answer is True
+
+
+def is_usable(strategy: Strategy, attempt: Attempt) -> bool:
+    """Whether the account may use the strategy, which must say so with True itself."""
+    return is_true(strategy, strategy.usable(attempt))
 
 
 def entry_of(demand: Demand, outcome: str, method: str, *, target: str | None = None) -> Entry:

@@ -21,6 +21,7 @@ from e2ereset.settings import load_settings
 from e2ereset.sql import Transactions
 from e2ereset.stepup import StepUp
 from e2ereset.strategies import Tools, resolve
+from e2ereset.testing import MemoryAccounts
 
 BOB = Account(id="b", username="bob", emails=("bob@x.org",))
 TARGETS = st.sampled_from(["b", "c"])
@@ -50,7 +51,7 @@ class MailedCode(RuleBasedStateMachine):
             settings=config,
             audit=AuditLog(keyring, secrets),
             outbox=self.outbox,
-            accounts=None,
+            accounts=MemoryAccounts(BOB),
         )
         self.transactions = transactions
         with transactions.begin() as session:
@@ -73,8 +74,7 @@ class MailedCode(RuleBasedStateMachine):
 
     def attempt(self, target, code=None):
         try:
-            with self.stepup.require(self.demand(target, code)):
-                return "passed"
+            return self.stepup.run(self.demand(target, code), lambda _passed: "passed")
         except (FactorRequired, FactorInvalid, TooManyAttempts) as refusal:
             return type(refusal)
 

@@ -24,6 +24,7 @@ KINDS = {
         "own": False,
         "at": NOW,
         "nothing_to_reset": False,
+        "replaced": False,
         **PLACE,
     },
     "budget-exhausted": {"username": "bob", "method": "totp", "at": NOW, **PLACE},

@@ -110,3 +110,48 @@ def test_a_method_that_stands_twice_is_refused():
 @pytest.mark.parametrize("thing", [object, 5, None, type("Nameless", (Strategy,), {})])
 def test_what_is_no_strategy_is_refused(thing):
     assert "e2ereset.Strategy" in refused(thing) or "no name" in refused(thing)
+
+
+async def late(self, *_):
+    return True
+
+
+def steps(self, *_):
+    yield True
+
+
+@pytest.mark.parametrize("late", [late, steps])
+@pytest.mark.parametrize("name", ["usable", "verify", "pending", "challenge"])
+def test_a_method_that_does_not_answer_at_once_is_refused(name, late):
+    cls = type("Late", (Mine,), {name: late})
+    assert f"{name} must answer at once" in refused(cls)
+    assert f"{name} must answer at once" in refused("mine", registered=[cls])
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("verify", lambda self, attempt: True),
+        ("verify", lambda self, attempt, code, more: True),
+        ("usable", lambda self: True),
+        ("pending", lambda self, *, attempt: None),
+        ("challenge", None),
+    ],
+)
+def test_a_method_with_other_parameters_is_refused(name, method):
+    assert f"Write `def {name}(self, attempt" in refused(type("Odd", (Mine,), {name: method}))
+
+
+def test_a_static_method_that_fits_is_taken():
+    cls = type("Static", (Mine,), {"verify": staticmethod(lambda attempt, code: False)})
+    assert found(cls) == [cls]
+
+
+def test_a_strategy_without_a_method_is_refused():
+    cls = type("Half", (Strategy,), {"name": "half", "usable": lambda self, attempt: True})
+    assert "lacks verify" in refused(cls)
+
+
+@pytest.mark.parametrize("fact", ["sends", "fallback"])
+def test_a_fact_that_is_no_bool_is_refused(fact):
+    assert fact in refused(type("Odd", (Mine,), {fact: "no"}))

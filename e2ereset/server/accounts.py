@@ -64,7 +64,7 @@ SIGNED_IN = (
 # The user stands beside the digest, so that tables split by user are asked in one place only.
 LOCK_TOKEN = (
     update(TOKENS)
-    .where(TOKENS.c.digest == bindparam("key"), TOKENS.c.user_id == bindparam("owner"))
+    .where(TOKENS.c.digest == bindparam("key"), TOKENS.c.user_id == bindparam("owner"), LIVE)
     .values(kind=TOKENS.c.kind)
 )
 PASSWORD = select(USERS.c.password_hash).where(USERS.c.id == bindparam("key"))
@@ -160,10 +160,11 @@ class ServerAccounts:
         """End every sign-in and personal token of the account; the number of those ended."""
         return drop_tokens(session, account_id)
 
-    def is_signed_in(self, session: Session, sign_in: str) -> bool:
-        """Whether the token of this sign-in has not been dropped; locks it until the commit."""
+    def is_signed_in(self, session: Session, sign_in: str, now: int) -> bool:
+        """Whether the token of this sign-in is live; locks it until the commit."""
         digest, _, owner = sign_in.partition(" ")
-        return run(session, LOCK_TOKEN, {"key": digest, "owner": owner}).rowcount == 1
+        token = {"key": digest, "owner": owner, "now": now}
+        return run(session, LOCK_TOKEN, token).rowcount == 1
 
     def expiring(self) -> tuple[Expiring, ...]:
         """Sign-ins that are over; personal tokens never are."""

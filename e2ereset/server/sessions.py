@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, Action, Caller, Proof, Refusal
-from e2ereset.errors import TooManyAttempts
+from e2ereset.errors import NotSignedIn, TooManyAttempts
 from e2ereset.records import Demand
 from e2ereset.runtime import Runtime
 
@@ -81,9 +81,11 @@ class Sessions:
             raise NoRoles
         try:
             # The token commits with the proof that it was given for, or neither does.
-            with self.runtime.stepup.require(demand) as passed:
-                self.runtime.stepup.record(passed, demand, "passed")
-                return self.add(passed.session, account.id, now)
+            return self.runtime.stepup.run(
+                demand, lambda passed: self.add(passed.session, account.id, now)
+            )
+        except NotSignedIn:  # switched off since its password was checked
+            raise NotActivated from None
         finally:
             self.runtime.wake()
 

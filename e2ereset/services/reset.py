@@ -15,12 +15,13 @@ from e2ereset.permissions import EDIT_OTHER_USER_E2EE, Permissions
 from e2ereset.ports import HoldsKeys, HoldsSessions
 from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
 from e2ereset.sql import Transactions
-from e2ereset.stepup import Admitted, Passed, StepUp, entry_of
+from e2ereset.stepup import Passed, StepUp, entry_of
 from e2ereset.strategies.base import Tools
 
-from .keys import drop_key_pair
+from .keys import Pair, Vault, drop_key_pair
 
 ACTION = "reset-e2e-key"
+REPLACE = "replace-e2e-key"
 
 key_reset = Namespace().signal("key-reset")
 """Sent after the commit of a reset, by the app, with `receipt`; a receiver can not undo it."""
@@ -39,6 +40,7 @@ class Resets:
         permissions: Permissions,
         stepup: StepUp,
         audit: AuditLog,
+        vault: Vault,
         after_commit: Callable[[Receipt], None],
     ) -> None:
         self._settings = tools.settings
@@ -50,6 +52,7 @@ class Resets:
         self._permissions = permissions
         self._stepup = stepup
         self._audit = audit
+        self._vault = vault
         self._after_commit = after_commit
 
     def reset_key(
@@ -62,20 +65,46 @@ class Resets:
         """
         other = None if named is None or named.names(caller.account) else named
         demand = Demand(caller=caller, proof=proof, action=self._action(caller, other), now=now)
-        admitted = self._stepup.admit(demand)
-        # Two administrators who reset each other lock their sign-ins crosswise.
-        receipt = self._transactions.unlocked(partial(self._act, demand, admitted, other))
+        receipt = self._stepup.run(demand, partial(self._act, demand, other), outcome="")
         self._after_commit(receipt)
         return receipt
 
-    def _act(self, demand: Demand, admitted: Admitted, other: TargetName | None) -> Receipt:
-        with self._stepup.act(demand, admitted) as passed:
-            target = demand.caller.account
-            if other is not None:
-                target = self._permitted_target(passed.session, target, other)
-            if target.federated:
-                raise NotAllowed("Federated users cannot have their E2E key reset")
-            return self._reset(passed, demand, target)
+    def replace_key(self, caller: Caller, pair: Pair, proof: Proof, now: int) -> Receipt:
+        """Put the pair in the place of the caller's own: a reset, and the new pair with it.
+
+        E2ERESET_KEY_REPLACEMENT says whether it needs the second factor, or is refused. Raises the
+        refusals of the second factor, and NotAllowed.
+        """
+        account, policy = caller.account, self._settings.key_replacement
+        phrase = f"replace the E2E key of {account.username}"
+        demand = Demand(
+            caller=caller,
+            proof=proof,
+            action=Action(name=REPLACE, target=account.id, phrase=phrase),
+            now=now,
+            proven=policy != "allow",
+        )
+        if policy == "refuse":
+            refusal = NotAllowed("Another public key is stored. Reset your E2E key first")
+            self._stepup.record_refusal(demand, refusal)
+            raise refusal
+        receipt = self._stepup.run(demand, partial(self._replace, demand, pair), outcome="")
+        self._after_commit(receipt)
+        return receipt
+
+    def _replace(self, demand: Demand, pair: Pair, passed: Passed) -> Receipt:
+        account = passed.caller.account
+        receipt = self._reset(passed, demand, account)
+        self._vault.add(passed.session, account.id, pair, demand.now)
+        return receipt
+
+    def _act(self, demand: Demand, other: TargetName | None, passed: Passed) -> Receipt:
+        target = passed.caller.account
+        if other is not None:
+            target = self._permitted_target(passed, other)
+            if target.id != demand.action.target:
+                raise NotAllowed("The target has changed meanwhile. Try again")
+        return self._reset(passed, demand, target)
 
     def _action(self, caller: Caller, other: TargetName | None) -> Action:
         if other is None:
@@ -98,8 +127,9 @@ class Resets:
             return self._accounts.get(session, named.user_id)
         return self._accounts.find(session, named.username or "")
 
-    def _permitted_target(self, session: Session, actor: Account, named: TargetName) -> Account:
+    def _permitted_target(self, passed: Passed, named: TargetName) -> Account:
         """The named account. Permission is checked before existence (SPEC 1)."""
+        session, actor = passed.session, passed.caller.account
         if not self._permissions.allows(session, actor.roles, EDIT_OTHER_USER_E2EE):
             raise NotAllowed()
         target = self._find(session, named)
@@ -111,6 +141,8 @@ class Resets:
         return target
 
     def _reset(self, passed: Passed, demand: Demand, target: Account) -> Receipt:
+        if target.federated:
+            raise NotAllowed("Federated users cannot have their E2E key reset")
         session, now = passed.session, demand.now
         # Sign-ins first, as the recheck of the caller's own has locked one of them: two resets of
         # one account then take their locks in the same order.
@@ -122,11 +154,12 @@ class Resets:
         outcome = "reset" if dropped else "nothing-to-reset"
         self._audit.write(session, entry_of(demand, outcome, passed.method, target=target.id))
         receipt = Receipt(
-            caller=demand.caller.account,
+            caller=passed.caller.account,
             target=target,
             method=passed.method,
             at=now,
             nothing_to_reset=not dropped,
+            replaced=demand.action.name == REPLACE,
             address=demand.caller.address,
             agent=demand.caller.agent,
         )
@@ -148,6 +181,7 @@ def facts_of(receipt: Receipt) -> dict[str, object]:
         "address": receipt.address,
         "agent": receipt.agent,
         "nothing_to_reset": receipt.nothing_to_reset,
+        "replaced": receipt.replaced,
     }
 
 

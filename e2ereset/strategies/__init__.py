@@ -9,6 +9,7 @@ from typing import Any
 from e2ereset.errors import StrategyError
 
 from .base import Strategy, Tools
+from .checks import check_calls, check_class
 from .email import EmailStrategy
 from .password import PasswordStrategy
 from .totp import TotpStrategy
@@ -26,7 +27,8 @@ def resolve(
     an entry point in the group `e2ereset.strategies`, looked up in that order. Raises
     StrategyError when a name fits none, or two in the same place.
     """
-    found = tuple(_class(method, tuple(registered))(tools) for method in methods)
+    classes = [check_class(_class(method, tuple(registered))) for method in methods]
+    found = tuple(check_calls(cls(tools)) for cls in classes)
     names = [strategy.name for strategy in found]
     if len(set(names)) != len(names):
         raise StrategyError(f"E2ERESET_METHODS names a method twice: {', '.join(names)}.")
@@ -35,7 +37,7 @@ def resolve(
 
 def _class(method: Any, registered: tuple[type[Strategy], ...]) -> type[Strategy]:
     if not isinstance(method, str):
-        return _checked(method, repr(method))
+        return check_class(method)
     for classes in (registered, BUILT_IN):
         matches = [cls for cls in classes if cls.name == method]
         if len(matches) > 1:
@@ -58,15 +60,7 @@ def _load(method: str, registered: tuple[type[Strategy], ...]) -> type[Strategy]
         raise StrategyError(
             f"E2ERESET_METHODS names {method!r}, which is no strategy. Known: {', '.join(known)}."
         )
-    return _checked(matches[0].load(), matches[0].value)
-
-
-def _checked(cls: Any, origin: str) -> type[Strategy]:
-    if not (isinstance(cls, type) and issubclass(cls, Strategy)):
-        raise StrategyError(f"{origin} is no subclass of e2ereset.Strategy.")
-    if not isinstance(getattr(cls, "name", None), str) or not cls.name:
-        raise StrategyError(f"{origin} has no name. Give the class a `name`.")
-    return cls
+    return check_class(matches[0].load())
 
 
 def _packages(points: Iterable[EntryPoint]) -> str:

@@ -29,6 +29,7 @@ from e2ereset.records import Account, Action, Attempt
 from e2ereset.settings import load_settings
 from e2ereset.sql import Transactions
 from e2ereset.strategies.base import Strategy, Tools
+from e2ereset.strategies.checks import check_calls, check_class
 
 from .doubles import FakeClock, MemoryAccounts, make_account
 
@@ -119,6 +120,17 @@ class StrategyContract:
         """Its name is what clients write in `x-2fa-method`."""
         assert self.strategy_class.name
         assert self.strategy_class.name.isascii()
+
+    def test_its_class_can_be_loaded(self, bench: Bench) -> None:
+        """It has all methods, which take what they are called with and answer at once."""
+        check_class(self.strategy_class)
+        check_calls(bench.strategy)
+
+    def test_it_answers_true_or_false(self, bench: Bench, code: str) -> None:
+        """Only True itself passes, so nothing else may be meant for it."""
+        with bench.trying() as attempt:
+            answers = [bench.strategy.usable(attempt), bench.strategy.verify(attempt, code)]
+        assert [type(answer) for answer in answers] == [bool, bool]
 
     def test_it_is_usable_where_it_is_enabled(self, bench: Bench) -> None:
         """Enabled is usable, and nothing else is."""

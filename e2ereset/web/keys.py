@@ -6,7 +6,7 @@ from flask import Response
 
 from e2ereset.records import Action
 from e2ereset.runtime import get_e2ereset
-from e2ereset.services.keys import Pair
+from e2ereset.services.keys import ACTION, Pair
 
 from . import bodies, envelope, gates
 from .rates import rate_limit
@@ -14,13 +14,19 @@ from .schemas import KEYS
 
 
 def set_keys() -> Response:
-    """Store the caller's key pair; over one that is there only with `force`."""
-    demand = gates.demand(Action(name="set-e2e-keys"))
+    """Store the caller's key pair; another public key in the place of one is a reset (SPEC 1)."""
+    runtime = get_e2ereset()
+    demand = gates.demand(Action(name=ACTION))
     with gates.recorded(demand):
         body = gates.body(KEYS)
-        rate_limit(guarded=False)
+        rate_limit(guarded=demand.proof.code is not None)
         pair = Pair(body["public_key"], body["private_key"])
-        get_e2ereset().vault.set(demand.caller, pair, force=body["force"], now=demand.now)
+        done = runtime.vault.set(demand.caller, pair, force=body["force"], now=demand.now)
+    try:
+        if not done:
+            runtime.resets.replace_key(demand.caller, pair, demand.proof, demand.now)
+    finally:
+        runtime.wake()
     return envelope.success()
 
 

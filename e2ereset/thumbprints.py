@@ -1,0 +1,43 @@
+"""Whether two public keys are one key, however their texts are written (RFC 7638)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+REQUIRED = {
+    "EC": ("crv", "kty", "x", "y"),
+    "OKP": ("crv", "kty", "x"),
+    "RSA": ("e", "kty", "n"),
+}
+"""The members that make a key, in the order in which they are digested (RFC 7638 3.2, 8037 2)."""
+
+
+def is_same_key(one: str, other: str) -> bool:
+    """Whether both texts are one public key: by thumbprint where both are JWKs, else as texts."""
+    if one == other:
+        return True
+    prints = thumbprint(one), thumbprint(other)
+    return None not in prints and prints[0] == prints[1]
+
+
+def thumbprint(text: str) -> str | None:
+    """The hex SHA-256 thumbprint of a JWK; None for a text that is none, or that is ambiguous."""
+    try:
+        jwk = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return None
+    kind = jwk.get("kty") if isinstance(jwk, dict) else None
+    names = REQUIRED.get(kind) if isinstance(kind, str) else None
+    if names is None or not all(isinstance(jwk.get(name), str) and jwk[name] for name in names):
+        return None
+    canonical = json.dumps({name: jwk[name] for name in names}, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member stands twice: readers may differ on which one counts")
+    return found
