@@ -87,9 +87,9 @@ def test_rocketchat_api_takes_a_wrong_password_for_what_it_is(address, bob):
 
 
 def test_rocketchat_api_sets_keys(rocket):
-    keys = {"public_key": "NEW", "private_key": "PRIV", "force": True}
+    keys = {"public_key": "PUB", "private_key": "WRAPPED", "force": True}
     rocket.call_api_post("e2e.setUserPublicAndPrivateKeys", **keys)
-    assert rocket.call_api_get("e2e.fetchMyKeys")["public_key"] == "NEW"
+    assert rocket.call_api_get("e2e.fetchMyKeys")["private_key"] == "WRAPPED"
 
 
 def test_rocketchat_api_is_challenged(rocket, world, bob):
