@@ -18,7 +18,9 @@ from .background import Background
 from .cli import register_commands
 from .crypto import KeyRing
 from .errors import SettingsError
+from .libraries import check_switches_meant_off
 from .mail import Deliverer, Outbox, mailman_send
+from .mail.transport import check_mail_backend
 from .models import Base
 from .operations.meter import make_meter
 from .operations.web import watch
@@ -82,6 +84,7 @@ class E2EReset:
             raise SettingsError("Call db.init_app(app) before E2EReset(app, db=db, ...).")
         if "e2ereset" in app.extensions:
             raise SettingsError("This app has e2ereset already. Keep one E2EReset for each app.")
+        check_switches_meant_off(app.config)
         runtime = self._make(app, load_settings(app.config))
         app.extensions["e2ereset"] = runtime
         _add_tables(self._db)
@@ -173,6 +176,7 @@ class E2EReset:
             from flask_mailman import Mail
 
             Mail(app)
+        check_mail_backend(app.extensions["mailman"])
         return Deliverer(
             transactions,
             tools.keyring,

@@ -18,6 +18,11 @@ PREFIX = "E2ERESET_"
 SERVER_PREFIX = "E2ERESET_SERVER_"  # the standalone server reads those itself
 SHORTEST_KEY = 16
 ADVICE = 'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+EXAMPLES = {
+    "bool": "True or False; in the environment FLASK_{key}=true or false, in small letters",
+    "int": "a whole number, without quotation marks",
+    "str": "'...'; in the environment a number needs two pairs: FLASK_{key}='\"123\"'",
+}
 BIND = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d+")
 HIGHEST_PORT = 65535
 
@@ -184,7 +189,8 @@ def _checked(key: str, value: Any, spec: Any) -> Any:
         return tuple(value)
     kind = {"bool": bool, "int": int, "str": str}[wanted]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise SettingsError(f"{key} must be of type {wanted}, not {type(value).__name__}.")
+        words = f"{key} must be of type {wanted}, not {type(value).__name__}."
+        raise SettingsError(f"{words} Write {key} = {EXAMPLES[wanted].format(key=key)}.")
     bounds, allowed = spec.metadata.get("bounds"), spec.metadata.get("allowed")
     if bounds and value != spec.default and not bounds.low <= value <= bounds.high:
         other = "" if bounds.low <= spec.default <= bounds.high else f", or {spec.default}"

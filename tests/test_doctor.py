@@ -116,7 +116,6 @@ def test_a_clean_configuration_gives_nothing_above_a_note(make_server, config, c
         ("testing-on", "error", {"TESTING": True}),
         ("debug-on", "error", {"DEBUG": True}),
         ("sql-echo-on", "warning", {"SQLALCHEMY_ECHO": True}),
-        ("switch-is-text", "error", {"MAIL_USE_SSL": "False"}),
         ("two-factor-off", "warning", {"E2ERESET_TWO_FACTOR": False}),
         ("without-method-allowed", "warning", {"E2ERESET_WITHOUT_METHOD": "allow"}),
         ("bypass-tokens-allowed", "note", {}),

@@ -9,7 +9,6 @@ from .subject import Subject, is_loopback
 
 AREA = Area("settings")
 SENDS_NOTHING = ("locmem", "console", "dummy")
-SWITCHES = ("DEBUG", "TESTING", "RATELIMIT_ENABLED", "MAIL_USE_TLS", "MAIL_USE_SSL")
 
 
 @AREA.check("settings-accepted", "The app starts with these settings.", shows=Part.SETTINGS)
@@ -41,18 +40,6 @@ def DEBUG(subject: Subject) -> Iterator[Finding]:
             "SQLALCHEMY_ECHO writes every statement into the log.",
             "SQLALCHEMY_ECHO = False",
         )
-
-
-@AREA.check("switches", "Every switch is on or off, not a text.")
-def SWITCHED(subject: Subject) -> Iterator[Finding]:
-    """Switches of the libraries that are texts: a text like 'False' is taken as on."""
-    for key in SWITCHES:
-        if isinstance(subject.config.get(key), str):
-            yield AREA.error(
-                "switch-is-text",
-                f"{key} is a text, and any text counts as on.",
-                f"{key} = False or True; in the environment FLASK_{key}=false",
-            )
 
 
 @AREA.check("second-factor", "Resets need a second factor.", Part.SETTINGS)
@@ -158,4 +145,4 @@ def OPERATIONS(subject: Subject) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (ACCEPTED, DEBUG, SWITCHED, SECOND_FACTOR, MAIL, OPERATIONS)
+CHECKS: tuple[Check, ...] = (ACCEPTED, DEBUG, SECOND_FACTOR, MAIL, OPERATIONS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from e2ereset.errors import SettingsError
 
 from .messages import Message
 
@@ -12,6 +14,20 @@ if TYPE_CHECKING:
 
 MAIL_TIMEOUT = 30
 """Seconds for each step of an SMTP dialogue, where the host sets no MAIL_TIMEOUT."""
+
+BACKENDS = "smtp, file, console, locmem, dummy, or the dotted name of a class called EmailBackend"
+
+
+def check_mail_backend(mailman: Any) -> None:
+    """Raise SettingsError where this Flask-Mailman names no backend that can be imported."""
+    from flask_mailman import Mail
+
+    try:
+        Mail().import_backend(mailman.backend)
+    except (ImportError, AttributeError, ValueError):
+        raise SettingsError(
+            f"MAIL_BACKEND is {mailman.backend!r}, which is not there. Known: {BACKENDS}."
+        ) from None
 
 
 def mailman_send(app: Flask) -> Callable[[Message], None]:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from e2ereset import E2EReset, get_e2ereset
 from e2ereset.errors import SettingsError
+from e2ereset.libraries import check_types
 from e2ereset.operations import logs
 from e2ereset.operations.web import operations_of
 from e2ereset.passwords import PasswordHasher
@@ -48,6 +49,7 @@ def create_app(
     Raises SettingsError for a setting that is unknown, unsafe or of the wrong type.
     """
     app = configured_app(config or {})
+    check_types(app.config)
     settings = load_server_settings(app.config)
     logs.set_up(settings.log_format, settings.log_level)
     log_requests(app, trust_id=settings.trust_request_id)
