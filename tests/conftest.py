@@ -1,5 +1,6 @@
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share, and how a run is set up."""
 
+import pytest
 from audit_kit import log, sealed  # noqa: F401
 from certificates import certificate  # noqa: F401
 from databases import (  # noqa: F401
@@ -8,6 +9,22 @@ from databases import (  # noqa: F401
     make_database,
     postgres_uri,
     served_on,
+    template,
 )
+from hypothesis import HealthCheck, settings
+from ram import claim_base
 from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401
 from world import bob, eve, world  # noqa: F401
+
+COMMON = {
+    "deadline": None,  # a busy machine is no fault
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+settings.register_profile("few", max_examples=15, **COMMON)
+settings.register_profile("many", max_examples=200, **COMMON)
+settings.load_profile("few")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):  # noqa: F811 - the fixture has the same name
+    claim_base(config)

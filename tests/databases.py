@@ -1,12 +1,16 @@
 """The database under the tests: SQLite files, or the PostgreSQL of E2ERESET_TEST_DATABASE."""
 
 import os
+import shutil
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from postgres import QUICK, VARIABLE, fresh_database, own_postgres
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 
+from e2ereset import models as library
+from e2ereset.permissions import seed
+from e2ereset.server import models as server
 from e2ereset.server.database import tune
 
 SERVER = os.environ.get(VARIABLE)
@@ -16,12 +20,28 @@ only_postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="it is about Post
 
 
 @contextmanager
-def new_database(folder, name="test"):
-    """The address of an empty database, which is gone after the block."""
+def new_database(folder, name="test", template=None):
+    """The address of an empty database, or of a copy of another; it is gone after the block."""
     if not ON_POSTGRESQL:
-        yield f"sqlite:///{folder / name}.sqlite3"
+        path = f"{folder / name}.sqlite3"
+        if template:
+            shutil.copyfile(make_url(template).database, path)
+        yield f"sqlite:///{path}"
         return
-    with fresh_database(SERVER) as uri:
+    with fresh_database(SERVER, make_url(template).database if template else "template0") as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """The address of a database with all tables and the first roles, for copies of it."""
+    with new_database(tmp_path_factory.mktemp("template")) as uri:
+        engine = tune(create_engine(uri))
+        library.Base.metadata.create_all(engine)
+        server.Base.metadata.create_all(engine)
+        with engine.begin() as connection:
+            seed(connection)
+        engine.dispose()  # PostgreSQL copies no database that is in use
         yield uri
 
 
@@ -53,22 +73,23 @@ def served_database(server):
 
 @pytest.fixture
 def make_database(tmp_path):
-    """Makes empty databases, by name; the address of the one that has the name already."""
+    """Makes databases, by name; the address of the one that has the name already."""
     made = {}
     with ExitStack() as stack:
 
-        def make(name="test"):
+        def make(name="test", template=None):
             if name not in made:
-                made[name] = stack.enter_context(new_database(tmp_path, name))
+                made[name] = stack.enter_context(new_database(tmp_path, name, template))
             return made[name]
 
         yield make
 
 
 @pytest.fixture
-def database_uri(make_database):
-    """The address of an empty database."""
-    return make_database()
+def database_uri(request, make_database):
+    """The address of the test's database: empty, but with all tables for a test of `engine`."""
+    filled = "engine" in request.fixturenames
+    return make_database(template=request.getfixturevalue("template") if filled else None)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from ports import free_port, wait_for
+from ram import memory
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -123,7 +124,7 @@ def make_postgres(folder, *settings):
 @contextmanager
 def own_postgres(*settings):
     """A cluster in a folder that its own user can reach; both are gone after the block."""
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir=memory()))
     try:
         folder.chmod(0o755)
         with make_postgres(folder / "cluster", *settings) as server:

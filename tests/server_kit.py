@@ -3,9 +3,7 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from e2ereset import models as library
 from e2ereset.passwords import PasswordHasher
-from e2ereset.permissions import seed
 from e2ereset.records import name_key
 from e2ereset.server import models as server
 from e2ereset.server.accounts import ServerAccounts
@@ -18,12 +16,7 @@ HASHER = PasswordHasher(4)
 @pytest.fixture
 def engine(connect):
     """The bare database, with all tables and the first roles and permissions."""
-    engine = connect()
-    library.Base.metadata.create_all(engine)
-    server.Base.metadata.create_all(engine)
-    with engine.begin() as connection:
-        seed(connection)
-    return engine
+    return connect()
 
 
 @pytest.fixture

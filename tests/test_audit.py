@@ -7,7 +7,7 @@ from threading import Barrier, Event
 
 import pytest
 from audit_kit import NOW, Log
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, update
 
@@ -179,11 +179,6 @@ def test_writing_while_sealing_and_verifying_loses_nothing(log):
     assert log.verify() == []
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 @given(st.lists(st.integers(1, 5), max_size=5), st.integers(1, 4))
 def test_any_rhythm_of_writing_and_sealing_is_whole(log, rhythm, batch):
     for count in rhythm:

@@ -9,6 +9,7 @@ from databases import new_database
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from ram import memory
 from sqlalchemy import create_engine
 
 from e2ereset.audit import AuditLog
@@ -34,7 +35,7 @@ class MailedCode(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.ends = ExitStack()
-        folder = Path(self.ends.enter_context(tempfile.TemporaryDirectory()))
+        folder = Path(self.ends.enter_context(tempfile.TemporaryDirectory(dir=memory())))
         self.engine = create_engine(self.ends.enter_context(new_database(folder)))
         self.ends.callback(self.engine.dispose)
         Base.metadata.create_all(self.engine)
@@ -149,8 +150,6 @@ class MailedCode(RuleBasedStateMachine):
 
 TestMailedCode = MailedCode.TestCase
 TestMailedCode.settings = settings(
-    max_examples=40,
     stateful_step_count=30,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from wire import HEADERS, NAMES, TYPES, ask, routes
 
@@ -26,11 +26,6 @@ BODIES = st.one_of(
     st.dictionaries(st.sampled_from(NAMES), FIELDS, max_size=4).map(lambda d: dumps(d).encode()),
     FIELDS.map(lambda value: dumps(value).encode()),
 )
-FEW = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
 def dumps(value):
@@ -46,7 +41,6 @@ def untouched(world, person):
     return world.has_key(person) and world.runtime.factors.status(person.id).totp
 
 
-@FEW
 @given(data=st.data())
 def test_no_request_to_any_route_is_a_fault_or_a_reset(world, app, bob, data):
     method, path = data.draw(st.sampled_from(routes(app)))
@@ -66,14 +60,12 @@ def test_no_request_to_any_route_is_a_fault_or_a_reset(world, app, bob, data):
     assert untouched(world, bob)
 
 
-@FEW
 @given(path=st.text(LATIN, max_size=40), query=VALUES)
 def test_no_path_is_a_fault(app, path, query):
     for prefix in ("/", "/api/v1/", "/api/v1/users.resetE2EKey"):
         assert ask(app, "GET", prefix + path, headers={}, query=query) in (200, 401, 404, 405)
 
 
-@FEW
 @given(code=CODES, method=st.sampled_from(["totp", "email", "password", "sms", ""]) | VALUES)
 def test_no_code_at_random_resets_a_key(world, app, bob, code, method):
     world.clock.now += 86400  # the budgets are open again
