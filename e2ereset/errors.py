@@ -84,16 +84,30 @@ class FactorInvalid(Refusal):
     code = "totp-invalid"
     reason = "TOTP Invalid"
 
+    def __init__(self, **details: Any) -> None:
+        self.retry_after = details.get("retryAfter")
+        super().__init__(**details)
+
 
 class TooManyAttempts(Refusal):
-    """The budget of this account and method is spent; nothing was looked at, nothing was sent."""
+    """The budget of this account and method is spent; nothing was looked at, nothing was sent.
+
+    `retry_after` in seconds; None when waiting does not help: after a hundred failures in a row the
+    method is locked until it is unlocked.
+    """
 
     code = "totp-max-attempts"
     reason = "TOTP Maximum Failed Attempts Reached"
 
-    def __init__(self, retry_after: int, **details: Any) -> None:
+    def __init__(self, retry_after: int | None, **details: Any) -> None:
         self.retry_after = retry_after
-        super().__init__(retryAfter=retry_after, **details)
+        wait = {"locked": True} if retry_after is None else {"retryAfter": retry_after}
+        super().__init__(**wait, **details)
+
+    @property
+    def locked(self) -> bool:
+        """Whether only unlocking helps."""
+        return self.retry_after is None
 
 
 class NoFactor(Refusal):

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, text
+from sqlalchemy import BigInteger, Connection, CursorResult, Engine, Executable, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql.functions import FunctionElement
 
 from .errors import Refusal, SettingsError
 
@@ -107,6 +109,25 @@ EPOCH: dict[str, Any] = {
     "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
     "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"),
 }
+
+
+class DatabaseEpoch(FunctionElement[int]):
+    """The whole epoch seconds of the database's own clock, as an expression in a statement."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(DatabaseEpoch, "sqlite")
+def _epoch_of_sqlite(*_: Any, **__: Any) -> str:
+    return "CAST(strftime('%s', 'now') AS INTEGER)"
+
+
+@compiles(DatabaseEpoch, "postgresql")
+def _epoch_of_postgresql(*_: Any, **__: Any) -> str:
+    # Not the time of the transaction or the statement: who waited for a lock must not count as
+    # having come before the one who held it.
+    return "CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)"
 
 
 def time_of(connection: Connection) -> float:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from .audit import AuditLog, Entry
-from .budgets import Budgets, Charge, charge_in
+from .budgets import Budgets, Charge, locks
 from .errors import (
     FactorInvalid,
     FactorRequired,
@@ -28,13 +28,18 @@ from .errors import (
 from .mail.outbox import Outbox
 from .operations.meter import UNCOUNTED, Meter
 from .ports import Accounts, RechecksSignIns
-from .records import BYPASS, OFF, Attempt, Caller, Challenge, Demand
+from .records import BYPASS, OFF, Action, Attempt, Caller, Challenge, Demand
 from .settings import Settings
 from .sql import Transactions
 from .strategies.base import Strategy
 
 T = TypeVar("T")
-WARNINGS = ((3600, 1), (3600, 1), (86400, 24))  # one mail an hour about a spent budget
+WARNINGS = {
+    "budget-exhausted": ((3600, 1), (3600, 1), (86400, 24)),  # one mail an hour
+    "factor-locked": ((86400, 1), (86400, 1), (86400, 1)),
+}
+LOCKED = "lock-factor"
+"""The action of the audit row that says that a method was locked."""
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +84,10 @@ class StepUp:
         outbox: Outbox,
         accounts: Accounts,
         meter: Meter = UNCOUNTED,
+        by_database: bool = False,
     ) -> None:
         self.meter = meter
-        self.budgets = Budgets(transactions, meter)
+        self.budgets = Budgets(transactions, meter, by_database=by_database)
         self._transactions = transactions
         self.strategies = strategies
         self._settings = settings
@@ -120,7 +126,12 @@ class StepUp:
     def warn_spent(self, demand: Demand, method: str) -> None:
         """Mail the owner that a budget of tries is spent, once an hour at most."""
         with self._transactions.begin() as session:
-            self._warn(session, demand, method)
+            self._warn(session, demand, method, "budget-exhausted")
+
+    def tell_locked(self, demand: Demand, method: str) -> None:
+        """Write down, and mail the owner, that the tries at this method are locked."""
+        with self._transactions.begin() as session:
+            self._locked(session, demand, method)
 
     def resend(self, attempt: Attempt, method: str) -> bool:
         """Send a fresh challenge in the place of a pending one, within the budgets.
@@ -129,7 +140,7 @@ class StepUp:
         is only read. Raises TooManyAttempts when the sending budget is.
         """
         strategy = next(s for s in self.strategies if s.name == method)
-        spent = self._wait(attempt.account.id, method, attempt.now)
+        spent = self._refusal(attempt.account.id, method, attempt.now)
         if spent or not is_usable(strategy, attempt):
             return False
         attempt.session.rollback()
@@ -167,12 +178,33 @@ class StepUp:
             strategy, named = self._choose(attempt_of(demand, session), demand)
         if strategy is None:
             return self._without_method(demand)
+        try:
+            admitted = self._admit_to(demand, strategy, named=named)
+        except TooManyAttempts as refusal:
+            other = self._beside(demand, strategy) if refusal.locked else None
+            if other is None:
+                raise
+            named = demand.proof.method in (None, other.name)
+            admitted = self._admit_to(demand, other, named=named)
+        return replace(admitted, known=known)
+
+    def _beside(self, demand: Demand, locked: Strategy) -> Strategy | None:
+        """What serves in the place of a locked method that the caller has not asked for by name."""
+        if demand.proof.method == locked.name:
+            return None
+        with self._transactions.read() as session:
+            attempt = attempt_of(demand, session)
+            usable = [s for s in self.strategies if not s.fallback and is_usable(s, attempt)]
+            names = self._locked_names(session, attempt)
+        return next((s for s in usable if s.name not in names), None)
+
+    def _admit_to(self, demand: Demand, strategy: Strategy, *, named: bool) -> Admitted:
         if demand.proof.code is None:
             raise FactorRequired(**self._challenge(demand, strategy))
         if not named:
             raise FactorInvalid(**self._read(demand, strategy))
         charge = self._charge(demand, strategy)
-        return Admitted(method=strategy.name, strategy=strategy, charge=charge, known=known)
+        return Admitted(method=strategy.name, strategy=strategy, charge=charge)
 
     def _choose(self, attempt: Attempt, demand: Demand) -> tuple[Strategy | None, bool]:
         """The strategy that serves, and whether it is what the caller named (or named none)."""
@@ -197,7 +229,7 @@ class StepUp:
         account = demand.caller.account
         purpose, windows = f"verify:{strategy.name}", self._settings.verify_windows
         try:
-            return self.budgets.charge(account.id, purpose, windows, demand.now)
+            return self.budgets.charge(account.id, purpose, windows, demand.now, guess=True)
         except TooManyAttempts as refusal:
             raise TooManyAttempts(refusal.retry_after, **self._read(demand, strategy)) from None
 
@@ -225,13 +257,13 @@ class StepUp:
 
     def _refuse_spent(self, demand: Demand, strategy: Strategy) -> None:
         """No challenge while no answer to it would be looked at."""
-        wait = self._wait(demand.caller.account.id, strategy.name, demand.now)
-        if wait:
-            raise TooManyAttempts(wait, **self._read(demand, strategy))
+        spent = self._refusal(demand.caller.account.id, strategy.name, demand.now)
+        if spent:
+            raise TooManyAttempts(spent.retry_after, **self._read(demand, strategy))
 
-    def _wait(self, account_id: str, method: str, now: int) -> int:
+    def _refusal(self, account_id: str, method: str, now: int) -> TooManyAttempts | None:
         windows = self._settings.verify_windows
-        return self.budgets.wait(account_id, f"verify:{method}", windows, now)
+        return self.budgets.refusal(account_id, f"verify:{method}", windows, now)
 
     def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
         if strategy.sends:
@@ -248,10 +280,12 @@ class StepUp:
             return
         attempt = attempt_of(demand, session)
         if is_true(strategy, strategy.verify(attempt, demand.proof.code or "")):
-            self.budgets.refund(session, charge)
+            self.budgets.refund(session, charge, unlocks=not strategy.fallback)
             return
-        if charge.last:
-            self._warn(session, demand, strategy.name)
+        if charge.locks:
+            self._locked(session, demand, strategy.name)
+        elif charge.last:
+            self._warn(session, demand, strategy.name, "budget-exhausted")
         self.meter.second_factor(strategy.name, FactorInvalid.code)
         raise FactorInvalid(**self._details(session, demand, strategy))
 
@@ -277,14 +311,18 @@ class StepUp:
         """What the client is told: the method, its challenge, and what else there is."""
         attempt = attempt_of(demand, session)
         challenge = challenge or strategy.pending(attempt) or Challenge()
+        usable = [s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)]
+        locked = self._locked_names(session, attempt)
         return {
             "method": strategy.name,
             "codeGenerated": challenge.generated,
             **challenge.details,
-            "availableMethods": [
-                s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)
-            ],
+            "availableMethods": [name for name in usable if name not in locked],
         }
+
+    @staticmethod
+    def _locked_names(session: Session, attempt: Attempt) -> set[str]:
+        return {p.partition(":")[2] for p in locks(session, attempt.account.id)}
 
     def _refused_before(self, demand: Demand, refusal: Refusal) -> None:
         method = str(refusal.details.get("method", ""))
@@ -292,12 +330,20 @@ class StepUp:
         with self._transactions.begin() as session:
             self._record(session, demand, refusal.code, method)
             if isinstance(refusal, TooManyAttempts):
-                self._warn(session, demand, method)
+                kind = "factor-locked" if refusal.locked else "budget-exhausted"
+                self._warn(session, demand, method, kind)
 
-    def _warn(self, session: Session, demand: Demand, method: str) -> None:
+    def _locked(self, session: Session, demand: Demand, method: str) -> None:
+        action = Action(name=LOCKED, target=demand.caller.account.id)
+        self._record(session, replace(demand, action=action), "locked", method)
+        self._warn(session, demand, method, "factor-locked")
+
+    def _warn(self, session: Session, demand: Demand, method: str, kind: str) -> None:
         account, caller = demand.caller.account, demand.caller
-        purpose = "mail:budget-exhausted"
-        if charge_in(session, account.id, purpose, windows=WARNINGS, now=demand.now):
+        purpose = f"mail:{kind}" + (f":{method}" if kind == "factor-locked" else "")
+        if self.budgets.charge_in(
+            session, account.id, purpose, windows=WARNINGS[kind], now=demand.now
+        ):
             facts: Mapping[str, Any] = {
                 "username": account.username,
                 "method": method,
@@ -305,7 +351,7 @@ class StepUp:
                 "address": caller.address,
                 "agent": caller.agent,
             }
-            self._outbox.put(session, "budget-exhausted", account.emails, facts, now=demand.now)
+            self._outbox.put(session, kind, account.emails, facts, now=demand.now)
 
     def _record(self, session: Session, demand: Demand, outcome: str, method: str) -> None:
         self.audit.write(session, entry_of(demand, outcome, method))

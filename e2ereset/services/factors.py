@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyotp
 from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from e2ereset.audit import Entry
+from e2ereset.budgets import locks, unlock
 from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled
 from e2ereset.models import BackupCode, EmailFactor, Totp, table
 from e2ereset.records import Account
@@ -25,6 +27,8 @@ from e2ereset.strategies.totp import (
 
 SECRET_CHARACTERS = 32  # of base32: 160 bits, as RFC 4226 section 4 recommends
 BACKUP_CODES = 12
+UNLOCK = "unlock-factor"
+"""The action of unlocking, in the audit log and in the demand for a second factor."""
 UNAMBIGUOUS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 TOTPS, BACKUPS, EMAILS = table(Totp), table(BackupCode), table(EmailFactor)
@@ -84,11 +88,16 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorStatus:
-    """Which second factors an account has enabled, and how many backup codes are left."""
+    """Which second factors an account has enabled, and how many backup codes are left.
+
+    `locked`: the purposes whose tries are locked after a hundred failures in a row, such as
+    `verify:totp`, and `login:password` for sign-ins from addresses that the owner has not used.
+    """
 
     totp: bool
     email: bool
     backup_codes_left: int
+    locked: tuple[str, ...] = ()
 
 
 class Factors:
@@ -124,7 +133,7 @@ class Factors:
         """
         now = int(self._clock())
         windows = self._tools.settings.verify_windows
-        charge = self._stepup.budgets.charge(account.id, "verify:totp", windows, now)
+        charge = self._stepup.budgets.charge(account.id, "verify:totp", windows, now, guess=True)
         with self._transactions.begin() as session:
             secret = self._confirm(session, account, code, now)
             self._stepup.budgets.refund(session, charge)
@@ -180,7 +189,38 @@ class Factors:
                 totp=session.scalar(GET_ENABLED, mine) is not None,
                 email=session.scalar(GET_EMAIL, mine) is not None,
                 backup_codes_left=count_backup_codes(session, account_id),
+                locked=locks(session, account_id),
             )
+
+    def unlock(
+        self, account: Account, *, by: str, address: str = "", agent: str = ""
+    ) -> tuple[str, ...]:
+        """Let all the account's methods be tried again at once; what was locked, sorted.
+
+        `by` is who does it, for the audit log. The owner is told when anything was locked.
+        """
+        now = int(self._clock())
+        with self._transactions.begin() as session:
+            entry = Entry(
+                at=now,
+                action=UNLOCK,
+                caller=by,
+                target=account.id,
+                method="",
+                address=address,
+                agent=agent,
+                outcome="",
+            )
+            return self.unlock_in(session, account, entry)
+
+    def unlock_in(self, session: Session, account: Account, entry: Entry) -> tuple[str, ...]:
+        """`unlock` in an open transaction; the outcome of the audit `entry` is filled in."""
+        locked = unlock(session, account.id)
+        outcome = "unlocked" if locked else "nothing-to-unlock"
+        self._stepup.audit.write(session, replace(entry, outcome=outcome))
+        if locked:
+            self._tell(session, account, "It was unlocked, after too many wrong tries", entry.at)
+        return locked
 
     def _begin(self, session: Session, account: Account, secret: str) -> str:
         sealed = self._tools.keyring.seal("totp", account.id, secret)

@@ -28,7 +28,12 @@ AUDIT_ROWS = Expiring("audit", AUDIT, and_(AUDIT.c.at < BEFORE, AUDIT.c.position
 OURS = (
     Expiring("codes", CODES, CODES.c.sent_at <= NOW - CODE_SECONDS),
     # A short window may have been opened long after the long one of the same row.
-    Expiring("budgets", BUDGETS, and_(*(BUDGETS.c[f"start_{n}"] <= NOW - DAY for n in (1, 2, 3)))),
+    # Failures in a row count over whatever time.
+    Expiring(
+        "budgets",
+        BUDGETS,
+        and_(*(BUDGETS.c[f"start_{n}"] <= NOW - DAY for n in (1, 2, 3)), BUDGETS.c.failures == 0),
+    ),
     Expiring("mails", MAILS, and_(MAILS.c.due_at.is_(None), MAILS.c.created_at < MADE_BEFORE)),
 )
 

@@ -1,0 +1,149 @@
+"""A hundred failures in a row lock a method until it is unlocked, over whatever time (SPEC 2)."""
+
+import pytest
+from sqlalchemy import update
+from world import sha256
+
+from e2ereset.models import Budget, table
+
+BUDGETS = table(Budget)
+
+
+def fail(world, person, times=1, **options):
+    """Wrong tries, each in new windows; the answers."""
+    answers = []
+    for _ in range(times):
+        world.clock.now += 86400
+        person.headers = world.sign_in(person.id)
+        answers.append(world.reset(person, code="000000", **options))
+    return answers
+
+
+def almost(world, person, method="totp"):
+    """Ninety-nine failures in a row."""
+    fail(world, person, method=method)
+    with world.runtime.transactions.begin() as session:
+        rows = update(BUDGETS).where(BUDGETS.c.purpose == f"verify:{method}")
+        session.execute(rows.values(failures=99))
+
+
+def lock(world, person, method="totp"):
+    almost(world, person, method)
+    fail(world, person, method=method)
+    world.clock.now += 86400
+    person.headers = world.sign_in(person.id)
+
+
+@pytest.fixture
+def both(world):
+    return world.person("both", totp=True, email=True)
+
+
+def error(response):
+    return response.json["errorType"]
+
+
+def test_a_hundred_failures_in_a_row_lock_over_whatever_time(world, bob):
+    assert {error(answer) for answer in fail(world, bob, 100)} == {"totp-invalid"}
+    (answer,) = fail(world, bob)
+    assert error(answer) == "totp-max-attempts"
+    assert answer.json["details"]["locked"] is True
+    assert "retryAfter" not in answer.json["details"]
+    assert "Retry-After" not in answer.headers
+
+
+def test_a_locked_method_takes_no_right_code(world, bob):
+    lock(world, bob)
+    assert error(world.reset(bob, code=world.code(bob))) == "totp-max-attempts"
+    assert error(world.reset(bob)) == "totp-max-attempts"
+    assert world.has_key(bob)
+
+
+def test_a_right_code_ends_the_row_of_failures(world, bob):
+    almost(world, bob)
+    world.clock.now += 86400
+    bob.headers = world.sign_in(bob.id)
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
+    assert [row.failures for row in world.rows(Budget, purpose="verify:totp")] == [0]
+
+
+def test_a_purge_keeps_failures_in_a_row(world, bob):
+    almost(world, bob)
+    world.clock.now += 400 * 86400
+    world.app.test_cli_runner().invoke(args=["purge"])
+    fail(world, bob)
+    assert [error(answer) for answer in fail(world, bob)] == ["totp-max-attempts"]
+
+
+def test_the_owner_is_told_and_the_log_knows(world, bob):
+    lock(world, bob)
+    assert [f["method"] for _, f in world.queued("factor-locked")] == ["totp"]
+    locked = ("lock-factor", bob.id, bob.id, "totp", "locked")
+    assert world.outcomes().count(locked) == 1
+
+
+def test_the_server_picks_another_method_while_the_first_is_locked(world, both):
+    lock(world, both)
+    details = world.reset(both).json["details"]
+    assert (details["method"], details["availableMethods"]) == ("email", ["email"])
+    assert world.reset(both, code=world.mailed_code()).status_code == 200
+
+
+def test_a_locked_method_that_is_asked_for_by_name_says_so(world, both):
+    lock(world, both)
+    details = world.reset(both, method="totp").json["details"]
+    assert details == {
+        "locked": True,
+        "method": "totp",
+        "codeGenerated": False,
+        "availableMethods": ["email"],
+    }
+
+
+def test_passing_with_another_method_unlocks(world, both):
+    lock(world, both)
+    world.reset(both, method="email")
+    assert world.reset(both, code=world.mailed_code(), method="email").status_code == 200
+    both.headers = world.sign_in(both.id)
+    assert world.reset(both, code=world.code(both), method="totp").status_code == 200
+
+
+def test_a_lock_brings_no_fallback_to_the_password(world):
+    person = world.person("carol", totp=True, password="pw")
+    lock(world, person)
+    assert error(world.reset(person)) == "totp-max-attempts"
+    right = world.reset(person, method="password", code=sha256("pw"))
+    assert (error(right), right.json["details"]["method"]) == ("totp-invalid", "totp")
+
+
+def test_a_right_password_at_a_sign_in_unlocks_nothing(world):
+    person = world.person("carol", totp=True, password="pw")
+    lock(world, person)
+    body = {"user": "carol", "password": "pw"}
+    answer = world.client.post("/api/v1/login", json=body)
+    assert (answer.status_code, answer.json["error"]) == (401, "totp-max-attempts")
+    assert answer.json["details"]["locked"] is True
+
+
+def test_one_account_locks_no_other(world, bob):
+    lock(world, bob)
+    dave = world.person("dave", totp=True)
+    assert world.reset(dave, code=world.code(dave)).status_code == 200
+
+
+def test_what_is_unlocked_takes_a_right_code_at_once(world, bob):
+    lock(world, bob)
+    account, factors = world.account(bob), world.runtime.factors
+    assert factors.status(bob.id).locked == ("verify:totp",)
+    assert factors.unlock(account, by="operator:root") == ("verify:totp",)
+    assert factors.status(bob.id).locked == ()
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
+    assert ("unlock-factor", "operator:root", bob.id, "", "unlocked") in world.outcomes()
+    assert "unlocked" in world.queued("factor-changed")[-1][1]["change"]
+
+
+def test_unlocking_what_is_open_tells_nobody(world, bob):
+    told = len(world.queued("factor-changed"))
+    assert world.runtime.factors.unlock(world.account(bob), by="operator:root") == ()
+    assert len(world.queued("factor-changed")) == told
+    assert world.outcomes()[-1][-1] == "nothing-to-unlock"
