@@ -1,15 +1,22 @@
 """Rights are as of the act: what changed between the request and the action counts."""
 
+import json
+from functools import partial
+from io import BytesIO
+
 import pytest
 from sqlalchemy import delete, insert, update
+from world import RESET
 
 from e2ereset import Account, Caller, Proof, Strategy, get_e2ereset
 from e2ereset.errors import FactorInvalid, NotAllowed, NotSignedIn
-from e2ereset.models import Role, RolePermission, Totp, table
+from e2ereset.models import KeyPair, Role, RolePermission, Totp, table
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.records import TargetName
 from e2ereset.server.models import Token, User, UserRole
 from e2ereset.testing import MemoryAccounts, make_account
+
+SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 
 
 class Meanwhile(Strategy):
@@ -211,3 +218,60 @@ def test_staff_whom_the_accounts_do_not_know_may_act(host_resets):
     resets, _ = host_resets
     staff = Account(id="staff-7", username="ann", roles=("admin",))
     assert reset(resets, staff, TargetName(username="bob")).target.username == "bob"
+
+
+class Slowly(BytesIO):
+    """A body of which something happens between the first byte and the rest."""
+
+    def read(self, size=-1):
+        if self.happens:
+            self.happens = self.happens()
+            return super().read(1)
+        return super().read(size)
+
+
+def slowly(world, person, url, body, happens, **headers):
+    stream = Slowly(json.dumps(body).encode())
+    stream.happens = happens
+    options = {"input_stream": stream, "content_type": "application/json"}
+    return world.client.post(url, headers=person.headers | headers, **options)
+
+
+@pytest.fixture
+def commit(world):
+    """Commits a change while a body comes."""
+
+    def change(statement):
+        world.session.execute(statement)
+        world.session.commit()
+
+    return change
+
+
+def test_who_is_switched_off_while_the_body_comes_does_nothing(world, admin, bob, commit):
+    off = update(table(User)).where(owned(User, admin)).values(active=False)
+    body = {"username": "bob"}
+    answer = slowly(world, admin, RESET, body, lambda: commit(off), **{"x-2fa-code": "x"})
+    assert answer.status_code == 401
+    assert world.has_key(bob)
+
+
+def test_who_is_demoted_while_the_body_comes_resets_nobody_else(world, admin, bob, commit):
+    demote = delete(table(UserRole)).where(owned(UserRole, admin))
+    body = {"username": "bob"}
+    answer = slowly(world, admin, RESET, body, lambda: commit(demote), **{"x-2fa-code": "x"})
+    assert answer.json["errorType"] == "error-not-allowed"
+    assert world.has_key(bob)
+
+
+def test_a_sign_in_that_expires_while_the_body_comes_is_none(world, bob, clock):
+    happens = partial(setattr, clock, "now", clock.now + 86400)
+    assert slowly(world, bob, RESET, {}, happens, **{"x-2fa-code": "x"}).status_code == 401
+    assert world.has_key(bob)
+
+
+def test_a_key_whose_sign_in_ends_while_it_comes_is_not_stored(world, bob, commit):
+    end = delete(table(Token)).where(owned(Token, bob))
+    body = {"public_key": "PUB", "private_key": "NEW", "force": True}
+    assert slowly(world, bob, SET_KEYS, body, lambda: commit(end)).status_code == 401
+    assert [row.private_key for row in world.rows(KeyPair)] == ["PRIV"]
