@@ -3,9 +3,81 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import pytest
 from databases import only_postgresql
+from sqlalchemy.exc import OperationalError
+
+from e2ereset import Strategy, two_factor_required
+from e2ereset.sql import RETRIES
 
 ROUNDS = 10
+
+
+class Ended(Exception):
+    """What a driver raises whose transaction the database ended to break a deadlock."""
+
+    sqlstate = "40P01"
+
+
+class Unlucky(Strategy):
+    """Any code is right, once the database has ended the transaction so many times."""
+
+    name = "unlucky"
+    left = 0
+
+    def usable(self, attempt):
+        return True
+
+    def verify(self, attempt, code):
+        if Unlucky.left:
+            Unlucky.left -= 1
+            raise OperationalError("", {}, Ended())
+        return True
+
+
+@pytest.fixture
+def config(config):
+    """The server, with that strategy beside TOTP."""
+    return config | {"E2ERESET_METHODS": ["totp", Unlucky]}
+
+
+def reset(world):
+    return world.reset(world.person("bob"), code="x")
+
+
+def sign_in(world):
+    world.person("bob", password="good enough")
+    form = {"user": "bob", "password": "good enough", "code": "x"}
+    return world.client.post("/api/v1/login", json=form)
+
+
+def replace_key(world):
+    bob = world.person("bob")
+    body = {"public_key": "OTHER", "private_key": "NEW", "force": True}
+    headers = bob.headers | {"x-2fa-code": "x"}
+    return world.client.post("/api/v1/e2e.setUserPublicAndPrivateKeys", json=body, headers=headers)
+
+
+def guarded_view(world):
+    view = two_factor_required("delete-project")(lambda: {"success": True})
+    world.app.add_url_rule("/projects", view_func=view, methods=["DELETE"])
+    headers = world.person("bob").headers | {"x-2fa-code": "x"}
+    return world.client.delete("/projects", headers=headers)
+
+
+ACTIONS = pytest.mark.parametrize("act", [reset, sign_in, replace_key, guarded_view])
+
+
+@ACTIONS
+def test_what_was_ended_to_break_a_deadlock_is_done_anew(world, monkeypatch, act):
+    monkeypatch.setattr(Unlucky, "left", RETRIES)
+    assert act(world).json["success"] is True
+
+
+@ACTIONS
+def test_what_is_ended_again_and_again_is_503_in_the_end(world, monkeypatch, act):
+    monkeypatch.setattr(Unlucky, "left", RETRIES + 1)
+    assert act(world).status_code == 503
 
 
 @only_postgresql
