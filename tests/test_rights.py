@@ -153,12 +153,12 @@ def test_a_fallback_is_over_once_there_is_a_better_method(make_server, config, w
     bob, runtime = world.person("bob"), get_e2ereset(app)
     charge = runtime.stepup.budgets.charge
 
-    def enrolled_meanwhile(*args):
+    def enrolled_meanwhile(*args, **options):
         world.session.execute(
             insert(table(Totp)).values(account_id=bob.id, secret="s", enabled_at=1, last_step=0)
         )
         world.session.commit()
-        return charge(*args)
+        return charge(*args, **options)
 
     monkeypatch.setattr(runtime.stepup.budgets, "charge", enrolled_meanwhile)
     caller = Caller(account=world.account(bob))
