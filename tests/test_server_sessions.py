@@ -141,6 +141,29 @@ def test_a_malformed_sign_in_is_400_and_says_so(client, bob, data, content_type)
     assert (answer.status_code, answer.json["errorType"]) == (400, "invalid-params")
 
 
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("code must be string", RIGHT | {"code": 123456}),
+        ("code must be string", {"totp": {"code": 123456, "login": RIGHT}}),
+        ("user must be string or object", RIGHT | {"user": 1}),
+        ("username must be string", {"username": ["bob"], "password": "pw"}),
+        ("password must be string or object", RIGHT | {"password": None}),
+        ("password must be string or object", {"totp": {"login": RIGHT | {"password": 1}}}),
+        ("resume must be string", {"resume": True}),
+        ("totp must be object", {"totp": "123456"}),
+    ],
+)
+def test_a_field_of_another_type_is_named(client, bob, field, body):
+    answer = client.post(LOGIN, json=body)
+    assert answer.status_code == 400
+    assert answer.json["error"] == f"{field} [invalid-params]"
+
+
+def test_a_code_that_is_null_is_no_code(client, bob):
+    assert client.post(LOGIN, json=RIGHT | {"code": None}).status_code == 200
+
+
 def test_a_live_token_resumes_and_stays(client, bob, session):
     headers = sign_in(client)
     answer = client.post(LOGIN, json={"resume": headers["X-Auth-Token"]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 from e2ereset.passwords import PasswordHasher
@@ -12,6 +13,17 @@ from e2ereset.passwords import PasswordHasher
 HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 FIELDS = {"user", "username", "email", "password", "code"}
 IDENTITIES = ("id", "username", "email")
+TYPES: dict[str, tuple[type, ...]] = {
+    "user": (str, dict),
+    "username": (str,),
+    "email": (str,),
+    "password": (str, dict),
+    "code": (str, NoneType),
+    "resume": (str,),
+    "totp": (dict,),
+    "login": (dict,),
+}
+WORDS: dict[type, str] = {str: "string", dict: "object"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +54,21 @@ def read_credentials(body: Mapping[str, Any]) -> Resume | Credentials | None:
             return _by_password({**login, "code": code})
         case _:
             return _by_password(body)
+
+
+def mistyped_field(body: Mapping[str, Any]) -> str | None:
+    """The first known field of `body` that holds a value of another type, and what it must be.
+
+    None when there is none. It goes by the form alone, so it tells of no account.
+    """
+    totp = body.get("totp")
+    login = totp.get("login") if isinstance(totp, dict) else None
+    parts = [part for part in (body, totp, login) if isinstance(part, Mapping)]
+    for part in parts:
+        for name, types in TYPES.items():
+            if name in part and not isinstance(part[name], types):
+                return f"{name} must be {' or '.join(WORDS[t] for t in types if t in WORDS)}"
+    return None
 
 
 def _by_password(body: Mapping[str, Any]) -> Credentials | None:

@@ -9,11 +9,11 @@ from typing import Any
 from flask import Response, request
 
 from e2ereset import Refusal, get_e2ereset
-from e2ereset.errors import NotSignedIn
+from e2ereset.errors import InvalidParams, NotSignedIn
 from e2ereset.web import bodies, envelope, gates, make_blueprint
 from e2ereset.web.rates import rate_limit
 
-from .credentials import Credentials, Resume, read_credentials
+from .credentials import Credentials, Resume, mistyped_field, read_credentials
 from .people import Person, find_person
 from .sessions import SignedIn, Unauthorized, current_sessions
 
@@ -24,6 +24,8 @@ blueprint = make_blueprint("sessions")
 def login() -> Response:
     """Sign in by password or by a live token."""
     form = bodies.read().parsed()
+    if words := mistyped_field(form):
+        raise InvalidParams(words)
     rate_limit()
     try:
         signed_in = _sign_in(_read_credentials(form))

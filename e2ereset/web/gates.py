@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from flask import Response, make_response, request
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from e2ereset.agents import read_agent
@@ -21,6 +21,7 @@ from e2ereset.runtime import get_e2ereset
 from . import bodies, envelope
 from .origin import caller_address
 from .rates import add_rate_headers, rate_limit
+from .schemas import Body
 
 P = ParamSpec("P")
 
@@ -54,10 +55,12 @@ def demand(action: Action) -> Demand:
     return Demand(caller=signed_in(), proof=proof(), action=action, now=now)
 
 
-def body(schema: Schema) -> dict[str, Any]:
+def body(schema: Body) -> dict[str, Any]:
     """The body that fits the schema. Raises InvalidParams with the first thing that does not."""
     try:
-        loaded: dict[str, Any] = schema.load(bodies.read().parsed())
+        sent = bodies.read()
+        load = schema.load_form if sent.is_form else schema.load
+        loaded: dict[str, Any] = load(sent.parsed())
     except ValidationError as error:
         raise InvalidParams(_first(error.messages_dict)) from None
     return loaded

@@ -12,6 +12,7 @@ from e2ereset.records import TargetName
 
 TARGET_KEYS = ("userId", "username", "user")
 
+SPELLED = {"true": True, "false": False}
 TEXT_MESSAGES: dict[str, Any] = {"invalid": "must be string", "null": "must be string"}
 
 
@@ -28,11 +29,16 @@ class Text(fields.String):
         return text
 
 
-class Flag(fields.Boolean):
-    """A boolean, as JSON has it; forms spell it true and false."""
+class Flag(fields.Field[bool]):
+    """A boolean of JSON, nothing that only counts as one; forms spell it, see `Body.load_form`."""
 
-    truthy = {True, "true"}  # noqa: RUF012 - marshmallow declares it without ClassVar
-    falsy = {False, "false"}  # noqa: RUF012
+    def __init__(self, **options: Any) -> None:
+        super().__init__(error_messages={"null": "must be boolean"}, **options)
+
+    def _deserialize(self, value: Any, *_args: Any, **_options: Any) -> bool:
+        if value is True or value is False:
+            return value
+        raise ValidationError("must be boolean")
 
 
 class Body(Schema):
@@ -47,6 +53,14 @@ class Body(Schema):
         "unknown": "must NOT have additional properties",
         "type": "must be object",
     }
+
+    def load_form(self, form: Mapping[str, str]) -> Any:
+        """As `load`, for a form: there a flag is spelled `true` or `false`."""
+        return self.load({name: self._spelled(name, text) for name, text in form.items()})
+
+    def _spelled(self, name: str, text: str) -> str | bool:
+        is_flag = isinstance(self.fields.get(name), Flag)
+        return SPELLED.get(text, text) if is_flag else text
 
 
 class TargetBody(Body):
