@@ -11,15 +11,16 @@ from threading import Barrier, Thread, active_count
 
 import pytest
 from aiosmtpd.controller import Controller
+from databases import only_sqlite
 from flask import Flask
 from flask_mailman import Mail
 from flask_mailman.backends.smtp import EmailBackend
 from ports import wait_for
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from e2ereset.crypto import KeyRing
 from e2ereset.mail import smtp as smtp_module
-from e2ereset.mail.delivery import GIVE_UP_SECONDS, LEASE_SECONDS, OUTBOX, Deliverer
+from e2ereset.mail.delivery import GIVE_UP_SECONDS, LEASE_SECONDS, NEXT, OUTBOX, Deliverer
 from e2ereset.mail.messages import Message
 from e2ereset.mail.outbox import Outbox, tail
 from e2ereset.mail.transport import mailman_send
@@ -36,6 +37,8 @@ CODE = {
     "address": "192.0.2.7",
     "agent": "Curl/8.1",
 }
+LITERAL = {"literal_binds": True}
+CHANGED = {"username": "bob", "change": "TOTP was enabled.", "at": START}
 HELLO = Message(
     sender="Schlüssel <keys@chat.example>",
     recipient="bob@example.org",
@@ -106,6 +109,13 @@ class Desk:
         with self.store.begin() as session:
             Outbox(KEYS).put(
                 session, kind, recipients, facts, now=self.clock.now, expires_at=expires_at
+            )
+
+    def put_chore(self, name):
+        now, facts = self.clock.now, {"name": name}
+        with self.store.begin() as session:
+            Outbox(KEYS).put_chore(
+                session, "chore", facts, once=name, now=now, expires_at=now + 600
             )
 
     def rows(self):
@@ -286,6 +296,72 @@ def test_a_mail_is_leased_and_no_transaction_is_open_while_it_is_sent(desk):
     desk.put("bob@example.org")
     desk.deliverer(send=send).deliver_due()
     assert seen == [(START + LEASE_SECONDS, ["leased"])]
+
+
+def test_codes_go_before_notices_and_notices_before_chores(desk):
+    done = []
+    desk.put_chore("old")
+    desk.clock.now += 1
+    desk.put("notice@example.org", kind="factor-changed", facts=CHANGED)
+    desk.clock.now += 1
+    desk.put("code@example.org", expires_at=START + 600)
+    desk.deliverer(
+        send=lambda mail: done.append(mail.recipient),
+        chores={"chore": lambda facts, _now: done.append(facts["name"])},
+    ).deliver_due()
+    assert done == ["code@example.org", "notice@example.org", "old"]
+
+
+def test_a_code_that_is_queued_during_a_delivery_is_the_next(desk):
+    sent = []
+
+    def send(message):
+        if not sent:
+            desk.clock.now += 1
+            desk.put("code@example.org", expires_at=START + 600)
+        sent.append(message.recipient)
+
+    desk.put(*(f"{n}@example.org" for n in range(3)), kind="factor-changed", facts=CHANGED)
+    desk.deliverer(send=send).deliver_due()
+    assert sent[1] == "code@example.org"
+
+
+def test_a_notice_that_is_queued_during_a_delivery_is_left_to_the_next(desk):
+    def send(message):
+        desk.clock.now += 1
+        desk.put("again@example.org", kind="factor-changed", facts=CHANGED)
+
+    desk.put("bob@example.org", kind="factor-changed", facts=CHANGED)
+    assert desk.deliverer(send=send).deliver_due() == 1
+
+
+@only_sqlite  # PostgreSQL chooses by the size of the table
+def test_the_next_mail_is_found_by_the_index(desk):
+    times = {"due_by": START, "now": START}
+    with desk.store.read() as session:
+        query = NEXT.params(times).compile(session.connection(), compile_kwargs=LITERAL)
+        plan = str(session.execute(text(f"EXPLAIN QUERY PLAN {query}")).all())
+    assert "ix_e2ereset_outbox_due" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_a_chore_waits_once_for_each_name_and_again_when_it_was_done(desk):
+    done = []
+    deliverer = desk.deliverer(chores={"chore": lambda facts, _now: done.append(facts["name"])})
+    for _ in range(2):
+        for name in ("bob", "bob", "sue"):
+            desk.put_chore(name)
+        assert len(desk.rows()) == 2
+        deliverer.deliver_due()
+    assert done == ["bob", "sue"] * 2
+    assert desk.rows() == []
+
+
+def test_a_chore_that_expired_makes_way_for_the_next(desk):
+    desk.put_chore("bob")
+    desk.clock.now += 600
+    desk.deliverer(chores={"chore": refuse}).deliver_due()
+    assert desk.rows() == []
 
 
 def test_a_leased_mail_is_left_alone_until_the_lease_runs_out(desk, smtp):

@@ -21,6 +21,7 @@ from e2ereset.cli.doctor import subject_of
 from e2ereset.crypto import KeyRing
 from e2ereset.doctor import CHECKS, Area, Part, Subject, examine
 from e2ereset.doctor.keys import entropy_bits, is_well_known
+from e2ereset.mail.outbox import CHORES
 from e2ereset.models import AuditHead, OutboxMail, Permission, RolePermission, Totp, table
 from e2ereset.server.app import add_migrations
 from e2ereset.server.cli import main
@@ -395,6 +396,12 @@ def test_mails_that_nobody_delivers_are_found(doctor, session, delivery, words):
     finding = doctor(E2ERESET_DELIVERY=delivery).findings["outbox-late"]
     assert finding["level"] == "error"
     assert words in finding["change"]
+
+
+def test_work_without_a_mail_is_no_finding(doctor, session):
+    for outcome in (None, "OperationalError"):
+        queue(session, due_at=int(time.time()) - 400, outcome=outcome, sealed="", urgency=CHORES)
+    assert doctor().level("outbox") == "ok"
 
 
 def test_mails_that_are_tried_again_are_found(doctor, session):

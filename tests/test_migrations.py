@@ -98,6 +98,21 @@ USERS = f"INSERT INTO users {COLUMNS} VALUES (:id, :name, :key, '', true, 'user'
 COMPOSED, DECOMPOSED = "ren\u00e9", "rene\u0301"
 
 
+def test_what_waits_in_the_outbox_gets_its_urgency(make_server, config):
+    with add_migrations(make_server(config)).app_context():
+        upgrade(revision="0002")
+        columns = "(kind, recipient, created_at, due_at, attempts)"
+        with db.engine.begin() as connection:
+            for kind in ("code", "key-reset", "code-asked"):
+                values = f"('{kind}', 'b@x.org', 1, 1, 0)"
+                connection.execute(text(f"INSERT INTO e2ereset_outbox {columns} VALUES {values}"))
+        upgrade()
+        with db.engine.connect() as connection:
+            query = text("SELECT kind, urgency FROM e2ereset_outbox ORDER BY urgency")
+            found = [tuple(row) for row in connection.execute(query)]
+    assert found == [("code", 0), ("key-reset", 1), ("code-asked", 2)]
+
+
 @pytest.fixture
 def upgrade_with(make_server, config):
     """Upgrades a database that has users of these names, stored as they were before."""

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from e2ereset import get_e2ereset
 from e2ereset.errors import SettingsError
+from e2ereset.mail.outbox import CHORES
 from e2ereset.models import OutboxMail
 from e2ereset.operations.health import MAIL_LATE, MOST_SKEW, Check
 from e2ereset.operations.probe import Probe
@@ -50,8 +51,8 @@ def failing(answer):
     return {check["name"]: check["message"] for check in answer.json["checks"] if not check["ok"]}
 
 
-def queue(session, due_at):
-    facts = {"kind": "code", "recipient": "a@x.org", "attempts": 0, "created_at": due_at}
+def queue(session, due_at, **facts):
+    facts |= {"kind": "code", "recipient": "a@x.org", "attempts": 0, "created_at": due_at}
     session.add(OutboxMail(**facts, due_at=due_at))
     session.commit()
 
@@ -84,6 +85,13 @@ def test_a_database_that_hangs_is_not_ready_in_time(app, ask):
 def test_mail_that_nobody_delivers_is_not_ready(ask, session, clock):
     queue(session, due_at=clock.now - MAIL_LATE - 1)
     assert failing(ask()) == {"mail": f"The mail next in turn is {MAIL_LATE + 1} s late."}
+
+
+def test_work_without_a_mail_that_nobody_does_harms_nobody(app, ask, session, clock):
+    queue(session, due_at=clock.now - MAIL_LATE - 1, urgency=CHORES)
+    assert ask().status_code == 200
+    gauges = {name: value for name, _, value in operations_of(app).health.gauges()}
+    assert gauges["e2ereset_outbox_mails"] == 0
 
 
 def test_mail_that_is_put_off_harms_nobody(ask, session, clock):

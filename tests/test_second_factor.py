@@ -365,6 +365,13 @@ def test_the_answer_comes_before_any_look_at_who_it_is(world, eve, name):
     assert len(world.rows(OutboxMail, kind="code-asked")) == 1
 
 
+def test_one_who_asks_again_and_again_waits_once(world, eve):
+    for name in ("eve", "EVE", "nobody", "eve", "Nobody"):
+        answer = world.client.post(CODE_URL, json={"emailOrUsername": name})
+        assert answer.data == b'{"success":true}'
+    assert len(world.rows(OutboxMail, kind="code-asked")) == 2
+
+
 def test_a_code_asked_for_long_ago_is_not_mailed(world, eve):
     world.reset(eve)
     world.clock.now += 31

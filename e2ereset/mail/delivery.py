@@ -18,14 +18,26 @@ from hashlib import sha256
 from threading import Event
 from typing import Any, Protocol
 
-from sqlalchemy import Delete, Update, bindparam, delete, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Delete,
+    FromClause,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    select,
+    update,
+)
 
 from e2ereset.crypto import KeyRing
 from e2ereset.models import OutboxMail, table
 from e2ereset.sql import Transactions, run
 
 from .messages import Message, render
-from .outbox import DELIVERED, EXPIRED, Outbox
+from .outbox import CODES, DELIVERED, EXPIRED, Outbox
 
 # Longer than one send can take (MOST_SECONDS in smtp.py), so that a second deliverer never takes
 # over a mail that is under way.
@@ -56,17 +68,27 @@ class Leased:
 OUTBOX = table(OutboxMail)
 WAITING = OUTBOX.alias()
 ANY_DUE = select(OUTBOX.c.id).where(OUTBOX.c.due_at <= bindparam("due_by")).limit(1)
+
+
+def _due(rows: FromClause) -> ColumnElement[bool]:
+    # Somebody waits for a code: it is taken although it was queued while others were delivered.
+    now, due_by = (bindparam(name, type_=BigInteger) for name in ("now", "due_by"))
+    by = case((rows.c.urgency == CODES, now), else_=due_by)
+    # Said twice, as SQLite uses the index only where it sees that this is no NULL.
+    return and_(rows.c.due_at.is_not(None), rows.c.due_at <= by)
+
+
 # SKIP LOCKED, where the database has it, lets a second deliverer take the next mail at once.
 NEXT = (
     select(WAITING.c.id)
-    .where(WAITING.c.due_at <= bindparam("due_by"))
-    .order_by(WAITING.c.due_at, WAITING.c.id)
+    .where(_due(WAITING))
+    .order_by(WAITING.c.urgency, WAITING.c.due_at, WAITING.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)
 )
 LEASE = (
     update(OUTBOX)
-    .where(OUTBOX.c.id == NEXT.scalar_subquery(), OUTBOX.c.due_at <= bindparam("due_by"))
+    .where(OUTBOX.c.id == NEXT.scalar_subquery(), _due(OUTBOX))
     .values(
         due_at=bindparam("until"),
         lease=bindparam("token"),
@@ -121,9 +143,10 @@ class Deliverer:
     def deliver_due(self) -> int:
         """Send the mails that are due by now, one after another; the number of those delivered.
 
-        A mail that fails is put off, and the next one has its turn. One that becomes due
-        meanwhile is left to the next call, so that an outage never keeps a call from ending. Once
-        `ending` is set, the mail in hand is the last.
+        Codes first, then notices, then what is no mail. A mail that fails is put off, and the next
+        one has its turn. One that becomes due meanwhile is left to the next call, unless it is
+        a code, so that an outage never keeps a call from ending. Once `ending` is set, the mail in
+        hand is the last.
         """
         due_by = self._now()
         with self._transactions.read() as session:
@@ -137,9 +160,10 @@ class Deliverer:
 
     def _lease(self, due_by: int) -> Leased | None:
         token = self._entropy.token_hex(TOKEN_BYTES)
-        until = self._now() + LEASE_SECONDS
+        now = self._now()
+        times = {"due_by": due_by, "now": now, "until": now + LEASE_SECONDS}
         with self._transactions.begin() as session:
-            leased = run(session, LEASE, {"due_by": due_by, "until": until, "token": token})
+            leased = run(session, LEASE, {**times, "token": token})
             row = leased.one_or_none()
         return None if row is None else Leased(**row._asdict())
 

@@ -10,16 +10,18 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, insert, select
+from sqlalchemy import Executable, Row, bindparam, case, insert, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.models import OutboxMail, table
 from e2ereset.records import iso
-from e2ereset.sql import run
+from e2ereset.sql import Inserts, PerDialect, run
 from e2ereset.stored import Sealed
 
 PURPOSE = "outbox"
+CODES, NOTICES, CHORES = range(3)
+"""Urgencies: somebody waits for it, it tells of something that happened, it is no mail."""
 DELIVERED, EXPIRED = "delivered", "expired"
 
 OUTBOX = table(OutboxMail)
@@ -33,6 +35,14 @@ STATE = case(
 )
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
 INSERT = insert(OUTBOX).inline()
+
+
+@PerDialect
+def INSERT_ONCE(insert: Inserts) -> Executable:
+    """Queue it, unless a row of the same `once` is there."""
+    return insert(OUTBOX).inline().on_conflict_do_nothing(index_elements=[OUTBOX.c.once])
+
+
 TAIL = (
     select(
         *(OUTBOX.c[name] for name in ("id", "kind", "recipient", "attempts", "outcome")),
@@ -64,23 +74,46 @@ class Outbox:
         """Queue one mail of this kind for each recipient, due now. Nothing when there are none.
 
         The facts are those of the kind's template, of types that JSON has. After `expires_at`
-        (epoch seconds) the mail is not sent any more; None means that it never expires.
+        (epoch seconds) the mail is not sent any more; None means that it never expires. What
+        expires is delivered before what does not.
         """
         plain = json.dumps(facts)
+        urgency = NOTICES if expires_at is None else CODES
         rows = [
-            {
-                "kind": kind,
-                "recipient": recipient,
-                "sealed": self._keys.seal(PURPOSE, _context(kind, recipient), plain),
-                "created_at": now,
-                "due_at": now,
-                "expires_at": expires_at,
-                "attempts": 0,
-            }
+            self._row(kind, recipient, plain, now) | {"expires_at": expires_at, "urgency": urgency}
             for recipient in recipients
         ]
         if rows:
             run(session, INSERT, rows)
+
+    def put_chore(
+        self,
+        session: Session,
+        kind: str,
+        facts: Mapping[str, Any],
+        *,
+        once: str,
+        now: int,
+        expires_at: int,
+    ) -> None:
+        """Queue work that is no mail, after all mails; nothing where it waits already.
+
+        Of one kind and `once` there is one row at most, which is gone when the work is done.
+        """
+        row = self._row(kind, "", json.dumps(facts), now)
+        row |= {"expires_at": expires_at, "urgency": CHORES}
+        row["once"] = self._keys.digest("outbox once", kind, once)
+        INSERT_ONCE(session, row)
+
+    def _row(self, kind: str, recipient: str, plain: str, now: int) -> dict[str, Any]:
+        return {
+            "kind": kind,
+            "recipient": recipient,
+            "sealed": self._keys.seal(PURPOSE, _context(kind, recipient), plain),
+            "created_at": now,
+            "due_at": now,
+            "attempts": 0,
+        }
 
     def open(self, kind: str, recipient: str, sealed: str) -> dict[str, Any]:
         """The facts that were put in. Raises UnknownKey unless kind and recipient are theirs."""

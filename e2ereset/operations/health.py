@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, and_, func, select, text
 
 from e2ereset.background import Background
+from e2ereset.mail.outbox import CHORES
 from e2ereset.models import AuditRow, OutboxMail, table
 from e2ereset.sql import Transactions, time_of
 
@@ -21,8 +22,10 @@ MAIL_LATE = 600  # seconds; a mailed code is worth nothing any more
 OUTBOX, AUDIT = table(OutboxMail), table(AuditRow)
 # By the time a mail is due, not by its age: one that a relay keeps refusing is put off, and must
 # not take every server out of service for days.
-OLDEST_DUE = select(func.min(OUTBOX.c.due_at)).where(OUTBOX.c.due_at.is_not(None))
-QUEUED = select(func.count(), func.min(OUTBOX.c.created_at)).where(OUTBOX.c.due_at.is_not(None))
+# Work without a mail does not count either: anybody makes such rows, and nobody waits for them.
+MAILS = and_(OUTBOX.c.due_at.is_not(None), OUTBOX.c.urgency < CHORES)
+OLDEST_DUE = select(func.min(OUTBOX.c.due_at)).where(MAILS)
+QUEUED = select(func.count(), func.min(OUTBOX.c.created_at)).where(MAILS)
 UNSEALED = select(func.count()).select_from(AUDIT).where(AUDIT.c.position.is_(None))
 
 log = logging.getLogger(__name__)

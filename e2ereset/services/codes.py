@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from e2ereset.errors import TooManyAttempts
 from e2ereset.models import EmailChallenge, table
 from e2ereset.ports import FindsByEmail
-from e2ereset.records import Account, Action, Attempt
+from e2ereset.records import Account, Action, Attempt, name_key
 from e2ereset.sql import Transactions
 from e2ereset.stepup import StepUp
 from e2ereset.strategies.base import Tools
@@ -46,11 +46,15 @@ class Codes:
         self._stepup = stepup
 
     def ask(self, email_or_username: str, now: int, *, address: str, agent: str) -> None:
-        """Note that a fresh code is asked for, to be looked at by `answer` after the answer."""
+        """Note that a fresh code is asked for, to be looked at by `answer` after the answer.
+
+        Who asks again while that waits is answered likewise, and nothing is noted.
+        """
         asked = {"name": email_or_username[:LONGEST_NAME], "address": address, "agent": agent}
         expires_at = now + self._settings.email_code_seconds
         with self._transactions.begin() as session:
-            self._outbox.put(session, ASKED, [""], asked, now=now, expires_at=expires_at)
+            once = name_key(asked["name"])
+            self._outbox.put_chore(session, ASKED, asked, once=once, now=now, expires_at=expires_at)
 
     def answer(self, asked: Mapping[str, Any], now: int) -> bool:
         """Mail a fresh code for the pending action of whom `ask` noted. True when one was queued.

@@ -85,6 +85,8 @@ def upgrade() -> None:
     for table, added in columns().items():
         for column in added:
             op.add_column(table, column)
+    for kind, urgency in (("code", 0), ("code-asked", 2)):
+        op.execute(f"UPDATE e2ereset_outbox SET urgency = {urgency} WHERE kind = '{kind}'")  # noqa: S608 - ours
     op.drop_index(DUE, table_name="e2ereset_outbox")
     op.create_index(DUE, "e2ereset_outbox", ["urgency", "due_at"], **WAITING)
     op.create_index(ONCE, "e2ereset_outbox", ["once"], unique=True)
