@@ -79,7 +79,7 @@ def states(app, users):
         select(keys.user_id).where(keys.e2e_key.is_not(None) & keys.old_keys.is_not(None)),
         select(tokens.user_id),
         select(waiting.user_id),
-        select(audit.target).where(audit.action == "reset-e2e-key", audit.outcome == "reset"),
+        select(audit.target).where(audit.outcome == "reset"),
         select(outbox.recipient).where(outbox.kind == "key-reset"),
     ]
     with get_e2ereset(app).transactions.read() as session:

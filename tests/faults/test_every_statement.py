@@ -1,7 +1,9 @@
-"""A reset whose worker is killed, or whose connection is cut, at each of its statements in turn."""
+"""A reset, or another key pair in the place of one, whose worker is killed, or whose connection is
+cut, at each of its statements in turn.
+"""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, groupby
 
 import moments
@@ -24,6 +26,8 @@ from e2ereset.server.app import create_app
 pytestmark = pytest.mark.slow
 
 BUDGETS = table(Budget)
+REPLACED = replace(WHOLE, pairs=1)
+SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 PASSWORD = hashlib.sha256(b"correct horse").hexdigest()
 
 
@@ -35,6 +39,7 @@ class Case:
     target: object
     code: str
     method: str
+    done: object = WHOLE
 
 
 class Cases:
@@ -58,6 +63,11 @@ class Cases:
     def reset(self, case):
         proof = {"x-2fa-code": case.code, "x-2fa-method": case.method}
         proof = {name: value for name, value in proof.items() if value}
+        if case.done == REPLACED:
+            pair = {"public_key": "OTHER", "private_key": "NEW", "force": True}
+            return self.app.test_client().post(
+                SET_KEYS, json=pair, headers=case.caller.headers | proof
+            )
         body = {} if case.target is case.caller else {"username": case.target.name}
         return self.app.test_client().post(RESET, json=body, headers=case.caller.headers | proof)
 
@@ -126,16 +136,16 @@ def assert_audit_is_whole(app):
         assert list(verify(session, runtime.keyring)) == []
 
 
-def story(cases, way, strike, *, own):
+def story(cases, way, strike, *, own, done=WHOLE):
     """What each moment leaves, the first first; each proof is then brought a second time."""
     told = []
     for fatal in count(1):
-        case = cases.make(way, own=own)
+        case = replace(cases.make(way, own=own), done=done)
         cases.engine.dispose()
         struck = strike(cases.engine, fatal, lambda case=case: cases.reset(case))
         told.append((cases.state(case), cases.charges(case)))
         if struck or way != "password":  # which may serve again
-            assert_serves_once(cases, case, done=told[-1][0] == WHOLE)
+            assert_serves_once(cases, case, done=told[-1][0] == done)
         if not struck:
             return told
     return None
@@ -145,7 +155,7 @@ def assert_serves_once(cases, case, *, done):
     """The proof that a reset did not take serves still; one that it took serves no more."""
     again = cases.reset(case)
     assert (again.status_code == 200) != done, again.json
-    assert cases.state(case) == WHOLE
+    assert cases.state(case) == case.done
 
 
 @pytest.mark.parametrize("strike", [moments.killed_at, moments.cut_at])
@@ -155,3 +165,9 @@ def test_each_moment_leaves_all_or_nothing_and_a_counted_try(cases, way, own, st
     told = story(cases, way, strike, own=own)
     assert [what for what, _ in groupby(told)] == [(UNTOUCHED, 0), (UNTOUCHED, 1), (WHOLE, 0)]
     assert len(told) > 10
+
+
+@pytest.mark.parametrize("strike", [moments.killed_at, moments.cut_at])
+def test_another_key_pair_comes_whole_or_not_at_all(cases, strike):
+    told = story(cases, "totp", strike, own=True, done=REPLACED)
+    assert [what for what, _ in groupby(told)] == [(UNTOUCHED, 0), (UNTOUCHED, 1), (REPLACED, 0)]

@@ -24,11 +24,13 @@ HAND_OUT = (
 
 
 def set_key(client: Client, person: Person) -> bool:
-    """Store a key pair, with and without `force`."""
+    """Store a first key pair, or with `force` the stored one again; without it, be refused."""
     force, state = client.random.random() < 0.5, person.state
-    pair = secrets.token_hex(8)
+    pair = secrets.token_hex(8) if state.pair is None else state.pair
     taken = state.pair is not None and not force
-    after = replace(state, pair=pair, waits=state.waits if state.room_keys else len(ROOMS))
+    after = state
+    if state.pair is None:
+        after = replace(state, pair=pair, waits=state.waits if state.room_keys else len(ROOMS))
     body = {"public_key": pair, "private_key": "P", "force": force}
     client.play(
         Move(
