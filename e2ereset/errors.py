@@ -17,6 +17,10 @@ class SettingsError(E2EResetError):
     """A setting is unsafe, unknown or of the wrong type; the text says what to write instead."""
 
 
+class HostError(E2EResetError, TypeError):
+    """The host's code gave what it must not; the text is for its developer and names the method."""
+
+
 class StrategyError(E2EResetError):
     """A second-factor method names no strategy, or more than one; the text lists the candidates."""
 

@@ -18,6 +18,7 @@ from .background import Background
 from .cli import register_commands
 from .crypto import KeyRing
 from .errors import SettingsError
+from .hosted import check_accounts, check_identify
 from .libraries import check_switches_meant_off
 from .mail import Deliverer, Outbox, mailman_send
 from .mail.transport import check_mail_backend
@@ -65,7 +66,7 @@ class E2EReset:
         entropy: Any = secrets,
     ) -> None:
         self._db = db
-        self._accounts = accounts
+        self._accounts = check_accounts(accounts)
         self._identify = identify
         self._url_prefix = url_prefix
         self._name = name
@@ -142,7 +143,7 @@ class E2EReset:
             clock=self._clock,
             entropy=self._entropy,
             accounts=self._accounts,
-            identify=self._identify,
+            identify=check_identify(self._identify, app.ensure_sync),
             limiter=find_limiter(app),
             rate=read_rate(tools.settings),
             transactions=transactions,

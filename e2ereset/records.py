@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,13 @@ from sqlalchemy.orm import Session
 
 from .addresses import read_address
 from .agents import read_agent
+from .errors import HostError
 
 BYPASS = "bypass"
 OFF = "off"
+LONGEST_ID = 255
+LONGEST_ADDRESS = 320
+WORDS = {str: "a text (str)", bool: "True or False"}
 
 
 def iso(epoch: int) -> str:
@@ -34,7 +38,11 @@ def name_key(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A user as the library sees one; `id` is opaque, `emails` are the *verified* ones only."""
+    """A user as the library sees one; `id` is opaque, `emails` are the *verified* ones only.
+
+    `emails` and `roles` may come as any list of texts; None and blank texts in them count for
+    nothing. Raises HostError for a field of another type.
+    """
 
     id: str
     username: str
@@ -43,6 +51,15 @@ class Account:
     active: bool = True
     federated: bool = False
     has_password: bool = False
+
+    def __post_init__(self) -> None:
+        require(self, str, "id", "username")
+        require(self, bool, "active", "federated", "has_password")
+        if not 0 < len(self.id) <= LONGEST_ID:
+            raise HostError(f"Account.id must have from 1 to {LONGEST_ID} characters.")
+        emails = (text for text in _texts(self, "emails") if len(text) <= LONGEST_ADDRESS)
+        object.__setattr__(self, "emails", tuple(emails))
+        object.__setattr__(self, "roles", tuple(_texts(self, "roles")))
 
     def is_named(self, username: str) -> bool:
         """True when `username` names this account, as `name_key` compares names."""
@@ -57,7 +74,7 @@ class Caller:
     kept as product and platform ("Firefox on Linux").
 
     `sign_in` is the host's own handle of the sign-in, such as the digest of its token, for hosts
-    that implement `ports.RechecksSignIns`.
+    that implement `ports.RechecksSignIns`. Raises HostError for a field of a wrong type.
     """
 
     account: Account
@@ -67,6 +84,13 @@ class Caller:
     sign_in: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
+        for name in ("agent", "sign_in"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, "")
+        require(self, str, "agent", "sign_in")
+        require(self, bool, "bypasses_two_factor")
+        if not isinstance(self.account, Account | None):
+            raise HostError(f"Caller.account must be an Account, not {kind_of(self.account)}.")
         object.__setattr__(self, "address", read_address(self.address))
         object.__setattr__(self, "agent", read_agent(self.agent))
 
@@ -162,3 +186,28 @@ class Receipt:
     replaced: bool = False
     address: str = ""
     agent: str = ""
+
+
+def kind_of(value: object) -> str:
+    """What to call this value in an error: its type, as its text may be a secret."""
+    return "None" if value is None else f"an object of {type(value).__qualname__}"
+
+
+def require(record: object, kind: type, *names: str) -> None:
+    """Raise HostError unless these fields of the record are of this kind."""
+    for name in names:
+        value = getattr(record, name)
+        if not isinstance(value, kind):
+            where = f"{type(record).__name__}.{name}"
+            raise HostError(f"{where} must be {WORDS[kind]}, not {kind_of(value)}.")
+
+
+def _texts(record: object, name: str) -> list[str]:
+    given = getattr(record, name)
+    where = f"{type(record).__name__}.{name}"
+    if not isinstance(given, Iterable | None) or isinstance(given, str | bytes | Mapping):
+        raise HostError(f"{where} must be a list of texts, not {kind_of(given)}.")
+    found = [text for text in given or () if text is not None]
+    if any(not isinstance(text, str) for text in found):
+        raise HostError(f"{where} must hold texts (str) only.")
+    return [text for text in found if text.strip()]
