@@ -6,11 +6,11 @@ second-factor gate behind it.
 
 from .errors import Refusal
 from .extension import E2EReset
+from .guard import two_factor_required
 from .records import Account, Action, Attempt, Caller, Challenge, Proof, name_key
 from .runtime import Runtime, get_e2ereset
 from .services.reset import key_reset
 from .strategies import Strategy
-from .web.gates import two_factor_required
 
 __all__ = [
     "Account",

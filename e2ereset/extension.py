@@ -17,7 +17,7 @@ from .audit import AuditLog, CheckpointFile, Sealer
 from .background import Background
 from .cli import register_commands
 from .crypto import KeyRing
-from .errors import SettingsError
+from .errors import Refusal, SettingsError
 from .hosted import check_accounts, check_identify
 from .libraries import check_switches_meant_off
 from .mail import Deliverer, Outbox, mailman_send
@@ -37,7 +37,7 @@ from .settings import Settings, load_settings
 from .sql import Transactions
 from .stepup import StepUp
 from .strategies import Strategy, Tools, resolve
-from .web import make_routes
+from .web import envelope, make_routes
 from .web.rates import find_limiter, read_rate
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,9 @@ class E2EReset:
         app.extensions["e2ereset"] = runtime
         _add_tables(self._db)
         app.register_blueprint(make_routes(self._name, self._url_prefix))
+        # For the host's own views, such as of enrolment; a host may have words of its own.
+        if Refusal not in app.error_handler_spec[None][None]:
+            app.register_error_handler(Refusal, envelope.failure)
         if runtime.settings.delivery == "thread":
             app.before_request(runtime.start)
         register_commands(app)

@@ -5,6 +5,7 @@ Unknown, mistyped and unsafe settings refuse to start and say what to write inst
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -25,6 +26,8 @@ EXAMPLES = {
 }
 BIND = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d+")
 HIGHEST_PORT = 65535
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     given.setdefault("mail_sender", _sender(config.get("MAIL_DEFAULT_SENDER")))
     if given.get("delivery", "auto") == "auto":
         given["delivery"] = "process" if config.get("TESTING") else "thread"
-    _check_keys(given["secret_keys"])
+    _check_keys(given["secret_keys"], testing=config.get("TESTING") is True)
     settings = Settings(**given)
     _check_operations(settings)
     if not settings.methods:
@@ -226,13 +229,17 @@ def _sender(default: Any) -> str:
     return formataddr((default[0], default[1])) if pair else default or "e2ereset@localhost"
 
 
-def _check_keys(keys: tuple[Any, ...]) -> None:
+def _check_keys(keys: tuple[Any, ...], *, testing: bool) -> None:
     if not keys:
         raise SettingsError(f"Set E2ERESET_SECRET_KEYS (a list) or SECRET_KEY. {ADVICE}")
     if any(not isinstance(key, str) or len(key) < SHORTEST_KEY for key in keys):
-        raise SettingsError(
+        words = (
             "E2ERESET_SECRET_KEYS (or SECRET_KEY, which stands in for it) holds a key that is no"
             f" text of {SHORTEST_KEY} characters or more. {ADVICE}"
         )
+        # The tests of many hosts have a key such as "dev".
+        if not (testing and all(isinstance(key, str) and key for key in keys)):
+            raise SettingsError(words)
+        log.warning("%s Under TESTING it will do.", words)
     if len(set(keys)) != len(keys):
         raise SettingsError("E2ERESET_SECRET_KEYS names one key twice. Remove the copy.")

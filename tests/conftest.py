@@ -11,6 +11,7 @@ from databases import (  # noqa: F401
     served_on,
     template,
 )
+from host_kit import host, make_host  # noqa: F401
 from hypothesis import HealthCheck, settings
 from ram import claim_base
 from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401

@@ -10,7 +10,7 @@ import e2ereset
 PACKAGE = Path(e2ereset.__file__).parent
 MODULES = {path: path.relative_to(PACKAGE).parts for path in PACKAGE.rglob("*.py")}
 LIBRARY = [path for path, parts in MODULES.items() if parts[0] not in ("server", "migrations")]
-WITH_FLASK = {"web", "testing", "server", "extension.py", "runtime.py", "cli"}
+WITH_FLASK = {"web", "testing", "server", "extension.py", "guard.py", "runtime.py", "cli"}
 NO_FLASK = [path for path in LIBRARY if MODULES[path][0] not in {*WITH_FLASK, "__init__.py"}]
 WEB_SIDE = PACKAGE / "operations" / "web.py"
 WAYS_OUT = {PACKAGE / "mail" / "transport.py", PACKAGE / "mail" / "smtp.py", WEB_SIDE}

@@ -63,6 +63,7 @@ def create_app(
     )
     app.register_blueprint(views.blueprint, url_prefix=API)
     envelope.handle_errors(app)
+    app.register_error_handler(Exception, envelope.faulty)
     commands.register(app)
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         add_migrations(app)

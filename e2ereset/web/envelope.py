@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -88,18 +89,23 @@ def unavailable() -> Response:
 
 
 def handle_errors(scaffold: Flask | Blueprint) -> None:
-    """Answer refusals and faults of these views in the envelope."""
+    """Answer refusals and faults of these views in the envelope.
+
+    Any other error goes the way that Flask has for it: to a handler of the host, out to its
+    debugger or its tests, or as a logged one to `_http`.
+    """
     scaffold.register_error_handler(Refusal, failure)
-    for fault in (Unavailable, SQLAlchemyError, Exception):
+    for fault in (Unavailable, SQLAlchemyError):
         scaffold.register_error_handler(fault, faulty)
     scaffold.register_error_handler(HTTPException, _http)
 
 
 def faulty(fault: Exception) -> Response:
-    """503 for a fault, and a log line of where it was."""
-    # Where and what kind, never its text: that of a database error quotes statements and values.
+    """503 for a fault, and a log line of what and where it was."""
     where = "".join(traceback.format_tb(fault.__traceback__))
-    log.error("Answered 503 for %s\n%s", type(fault).__name__, where)
+    # Never the text of a database error, which quotes statements and values.
+    words = "" if isinstance(fault, SQLAlchemyError | sqlite3.Error) else f": {fault}"
+    log.error("Answered 503 for %s%s\n%s", type(fault).__name__, words, where)
     return unavailable()
 
 

@@ -1,0 +1,98 @@
+"""`two_factor_required`: the second factor before a host's own view."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from flask import Response, after_this_request, current_app
+from flask.views import View
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from .errors import HostError, Refusal, Unavailable
+from .records import Action, kind_of
+from .runtime import get_e2ereset
+from .web import envelope, gates
+from .web.rates import add_rate_headers, rate_limit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NAME = re.compile(r"[\w.@+-]{1,64}")  # what of a target a mail quotes
+
+
+class Answered(HTTPException):
+    """What a guarded view is not run for, with the whole answer, past whatever makes answers.
+
+    `data` is what Flask-RESTX takes for the body.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response=response)
+        self.data = response.get_json()
+
+
+def two_factor_required(
+    action: str,
+    *,
+    target: Callable[..., str] | None = None,
+    phrase: str | None = None,
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a view run only behind the second factor of the signed-in caller.
+
+    The proof rides on the same headers, is answered with the same refusals and counted in the
+    same budgets as that of a reset. A mailed code is bound to `action` and to what `target`
+    makes of the view's arguments, without the `self` of a method. `phrase` completes "to ..." in
+    its mail. The code is burnt before the view runs, whatever comes of the view, whose value is
+    passed on as it is. A refusal is raised, as an HTTP error that carries its answer.
+    """
+    if not isinstance(action, str) or not action:
+        raise HostError('Name the action: @two_factor_required("delete-project").')
+
+    def decorate(view: Callable[P, T]) -> Callable[P, T]:
+        """Guard this view."""
+
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            """Check the proof, then run the view."""
+            run = current_app.ensure_sync(view)  # before a code is burnt for what cannot run
+            bound = target(*_without_self(view, args), **kwargs) if target else ""
+            if not isinstance(bound, str):
+                raise HostError(f"target of {action!r}: it gave {kind_of(bound)}, not a text.")
+            named = bound if NAME.fullmatch(bound) else ""  # no sentence out of a URL
+            words = phrase or f"{action.replace('-', ' ')} {named}".strip()
+            _prove(Action(name=action, target=bound, phrase=words))
+            done: T = run(*args, **kwargs)
+            return done
+
+        return guarded
+
+    return decorate
+
+
+def _prove(action: Action) -> None:
+    """Raise Answered unless the proof is right."""
+    after_this_request(add_rate_headers)
+    try:
+        asked = gates.demand(action)
+        with gates.recorded(asked):
+            rate_limit()
+        runtime = get_e2ereset()
+        try:
+            runtime.stepup.run(asked, lambda _passed: None)
+        finally:
+            runtime.wake()
+    except Refusal as refusal:
+        raise Answered(envelope.failure(refusal)) from refusal
+    except (Unavailable, SQLAlchemyError) as fault:
+        raise Answered(envelope.faulty(fault)) from None
+
+
+def _without_self(view: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a view, which may be a method in the body of a class."""
+    in_a_class = "." in getattr(view, "__qualname__", "").rpartition("<locals>.")[2]
+    is_method = args and (in_a_class or isinstance(args[0], View))
+    return args[1:] if is_method else args
