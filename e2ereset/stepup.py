@@ -6,11 +6,9 @@ code is burnt in the transaction of the action that it allows; only then is the 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from inspect import iscoroutine
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -21,17 +19,18 @@ from .errors import (
     FactorInvalid,
     FactorRequired,
     NoFactor,
-    NotSignedIn,
     Refusal,
     TooManyAttempts,
 )
 from .mail.outbox import Outbox
 from .operations.meter import UNCOUNTED, Meter
-from .ports import Accounts, RechecksSignIns
+from .ports import Accounts
 from .records import BYPASS, OFF, Action, Attempt, Caller, Challenge, Demand
+from .rights import Rechecks
 from .settings import Settings
 from .sql import Transactions
 from .strategies.base import Strategy
+from .strategies.checks import is_true, is_usable
 
 T = TypeVar("T")
 WARNINGS = {
@@ -40,8 +39,6 @@ WARNINGS = {
 }
 LOCKED = "lock-factor"
 """The action of the audit row that says that a method was locked."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,53 +352,6 @@ class StepUp:
 
     def _record(self, session: Session, demand: Demand, outcome: str, method: str) -> None:
         self.audit.write(session, entry_of(demand, outcome, method))
-
-
-class Rechecks:
-    """Reads a caller again inside the action's transaction: rights are as of the act."""
-
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
-        self._sign_ins = accounts if isinstance(accounts, RechecksSignIns) else None
-
-    def knows(self, session: Session, caller: Caller) -> bool:
-        """Whether the host's accounts know the caller; staff may be kept elsewhere.
-
-        Not asked where the sign-in is read again, which an account does not outlive.
-        """
-        if self._sign_ins and caller.sign_in:
-            return False
-        return self._accounts.get(session, caller.account.id) is not None
-
-    def caller(self, session: Session, caller: Caller, now: int, *, known: bool) -> Caller:
-        """The caller with the account of now.
-
-        Raises NotSignedIn where the sign-in has ended or expired since it was read, or where the
-        account is not active any more, or gone though it was `known`.
-        """
-        sign_in = caller.sign_in
-        if self._sign_ins and sign_in and not self._sign_ins.is_signed_in(session, sign_in, now):
-            raise NotSignedIn()
-        account = self._accounts.get(session, caller.account.id)
-        if account is None and not known:
-            return caller
-        if account is None or not account.active:
-            raise NotSignedIn()
-        return replace(caller, account=account)
-
-
-def is_true(strategy: Strategy, answer: object) -> bool:
-    """Whether a strategy's answer is True itself; anything but True or False is logged."""
-    if answer is not True and answer is not False:
-        log.error("The strategy %s answered %s, not a bool", strategy.name, type(answer).__name__)
-        if iscoroutine(answer):
-            answer.close()  # nobody waits for it
-    return answer is True
-
-
-def is_usable(strategy: Strategy, attempt: Attempt) -> bool:
-    """Whether the account may use the strategy, which must say so with True itself."""
-    return is_true(strategy, strategy.usable(attempt))
 
 
 def entry_of(demand: Demand, outcome: str, method: str, *, target: str | None = None) -> Entry:

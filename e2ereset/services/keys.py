@@ -13,8 +13,8 @@ from e2ereset.errors import KeysAlreadySet
 from e2ereset.models import KeyPair, table
 from e2ereset.ports import HearsOfKeys
 from e2ereset.records import Account, Caller
+from e2ereset.rights import Rechecks
 from e2ereset.sql import Inserts, PerDialect, Transactions, run
-from e2ereset.stepup import Rechecks
 from e2ereset.strategies.base import Tools
 from e2ereset.thumbprints import is_same_key
 

@@ -1,10 +1,12 @@
-"""What a strategy has to be before it is let near a proof."""
+"""What a strategy has to be before it is let near a proof, and what of its answers counts."""
 
 from __future__ import annotations
 
+import logging
 from inspect import (
     isabstract,
     isasyncgenfunction,
+    iscoroutine,
     iscoroutinefunction,
     isgeneratorfunction,
     signature,
@@ -12,8 +14,11 @@ from inspect import (
 from typing import Any
 
 from e2ereset.errors import StrategyError
+from e2ereset.records import Attempt
 
 from .base import Strategy
+
+log = logging.getLogger(__name__)
 
 CALLS = {
     "usable": ("attempt",),
@@ -60,6 +65,20 @@ def check_calls(strategy: Strategy) -> Strategy:
 
 
 LATE = (iscoroutinefunction, isasyncgenfunction, isgeneratorfunction)
+
+
+def is_true(strategy: Strategy, answer: object) -> bool:
+    """Whether a strategy's answer is True itself; anything but True or False is logged."""
+    if answer is not True and answer is not False:
+        log.error("The strategy %s answered %s, not a bool", strategy.name, type(answer).__name__)
+        if iscoroutine(answer):
+            answer.close()  # nobody waits for it
+    return answer is True
+
+
+def is_usable(strategy: Strategy, attempt: Attempt) -> bool:
+    """Whether the account may use the strategy, which must say so with True itself."""
+    return is_true(strategy, strategy.usable(attempt))
 
 
 def _takes(method: Any, parameters: tuple[str, ...]) -> bool:
