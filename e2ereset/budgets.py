@@ -116,6 +116,7 @@ MOVE = (
     .values({f"start_{n}": case((_start(n) > NOW, NOW), else_=_start(n)) for n in NUMBERS})
 )
 LOCKS = select(BUDGETS.c.purpose).where(MINE, LOCKED).order_by(BUDGETS.c.purpose)
+REOPEN = delete(BUDGETS).where(MINE, BUDGETS.c.purpose == bindparam("for"))
 # Whole rows: their owner, or an operator, wants to try now.
 UNLOCK = (
     delete(BUDGETS)
@@ -197,6 +198,10 @@ class Budgets:
         starts = {f"charged_{n}": start for n, start in zip(NUMBERS, charge.starts, strict=True)}
         statement = REFUND_AND_UNLOCK if unlocks else REFUND
         run(session, statement, {"account": charge.account_id, "for": charge.purpose, **starts})
+
+    def reopen(self, session: Session, account_id: str, purpose: str) -> None:
+        """Begin this one count anew: what was guessed at is there no more."""
+        run(session, REOPEN, {"account": account_id, "for": purpose})
 
     def refusal(
         self, account_id: str, purpose: str, windows: Windows, now: int

@@ -146,6 +146,13 @@ class FactorAlreadyEnabled(Refusal):
     reason = "TOTP is enabled already. Disable it first"
 
 
+class NoVerifiedAddress(Refusal):
+    """Codes by e-mail were to be enabled for an account without a verified address to mail to."""
+
+    code = "error-no-verified-email"
+    reason = "The account has no verified e-mail address. Verify one, then enable codes by e-mail"
+
+
 class EnrolmentInvalid(Refusal):
     """There is no pending enrolment, or the code does not confirm it."""
 

@@ -80,7 +80,8 @@ class RolePermission(Base):
 class Totp(Base):
     """A TOTP enrolment; both secrets are sealed. `last_step` is the highest step ever accepted.
 
-    `last_address` and `last_sign_in` tell from where it was, as `Attempt` has them.
+    `last_address` and `last_sign_in`, a keyed digest, tell from where it was; None where nobody
+    knows.
     """
 
     __tablename__ = "e2ereset_totp"

@@ -120,7 +120,8 @@ class Demand:
     """A caller wants to do an action at `now` (epoch seconds) and brings a proof.
 
     `fallback`: whether the fallback method may serve those who have no other. `proven`: whether
-    a proof is asked for at all.
+    a proof is asked for at all. `new_sign_in` is the handle of the sign-in that this demand makes,
+    where it is for one.
     """
 
     caller: Caller
@@ -129,6 +130,7 @@ class Demand:
     now: int
     fallback: bool = True
     proven: bool = True
+    new_sign_in: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class Attempt:
     """What a strategy gets to see: never a request, never a session cookie, never a status code.
 
     `now` is in epoch seconds; `session` is the open transaction, which a strategy never ends.
+    `sign_in` is the host's handle of the sign-in that the attempt comes with, or will make.
     """
 
     account: Account
@@ -144,6 +147,7 @@ class Attempt:
     session: Session
     address: str = ""
     agent: str = ""
+    sign_in: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -284,7 +284,8 @@ class StepUp:
         elif charge.last:
             self._warn(session, demand, strategy.name, "budget-exhausted")
         self.meter.second_factor(strategy.name, FactorInvalid.code)
-        raise FactorInvalid(**self._details(session, demand, strategy))
+        why = strategy.explain(attempt, demand.proof.code or "")
+        raise FactorInvalid(**{**why, **self._details(session, demand, strategy)})
 
     def _refuse_overtaken(
         self, session: Session, demand: Demand, strategy: Strategy | None
@@ -378,4 +379,5 @@ def attempt_of(demand: Demand, session: Session) -> Attempt:
         session=session,
         address=demand.caller.address,
         agent=demand.caller.agent,
+        sign_in=demand.new_sign_in or demand.caller.sign_in,
     )

@@ -231,6 +231,10 @@ def test_a_mail_before_totp_is_the_wrong_order():
     assert state("2.2.2", "OWASP ASVS 4", "second", facts(("email", "totp"))) is State.BROKEN
 
 
+def test_a_hundred_wrong_tries_in_a_row_are_the_last():
+    assert state("5.2.2", "NIST SP 800-63B rev. 3", "100", facts()) is State.MET
+
+
 def test_without_a_second_factor_its_lines_do_not_apply():
     given = facts(E2ERESET_TWO_FACTOR=False)
     assert state("5.2.2", "NIST SP 800-63B rev. 3", "100", given) is State.NOT_APPLICABLE
@@ -248,4 +252,4 @@ def test_people_get_a_table_with_what_to_change(make_server, config, engine):
     assert "totp: code, 3 of 1000000 are right (19.93 bits)" in output
     assert "1 account " in output
     assert "-> E2ERESET_TOTP_WINDOW = 0" in output
-    assert "A guesser who goes on keeps it shut for 78900 s a day." in output
+    assert "A guesser who goes on keeps it shut for 78900 s a day," in output

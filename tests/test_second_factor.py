@@ -2,10 +2,11 @@
 
 import pyotp
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 from world import sha256
 
 from e2ereset.models import BackupCode, EmailChallenge, OutboxMail, Totp
+from e2ereset.server.models import Email
 from e2ereset.testing import Mailbox
 
 CODE_URL = "/api/v1/users.2fa.sendEmailCode"
@@ -168,6 +169,61 @@ def test_the_owner_is_told_when_a_spent_code_comes_again(world, bob):
     assert [to for to, _ in world.queued("totp-replayed")] == ["bob@x.org"]
 
 
+def test_a_spent_code_says_so_and_when_the_next_one_comes(world, bob):
+    code = world.code(bob)
+    world.reset(bob, code=code)
+    world.clock.now += 11
+    response = world.reset(again(world, bob), code=code)
+    assert response.json["details"]["codeReused"] is True
+    assert response.json["details"]["retryAfter"] == 19
+    assert response.headers["Retry-After"] == "19"
+
+
+def test_nothing_but_a_spent_code_is_told_of(world, bob):
+    world.reset(bob, code=world.code(bob))
+    again(world, bob)
+    for code in ("000000", bob.totp.at(world.clock.now + 60), bob.totp.at(world.clock.now - 60)):
+        response = world.reset(bob, code=code)
+        assert "codeReused" not in response.json["details"]
+        assert "Retry-After" not in response.headers
+
+
+def test_a_code_of_a_sign_in_that_comes_again_there_alarms_nobody(world):
+    carol = world.person("carol", totp=True, password="pw")
+    code, name = world.code(carol), carol.username
+    body = {"user": name, "password": "pw", "code": code}
+    data = world.client.post("/api/v1/login", json=body).json["data"]
+    carol.headers = {"X-User-Id": carol.id, "X-Auth-Token": data["authToken"]}
+    response = world.reset(carol, code=code)
+    assert response.json["details"]["codeReused"] is True
+    assert world.queued("totp-replayed") == []
+
+
+def test_a_code_of_a_sign_in_that_comes_again_from_elsewhere_alarms_the_owner(world):
+    carol = world.person("carol", totp=True, password="pw")
+    code = world.code(carol)
+    body = {"user": carol.username, "password": "pw", "code": code}
+    data = world.client.post("/api/v1/login", json=body).json["data"]
+    carol.headers = {"X-User-Id": carol.id, "X-Auth-Token": data["authToken"]}
+    world.reset(carol, code=code, environ_base={"REMOTE_ADDR": "203.0.113.9"})
+    assert [to for to, _ in world.queued("totp-replayed")] == ["carol@x.org"]
+
+
+def test_a_code_that_comes_again_at_another_sign_in_alarms_the_owner(world):
+    carol = world.person("carol", totp=True, password="pw")
+    body = {"user": "carol", "password": "pw", "code": world.code(carol)}
+    answers = [world.client.post("/api/v1/login", json=body) for _ in range(2)]
+    assert answers[1].json["details"]["codeReused"] is True
+    assert len(world.queued("totp-replayed")) == 1
+
+
+def test_no_handle_of_a_sign_in_is_stored_with_its_code(world, bob):
+    world.reset(bob, code=world.code(bob))
+    (row,) = world.rows(Totp)
+    assert row.last_address == "127.0.0.1"
+    assert bob.id not in row.last_sign_in
+
+
 def test_the_code_that_confirmed_the_enrolment_is_spent(world):
     dave = world.person("dave")
     account = world.account(dave)
@@ -309,7 +365,9 @@ def test_only_verified_addresses_get_codes(world):
 
 
 def test_without_a_verified_address_the_method_is_not_usable(world):
-    nobody = world.person("nobody", email=True, emails=["b@x.org!"])
+    nobody = world.person("nobody", email=True)
+    with world.runtime.transactions.begin() as session:
+        session.execute(update(Email).values(verified=False))
     assert error(world.reset(nobody)) == "error-two-factor-not-available"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import log2
 
+from e2ereset.budgets import MOST_IN_A_ROW
+
 from .lines import Facts, Line, Verdict, always, apart, broken, factor, met, of_method
 
 REV_3, REV_4 = "NIST SP 800-63B rev. 3", "NIST SP 800-63B rev. 4"
@@ -12,13 +14,11 @@ NO_EMAIL = "Leave 'email' out of E2ERESET_METHODS"
 NO_BYPASS = "E2ERESET_BYPASS_TOKENS = False"
 
 
-def consecutive(facts: Facts) -> Verdict:
+def consecutive(_: Facts) -> Verdict:
     """A hundred wrong tries in a row, and no more until the owner proves who they are."""
-    day = facts.settings.tries_per_day
-    days = -(-101 // day)
-    return broken(
-        f"The budget of {day} a day opens again each day: the 101st wrong try in a row passes on"
-        f" day {days}. The owner is mailed each time a budget is spent."
+    return met(
+        f"{MOST_IN_A_ROW} wrong tries in a row, over whatever time, lock a method until its owner"
+        " passes with another one, or it is unlocked. The owner is mailed."
     )
 
 

@@ -17,6 +17,7 @@ from e2ereset.assurance import (
     lockout_of,
     secrets_of,
 )
+from e2ereset.budgets import MOST_IN_A_ROW
 from e2ereset.runtime import get_e2ereset
 
 from .base import as_json, emit
@@ -81,7 +82,8 @@ def _standards(facts: Facts) -> Iterator[dict[str, Any]]:
 
 def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield "The most tries in any stretch of time, and the chance that one of the accounts falls."
-    yield "The guesser never pauses; where two windows meet, both count."
+    yield "The guesser never pauses; where two windows meet, both count. The owner passes in between,"
+    yield f"so that the lock after {MOST_IN_A_ROW} failures in a row never comes."
     for factor in data["factors"]:
         yield from _factor_lines(factor)
     yield ""
@@ -90,7 +92,8 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
             f"{window['tries']} wrong tries shut a method for its owner, for {window['seconds']} s"
             " after the first of them."
         )
-    yield f"A guesser who goes on keeps it shut for {data['lockout']['shutSecondsPerDay']} s a day."
+    yield f"A guesser who goes on keeps it shut for {data['lockout']['shutSecondsPerDay']} s a day,"
+    yield f"and after {MOST_IN_A_ROW} in a row, without a right one between, until it is unlocked."
     for line in data["standards"]:
         yield from _standard_lines(line)
 

@@ -8,7 +8,7 @@ from e2ereset import Caller, get_e2ereset
 from e2ereset.web import gates
 
 from .accounts import find_signed_in
-from .tokens import token_digest
+from .tokens import sign_in_of
 
 
 def identify() -> Caller | None:
@@ -29,5 +29,5 @@ def identify() -> Caller | None:
         address=address,
         agent=agent,
         bypasses_two_factor=bypasses,
-        sign_in=f"{token_digest(token)} {user_id}",
+        sign_in=sign_in_of(user_id, token),
     )

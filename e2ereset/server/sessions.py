@@ -16,7 +16,7 @@ from e2ereset.runtime import Runtime
 from .accounts import ServerAccounts
 from .credentials import Credentials, Resume
 from .settings import ServerSettings
-from .tokens import NewToken, add_token, drop_token, find_owner
+from .tokens import NewToken, add_token, drop_token, find_owner, make_token, sign_in_of
 
 EXTENSION = "e2ereset.server"
 PASSWORD_TRIES = "login:password"  # noqa: S105 - the name of a budget
@@ -66,13 +66,13 @@ class Sessions:
 
         Raises Unauthorized, NotActivated, NoRoles, and what the second factor is refused with.
         """
-        now = int(self.runtime.clock())
+        now, token = int(self.runtime.clock()), make_token(self.runtime.entropy)
         with self.runtime.transactions.read() as session:
             found = self._find(session, credentials)
         asked = None
         if found:
             caller = Caller(account=found, address=address, agent=agent)
-            asked = _demand(caller, credentials, now)
+            asked = _demand(caller, credentials, now, token)
         demand = self._check_password(asked, credentials, now)
         account = demand.caller.account
         if not account.active:
@@ -82,21 +82,26 @@ class Sessions:
         try:
             # The token commits with the proof that it was given for, or neither does.
             return self.runtime.stepup.run(
-                demand, lambda passed: self.add(passed.session, account.id, now)
+                demand, lambda passed: self.add(passed.session, account.id, now, token=token)
             )
         except NotSignedIn:  # switched off since its password was checked
             raise NotActivated from None
         finally:
             self.runtime.wake()
 
-    def add(self, session: Session, user_id: str, now: int) -> SignedIn:
-        """Make a token for this user, whose right to one is proven. Raises NotActivated."""
+    def add(
+        self, session: Session, user_id: str, now: int, *, token: str | None = None
+    ) -> SignedIn:
+        """Make a token for this user, whose right to one is proven; or store the one that is given.
+
+        Raises NotActivated.
+        """
         expires_at = now + self.settings.token_seconds
         new = NewToken(user_id=user_id, created_at=now, expires_at=expires_at)
-        token = add_token(session, new, self.runtime.entropy)
-        if token is None:
+        added = add_token(session, new, self.runtime.entropy, token=token)
+        if added is None:
             raise NotActivated
-        return SignedIn(user_id=user_id, token=token)
+        return SignedIn(user_id=user_id, token=added)
 
     def resume(self, resume: Resume) -> SignedIn:
         """Sign in by a live token, which stays as it is. Raises Unauthorized."""
@@ -145,7 +150,7 @@ class Sessions:
         return find(session, credentials.name)
 
 
-def _demand(caller: Caller, credentials: Credentials, now: int) -> Demand:
+def _demand(caller: Caller, credentials: Credentials, now: int, token: str) -> Demand:
     account = caller.account
     return Demand(
         caller=caller,
@@ -153,6 +158,7 @@ def _demand(caller: Caller, credentials: Credentials, now: int) -> Demand:
         action=Action(name="login", target=account.id, phrase=f"sign in as {account.username}"),
         now=now,
         fallback=False,
+        new_sign_in=sign_in_of(account.id, token),
     )
 
 

@@ -88,12 +88,25 @@ def token_digest(token: str) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def add_token(session: Session, new: NewToken, entropy: Entropy) -> str | None:
+def make_token(entropy: Entropy) -> str:
+    """The text of a new token, which is worth nothing before `add_token` has stored it."""
+    return entropy.token_urlsafe(TOKEN_BYTES)
+
+
+def sign_in_of(user_id: str, token: str) -> str:
+    """The handle of the sign-in by this token of the user, as `Caller.sign_in` has it."""
+    return f"{token_digest(token)} {user_id}"
+
+
+def add_token(
+    session: Session, new: NewToken, entropy: Entropy, *, token: str | None = None
+) -> str | None:
     """Store a new token and drop the user's expired ones; the token itself is kept nowhere.
 
-    None when the user is not there or not active any more. Raises TokenNameTaken.
+    It is `token`, where that was made before. None when the user is not there or not active any
+    more. Raises TokenNameTaken.
     """
-    token = entropy.token_urlsafe(TOKEN_BYTES)
+    token = token or make_token(entropy)
     values: dict[str, Any] = {
         "digest": token_digest(token),
         "user_id": new.user_id,

@@ -2,79 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyotp
-from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.audit import Entry
 from e2ereset.budgets import locks, unlock
-from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled
-from e2ereset.models import BackupCode, EmailFactor, Totp, table
-from e2ereset.records import Account
-from e2ereset.sql import Inserts, PerDialect, Transactions, run
+from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
+from e2ereset.records import Account, Caller
+from e2ereset.sql import PerDialect, Transactions, run
 from e2ereset.stepup import StepUp
 from e2ereset.strategies.base import Tools
 from e2ereset.strategies.totp import (
     BACKUP_LENGTH,
+    DIGITS,
+    STEP_SECONDS,
     backup_digest,
     count_backup_codes,
     matching_steps,
+    place_of,
+)
+from e2ereset.typed import is_digits, plain_code
+
+from .enrolment import (
+    ADD_BACKUPS,
+    ADD_EMAIL,
+    BEGIN_GIVEN,
+    BEGIN_MADE,
+    CONFIRM,
+    DISABLE,
+    DROP_BACKUPS,
+    DROP_EMAIL,
+    DROP_PENDING,
+    ENABLE,
+    GET_EMAIL,
+    GET_ENABLED,
+    GET_PENDING,
+    LOCK_SECRET,
 )
 
 SECRET_CHARACTERS = 32  # of base32: 160 bits, as RFC 4226 section 4 recommends
+SHORTEST_SECRET = 80  # bits, of one that comes from elsewhere: so short are those of some servers
 BACKUP_CODES = 12
 UNLOCK = "unlock-factor"
 """The action of unlocking, in the audit log and in the demand for a second factor."""
 UNAMBIGUOUS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-
-TOTPS, BACKUPS, EMAILS = table(Totp), table(BackupCode), table(EmailFactor)
-MINE = TOTPS.c.account_id == bindparam("account")
-GET_PENDING = select(TOTPS.c.pending_secret).where(MINE)
-GET_ENABLED = select(TOTPS.c.enabled_at).where(MINE)
-# An UPDATE that changes nothing: no new enrolment can come between a secret and its codes.
-LOCK_SECRET = (
-    update(TOTPS)
-    .where(MINE, TOTPS.c.enabled_at.is_not(None))
-    .values(last_step=TOTPS.c.last_step)
-    .returning(TOTPS.c.secret)
-)
-CONFIRM = (
-    update(TOTPS)
-    .where(
-        MINE,
-        TOTPS.c.pending_secret == bindparam("sealed"),
-        TOTPS.c.enabled_at.is_(None),
-        TOTPS.c.last_step < bindparam("step"),
-    )
-    .values(
-        secret=TOTPS.c.pending_secret,
-        pending_secret=None,
-        enabled_at=bindparam("now"),
-        last_step=bindparam("step"),
-    )
-)
-# The row stays for its last step: a code must not pass again after a new enrolment.
-DISABLE = update(TOTPS).where(MINE).values(secret=None, pending_secret=None, enabled_at=None)
-DROP_BACKUPS = delete(BACKUPS).where(BACKUPS.c.account_id == bindparam("account"))
-ADD_BACKUPS = insert(BACKUPS)
-DROP_EMAIL = delete(EMAILS).where(EMAILS.c.account_id == bindparam("account"))
-GET_EMAIL = select(EMAILS.c.enabled_at).where(EMAILS.c.account_id == bindparam("account"))
-ADD_EMAIL = PerDialect(lambda insert: insert(EMAILS).on_conflict_do_nothing())
-
-
-@PerDialect
-def BEGIN(insert: Inserts) -> Executable:
-    """Store a pending secret, unless TOTP is enabled."""
-    statement = insert(TOTPS)
-    return statement.on_conflict_do_update(
-        index_elements=[TOTPS.c.account_id],
-        set_={"pending_secret": statement.excluded.pending_secret},
-        where=TOTPS.c.enabled_at.is_(None),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,43 +98,61 @@ class Factors:
         """
         secret = pyotp.random_base32(SECRET_CHARACTERS)
         with self._transactions.begin() as session:
-            self._begin(session, account, secret)
+            self._begin(session, account, secret, BEGIN_MADE)
         return self._enrolment(account, secret)
 
-    def confirm_totp(self, account: Account, code: str) -> tuple[str, ...]:
+    def confirm_totp(
+        self, account: Account, code: str, *, caller: Caller | None = None
+    ) -> tuple[str, ...]:
         """Enable the pending secret with a first code, which is spent by it: the backup codes.
 
-        Tries count against the same budget as all TOTP codes. Raises EnrolmentInvalid,
-        TooManyAttempts.
+        Tries count against the same budget as all TOTP codes. With the `caller`, the owner is
+        warned when the code comes again from elsewhere. Raises EnrolmentInvalid, TooManyAttempts.
         """
         now = int(self._clock())
         windows = self._tools.settings.verify_windows
         charge = self._stepup.budgets.charge(account.id, "verify:totp", windows, now, guess=True)
         with self._transactions.begin() as session:
-            secret = self._confirm(session, account, code, now)
+            place = self._place(caller)
+            secret = self._confirm(session, account, plain_code(code), {"now": now, **place})
             self._stepup.budgets.refund(session, charge)
             codes = self._renew_backup_codes(session, account, secret)
             self._tell(session, account, "TOTP was enabled", now)
         return codes
 
-    def enrol_totp(self, account: Account) -> Enrolment:
-        """Enable TOTP at once, for an operator who hands the secret over."""
-        now, secret = int(self._clock()), pyotp.random_base32(SECRET_CHARACTERS)
+    def enrol_totp(self, account: Account, *, secret: str | None = None) -> Enrolment:
+        """Enable TOTP at once, for an operator who hands the secret over.
+
+        A `secret` in base32 comes from elsewhere; without one it is made. What was locked of TOTP
+        is open again. Raises FactorAlreadyEnabled; EnrolmentInvalid for what is no secret.
+        """
+        now, begin = int(self._clock()), BEGIN_MADE if secret is None else BEGIN_GIVEN
+        secret = pyotp.random_base32(SECRET_CHARACTERS) if secret is None else _read_secret(secret)
         with self._transactions.begin() as session:
-            sealed = self._begin(session, account, secret)
+            sealed = self._begin(session, account, secret, begin)
             # One step back, so that the very next code is good.
-            step = now // 30 - 2
-            run(session, CONFIRM, _confirmed(account, sealed, step, now))
+            step = now // STEP_SECONDS - 2
+            enabled = {"account": account.id, "sealed": sealed, "step": step, "now": now}
+            if not run(session, ENABLE, enabled).rowcount:
+                raise EnrolmentInvalid("TOTP was not enabled: another enrolment came between")
+            self._stepup.budgets.reopen(session, account.id, "verify:totp")
             codes = self._renew_backup_codes(session, account, secret)
             self._tell(session, account, "TOTP was enabled", now)
         return self._enrolment(account, secret, codes)
 
-    def disable_totp(self, account: Account) -> None:
-        """Disable TOTP and drop its backup codes; nothing happens when it is not enabled."""
+    def disable_totp(self, account: Account) -> bool:
+        """Disable TOTP and drop its backup codes. False when it was not enabled.
+
+        A pending enrolment goes too.
+        """
+        mine = {"account": account.id}
         with self._transactions.begin() as session:
-            run(session, DISABLE, {"account": account.id})
-            run(session, DROP_BACKUPS, {"account": account.id})
+            if not run(session, DISABLE, mine).rowcount:
+                run(session, DROP_PENDING, mine)
+                return False
+            run(session, DROP_BACKUPS, mine)
             self._tell(session, account, "TOTP was disabled", int(self._clock()))
+        return True
 
     def renew_backup_codes(self, account: Account) -> tuple[str, ...]:
         """Twelve new backup codes in the place of the old ones. Raises EnrolmentInvalid."""
@@ -170,16 +164,24 @@ class Factors:
             self._tell(session, account, "New backup codes were made", int(self._clock()))
         return codes
 
-    def set_email(self, account: Account, enabled: bool) -> None:
-        """Enable or disable mailed codes; they work while the account has a verified address."""
+    def set_email(self, account: Account, enabled: bool) -> bool:
+        """Enable or disable mailed codes; they work while the account has a verified address.
+
+        False when it was so already. Raises NoVerifiedAddress.
+        """
+        if enabled and not account.emails:
+            raise NoVerifiedAddress()
         now = int(self._clock())
         with self._transactions.begin() as session:
             if enabled:
-                ADD_EMAIL(session, {"account_id": account.id, "enabled_at": now})
+                done = ADD_EMAIL(session, {"account_id": account.id, "enabled_at": now})
             else:
-                run(session, DROP_EMAIL, {"account": account.id})
+                done = run(session, DROP_EMAIL, {"account": account.id})
+            if not done.rowcount:
+                return False
             words = "Codes by e-mail were " + ("enabled" if enabled else "disabled")
             self._tell(session, account, words, now)
+        return True
 
     def status(self, account_id: str) -> FactorStatus:
         """What is enabled for this account."""
@@ -222,25 +224,36 @@ class Factors:
             self._tell(session, account, "It was unlocked, after too many wrong tries", entry.at)
         return locked
 
-    def _begin(self, session: Session, account: Account, secret: str) -> str:
+    def _begin(self, session: Session, account: Account, secret: str, begin: PerDialect) -> str:
         sealed = self._tools.keyring.seal("totp", account.id, secret)
         row = {"account_id": account.id, "pending_secret": sealed, "last_step": -1}
-        if not BEGIN(session, row).rowcount:
+        if not begin(session, row).rowcount:
             raise FactorAlreadyEnabled()
         return sealed
 
-    def _confirm(self, session: Session, account: Account, code: str, now: int) -> str:
-        """Enable the pending secret, which is returned. Raises EnrolmentInvalid."""
-        if len(code) != 6 or not code.isascii() or not code.isdigit():
+    def _confirm(
+        self, session: Session, account: Account, code: str, use: Mapping[str, Any]
+    ) -> str:
+        """Enable the pending secret, which is returned. Raises EnrolmentInvalid.
+
+        `use` is when the code is used, and where.
+        """
+        if not is_digits(code, DIGITS):
             raise EnrolmentInvalid()
         window, tried = self._tools.settings.totp_window, None
         # Once more when it was sealed again, or begun again, since it was read.
         while (sealed := session.scalar(GET_PENDING, {"account": account.id})) not in (None, tried):
             secret, tried = self._open(account, sealed), sealed
-            for step in matching_steps(secret, code, now=now, window=window):
-                if run(session, CONFIRM, _confirmed(account, sealed, step, now)).rowcount:
+            for step in matching_steps(secret, code, now=use["now"], window=window):
+                confirmed = {"account": account.id, "sealed": sealed, "step": step, **use}
+                if run(session, CONFIRM, confirmed).rowcount:
                     return secret
         raise EnrolmentInvalid()
+
+    def _place(self, caller: Caller | None) -> dict[str, str | None]:
+        if caller is None:
+            return {"from_address": None, "in_sign_in": None}
+        return place_of(self._tools.keyring, caller.address, caller.sign_in)
 
     def _open(self, account: Account, sealed: str) -> str:
         return self._tools.keyring.open("totp", account.id, sealed)
@@ -267,5 +280,13 @@ class Factors:
         return Enrolment(secret=secret, url=url, backup_codes=codes)
 
 
-def _confirmed(account: Account, sealed: str, step: int, now: int) -> dict[str, Any]:
-    return {"account": account.id, "sealed": sealed, "step": step, "now": now}
+def _read_secret(given: str) -> str:
+    """A secret in base32 as authenticator apps write it. Raises EnrolmentInvalid."""
+    secret = "".join(given.split()).replace("-", "").rstrip("=").upper()
+    try:
+        bits = 8 * len(base64.b32decode(secret + "=" * (-len(secret) % 8)))
+    except ValueError:
+        bits = 0
+    if bits < SHORTEST_SECRET:
+        raise EnrolmentInvalid(f"The secret is no base32 of {SHORTEST_SECRET} bits or more")
+    return secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -54,6 +55,14 @@ class Strategy(ABC):
 
         Any text can come as `code`: what does not look like one is False, never an exception.
         """
+
+    def explain(self, attempt: Attempt, code: str) -> Mapping[str, Any]:  # noqa: ARG002
+        """What the client is told of a code that `verify` has just refused; nothing by default.
+
+        It joins the `details` of `totp-invalid`; `retryAfter`, in seconds, becomes the header too.
+        Never tell what could pass later, or how near a guess was.
+        """
+        return {}
 
     def pending(self, attempt: Attempt) -> Challenge | None:  # noqa: ARG002
         """The live challenge of this account and action; None when one must be started."""

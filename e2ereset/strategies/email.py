@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from sqlalchemy import Executable, bindparam, delete, select, update
@@ -11,10 +10,9 @@ from e2ereset.models import EmailChallenge, EmailFactor, table
 from e2ereset.ports import HoldsSessions
 from e2ereset.records import Attempt, Challenge, iso
 from e2ereset.sql import Inserts, PerDialect, run
+from e2ereset.typed import is_digits, plain_code
 
 from .base import Strategy
-
-SEPARATORS = re.compile(r"[\s.\-\u2010-\u2015]")
 
 FACTORS, CHALLENGES = table(EmailFactor), table(EmailChallenge)
 ENABLED = select(FACTORS.c.account_id).where(FACTORS.c.account_id == bindparam("account"))
@@ -85,8 +83,8 @@ class EmailStrategy(Strategy):
 
     def verify(self, attempt: Attempt, code: str) -> bool:
         """Whether it is the live code of this action and target; counted before it is compared."""
-        digits = SEPARATORS.sub("", code)
-        if not digits.isascii() or not digits.isdigit():
+        digits = plain_code(code)
+        if not is_digits(digits):
             return False
         if not run(attempt.session, COUNT_TRY, self._live(attempt)).rowcount:
             return False

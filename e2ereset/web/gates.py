@@ -14,6 +14,7 @@ from e2ereset.agents import read_agent
 from e2ereset.errors import InvalidParams, NotSignedIn, Refusal
 from e2ereset.records import Action, Caller, Demand, Proof
 from e2ereset.runtime import get_e2ereset
+from e2ereset.typed import header_text
 
 from . import bodies
 from .origin import caller_address
@@ -36,7 +37,7 @@ def signed_in() -> Caller:
 def proof() -> Proof:
     """The second factor that rides on the headers; empty headers count as absent."""
     return Proof(
-        code=request.headers.get("x-2fa-code") or None,
+        code=header_text(request.headers.get("x-2fa-code", "")) or None,
         method=request.headers.get("x-2fa-method") or None,
     )
 

@@ -1,0 +1,48 @@
+"""Codes as people see, copy and type them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST = 64  # characters; no code that anybody types is longer, whatever stands between its parts
+SEPARATORS = {"Zs", "Zl", "Zp", "Cf", "Pd"}
+"""Unicode's categories of spaces, of marks that nobody sees, and of hyphens and dashes."""
+MORE_SEPARATORS = set("\t\n\v\f\r.\u02d7\u2043\u2212\u30fc\uff70")
+"""What stands in for a space or a hyphen, though Unicode calls it something else."""
+FULL_WIDTH = range(0xFF01, 0xFF5F)
+
+
+def plain_code(typed: str) -> str:
+    """The code in what was typed or pasted: without separators, its digits as 0 to 9.
+
+    Digits of every script are digits. Empty for what is longer than any code.
+    """
+    if len(typed) > LONGEST:
+        return ""
+    return "".join(_plain(c) for c in typed if not _separates(c))
+
+
+def is_digits(code: str, length: int | None = None) -> bool:
+    """Whether a plain code is digits only, and of this length where one is given."""
+    right = length is None or len(code) == length
+    return right and code.isascii() and code.isdigit()
+
+
+def header_text(value: str) -> str:
+    """The text of a header, which WSGI hands over as Latin-1 whatever the client wrote."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+
+
+def _separates(character: str) -> bool:
+    return character in MORE_SEPARATORS or unicodedata.category(character) in SEPARATORS
+
+
+def _plain(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    code = ord(character)
+    return chr(code - 0xFEE0) if code in FULL_WIDTH else character

@@ -1,0 +1,166 @@
+"""Enrolling and disabling second factors says what it did, and does what it says (SPEC 2)."""
+
+import pyotp
+import pytest
+from sqlalchemy import update
+
+from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
+from e2ereset.models import BackupCode, Totp, table
+from e2ereset.server.models import Email
+
+TOTPS = table(Totp)
+
+
+@pytest.fixture
+def factors(world):
+    return world.runtime.factors
+
+
+@pytest.fixture
+def dave(world):
+    return world.person("dave")
+
+
+def told(world):
+    return [facts["change"] for _, facts in world.queued("factor-changed")]
+
+
+def sign_in_anew(world, person):
+    person.headers = world.sign_in(person.id)
+
+
+def enrol(world, person, **options):
+    made = world.runtime.factors.enrol_totp(world.account(person), **options)
+    person.totp, person.backup_codes = pyotp.TOTP(made.secret), made.backup_codes
+    return made
+
+
+def test_an_enrolment_right_after_a_used_code_is_on(world, bob, factors):
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
+    factors.disable_totp(world.account(bob))
+    enrol(world, bob)
+    assert factors.status(bob.id).totp
+    sign_in_anew(world, bob)
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
+
+
+def test_a_first_code_confirms_right_after_a_used_code(world, bob, factors):
+    world.reset(bob, code=bob.totp.at(world.clock.now + 30))
+    account = world.account(bob)
+    factors.disable_totp(account)
+    secret = factors.begin_totp(account).secret
+    assert len(factors.confirm_totp(account, pyotp.TOTP(secret).at(world.clock.now))) == 12
+    assert factors.status(bob.id).totp
+
+
+def test_no_code_passes_again_after_a_new_enrolment_of_the_same_secret(world, bob, factors):
+    code, secret = world.code(bob), bob.totp.secret
+    world.reset(bob, code=code)
+    factors.disable_totp(world.account(bob))
+    enrol(world, bob, secret=secret)
+    sign_in_anew(world, bob)
+    assert world.reset(bob, code=code).json["errorType"] == "totp-invalid"
+    world.clock.now += 30
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
+
+
+def test_a_code_that_a_pending_secret_has_used_does_not_confirm_it(world, dave, factors):
+    account = world.account(dave)
+    totp = pyotp.TOTP(factors.begin_totp(account).secret)
+    with world.runtime.transactions.begin() as session:
+        session.execute(update(TOTPS).values(last_step=world.clock.now // 30))
+    with pytest.raises(EnrolmentInvalid):
+        factors.confirm_totp(account, totp.at(world.clock.now))
+    assert not factors.status(dave.id).totp
+    assert factors.confirm_totp(account, totp.at(world.clock.now + 30))
+
+
+def test_tries_to_confirm_share_the_budget_of_all_totp_codes(world, dave, factors):
+    account = world.account(dave)
+    totp = pyotp.TOTP(factors.begin_totp(account).secret)
+    for _ in range(4):
+        with pytest.raises(EnrolmentInvalid):
+            factors.confirm_totp(account, "000000")
+    factors.confirm_totp(account, totp.at(world.clock.now))
+    dave.totp = totp
+    errors = [world.reset(dave, code="000000").json["errorType"] for _ in range(2)]
+    assert errors == ["totp-invalid", "totp-max-attempts"]
+
+
+def test_an_enabled_totp_is_not_enrolled_over(world, bob, factors):
+    before = told(world)
+    for enrol_again in (factors.begin_totp, factors.enrol_totp):
+        with pytest.raises(FactorAlreadyEnabled):
+            enrol_again(world.account(bob))
+    assert told(world) == before
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
+
+
+@pytest.mark.parametrize("secret", ["", "x", "ABCDEFGH", "0" * 32, "é" * 32])
+def test_what_is_no_secret_is_not_enrolled(world, dave, factors, secret):
+    with pytest.raises(EnrolmentInvalid):
+        factors.enrol_totp(world.account(dave), secret=secret)
+    assert told(world) == []
+
+
+def test_a_secret_from_elsewhere_is_taken_as_apps_show_it(world, dave, factors):
+    enrol(world, dave, secret="jbsw y3dp ehpk 3pxp jbsw y3dp ehpk 3pxp")
+    assert dave.totp.secret == "JBSWY3DPEHPK3PXP" * 2
+    assert world.reset(dave, code=world.code(dave)).status_code == 200
+
+
+def test_disabling_tells_the_owner_once(world, bob, factors):
+    account = world.account(bob)
+    assert factors.disable_totp(account) is True
+    assert factors.disable_totp(account) is False
+    assert told(world).count("TOTP was disabled") == 1
+    assert not world.rows(BackupCode)
+
+
+def test_disabling_what_is_not_enabled_tells_nobody_and_ends_a_pending_one(world, dave, factors):
+    account = world.account(dave)
+    totp = pyotp.TOTP(factors.begin_totp(account).secret)
+    assert factors.disable_totp(account) is False
+    with pytest.raises(EnrolmentInvalid):
+        factors.confirm_totp(account, totp.at(world.clock.now))
+    assert told(world) == []
+
+
+def test_mailed_codes_are_told_of_only_when_they_change(world, dave, factors):
+    account = world.account(dave)
+    changes = [factors.set_email(account, on) for on in (False, True, True, False, False)]
+    assert changes == [False, True, False, True, False]
+    assert told(world) == ["Codes by e-mail were enabled", "Codes by e-mail were disabled"]
+
+
+def test_mailed_codes_need_a_verified_address(world, factors):
+    person = world.person("nobody", emails=["b@x.org!"])
+    with pytest.raises(NoVerifiedAddress):
+        factors.set_email(world.account(person), True)
+    assert not factors.status(person.id).email
+
+
+def test_the_command_line_says_that_an_address_is_missing(world):
+    world.person("nobody", emails=["b@x.org!"])
+    result = world.app.test_cli_runner().invoke(args=["user", "email-2fa", "nobody", "--on"])
+    assert result.exit_code == 1
+    assert "no verified e-mail address" in result.output
+
+
+def test_mailed_codes_can_be_disabled_without_an_address(world, eve, factors):
+    with world.runtime.transactions.begin() as session:
+        session.execute(update(Email).values(verified=False))
+    assert factors.set_email(world.account(eve), False) is True
+
+
+def test_an_operators_enrolment_opens_what_was_locked(world, bob, factors):
+    with world.runtime.transactions.begin() as session:
+        budget = world.runtime.stepup.budgets
+        for _ in range(100):
+            budget.charge_in(
+                session, bob.id, "verify:totp", windows=((1, 999),) * 3, now=1, guess=True
+            )
+    assert factors.status(bob.id).locked
+    factors.disable_totp(world.account(bob))
+    enrol(world, bob)
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
