@@ -10,9 +10,12 @@ export HOST PORT
 
 .PHONY: run test bench soak lint
 
-run: .venv/server.installed $(INSTANCE)/config.py
-	@umask 077 && $(BIN)/e2ereset db upgrade
-	@umask 077 && $(BIN)/e2ereset demo --url http://$(HOST):$(PORT)
+run: .venv/server.installed
+	@$(BIN)/python -m e2ereset.server.address
+	@test "$(INSTANCE)" != instance || chmod 700 instance
+	@test -e $(INSTANCE)/config.py || (umask 077 && cp instance/config.example.py $(INSTANCE)/config.py)
+	@$(BIN)/e2ereset db upgrade
+	@$(BIN)/e2ereset demo --if-empty
 	@echo "Stop it with Ctrl-C."
 	@exec $(BIN)/gunicorn --log-level warning wsgi:app
 
@@ -30,10 +33,6 @@ lint: .venv/test.installed
 	@$(RUFF) check --config .ci/ruff.toml .
 	@$(RUFF) format --check --config .ci/ruff.toml .
 	@$(BIN)/mypy
-
-$(INSTANCE)/config.py: | instance/config.example.py
-	@mkdir -p $(INSTANCE)
-	@cp instance/config.example.py $@
 
 .venv/%.installed: setup.cfg pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv

@@ -6,14 +6,19 @@ new one would leave a file of counts behind. `accesslog`: the app writes a line 
 """
 
 import os
+import sys
 
 from e2ereset import get_e2ereset
+from e2ereset.errors import SettingsError
 from e2ereset.operations import listener, logs, multiprocess
 from e2ereset.operations.web import operations_of
+from e2ereset.server import address
 
+try:
+    bind = address.bind_of()
+except SettingsError as error:
+    sys.exit(f"Error: {error}")
 multiprocess.claim_folder()  # before anything imports prometheus_client
-
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 4
@@ -32,6 +37,19 @@ umask = 0o077  # mails and the SQLite file are for the server's own eyes
 # A worker's sign of life is a file: on a disk that stalls it would be taken for dead.
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 worker_tmp_dir = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+
+
+def on_starting(server):
+    """End with one line where the address is taken, before gunicorn has tried it five times."""
+    if server.cfg.reuse_port or {"GUNICORN_FD", "LISTEN_FDS"} & os.environ.keys():
+        return  # sockets are shared, or come from another process
+    try:
+        for where in server.cfg.address:
+            if isinstance(where, tuple):
+                address.check_free(*where)
+    except SettingsError as error:
+        multiprocess.drop_folder()
+        sys.exit(f"Error: {error}")
 
 
 def when_ready(server):

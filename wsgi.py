@@ -1,5 +1,5 @@
 """The standalone server for gunicorn: `gunicorn wsgi:app`."""
 
-from e2ereset.server.app import create_app
+from e2ereset.server.wsgi import app
 
-app = create_app()
+__all__ = ["app"]

@@ -90,6 +90,7 @@ def config(database_uri):
 @pytest.fixture
 def make_server(tmp_path, monkeypatch, clock):
     """Makes servers whose instance folder is empty, and whose database has no tables yet."""
+    (tmp_path / "instance").mkdir(exist_ok=True)
     monkeypatch.setenv("E2ERESET_INSTANCE", str(tmp_path / "instance"))
     made = []
 

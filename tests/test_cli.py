@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -55,10 +56,8 @@ def runtime(app):
 
 
 def commands(group=main, path=()):
-    """Every command of ours below a group, as the words that call it; `db` is Flask-Migrate's."""
+    """Every command below a group, as the words that call it."""
     for name, command in group.commands.items():
-        if name == "db":
-            continue
         yield (*path, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
@@ -84,6 +83,24 @@ def test_every_command_takes_json(words):
         command = command.commands[word]
     if not isinstance(command, click.Group):
         assert "--json" in {text for option in command.params for text in option.opts}
+
+
+def test_the_version_is_that_of_e2ereset():
+    assert re.fullmatch(r"e2ereset \d+\.\d+\.\d+\n", CliRunner().invoke(main, ["--version"]).output)
+
+
+def test_nothing_that_drops_tables_or_writes_migrations_is_offered():
+    assert set(main.commands["db"].commands) == {"upgrade", "current"}
+
+
+def test_the_present_migration_is_told(make_server, config):
+    run = make_server(config).test_cli_runner().invoke
+    before = run(args=["db", "current"])
+    assert (before.exit_code, "at migration none. The newest" in before.output) == (1, True)
+    assert run(args=["db", "upgrade"]).exit_code == 0
+    after = json.loads(run(args=["db", "current", "--json"]).output)
+    assert after["revision"] == after["newest"]
+    assert after["upToDate"] is True
 
 
 def test_a_user_is_added(run_json, session):
@@ -300,9 +317,32 @@ def test_the_demo_code_signs_alice_in(run_json, app):
     assert app.test_client().post("/api/v1/login", json=body).status_code == 200
 
 
-def test_the_demo_leaves_other_peoples_databases_alone(run, bob):
+def test_the_demo_leaves_other_peoples_databases_alone(run, run_json, session):
+    make_user(session, "boss", roles=["admin"])
+    session.commit()
     result = run("demo")
+    assert (result.exit_code, "Say --yes" in result.output) == (1, True)
+    assert run("demo", "--if-empty").output == "There are users already: no demo was made.\n"
+    assert len(run_json("user", "list")) == 1
+
+
+def test_a_demo_that_is_wanted_beside_others_is_made(run_json, session):
+    make_user(session, "boss", roles=["admin"])
+    session.commit()
+    run_json("demo", "--yes")
+    assert len(run_json("user", "list")) == 4
+
+
+def test_a_demo_does_not_take_somebody_elses_name(run, bob):
+    result = run("demo", "--yes")
     assert (result.exit_code, "no demo users" in result.output) == (1, True)
+
+
+def test_the_printed_command_is_one_of_this_shell(run, monkeypatch):
+    monkeypatch.setenv("PATH", "/bin")
+    monkeypatch.delenv("E2ERESET_INSTANCE")
+    (command,) = re.findall(r"`(.*) demo code`", run("demo").output)
+    assert subprocess.run([command, "--version"], check=True, capture_output=True).stdout
 
 
 def test_the_demo_tells_a_database_from_another(run, run_json, app):

@@ -240,6 +240,7 @@ def test_people_read_what_to_change_below_each_finding(doctor, make_server, conf
 
 def refused(monkeypatch, tmp_path, *args, **variables):
     """`e2ereset doctor` as an operator runs it, with these variables."""
+    (tmp_path / "instance").mkdir(exist_ok=True)
     monkeypatch.setenv("E2ERESET_INSTANCE", str(tmp_path / "instance"))
     for name, value in variables.items():
         monkeypatch.setenv(f"FLASK_{name}", value)
@@ -271,7 +272,7 @@ def test_settings_of_a_wrong_type_end_in_findings(monkeypatch, tmp_path):
 
 def test_a_configuration_file_that_does_not_load_is_a_finding(monkeypatch, tmp_path):
     instance = tmp_path / "instance"
-    instance.mkdir()
+    instance.mkdir(exist_ok=True)
     (instance / "config.py").write_text("SECRET_KEY = ")
     report = refused(monkeypatch, tmp_path)
     assert "SyntaxError" in report.findings["settings-refused"]["text"]
@@ -530,7 +531,7 @@ def test_a_store_that_is_gone_is_found(doctor):
 @pytest.fixture
 def instance(tmp_path):
     folder = tmp_path / "instance"
-    folder.mkdir(mode=0o755)
+    folder.mkdir(mode=0o755, exist_ok=True)
     return folder
 
 
@@ -558,7 +559,8 @@ def test_a_folder_that_others_can_write_is_found(doctor, instance):
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="is about the file of SQLite")
-def test_a_database_file_that_others_can_read_is_found(doctor, instance):
+def test_a_database_file_that_others_can_read_is_found(doctor, instance, tmp_path):
+    (tmp_path / "test.sqlite3").chmod(0o644)
     assert doctor().level("database-readable") == "warning"
 
 

@@ -19,7 +19,7 @@ from e2ereset.server.models import db
 @pytest.fixture
 def instance(tmp_path):
     folder = tmp_path / "instance"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     return folder
 
 
@@ -38,6 +38,7 @@ def test_the_instance_folder_is_beside_the_working_folder_by_default(
     app = make_server  # sets the environment, which is taken back here
     monkeypatch.delenv("E2ERESET_INSTANCE")
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "instance").mkdir(exist_ok=True)
     assert app({"TESTING": True}).instance_path == str(tmp_path / "instance")
 
 

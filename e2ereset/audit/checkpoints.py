@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import E2EResetError
+from e2ereset.files import private
 from e2ereset.sql import Transactions
 
 from .findings import Finding
@@ -47,7 +48,7 @@ def make_checkpoint(session: Session, keys: KeyRing, origin: str) -> str:
 
 def append_note(path: Path, note: str) -> None:
     """Put the note behind the others in the file. Raises OSError."""
-    with path.open("a", encoding="utf-8", newline="\n") as file:
+    with open(path, "a", encoding="utf-8", newline="\n", opener=private) as file:
         file.write(f"\n\n{note}" if file.tell() else note)
 
 

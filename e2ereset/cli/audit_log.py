@@ -13,6 +13,7 @@ from typing import TextIO
 import click
 
 from e2ereset import audit
+from e2ereset.files import private
 from e2ereset.runtime import get_e2ereset
 from e2ereset.sql import lift_limits
 
@@ -147,7 +148,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    with _writing(out), out.open("x", encoding="utf-8") as file:
+    with _writing(out), open(out, "x", encoding="utf-8", opener=private) as file:
         yield file
 
 

@@ -40,8 +40,9 @@ def mailman_send(app: Flask) -> Callable[[Message], None]:
         """Send it; raises what the mail server refuses, or that there is none."""
         # Imported by the first mail: a worker that sends none is spared the memory (0.5 MiB).
         from flask_mailman import EmailMultiAlternatives
-        from flask_mailman.backends.smtp import EmailBackend
+        from flask_mailman.backends import file, smtp
 
+        from .files import FileBackend
         from .smtp import Backend
 
         with app.app_context():
@@ -57,8 +58,9 @@ def mailman_send(app: Flask) -> Callable[[Message], None]:
             timeout = mailman.timeout or MAIL_TIMEOUT
             # Opened here, since the SMTP backend leaves its own connection open on a failure.
             backend = mailman.import_backend(mailman.backend)
-            if backend is EmailBackend:  # however MAIL_BACKEND spells it
-                backend = Backend
+            # However MAIL_BACKEND spells it.
+            ours = {smtp.EmailBackend: Backend, file.EmailBackend: FileBackend}
+            backend = ours.get(backend, backend)
             with mailman.get_connection(backend, timeout=timeout) as connection:
                 connection.send_messages([mail])
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from e2ereset.operations.web import operations_of
 from e2ereset.passwords import PasswordHasher
 from e2ereset.web import envelope
 
-from . import commands, views
+from . import commands, instance, views
 from .access import identify_and_note, log_requests
 from .accounts import ServerAccounts
 from .database import engine_options, migrations_folder, tune
@@ -65,8 +64,6 @@ def create_app(
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)
     commands.register(app)
-    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
-        add_migrations(app)
     if settings.proxy_hops:
         app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     return app
@@ -74,17 +71,21 @@ def create_app(
 
 def configured_app(config: Mapping[str, Any]) -> Flask:
     """An app that has its configuration and nothing else: what is left where settings refuse."""
-    app = Flask("e2ereset", instance_path=str(_instance_folder()))
+    app = Flask("e2ereset", instance_path=str(instance.instance_folder()))
     app.session_interface = NoCookies()
     _configure(app, config)
     return app
 
 
 def add_migrations(app: Flask) -> Flask:
-    """Give the app's command line `db`. A worker does without: Alembic takes 9 MiB."""
+    """Give the app what runs migrations, and `migrations` for developers.
+
+    A worker does without: Alembic takes 9 MiB.
+    """
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     from flask_migrate import Migrate
 
-    Migrate(app, db, directory=migrations_folder())
+    Migrate(app, db, directory=migrations_folder(), command="migrations")
     return app
 
 
@@ -109,38 +110,15 @@ def _connect(app: Flask, connections: int) -> None:
         tune(db.engine, given.get("connect_args"))
 
 
-def _instance_folder() -> Path:
-    return Path(os.environ.get("E2ERESET_INSTANCE") or "instance").resolve()
-
-
 def _configure(app: Flask, config: Mapping[str, Any]) -> None:
-    instance = Path(app.instance_path)
+    folder = Path(app.instance_path)
     app.config.from_mapping(
         SQLALCHEMY_DATABASE_URI="sqlite:///e2ereset.sqlite3",
-        MAIL_FILE_PATH=str(instance / "mail"),
+        MAIL_FILE_PATH=str(folder / "mail"),
     )
-    app.config.from_pyfile(str(instance / "config.py"), silent=True)
+    instance.read_config(app.config, folder / "config.py")
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
-    if not (app.config["SECRET_KEY"] or app.config.get("E2ERESET_SECRET_KEYS")):
-        app.config["SECRET_KEY"] = _own_secret_key(instance / "secret_key")
-
-
-def _own_secret_key(path: Path) -> str:
-    """The key in this file, which is made at the first start, for its owner's eyes only.
-
-    The link appears with all of its content or not at all, and for one of several workers.
-    """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with open(os.open(draft, flags, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text(encoding="ascii")
+    instance.check_folder(folder, app.config)
+    if not instance.has_secret(app.config):
+        app.config["SECRET_KEY"] = instance.own_secret_key(folder / "secret_key")

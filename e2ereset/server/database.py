@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -14,6 +15,7 @@ from sqlalchemy import Dialect, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 
 import e2ereset
+from e2ereset.files import private
 
 PRAGMAS = (
     "busy_timeout = 10000",  # milliseconds; the first, so that the next ones wait as well
@@ -91,6 +93,7 @@ def tune(engine: Engine, connect_args: Mapping[str, Any] | None = None) -> Engin
     """
     given = {**engine.url.query, **(connect_args or {})}
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _make_file)
         event.listen(engine, "connect", partial(_set_pragmas, "timeout" in given))
     else:
         event.listen(engine, "connect", partial(_set_up, "prepare_threshold" in given))
@@ -98,6 +101,14 @@ def tune(engine: Engine, connect_args: Mapping[str, Any] | None = None) -> Engin
         event.listen(engine, "checkout", partial(_ping_after_idling, engine.dialect))
         event.listen(engine, "handle_error", _leave_standby)
     return engine
+
+
+def _make_file(_dialect: Any, _record: Any, args: list[Any], _options: Any) -> None:
+    """Make a new SQLite file for its owner only; its -wal and -shm take their modes from it."""
+    path = str(args[0])
+    if not path.startswith((":memory:", "file:")) and path:
+        with suppress(OSError), open(path, "x", opener=private):
+            pass
 
 
 def _set_pragmas(waits: bool, connection: Connection, _record: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,18 @@ import click
 import pyotp
 from flask import current_app
 from flask.cli import with_appcontext
+from sqlalchemy import select
 
 from e2ereset import Account, Caller
 from e2ereset.cli import Commands, as_json, emit
 from e2ereset.errors import E2EResetError
+from e2ereset.files import private
 from e2ereset.passwords import PasswordHasher
 from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.services.keys import Pair
 
+from .address import url_of
+from .models import User
 from .people import NewPerson, add_person
 from .sessions import Sessions, current_sessions
 
@@ -32,16 +38,25 @@ class NoDemo(E2EResetError):
 
 
 @click.group("demo", cls=Commands, invoke_without_command=True)
-@click.option("--url", default="http://127.0.0.1:8000", show_default=True)
+@click.option("--url", default=url_of, help="Of the server. Default: by HOST and PORT.")
+@click.option("--yes", is_flag=True, help="Make them beside other users, too.")
+@click.option("--if-empty", is_flag=True, help="Do nothing where there are other users.")
 @as_json
 @click.pass_context
 @with_appcontext
-def demo(ctx: click.Context, url: str, json_output: bool) -> None:
-    """Make the demo users alice, bob and carol, and print how to reset a key."""
-    if ctx.invoked_subcommand is None:
-        facts = prepare()
-        facts["curl"] = _curl(url, facts)
-        emit(facts, _guide(url, facts), json_output)
+def demo(ctx: click.Context, /, *, url: str, yes: bool, if_empty: bool, json_output: bool) -> None:
+    """Make the demo users alice, bob and carol, and print how to reset a key.
+
+    One of them is an administrator whose password is printed: not for a server that is in use.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if if_empty and not yes and _is_in_use():
+        emit({"made": False}, ["There are users already: no demo was made."], json_output)
+        return
+    facts = prepare(beside_others=yes)
+    facts["curl"] = _curl(url, facts)
+    emit(facts, _guide(url, facts), json_output)
 
 
 @demo.command("code")
@@ -53,13 +68,21 @@ def code(json_output: bool) -> None:
     emit({"code": present}, [present], json_output)
 
 
-def prepare() -> dict[str, Any]:
-    """Make the users on the first call, a key for bob and a live token of carol on every one."""
+def prepare(*, beside_others: bool = False) -> dict[str, Any]:
+    """Make the users on the first call, a key for bob and a live token of carol on every one.
+
+    Raises NoDemo where there are other users, unless `beside_others`.
+    """
     runtime, sessions = get_e2ereset(), current_sessions()
     now = int(runtime.clock())
     with runtime.transactions.read() as session:
         found = [sessions.accounts.find(session, name) for name in PEOPLE]
     if not any(found):
+        if not beside_others and _is_in_use():
+            raise NoDemo(
+                "This database has users, so no demo is made: it has an administrator whose"
+                " password is printed. Say --yes to make it all the same."
+            )
         _save(_make_people(runtime, sessions, now))
     facts = _load()
     bob, carol = (_account(runtime, facts["userIds"][name]) for name in ("bob", "carol"))
@@ -87,6 +110,12 @@ def _make_people(runtime: Runtime, sessions: Sessions, now: int) -> dict[str, An
     return {"userIds": ids, "passwords": passwords, "totpSecret": secret}
 
 
+def _is_in_use() -> bool:
+    """Whether there are users, and none of them is of a demo that was made here."""
+    with get_e2ereset().transactions.read() as session:
+        return not _path().exists() and session.scalar(select(User.id).limit(1)) is not None
+
+
 def _account(runtime: Runtime, user_id: str) -> Account:
     with runtime.transactions.read() as session:
         account = runtime.accounts.get(session, user_id)
@@ -100,9 +129,7 @@ def _path() -> Path:
 
 
 def _save(facts: dict[str, Any]) -> None:
-    _path().parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(_path(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with open(_path(), "w", encoding="utf-8", opener=private) as file:
         json.dump(facts, file, indent=2)
 
 
@@ -125,11 +152,20 @@ def _curl(url: str, facts: dict[str, Any]) -> str:
     )
 
 
+def _command() -> str:
+    """What runs this program in the shell at hand."""
+    program = Path(sys.executable).with_name("e2ereset")
+    found = shutil.which("e2ereset")
+    name = "e2ereset" if found and Path(found).samefile(program) else os.path.relpath(program)
+    folder = os.environ.get("E2ERESET_INSTANCE")
+    return f"E2ERESET_INSTANCE={folder} {name}" if folder else name
+
+
 def _guide(url: str, facts: dict[str, Any]) -> Iterator[str]:
     yield f"e2ereset on {url}/api/v1 - mails land in {current_app.instance_path}/mail"
     yield ""
     for name, role in PEOPLE.items():
-        factor = "TOTP: `e2ereset demo code`" if name == "alice" else "the password"
+        factor = f"TOTP: `{_command()} demo code`" if name == "alice" else "the password"
         yield f"  {name:6} {role:6} password {facts['passwords'][name]}  second factor: {factor}"
     yield ""
     yield "carol resets bob's E2E key with this line:"

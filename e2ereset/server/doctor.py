@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
-from sqlalchemy import inspect
 
 from e2ereset.cli.doctor import ask, options, report, subject_of
 from e2ereset.doctor import CHECKS, Area, Check, Finding, Part, Subject, examine
@@ -19,7 +18,7 @@ from e2ereset.errors import E2EResetError
 from e2ereset.settings import SERVER_PREFIX
 
 from .models import db
-from .schema import PRESENT, heads
+from .schema import find_revisions, heads
 from .settings import SAFE_BCRYPT_COST
 
 AREA = Area("server")
@@ -33,8 +32,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 def MIGRATIONS(subject: Subject) -> Iterator[Finding]:
     """Whether the database is where this version's migrations lead."""
     with subject.database.connect() as connection:
-        begun = inspect(connection).has_table("alembic_version")
-        done = set(connection.scalars(PRESENT)) if begun else set()
+        done = find_revisions(connection)
     if done != heads():
         present = ", ".join(sorted(done)) or "none"
         yield AREA.error(

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from e2ereset.operations.health import Check
 
@@ -23,6 +23,12 @@ def heads() -> frozenset[str]:
     found = [pair for file in files for pair in REVISION.findall(file.read_text("utf-8"))]
     followed = {name for kind, name in found if kind == "down_revision"}
     return frozenset(name for _, name in found if name not in followed)
+
+
+def find_revisions(connection: Connection) -> set[str]:
+    """The migrations that the database is at; none where it was never migrated."""
+    begun = inspect(connection).has_table("alembic_version")
+    return set(connection.scalars(PRESENT)) if begun else set()
 
 
 def check_migrations(connection: Connection) -> Check:

@@ -10,8 +10,9 @@ from e2ereset.server.doctor import doctor
 
 from . import factors, tokens, users  # noqa: F401 - they put their commands into the group `user`
 from .base import user
+from .database import database
 
-GROUPS = (user, *cli.GROUPS, demo, doctor)  # this doctor knows more than the library's
+GROUPS = (database, user, *cli.GROUPS, demo, doctor)  # this doctor knows more than the library's
 
 
 def register(app: Flask) -> None:

@@ -1,0 +1,17 @@
+"""The standalone server for gunicorn: `gunicorn e2ereset.server.wsgi:app`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from e2ereset.errors import E2EResetError
+
+from .app import add_migrations, create_app
+
+try:
+    app = create_app()
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":  # as `flask --app wsgi migrations`
+        add_migrations(app)
+except E2EResetError as error:
+    sys.exit(f"Error: {error}")
