@@ -12,9 +12,9 @@ from aiosmtpd.smtp import AuthResult
 from click.testing import CliRunner
 from databases import ON_POSTGRESQL
 from flask_migrate import stamp, upgrade
+from host_kit import Host
 from ports import free_port
 from sqlalchemy import delete, insert, text, update
-from test_embedding import Host
 
 from e2ereset.audit import Entry
 from e2ereset.cli.doctor import subject_of
