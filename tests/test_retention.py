@@ -16,13 +16,13 @@ from e2ereset.cli.purge import make_retention
 from e2ereset.errors import SettingsError
 from e2ereset.models import AuditRow, Budget, EmailChallenge, OutboxMail, Totp, table
 from e2ereset.ports import HoldsExpiring
-from e2ereset.server.models import Token
+from e2ereset.server.models import KnownAddress, Token
 from e2ereset.settings import load_settings
 from e2ereset.testing import MemoryAccounts
 
 DAY = 86400
 WINDOWS = ((300, 10**6), (3600, 10**6), (DAY, 10**6))
-TOKENS_AND_OURS = ("tokens", "codes", "budgets", "mails")
+TOKENS_AND_OURS = ("tokens", "addresses", "codes", "budgets", "mails")
 
 
 def purge(world, *options):
@@ -92,6 +92,14 @@ def test_a_personal_token_never_goes(world, clock):
     clock.now += 1000 * DAY
     purge(world)
     assert world.rows(Token, digest="personal")
+
+
+def test_a_network_of_a_sign_in_goes_after_thirty_days(world):
+    seen = {"user_id": world.bob.id, "seen_at": NOW - 30 * DAY}
+    put(world, KnownAddress, seen | {"network": "192.0.2.1"})
+    put(world, KnownAddress, seen | {"network": "192.0.2.2", "seen_at": NOW - 30 * DAY + 1})
+    assert purge(world)["addresses"] == 1
+    assert [row.network for row in world.rows(KnownAddress)] == ["192.0.2.2"]
 
 
 def test_a_mailed_code_goes_when_it_can_be_asked_for_no_more(world):
@@ -182,6 +190,8 @@ def fill(world, count):
     """Rows of every kind, of which all are over but the mails and codes of `kept`."""
     for n in range(count):
         token(world, f"token{n}", NOW - 1)
+        seen = {"user_id": world.bob.id, "network": f"192.0.2.{n}", "seen_at": NOW - 90 * DAY}
+        put(world, KnownAddress, seen)
         mailed_code(world, f"code{n}", NOW - 5000)
         budget(world, f"budget{n}", *[NOW - 2 * DAY] * 3)
         mail(world, "over", NOW - 90 * DAY)
@@ -297,7 +307,7 @@ def test_a_host_without_rows_of_that_kind_purges_the_librarys(world):
     bare = MemoryAccounts()
     assert not isinstance(bare, HoldsExpiring)
     retention = make_retention(replace(world.runtime, accounts=bare))
-    assert retention.purge(10) == dict.fromkeys(TOKENS_AND_OURS[1:], 1)
+    assert retention.purge(10) == dict.fromkeys(TOKENS_AND_OURS[2:], 1)
 
 
 # What it costs

@@ -557,7 +557,7 @@ def test_the_owner_is_told_when_the_tries_at_the_password_run_out(world):
     world.person("carol", password="pw")
     body = {"user": "carol", "password": "no"}
     for _ in range(7):
-        assert world.client.post("/api/v1/login", json=body).json["error"] == "Unauthorized"
+        assert world.client.post("/api/v1/login", json=body).status_code == 401
     assert [f["method"] for _, f in world.queued("budget-exhausted")] == ["password"]
     right = world.client.post("/api/v1/login", json=body | {"password": "pw"})
-    assert (right.status_code, right.json["error"]) == (401, "Unauthorized")
+    assert (right.status_code, right.json["error"]) == (401, "error-login-blocked-for-user")

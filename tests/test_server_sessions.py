@@ -3,13 +3,13 @@
 import pyotp
 import pytest
 from server_kit import HASHER, NOW, make_user
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
-from e2ereset import get_e2ereset
-from e2ereset.models import Budget
+from e2ereset import Account, get_e2ereset
+from e2ereset.models import Budget, OutboxMail
 from e2ereset.passwords import PasswordHasher
-from e2ereset.server.models import Token, User
-from e2ereset.server.sessions import PASSWORD_TRIES
+from e2ereset.server.models import KnownAddress, Token, User
+from e2ereset.server.tries import PASSWORD_TRIES
 
 LOGIN, LOGOUT, ME = "/api/v1/login", "/api/v1/logout", "/api/v1/me"
 BOB = "id-of-bob"
@@ -19,8 +19,15 @@ UNAUTHORIZED = {
     "status": "error",
     "message": "Unauthorized",
 }
+BLOCKED = {
+    "success": False,
+    "error": "error-login-blocked-for-user",
+    "status": "error",
+    "message": "Login has been temporarily blocked For User",
+}
 T = "You must be logged in to do this."
 NOT_SIGNED_IN = {"success": False, "error": T, "status": "error", "message": T}
+AWAY = {"REMOTE_ADDR": "203.0.113.9"}
 RIGHT = {"user": "bob", "password": "pw"}
 WRONG = {"user": "bob", "password": "no"}
 
@@ -261,10 +268,19 @@ def test_wrong_codes_run_into_their_budget(client, totp):
     assert answers[-1].json["details"]["retryAfter"] == 300
 
 
-def test_wrong_passwords_run_into_their_budget_unseen(client, bob, clock):
+@pytest.mark.parametrize("name", ["bob", "eve", "bob@x.org", "eve@x.org"])
+def test_a_spent_budget_is_said_for_known_and_unknown_names_alike(client, bob, clock, name):
+    answers = [client.post(LOGIN, json={**WRONG, "user": name}) for _ in range(7)]
+    assert [answer.json["error"] for answer in answers[:5]] == ["Unauthorized"] * 5
+    for answer in answers[5:]:
+        assert (answer.status_code, answer.json) == (401, BLOCKED)
+        assert answer.headers["Retry-After"] == "300"
+
+
+def test_after_wrong_passwords_a_right_one_waits(client, bob, clock):
     for _ in range(5):
         client.post(LOGIN, json=WRONG)
-    assert client.post(LOGIN, json=RIGHT).json == UNAUTHORIZED
+    assert client.post(LOGIN, json=RIGHT).json == BLOCKED
     clock.now += 300
     assert client.post(LOGIN, json=RIGHT).status_code == 200
 
@@ -278,17 +294,132 @@ def test_right_passwords_without_a_code_spend_no_budget(client, totp):
     assert set(answers) == {"totp-required"}
 
 
-def test_names_of_one_user_share_one_budget(client, bob, session):
+def test_names_of_one_user_share_one_budget(client, bob, clock):
     for name in ("bob", "BOB", "bob@x.org", "bob", "Bob@X.org"):
         client.post(LOGIN, json={"user": name, "password": "no"})
-    assert client.post(LOGIN, json=RIGHT).json == UNAUTHORIZED
+    assert client.post(LOGIN, json=RIGHT).status_code == 401
+    clock.now += 300
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
 
 
-def test_unknown_names_cost_one_row_and_never_run_out(client, bob, session):
+@pytest.mark.parametrize("who", ["bob", "eve"])
+def test_the_answers_do_not_tell_which_names_are_of_one_user(client, bob, who):
+    names = [who, f"{who}@x.org", {"id": f"id-of-{who}"}] * 6
+    answers = [client.post(LOGIN, json={"user": name, "password": "no"}).json for name in names]
+    assert answers == [UNAUTHORIZED] * 15 + [BLOCKED] * 3
+
+
+def test_spellings_of_an_unknown_name_share_one_budget(client, bob):
+    spellings = ("\u00c9ve", "E\u0301ve", "\u00e9VE", "e\u0301ve", "\u00c9VE")
+    for name in spellings:
+        client.post(LOGIN, json={"user": name, "password": "no"})
+    assert client.post(LOGIN, json={"user": "\u00e9ve", "password": "no"}).json == BLOCKED
+
+
+def test_no_name_that_was_typed_is_stored(client, session):
+    client.post(LOGIN, json={"user": "my secret password", "password": "no"})
+    assert "secret" not in str(session.execute(select(Budget.account_id)).all())
+
+
+def test_too_many_failures_from_one_address_are_refused(client, bob):
+    for number in range(20):
+        client.post(LOGIN, json={"user": f"eve{number}", "password": "pw"})
+    answer = client.post(LOGIN, json=RIGHT)
+    assert (answer.status_code, answer.json["error"]) == (401, "error-login-blocked-for-ip")
+    assert answer.json["message"] == "Login has been temporarily blocked For IP"
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).status_code == 200
+
+
+def test_an_ipv6_network_is_one_address(client, bob):
+    for number in range(20):
+        away = {"REMOTE_ADDR": f"2001:db8::{number + 1:x}"}
+        client.post(LOGIN, json={"user": f"eve{number}", "password": "pw"}, environ_base=away)
+    near, far = ({"REMOTE_ADDR": address} for address in ("2001:db8::ffff", "2001:db8:0:1::1"))
+    answer = client.post(LOGIN, json=RIGHT, environ_base=near)
+    assert answer.json["error"] == "error-login-blocked-for-ip"
+    assert client.post(LOGIN, json=RIGHT, environ_base=far).status_code == 200
+
+
+def test_a_success_takes_back_its_own_charge_of_the_address_only(client, bob, session):
     for number in range(7):
         client.post(LOGIN, json={"user": f"eve{number}", "password": "pw"})
-    counted = select(Budget.account_id, Budget.count_1).where(Budget.purpose == PASSWORD_TRIES)
-    assert session.execute(counted).all() == [("", 7)]
+    client.post(LOGIN, json=RIGHT)
+    counted = select(Budget.count_1).where(Budget.purpose == "login:address")
+    assert session.scalars(counted).all() == [7]
+
+
+def test_strangers_do_not_keep_the_owner_out_of_where_they_have_been(client, bob):
+    sign_in(client)
+    for _ in range(7):
+        client.post(LOGIN, json=WRONG, environ_base=AWAY)
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).json == BLOCKED
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+
+
+def test_failures_at_other_names_do_not_keep_the_owner_out_of_where_they_have_been(client, bob):
+    sign_in(client)
+    for number in range(21):
+        client.post(LOGIN, json={"user": f"eve{number}", "password": "pw"})
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+
+
+def test_an_address_is_the_owners_for_thirty_days(client, bob, clock, session):
+    sign_in(client)
+    assert session.scalars(select(KnownAddress.network)).all() == ["127.0.0.1"]
+    clock.now += 30 * 86400
+    for _ in range(5):
+        client.post(LOGIN, json=WRONG, environ_base=AWAY)
+    assert client.post(LOGIN, json=RIGHT).status_code == 401
+
+
+def test_where_the_owner_has_been_tries_run_out_too(client, bob):
+    sign_in(client)
+    answers = [client.post(LOGIN, json=WRONG).json for _ in range(6)]
+    assert answers == [UNAUTHORIZED] * 5 + [BLOCKED]
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).status_code == 200
+
+
+def test_an_address_is_known_by_a_whole_sign_in_only(client, totp, session):
+    client.post(LOGIN, json=RIGHT)
+    client.post(LOGIN, json={**RIGHT, "code": "000000"})
+    assert session.scalars(select(KnownAddress.network)).all() == []
+    session.rollback()
+    assert client.post(LOGIN, json={**RIGHT, "code": totp.at(NOW)}).status_code == 200
+    assert session.scalars(select(KnownAddress.network)).all() == ["127.0.0.1"]
+
+
+def test_a_hundred_wrong_passwords_in_a_row_lock_out_strangers_and_not_the_owner(
+    client, bob, session, app
+):
+    sign_in(client)
+    client.post(LOGIN, json=WRONG, environ_base=AWAY)
+    session.execute(update(Budget).where(Budget.purpose == PASSWORD_TRIES).values(failures=99))
+    session.commit()
+    client.post(LOGIN, json=WRONG, environ_base=AWAY)
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).json == UNAUTHORIZED
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+    locked = select(OutboxMail.recipient).where(OutboxMail.kind == "factor-locked")
+    assert session.scalars(locked).all() == ["Bob@x.org"]
+    with app.app_context():
+        factors = get_e2ereset().factors
+        assert factors.status(BOB).locked == (PASSWORD_TRIES,)
+        factors.unlock(Account(id=BOB, username="bob"), by="operator:root")
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).status_code == 200
+
+
+@pytest.mark.parametrize("spent", ["name", "account", "address", "own"])
+def test_a_refused_sign_in_costs_a_hash_like_any_other(client, app, bob, monkeypatch, spent):
+    hashed = []
+    hasher = app.extensions["e2ereset.server"].accounts.hasher
+    if spent == "own":
+        sign_in(client)
+    for number in range(20 if spent == "address" else 5):
+        name = {"address": f"eve{number}", "account": ("bob@x.org", "bob")[number % 2]}
+        client.post(LOGIN, json={"user": name.get(spent, "bob"), "password": "no"})
+    monkeypatch.setattr(hasher, "_timed", lambda *_: hashed.append(1))
+    assert client.post(LOGIN, json=WRONG).status_code == 401
+    assert hashed == [1]
 
 
 @pytest.mark.parametrize("name", ["eve", "bob"])
@@ -301,7 +432,26 @@ def test_known_and_unknown_names_run_the_same_statements(client, bob, engine, ap
             lambda *facts: seen.append(facts[2].split()[0]),
         )
     client.post(LOGIN, json={"user": name, "password": "no"})
-    assert seen == ["SELECT", "INSERT", "SELECT"]
+    assert seen == ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT"]
+
+
+@pytest.mark.parametrize("name", ["eve", "bob"])
+def test_the_last_try_and_those_refused_run_the_same_statements(client, bob, engine, app, name):
+    client.post(LOGIN, json={"user": "spent before", "password": "no"})
+    seen = []
+    for _ in range(4):
+        client.post(LOGIN, json={"user": name, "password": "no"})
+    with app.app_context():
+        event.listen(
+            get_e2ereset().transactions.engine,
+            "before_cursor_execute",
+            lambda *facts: seen.append(facts[2].split()[0]),
+        )
+    for _ in range(2):
+        client.post(LOGIN, json={"user": name, "password": "no"})
+    mailed = ["INSERT"] if name == "bob" else []  # once an hour
+    last = ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT", "INSERT", *mailed]
+    assert seen == [*last, "SELECT", "SELECT", "INSERT", "INSERT", "SELECT"]
 
 
 def test_a_sign_in_renews_a_hash_of_an_old_cost(client, session):

@@ -82,7 +82,7 @@ def _standards(facts: Facts) -> Iterator[dict[str, Any]]:
 
 def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield "The most tries in any stretch of time, and the chance that one of the accounts falls."
-    yield "The guesser never pauses; where two windows meet, both count. The owner passes in between,"
+    yield "The guesser never pauses; where two windows meet, both count. The owner passes between,"
     yield f"so that the lock after {MOST_IN_A_ROW} failures in a row never comes."
     for factor in data["factors"]:
         yield from _factor_lines(factor)

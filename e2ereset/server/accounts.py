@@ -27,6 +27,7 @@ from e2ereset.stored import NOW, Expiring
 
 from .models import FEDERATED, Email, Room, Subscription, UserRole, Waiting
 from .tokens import LIVE, TOKENS, USERS, drop_tokens, token_digest
+from .tries import EXPIRING as KNOWN_NETWORKS
 
 LONGEST_NAME = 255
 EMAILS, ROLES = table(Email), table(UserRole)
@@ -167,8 +168,8 @@ class ServerAccounts:
         return run(session, LOCK_TOKEN, token).rowcount == 1
 
     def expiring(self) -> tuple[Expiring, ...]:
-        """Sign-ins that are over; personal tokens never are."""
-        return (Expiring("tokens", TOKENS, TOKENS.c.expires_at <= NOW),)
+        """Sign-ins that are over, which personal tokens never are; networks not seen for long."""
+        return (Expiring("tokens", TOKENS, TOKENS.c.expires_at <= NOW), KNOWN_NETWORKS)
 
 
 def find_signed_in(

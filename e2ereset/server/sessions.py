@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NoReturn
+from functools import partial
 
 from flask import current_app
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, Action, Caller, Proof, Refusal
-from e2ereset.errors import NotSignedIn, TooManyAttempts
+from e2ereset.errors import NotSignedIn
 from e2ereset.records import Demand
 from e2ereset.runtime import Runtime
+from e2ereset.stepup import Passed
 
 from .accounts import ServerAccounts
 from .credentials import Credentials, Resume
 from .settings import ServerSettings
 from .tokens import NewToken, add_token, drop_token, find_owner, make_token, sign_in_of
+from .tries import NOBODY, BlockedForUser, Tried, Tries
 
 EXTENSION = "e2ereset.server"
-PASSWORD_TRIES = "login:password"  # noqa: S105 - the name of a budget
-NOBODY = ""  # the account that unknown names are counted on
-MANY = 1_000_000_000
 
 
 class Unauthorized(Refusal):
@@ -64,7 +63,8 @@ class Sessions:
     def sign_in(self, credentials: Credentials, address: str, agent: str) -> SignedIn:
         """Check the password, then the second factor, then make a token.
 
-        Raises Unauthorized, NotActivated, NoRoles, and what the second factor is refused with.
+        Raises Unauthorized, BlockedForUser, BlockedForAddress, NotActivated, NoRoles, and what the
+        second factor is refused with.
         """
         now, token = int(self.runtime.clock()), make_token(self.runtime.entropy)
         with self.runtime.transactions.read() as session:
@@ -73,7 +73,7 @@ class Sessions:
         if found:
             caller = Caller(account=found, address=address, agent=agent)
             asked = _demand(caller, credentials, now, token)
-        demand = self._check_password(asked, credentials, now)
+        demand = self._check_password(asked, credentials, address, now)
         account = demand.caller.account
         if not account.active:
             raise NotActivated
@@ -81,9 +81,8 @@ class Sessions:
             raise NoRoles
         try:
             # The token commits with the proof that it was given for, or neither does.
-            return self.runtime.stepup.run(
-                demand, lambda passed: self.add(passed.session, account.id, now, token=token)
-            )
+            admit = partial(self._admit, demand=demand, token=token)
+            return self.runtime.stepup.run(demand, admit)
         except NotSignedIn:  # switched off since its password was checked
             raise NotActivated from None
         finally:
@@ -116,30 +115,44 @@ class Sessions:
         with self.runtime.transactions.begin() as session:
             drop_token(session, signed_in.user_id, signed_in.token)
 
-    def _check_password(self, demand: Demand | None, credentials: Credentials, now: int) -> Demand:
+    def _admit(self, passed: Passed, demand: Demand, token: str) -> SignedIn:
+        caller = demand.caller
+        signed_in = self.add(passed.session, caller.account.id, demand.now, token=token)
+        self._tries.know(passed.session, caller.account.id, caller.address, demand.now)
+        return signed_in
+
+    def _check_password(
+        self, demand: Demand | None, credentials: Credentials, address: str, now: int
+    ) -> Demand:
         """The demand of the account whose password this is, after the same work for everybody."""
-        account_id = demand.caller.account.id if demand else NOBODY
-        windows = self.runtime.settings.verify_windows
-        if demand is None:
-            windows = tuple((seconds, MANY) for seconds, _ in windows)
-        budgets = self.runtime.stepup.budgets
+        account = demand.caller.account if demand else None
         try:
-            charge = budgets.charge(account_id, PASSWORD_TRIES, windows, now)
-        except TooManyAttempts:
+            tried = self._tries.count(account, credentials, address, now)
+        except BlockedForUser:
             self.accounts.hasher.dummy()
-            self._refuse(demand, spent=True)
+            raise
+        account_id = account.id if account and tried.looks else NOBODY
         with self.runtime.transactions.begin() as session:
             right = self.accounts.check_password(session, account_id, credentials.digest)
             if demand and right:
-                budgets.refund(session, charge)
+                self._tries.take_back(session, tried)
                 return demand
-        self._refuse(demand, spent=charge.last)
-
-    def _refuse(self, demand: Demand | None, *, spent: bool) -> NoReturn:
-        if demand and spent:
-            self.runtime.stepup.warn_spent(demand, "password")
-            self.runtime.wake()
+        self._warn(demand, tried, now)
         raise Unauthorized
+
+    def _warn(self, demand: Demand | None, tried: Tried, now: int) -> None:
+        """Tell the owner that tries are spent; where there is none, take the same time."""
+        if demand and tried.locks:
+            self.runtime.stepup.tell_locked(demand, "sign-in")
+        elif demand and tried.spent:
+            self.runtime.stepup.warn_spent(demand, "password")
+        elif tried.spent:
+            self._tries.warn_nobody(now)
+        self.runtime.wake()
+
+    @property
+    def _tries(self) -> Tries:
+        return Tries(runtime=self.runtime, settings=self.settings)
 
     def _find(self, session: Session, credentials: Credentials) -> Account | None:
         find = {

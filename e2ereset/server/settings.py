@@ -24,12 +24,27 @@ class ServerSettings:
     """How many reverse proxies stand in front and set `X-Forwarded-For`. 0 trusts no header."""
     trust_request_id: bool = False
     """Whether a request is logged under the proxy's `X-Request-Id`; needs a proxy."""
+    failures_per_5_minutes: int = bounded(20, 5, 100_000)
+    """Failed sign-ins from one address, or IPv6 network, before more are refused."""
+    failures_per_hour: int = bounded(60, 5, 100_000)
+    """Failed sign-ins from one address, or IPv6 network, before more are refused."""
+    failures_per_day: int = bounded(200, 5, 100_000)
+    """Failed sign-ins from one address, or IPv6 network, before more are refused."""
     log_format: str = choice("text", "text", "json")
     """The log lines on standard error: for people, or one JSON object each."""
     log_level: str = choice("info", "debug", "info", "warning", "error")
     """What is logged; `warning` leaves out the line of each request."""
     database_connections: int = bounded(8, 3, 200)
     """Most connections of one worker to PostgreSQL: its threads, two that mail and seal, spare."""
+
+    @property
+    def address_windows(self) -> tuple[tuple[int, int], ...]:
+        """(seconds, failures) of the budget of one address, shortest first."""
+        return (
+            (300, self.failures_per_5_minutes),
+            (3600, self.failures_per_hour),
+            (86400, self.failures_per_day),
+        )
 
     @property
     def token_seconds(self) -> int:
