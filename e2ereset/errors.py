@@ -55,6 +55,13 @@ class InvalidParams(Refusal):
     reason = "Invalid parameters"
 
 
+class CrossSite(Refusal):
+    """A page of another site sent this request, and the browser added the sign-in by itself."""
+
+    code = "error-cross-site-request"
+    reason = "A page of another site may not do this with your sign-in"
+
+
 class TargetParamMissing(Refusal):
     """A target key is there, but blank: never to be taken for one's own account."""
 

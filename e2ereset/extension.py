@@ -37,8 +37,9 @@ from .settings import Settings, load_settings
 from .sql import Transactions
 from .stepup import StepUp
 from .strategies import Strategy, Tools, resolve
-from .web import envelope, make_routes
+from .web import bodies, envelope, make_routes
 from .web.rates import find_limiter, read_rate
+from .web.strays import answer_strays
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,8 @@ class E2EReset:
         # For the host's own views, such as of enrolment; a host may have words of its own.
         if Refusal not in app.error_handler_spec[None][None]:
             app.register_error_handler(Refusal, envelope.failure)
+        answer_strays(app, self._url_prefix)
+        app.teardown_request(bodies.drop_settled)
         if runtime.settings.delivery == "thread":
             app.before_request(runtime.start)
         register_commands(app)

@@ -15,7 +15,8 @@ from werkzeug.exceptions import HTTPException
 from .errors import HostError, Refusal, Unavailable
 from .records import Action, kind_of
 from .runtime import get_e2ereset
-from .web import envelope, gates
+from .web import bodies, envelope, gates
+from .web.cross_site import refuse_cross_site
 from .web.rates import add_rate_headers, rate_limit
 
 P = ParamSpec("P")
@@ -77,6 +78,8 @@ def _prove(action: Action) -> None:
     """Raise Answered unless the proof is right."""
     after_this_request(add_rate_headers)
     try:
+        refuse_cross_site()
+        bodies.settle()
         asked = gates.demand(action)
         with gates.recorded(asked):
             rate_limit()

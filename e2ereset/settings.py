@@ -25,6 +25,7 @@ EXAMPLES = {
     "str": "'...'; in the environment a number needs two pairs: FLASK_{key}='\"123\"'",
 }
 BIND = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d+")
+ORIGIN = re.compile(r"[a-z][a-z\d+.-]*://([a-z\d._-]+|\[[\da-f:.]+\])(:\d{1,5})?")
 HIGHEST_PORT = 65535
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,12 @@ class Settings:
     second factor, everybody, or nobody. The budgets of tries do not depend on it."""
     max_body_bytes: int = bounded(1024 * 1024, 1024, 64 * 1024 * 1024)
     """Longer bodies are answered with 413."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call the routes from a browser (CORS), such as
+    `https://app.example.org`; empty: none."""
+    cookie_sign_in: bool = True
+    """Whether a request may be signed in by what a browser adds by itself, as it does a cookie.
+    Then those that another site's page sends change nothing."""
     email_code_digits: int = bounded(6, 6, 10)
     """Length of a mailed code."""
     email_code_seconds: int = bounded(600, 60, 600)
@@ -161,6 +168,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     _check_keys(given["secret_keys"], testing=config.get("TESTING") is True)
     settings = Settings(**given)
     _check_operations(settings)
+    _check_origins(settings.cors_origins)
     if not settings.methods:
         raise SettingsError(
             "E2ERESET_METHODS is empty. Name at least one method, such as"
@@ -216,6 +224,15 @@ def _check_operations(settings: Settings) -> None:
             f"E2ERESET_OPERATIONS_TOKEN must be {SHORTEST_KEY} printable ASCII characters or more."
             f" {ADVICE}"
         )
+
+
+def _check_origins(origins: tuple[Any, ...]) -> None:
+    for origin in origins:
+        if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"E2ERESET_CORS_ORIGINS holds {origin!r}. Write each origin as a browser does:"
+                " 'https://app.example.org', in small letters, without a path or '*'."
+            )
 
 
 def _fallback_key(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from io import BytesIO
 
 import pytest
+from cookie_host import CookieHost
 from flask import request
 from world import RESET
 
@@ -245,3 +246,50 @@ def test_a_hook_of_the_host_finds_the_same_bytes(seen, send):
 def test_a_hook_of_the_host_hides_no_broken_form(seen, world, bob, send, options):
     assert_refused(world, bob, send(kind=FORM, **options))
     assert seen[-1] == {}
+
+
+@pytest.fixture
+def gated(make_database):
+    """A host with a view behind the gate."""
+    host = CookieHost(make_database("gated"), MAX_CONTENT_LENGTH=3 * LIMIT)
+    yield host
+    with host.app.app_context():
+        host.db.engine.dispose()
+
+
+def knock(host, data=b"", **environ):
+    environ = {name.replace("wsgi_", "wsgi."): value for name, value in environ.items()}
+    options = {"headers": host.code(), "environ_overrides": environ, "data": data}
+    return host.browser.post("/vault", **options)
+
+
+def test_a_view_behind_the_gate_finds_its_whole_body(gated):
+    sent = b"\xff" * (2 * LIMIT)
+    assert knock(gated, sent).status_code == 200
+    assert gated.opened == [sent]
+
+
+@pytest.mark.parametrize(
+    "options", [{"data": b"ab", "CONTENT_LENGTH": "3"}, {"data": b"ab", "CONTENT_LENGTH": "x"}]
+)
+def test_a_view_behind_the_gate_is_not_run_for_a_broken_body(gated, options):
+    before = gated.outcomes()
+    answer = knock(gated, **options)
+    assert (answer.status_code, answer.json["errorType"]) == (400, "invalid-params")
+    assert not gated.opened
+    assert gated.outcomes() == before
+
+
+def test_a_view_behind_the_gate_keeps_the_hosts_own_limit(gated):
+    assert knock(gated, b"x" * (3 * LIMIT + 1)).status_code == 413
+    assert not gated.opened
+
+
+def test_the_proof_for_a_view_is_asked_for_after_its_body(gated):
+    class Slow(BytesIO):
+        def read(self, size=-1):
+            gated.clock.tick(600)
+            return super().read(size)
+
+    answer = knock(gated, CONTENT_LENGTH="2", wsgi_input=Slow(b"ab"))
+    assert answer.json["errorType"] == "totp-invalid"

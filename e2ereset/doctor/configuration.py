@@ -8,6 +8,7 @@ from .findings import Area, Check, Finding, Part
 from .subject import Subject, is_loopback
 
 AREA = Area("settings")
+SAMESITE = ("SESSION_COOKIE_SAMESITE", "REMEMBER_COOKIE_SAMESITE")
 SENDS_NOTHING = ("locmem", "console", "dummy")
 
 
@@ -145,4 +146,23 @@ def OPERATIONS(subject: Subject) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (ACCEPTED, DEBUG, SECOND_FACTOR, MAIL, OPERATIONS)
+@AREA.check("cookies", "Pages of other sites do not get the sign-in's cookie.", Part.SETTINGS)
+def COOKIES(subject: Subject) -> Iterator[Finding]:
+    """Whether a browser adds the sign-in to requests of other sites' pages."""
+    if not subject.known.cookie_sign_in:
+        return
+    given = {name: subject.config[name] for name in SAMESITE if name in subject.config}
+    for name, value in given.items():
+        if str(value).lower() in ("lax", "strict"):
+            continue
+        make = AREA.note if value is None else AREA.warning
+        words = "Some browsers send" if value is None else "Browsers send"
+        yield make(
+            "cookie-cross-site",
+            f"{words} the cookie with requests of other sites' pages: {name} is {value!r}. Our"
+            " routes refuse those, your own views may not.",
+            f"{name} = 'Lax'",
+        )
+
+
+CHECKS: tuple[Check, ...] = (ACCEPTED, DEBUG, SECOND_FACTOR, MAIL, OPERATIONS, COOKIES)

@@ -71,7 +71,7 @@ def create_app(
 
 def configured_app(config: Mapping[str, Any]) -> Flask:
     """An app that has its configuration and nothing else: what is left where settings refuse."""
-    app = Flask("e2ereset", instance_path=str(instance.instance_folder()))
+    app = Flask("e2ereset", static_folder=None, instance_path=str(instance.instance_folder()))
     app.session_interface = NoCookies()
     _configure(app, config)
     return app
@@ -115,6 +115,7 @@ def _configure(app: Flask, config: Mapping[str, Any]) -> None:
     app.config.from_mapping(
         SQLALCHEMY_DATABASE_URI="sqlite:///e2ereset.sqlite3",
         MAIL_FILE_PATH=str(folder / "mail"),
+        E2ERESET_COOKIE_SIGN_IN=False,  # the sign-in is in headers, and only there
     )
     instance.read_config(app.config, folder / "config.py")
     app.config.from_prefixed_env()

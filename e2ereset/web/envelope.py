@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from e2ereset.errors import (
+    CrossSite,
     NotSignedIn,
     Refusal,
     TooManyRequests,
@@ -24,7 +25,7 @@ from e2ereset.errors import (
 )
 
 RETRY_SECONDS = 5
-STATUS: dict[type[Refusal], int] = {NotSignedIn: 401, TooManyRequests: 429}
+STATUS: dict[type[Refusal], int] = {NotSignedIn: 401, CrossSite: 403, TooManyRequests: 429}
 """The refusals that are not 400."""
 
 HTTP_WORDS = {
@@ -97,7 +98,7 @@ def handle_errors(scaffold: Flask | Blueprint) -> None:
     scaffold.register_error_handler(Refusal, failure)
     for fault in (Unavailable, SQLAlchemyError):
         scaffold.register_error_handler(fault, faulty)
-    scaffold.register_error_handler(HTTPException, _http)
+    scaffold.register_error_handler(HTTPException, http_failure)
 
 
 def faulty(fault: Exception) -> Response:
@@ -109,11 +110,12 @@ def faulty(fault: Exception) -> Response:
     return unavailable()
 
 
-def _http(error: HTTPException) -> Response:
+def http_failure(error: HTTPException) -> Response:
+    """The answer to an error of werkzeug, or of a hook of the host: with the words that it has."""
     status = error.code or 500
     if status >= 500:
         return unavailable()
-    words = HTTP_WORDS.get(status, error.name)
+    words = HTTP_WORDS.get(status, error.description or error.name)
     headers = {k: v for k, v in error.get_headers() if k != "Content-Type"}
     return answer(status, {"success": False, "error": words}, headers)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from flask import Response
 
+from e2ereset.errors import InvalidParams
 from e2ereset.records import Action
 from e2ereset.runtime import get_e2ereset
 from e2ereset.services.keys import ACTION, Pair
 
 from . import bodies, envelope, gates
+from .cross_site import rides_on_cookie
 from .rates import rate_limit
 from .schemas import KEYS
 
@@ -18,6 +20,8 @@ def set_keys() -> Response:
     runtime = get_e2ereset()
     demand = gates.demand(Action(name=ACTION))
     with gates.recorded(demand):
+        if bodies.read().is_form and rides_on_cookie():
+            raise InvalidParams(f"body must be {bodies.JSON_TYPE}")  # any page can send a form
         body = gates.body(KEYS)
         rate_limit(guarded=demand.proof.code is not None)
         pair = Pair(body["public_key"], body["private_key"])

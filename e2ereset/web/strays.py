@@ -1,0 +1,63 @@
+"""What Flask would answer by itself below our prefix: redirects, 404, 405, OPTIONS.
+
+All of it goes into the envelope, and nothing is redirected: a client that follows would send its
+token and its code again, in clear where the proxy speaks TLS and Flask does not know it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, Response, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
+
+from . import cross_site, envelope
+
+OURS = "e2ereset.blueprints"
+"""The names of the blueprints of an app that answer in the envelope."""
+
+
+def note_blueprint(setup: BlueprintSetupState) -> None:
+    """Remember that the routes of this blueprint are ours."""
+    name = f"{setup.name_prefix}.{setup.name}".lstrip(".")
+    setup.app.extensions.setdefault(OURS, set()).add(name)
+
+
+def answer_strays(app: Flask, prefix: str) -> None:
+    """Answer what finds no route of this app, but is below the prefix or is about a route of ours.
+
+    The host's own answers to what is elsewhere stay as they are.
+    """
+    app.before_request(partial(_answer, app, f"{prefix.rstrip('/')}/"))
+
+
+def _answer(app: Flask, prefix: str) -> Response | None:
+    fault = request.routing_exception
+    if fault is None or not _is_ours(app, prefix, fault):
+        return None
+    if isinstance(fault, RequestRedirect):
+        fault = NotFound()
+    return cross_site.allow_origin(cross_site.preflight() or envelope.http_failure(fault))
+
+
+def _is_ours(app: Flask, prefix: str, fault: HTTPException) -> bool:
+    if isinstance(fault, RequestRedirect):
+        path = unquote(urlsplit(fault.new_url).path).removeprefix(request.root_path)
+        return _leads_to_us(app, f"/{path.lstrip('/')}", request.method)
+    if isinstance(fault, MethodNotAllowed):
+        methods = fault.valid_methods or ()
+        return any(_leads_to_us(app, request.path, method) for method in methods)
+    path = f"/{request.path.lstrip('/')}/"  # the router does not mind how many slashes begin it
+    return prefix != "/" and path.startswith(prefix)
+
+
+def _leads_to_us(app: Flask, path: str, method: str) -> bool:
+    adapter = app.create_url_adapter(request)
+    try:
+        endpoint, _ = adapter.match(path, method) if adapter else ("", {})
+    except HTTPException:
+        return False
+    return endpoint.rpartition(".")[0] in app.extensions[OURS]
