@@ -196,7 +196,7 @@ def test_a_whole_body_is_read(world, bob, send, options):
     ],
 )
 def test_a_form_keeps_each_character(world, send, sent, kept):
-    form = b"force=true&public_key=P&private_key=" + sent
+    form = b"force=true&public_key=PUB&private_key=" + sent
     assert send("e2e.setUserPublicAndPrivateKeys", form, kind=FORM).status_code == 200
     assert send("e2e.fetchMyKeys", method="GET").json["private_key"] == kept
 

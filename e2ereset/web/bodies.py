@@ -99,7 +99,7 @@ def settle() -> None:
     most = announced if announced is not None else limit
     if limit is not None and announced is not None and announced > limit:
         raise RequestEntityTooLarge()
-    kept = environ[SETTLED] = SpooledTemporaryFile(max_size=IN_MEMORY)
+    kept = environ[SETTLED] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - see below
     for piece in _pieces(environ["wsgi.input"], most, look_on=_can_look_on(environ)):
         kept.write(piece)
     if announced is not None and kept.tell() != announced:
