@@ -3,6 +3,7 @@
 import pytest
 from audit_kit import log, sealed  # noqa: F401
 from certificates import certificate  # noqa: F401
+from compiled import share_compiled
 from databases import (  # noqa: F401
     connect,
     database_uri,
@@ -13,6 +14,7 @@ from databases import (  # noqa: F401
 )
 from host_kit import host, make_host  # noqa: F401
 from hypothesis import HealthCheck, settings
+from order import refuse_addresses, refuse_sets
 from ram import claim_base
 from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401
 from world import bob, eve, world  # noqa: F401
@@ -29,3 +31,12 @@ settings.load_profile("few")
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):  # noqa: F811 - the fixture has the same name
     claim_base(config)
+    share_compiled()
+
+
+def pytest_generate_tests(metafunc):
+    refuse_sets(metafunc)
+
+
+def pytest_collection_modifyitems(items):
+    refuse_addresses(items)

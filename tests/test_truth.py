@@ -39,7 +39,7 @@ def test_true_passes(world):
     assert world.reset(bob, code="x").status_code == 200
 
 
-@pytest.mark.parametrize("answer", [*ODD, 0, None, False], ids=str)
+@pytest.mark.parametrize("answer", [*ODD, 0, None, False])
 def test_nothing_else_passes(world, monkeypatch, answer):
     bob = world.person("bob")
     monkeypatch.setattr(Odd, "is_right", staticmethod(answer) if callable(answer) else answer)
@@ -47,7 +47,7 @@ def test_nothing_else_passes(world, monkeypatch, answer):
     assert world.has_key(bob)
 
 
-@pytest.mark.parametrize("answer", [*ODD, None], ids=str)
+@pytest.mark.parametrize("answer", [*ODD, None])
 def test_a_method_is_usable_with_true_only(world, monkeypatch, answer):
     bob = world.person("bob")
     monkeypatch.setattr(Odd, "is_usable", staticmethod(answer) if callable(answer) else answer)
@@ -55,7 +55,7 @@ def test_a_method_is_usable_with_true_only(world, monkeypatch, answer):
     assert answer.json["errorType"] == "error-two-factor-not-available"
 
 
-@pytest.mark.parametrize("answer", [1, None, later], ids=str)
+@pytest.mark.parametrize("answer", [1, None, later])
 def test_an_odd_answer_is_logged(world, monkeypatch, caplog, answer):
     bob = world.person("bob")
     monkeypatch.setattr(Odd, "is_right", staticmethod(answer) if callable(answer) else answer)
