@@ -92,7 +92,7 @@ def CHARGE(insert: Inserts) -> Executable:
     )
 
 
-def _refund(*others: Any) -> Update:
+def _refund(*others: Any, failures: Any = 0) -> Update:
     own = BUDGETS.c.purpose == bindparam("for")
     counts = {
         # A window that was opened anew since the charge has not counted it.
@@ -101,11 +101,12 @@ def _refund(*others: Any) -> Update:
         )
         for n in NUMBERS
     }
-    return update(BUDGETS).where(MINE, or_(own, *others)).values({**counts, "failures": 0})
+    return update(BUDGETS).where(MINE, or_(own, *others)).values({**counts, "failures": failures})
 
 
 REFUND = _refund()
 REFUND_AND_UNLOCK = _refund(LOCKED)
+TAKE_BACK = _refund(failures=case((BUDGETS.c.failures > 0, BUDGETS.c.failures - 1), else_=0))
 
 STATE = select(
     *map(_start, NUMBERS), *map(_count, NUMBERS), BUDGETS.c.failures, NOW.label("now")
@@ -195,9 +196,12 @@ class Budgets:
         It `unlocks` what else is locked of the account: the proof was its owner's.
         """
         # No row is left where it was unlocked, or purged, meanwhile: then nothing is counted.
-        starts = {f"charged_{n}": start for n, start in zip(NUMBERS, charge.starts, strict=True)}
-        statement = REFUND_AND_UNLOCK if unlocks else REFUND
-        run(session, statement, {"account": charge.account_id, "for": charge.purpose, **starts})
+        run(session, REFUND_AND_UNLOCK if unlocks else REFUND, _charged(charge))
+
+    def take_back(self, charge: Charge) -> None:
+        """Take back a charge whose guess was not looked at: it ends no row of failures."""
+        with self._transactions.begin() as session:
+            run(session, TAKE_BACK, _charged(charge))
 
     def reopen(self, session: Session, account_id: str, purpose: str) -> None:
         """Begin this one count anew: what was guessed at is there no more."""
@@ -267,3 +271,8 @@ def unlock(session: Session, account_id: str) -> tuple[str, ...]:
     """Begin all counts of tries of this account anew; the purposes that were locked, sorted."""
     rows = run(session, UNLOCK, {"account": account_id}).all()
     return tuple(sorted(row.purpose for row in rows if row.failures >= MOST_IN_A_ROW))
+
+
+def _charged(charge: Charge) -> dict[str, Any]:
+    starts = {f"charged_{n}": start for n, start in zip(NUMBERS, charge.starts, strict=True)}
+    return {"account": charge.account_id, "for": charge.purpose, **starts}

@@ -29,6 +29,12 @@ class Unavailable(E2EResetError):
     """A part that this call needs (database, limiter store) is gone; trying later may work."""
 
 
+class Busy(Unavailable):
+    """As much is under way as may be at once; nothing was done. `retry_after` in seconds."""
+
+    retry_after = 1
+
+
 class Refusal(E2EResetError):
     """A decision not to do what was asked. It is not a fault: what it wrote stays written."""
 

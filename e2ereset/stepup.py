@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from .audit import AuditLog, Entry
 from .budgets import Budgets, Charge, locks
 from .errors import (
+    Busy,
     FactorInvalid,
     FactorRequired,
     NoFactor,
@@ -109,7 +110,12 @@ class StepUp:
             self._refused_before(demand, refusal)
             raise
         act = partial(self._act, demand, admitted, block, outcome=outcome)
-        done = self._transactions.unlocked(act)
+        try:
+            done = self._transactions.unlocked(act)
+        except Busy:  # nothing was looked at
+            if admitted.charge:
+                self.budgets.take_back(admitted.charge)
+            raise
         self.meter.second_factor(admitted.method, "passed")
         return done
 

@@ -14,6 +14,7 @@ from databases import ON_POSTGRESQL
 from flask_migrate import stamp, upgrade
 from host_kit import Host
 from ports import free_port
+from server_kit import make_user
 from sqlalchemy import delete, insert, text, update
 
 from e2ereset.audit import Entry
@@ -23,6 +24,7 @@ from e2ereset.doctor import CHECKS, Area, Part, Subject, examine
 from e2ereset.doctor.keys import entropy_bits, is_well_known
 from e2ereset.mail.outbox import CHORES
 from e2ereset.models import AuditHead, OutboxMail, Permission, RolePermission, Totp, table
+from e2ereset.passwords import PasswordHasher
 from e2ereset.server.app import add_migrations
 from e2ereset.server.cli import main
 from e2ereset.server.doctor import CHECKS_OF_SERVER, PRIVATE
@@ -403,6 +405,20 @@ def test_work_without_a_mail_is_no_finding(doctor, session):
     for outcome in (None, "OperationalError"):
         queue(session, due_at=int(time.time()) - 400, outcome=outcome, sealed="", urgency=CHORES)
     assert doctor().level("outbox") == "ok"
+
+
+def test_hashes_that_nothing_can_verify_are_counted(doctor, session):
+    for number, stored in enumerate(("$5$salt$hash", "", PasswordHasher(4).hash("x"), None)):
+        make_user(session, f"user{number}", password_hash=stored)
+    session.commit()
+    finding = doctor().findings["hashes-unknown"]
+    assert (finding["level"], finding["text"][:7]) == ("warning", "2 users")
+
+
+def test_hashes_that_can_be_verified_are_no_finding(doctor, session):
+    make_user(session, password_hash=PasswordHasher(4).hash("x"))
+    session.commit()
+    assert doctor().level("hashes") == "ok"
 
 
 def test_mails_that_are_tried_again_are_found(doctor, session):

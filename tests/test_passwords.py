@@ -1,9 +1,12 @@
 """Passwords: bcrypt of the lower-case SHA-256 hex, as the reference stores them."""
 
+import sys
+
 import bcrypt
 import pytest
 
-from e2ereset.passwords import PasswordHasher
+from e2ereset.errors import Busy
+from e2ereset.passwords import PasswordHasher, can_verify
 
 HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
@@ -49,3 +52,122 @@ def test_the_dummy_has_the_cost_of_a_real_hash_and_says_no():
     hasher = PasswordHasher(5)
     assert hasher._nobody.startswith(b"$2b$05$")
     assert hasher.dummy() is False
+
+
+ARGON2 = "$argon2id$v=19$m=65536,t=3,p=4$"
+FOREIGN = [
+    "",
+    " ",
+    "hello",
+    HELLO,
+    "$2b$04$",
+    "$2b$04$" + "a" * 52,
+    "$2b$04$" + "a" * 54,
+    "$2b$03$" + "a" * 53,
+    "$2b$99$" + "a" * 53,
+    "$2b$04$" + "a" * 52 + "\u00e9",
+    "$2b$04$" + "a" * 53 + "\n",
+    "$2$04$" + "a" * 53,
+    "scrypt:32768:8:1$salt$" + "0" * 128,
+    "pbkdf2:sha256:600000$salt$" + "0" * 64,
+    "$5$rounds=1000$salt$hash",
+    ARGON2,
+    "$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g",
+    "$argon2id$v=19$m=65536,t=100000,p=4$c2FsdHNhbHQ$aGFzaGhhc2g",
+    "$argon2id$v=19$m=65536,t=3,p=4$\u00e9$aGFzaGhhc2g",
+]
+
+
+def worked(hasher, monkeypatch, digest, stored):
+    """How many rounds of bcrypt a comparison takes."""
+    costs = []
+    real = bcrypt.checkpw
+
+    def counted(password, salt):
+        costs.append(int(salt.split(b"$")[2]))
+        return real(password, salt)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bcrypt, "checkpw", counted)
+        assert not hasher.verify(digest, stored)
+    return sum(2**cost for cost in costs)
+
+
+@pytest.mark.parametrize("stored", FOREIGN)
+def test_a_foreign_or_broken_hash_is_never_right_and_takes_as_long(hasher, monkeypatch, stored):
+    assert worked(hasher, monkeypatch, HELLO, stored) == 2**4
+    assert not can_verify(stored)
+
+
+@pytest.mark.parametrize("stored", [None, 7, b"$2b$04$" + b"a" * 53])
+def test_what_is_no_text_is_no_hash(hasher, stored):
+    assert not hasher.verify(HELLO, stored)
+
+
+@pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
+def test_all_kinds_of_bcrypt_open(hasher, prefix):
+    stored = prefix + hasher.hash("hello").removeprefix("$2b$")
+    assert hasher.verify(HELLO, stored)
+    assert hasher.needs_rehash(stored) == (prefix != "$2b$")
+
+
+@pytest.mark.parametrize("cost", [4, 5, 6, 7])
+def test_a_wrong_password_takes_as_long_for_a_hash_of_a_lower_cost(monkeypatch, cost):
+    hasher, old = PasswordHasher(7), PasswordHasher(cost)
+    assert worked(hasher, monkeypatch, "0" * 64, old.hash("hello")) == 2**7
+
+
+def test_a_hash_of_a_higher_cost_opens_too(hasher):
+    stored = PasswordHasher(6).hash("hello")
+    assert hasher.verify(HELLO, stored)
+    assert not hasher.verify("0" * 64, stored)
+
+
+@pytest.mark.parametrize("kind", ["argon2id", "argon2i", "argon2d"])
+def test_a_hash_of_argon2_opens_where_that_is_installed(hasher, kind):
+    argon2 = pytest.importorskip("argon2")
+    made = argon2.PasswordHasher(1, 8, 1, type=argon2.Type[kind.removeprefix("argon2").upper()])
+    stored = made.hash(HELLO)
+    assert hasher.verify(HELLO, stored)
+    assert not hasher.verify("0" * 64, stored)
+    assert hasher.needs_rehash(stored)
+    assert can_verify(stored)
+
+
+@pytest.mark.parametrize("rest", ["c2FsdA$", "c2FsdHNhbHQ$aGFzaGhhc2g"])
+def test_a_wrong_password_takes_as_long_for_a_hash_of_argon2(monkeypatch, rest):
+    pytest.importorskip("argon2")
+    stored = "$argon2id$v=19$m=8,t=1,p=1$" + rest
+    assert 0.7 < worked(PasswordHasher(8), monkeypatch, HELLO, stored) / 2**8 <= 1
+
+
+def test_without_argon2_its_hashes_are_foreign(hasher, monkeypatch):
+    monkeypatch.setitem(sys.modules, "argon2", None)
+    stored = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"
+    assert worked(hasher, monkeypatch, HELLO, stored) == 2**4
+
+
+def test_no_more_hash_at_once_than_may(hasher):
+    hasher = PasswordHasher(4, at_once=2)
+    with hasher.turn(), hasher.turn(), pytest.raises(Busy), hasher.turn():
+        pass
+    with hasher.turn():
+        pass
+
+
+def test_sign_ins_leave_a_turn_to_others():
+    hasher = PasswordHasher(4, at_once=2)
+    with hasher.sign_in_turn():
+        for _ in range(2):  # the second time shows that the first gave back what it had taken
+            with pytest.raises(Busy), hasher.sign_in_turn():
+                pass
+        with hasher.turn():
+            pass
+
+
+def test_a_turn_is_given_back_whatever_comes_of_it():
+    hasher = PasswordHasher(4, at_once=1)
+    with pytest.raises(KeyError), hasher.sign_in_turn():
+        raise KeyError
+    with hasher.sign_in_turn():
+        pass

@@ -132,8 +132,13 @@ class ServerAccounts:
         """Whether `digest` is the SHA-256 hex of the account's password.
 
         A hash of another cost than the present one is replaced. An account without a password
-        takes the same time.
+        takes the same time. Raises Busy while as many passwords are hashed as may be at once.
         """
+        with self.hasher.turn():
+            return self.compare(session, account_id, digest)
+
+    def compare(self, session: Session, account_id: str, digest: str) -> bool:
+        """As `check_password`, for those who have their turn already."""
         stored = session.execute(PASSWORD, {"key": account_id}).scalar()
         if stored is None:
             return self.hasher.dummy()

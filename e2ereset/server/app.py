@@ -52,7 +52,7 @@ def create_app(
     settings = load_server_settings(app.config)
     logs.set_up(settings.log_format, settings.log_level)
     log_requests(app, trust_id=settings.trust_request_id)
-    accounts = ServerAccounts(PasswordHasher(settings.bcrypt_cost))
+    accounts = ServerAccounts(PasswordHasher(settings.bcrypt_cost, at_once=settings.hashes_at_once))
     _connect(app, settings.database_connections)
     E2EReset(app, db=db, accounts=accounts, identify=identify_and_note, url_prefix=API, clock=clock)
     accounts.hasher.meter = operations_of(app).meter

@@ -11,20 +11,24 @@ from urllib.parse import urlsplit
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
+from sqlalchemy import select
 
 from e2ereset.cli.doctor import ask, options, report, subject_of
 from e2ereset.doctor import CHECKS, Area, Check, Finding, Part, Subject, examine
 from e2ereset.errors import E2EResetError
+from e2ereset.passwords import can_verify
 from e2ereset.settings import SERVER_PREFIX
 
 from .models import db
 from .schema import find_revisions, heads
 from .settings import SAFE_BCRYPT_COST
+from .tokens import USERS
 
 AREA = Area("server")
 PRIVATE = {"secret_key": "secret-key-readable", "config.py": "config-readable"}
 SECRETS = ("SECRET_KEY", "E2ERESET_OPERATIONS_TOKEN", "MAIL_PASSWORD")
 ADDRESSES = ("SQLALCHEMY_DATABASE_URI", "RATELIMIT_STORAGE_URI")
+STORED = select(USERS.c.password_hash).where(USERS.c.password_hash.is_not(None))
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -49,6 +53,23 @@ def PASSWORDS(subject: Subject) -> Iterator[Finding]:
     cost = subject.config.get(key)
     if isinstance(cost, int) and cost < SAFE_BCRYPT_COST:
         yield AREA.error("bcrypt-cost-low", f"A password is hashed at cost {cost}.", f"{key} = 12")
+
+
+@AREA.check("hashes", "Every stored password hash can be verified.", Part.TABLES)
+def HASHES(subject: Subject) -> Iterator[Finding]:
+    """Hashes that came with users from elsewhere, and that no password opens here."""
+    with subject.database.connect() as connection:
+        stored = connection.execution_options(yield_per=1000).scalars(STORED)
+        foreign = [hashed for hashed in stored if not can_verify(hashed)]
+    argon2 = sum(str(hashed).startswith("$argon2") for hashed in foreign)
+    if foreign:
+        yield AREA.warning(
+            "hashes-unknown",
+            f"{len(foreign)} users have a password hash that cannot be verified here.",
+            "Install e2ereset[argon2]."
+            if argon2
+            else "Give them new ones: e2ereset user password NAME",
+        )
 
 
 @AREA.check("proxies", "No proxy is trusted, and one machine serves.")
@@ -94,7 +115,7 @@ def FILES(subject: Subject) -> Iterator[Finding]:
         )
 
 
-CHECKS_OF_SERVER: tuple[Check, ...] = (MIGRATIONS, PASSWORDS, PROXIES, FILES)
+CHECKS_OF_SERVER: tuple[Check, ...] = (MIGRATIONS, PASSWORDS, HASHES, PROXIES, FILES)
 
 
 @click.command("doctor")

@@ -73,7 +73,8 @@ class Sessions:
         if found:
             caller = Caller(account=found, address=address, agent=agent)
             asked = _demand(caller, credentials, now, token)
-        demand = self._check_password(asked, credentials, address, now)
+        with self.accounts.hasher.sign_in_turn():
+            demand = self._check_password(asked, credentials, address, now)
         account = demand.caller.account
         if not account.active:
             raise NotActivated
@@ -133,7 +134,7 @@ class Sessions:
             raise
         account_id = account.id if account and tried.looks else NOBODY
         with self.runtime.transactions.begin() as session:
-            right = self.accounts.check_password(session, account_id, credentials.digest)
+            right = self.accounts.compare(session, account_id, credentials.digest)
             if demand and right:
                 self._tries.take_back(session, tried)
                 return demand

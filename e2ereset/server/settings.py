@@ -18,6 +18,9 @@ class ServerSettings:
 
     bcrypt_cost: int = bounded(12, 4, 16)
     """Cost of a password hash; each step doubles its time. Below 10 for tests only."""
+    hashes_at_once: int = bounded(3, 1, 64)
+    """Most passwords hashed at once in a worker, those of sign-ins one fewer. Keep it below the
+    threads of a worker: the others are for those who are signed in."""
     token_days: int = bounded(90, 1, 365)
     """Life of a sign-in."""
     proxy_hops: int = bounded(0, 0, 5)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from e2ereset.errors import (
+    Busy,
     CrossSite,
     NotSignedIn,
     Refusal,
@@ -83,10 +84,10 @@ def login_failure(refusal: Refusal) -> Response:
     return answer(401, {**body, "message": refusal.words}, _retry(refusal))
 
 
-def unavailable() -> Response:
+def unavailable(retry_after: int = RETRY_SECONDS) -> Response:
     """503: a part that we need is gone; nothing was done."""
     body = {"success": False, "error": "Service Unavailable"}
-    return answer(503, body, {"Retry-After": str(RETRY_SECONDS)})
+    return answer(503, body, {"Retry-After": str(retry_after)})
 
 
 def handle_errors(scaffold: Flask | Blueprint) -> None:
@@ -103,6 +104,9 @@ def handle_errors(scaffold: Flask | Blueprint) -> None:
 
 def faulty(fault: Exception) -> Response:
     """503 for a fault, and a log line of what and where it was."""
+    if isinstance(fault, Busy):  # there may be thousands of them, and each has the same reason
+        log.warning("Answered 503: %s", fault)
+        return unavailable(fault.retry_after)
     where = "".join(traceback.format_tb(fault.__traceback__))
     # Never the text of a database error, which quotes statements and values.
     words = "" if isinstance(fault, SQLAlchemyError | sqlite3.Error) else f": {fault}"
