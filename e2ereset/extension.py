@@ -6,17 +6,19 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine
+from sqlalchemy import MetaData
 
 from .audit import AuditLog, CheckpointFile, Sealer
 from .background import Background
 from .cli import register_commands
 from .crypto import KeyRing
+from .engines import Binds, Engines
 from .errors import Refusal, SettingsError
 from .hosted import check_accounts, check_identify
 from .libraries import check_switches_meant_off
@@ -49,6 +51,7 @@ class E2EReset:
 
     `db`: the host's Flask-SQLAlchemy object, initialised before. `accounts`: its users, see
     `e2ereset.ports`. `identify`: says in a request who is signed in, None when nobody is.
+    `bind_key`: which of SQLALCHEMY_BINDS has our tables; None for the default database.
     `strategies`: classes that E2ERESET_METHODS may name. `clock` gives epoch seconds, `entropy`
     is shaped like `secrets`. One object may serve several apps.
     """
@@ -62,6 +65,7 @@ class E2EReset:
         identify: Callable[[], Caller | None],
         url_prefix: str = "/api/v1",
         name: str = "e2ereset",
+        bind_key: str | None = None,
         strategies: Iterable[type[Strategy]] = (),
         clock: Callable[[], float] = time.time,
         entropy: Any = secrets,
@@ -71,6 +75,7 @@ class E2EReset:
         self._identify = identify
         self._url_prefix = url_prefix
         self._name = name
+        self._bind_key = bind_key
         self._strategies = tuple(strategies)
         self._clock = clock
         self._entropy = entropy
@@ -86,10 +91,11 @@ class E2EReset:
             raise SettingsError("Call db.init_app(app) before E2EReset(app, db=db, ...).")
         if "e2ereset" in app.extensions:
             raise SettingsError("This app has e2ereset already. Keep one E2EReset for each app.")
+        if self._bind_key is not None and self._bind_key not in _engines(app, self._db):
+            raise SettingsError(f"SQLALCHEMY_BINDS has no {self._bind_key!r}, the bind_key given.")
         check_switches_meant_off(app.config)
         runtime = self._make(app, load_settings(app.config))
         app.extensions["e2ereset"] = runtime
-        _add_tables(self._db)
         app.register_blueprint(make_routes(self._name, self._url_prefix))
         # For the host's own views, such as of enrolment; a host may have words of its own.
         if Refusal not in app.error_handler_spec[None][None]:
@@ -104,7 +110,12 @@ class E2EReset:
             log.warning("E2ERESET_TWO_FACTOR is off: every signed-in caller can reset keys.")
 
     def _make(self, app: Flask, settings: Settings) -> Runtime:
-        transactions = Transactions(cache(partial(_engine, app, self._db)))
+        engines = cache(partial(_engines, app, self._db))
+        schema = _add_tables(self._db, self._bind_key).schema
+        transactions = Transactions(Binds(engines, key=self._bind_key, schema=schema))
+        if settings.delivery == "thread" and not transactions.lasting:
+            log.warning("The database is one connection in memory: no thread delivers mail.")
+            settings = replace(settings, delivery="process")
         keyring = KeyRing(settings.secret_keys)
         outbox = Outbox(keyring)
         tools = Tools(
@@ -198,13 +209,17 @@ class E2EReset:
         )
 
 
-def _engine(app: Flask, db: SQLAlchemy) -> Engine:
+def _engines(app: Flask, db: SQLAlchemy) -> Engines:
     with app.app_context():
-        return db.engine
+        return db.engines
 
 
-def _add_tables(db: SQLAlchemy) -> None:
+def _add_tables(db: SQLAlchemy, bind_key: str | None) -> MetaData:
     """Copy our tables into the host's metadata, where `create_all` and migrations find them."""
+    fresh = MetaData(info={"bind_key": bind_key})
+    metadata = db.metadatas.setdefault(bind_key, fresh)
+    there = {table.name for table in metadata.tables.values()}
     for table in Base.metadata.sorted_tables:
-        if table.key not in db.metadata.tables:
-            table.to_metadata(db.metadata)
+        if table.name not in there:
+            table.to_metadata(metadata)
+    return metadata

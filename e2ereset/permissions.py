@@ -87,7 +87,7 @@ class Permissions:
         if not self._seeded:
             with self._transactions.begin() as session:
                 seed(session.connection())
-            self._seeded = True
+            self._seeded = self._transactions.lasting
 
     @staticmethod
     def _check(session: Session, permission: str, role: str) -> None:

@@ -6,17 +6,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import BigInteger, Connection, CursorResult, Engine, Executable, Table, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Table,
+    event,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
 
+from .engines import Binds, Routed
 from .errors import Refusal, SettingsError
 
 T = TypeVar("T")
 RETRIES = 3
+WRITES = "e2ereset writes"
+LIMIT_WAITING = text("SET LOCAL lock_timeout = '5s'")
 DEADLOCKED = {"40P01", "40001"}  # PostgreSQL's deadlock_detected and serialization_failure
 Inserts = Callable[[Table], "sqlite.Insert"]
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -29,14 +41,15 @@ class Transactions:
     whatever the host rolls back.
     """
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
-        self._engine = engine
-        self._sessions: sessionmaker[Session] | None = None
+    def __init__(self, engine: Callable[[], Engine] | Binds) -> None:
+        self._binds = engine if isinstance(engine, Binds) else Binds(lambda: {None: engine()})
+        self._sessions: dict[Engine, sessionmaker[Session]] = {}
+        self._waits_for_ever: dict[Engine, bool] = {}
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """A transaction that commits at the end of the block and rolls back on any exception."""
-        with self._session() as session, session.begin():
+        with self._session(info={WRITES: True}) as session, session.begin():
             yield session
 
     @contextmanager
@@ -69,18 +82,44 @@ class Transactions:
 
     @property
     def engine(self) -> Engine:
-        """The host's engine."""
-        return self._engine()
+        """The engine of our tables. On a host's one connection, one whose transactions share it."""
+        return self._binds.ours
 
-    def _session(self) -> Session:
-        if self._sessions is None:
-            engine = self._engine()
+    @property
+    def lasting(self) -> bool:
+        """Whether what is committed outlives the host's rollback; not so in tests of some kinds."""
+        return self._binds.lasting
+
+    def _session(self, **options: Any) -> Session:
+        engine = self._binds.ours
+        if engine not in self._sessions:
             if engine.dialect.name not in INSERTS:
                 raise SettingsError(
                     f"e2ereset runs on {' and '.join(INSERTS)}, not on {engine.dialect.name}."
                 )
-            self._sessions = sessionmaker(engine, expire_on_commit=False, autoflush=False)
-        return self._sessions()
+            sessions = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+            if self._binds.several:
+                sessions = sessionmaker(
+                    class_=Routed, routes=self._binds, expire_on_commit=False, autoflush=False
+                )
+            event.listen(sessions, "after_begin", self._limit_waiting)
+            self._sessions[engine] = sessions
+        return self._sessions[engine](**options)
+
+    def _limit_waiting(self, session: Session, _transaction: Any, connection: Connection) -> None:
+        """Have PostgreSQL end what waits for a lock, where the host sets no limit itself.
+
+        A host that has changed a row in the same request, and changes it again by our session,
+        would wait for itself for ever: no deadlock that PostgreSQL sees.
+        """
+        if connection.dialect.name != "postgresql" or WRITES not in session.info:
+            return
+        engine = connection.engine
+        if engine not in self._waits_for_ever:
+            limit = connection.scalar(text("SHOW lock_timeout"))
+            self._waits_for_ever[engine] = limit == "0"
+        if self._waits_for_ever[engine]:
+            connection.execute(LIMIT_WAITING)
 
 
 class Builds(Protocol):
@@ -139,7 +178,7 @@ def lift_limits(session: Session) -> None:
     """Let this transaction take its time, where PostgreSQL is set to end what does."""
     if session.connection().dialect.name == "postgresql":
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            session.execute(text(f"SET LOCAL {name} = 0"))
+            run(session, text(f"SET LOCAL {name} = 0"))
 
 
 def counted(insert: Executable) -> Executable:

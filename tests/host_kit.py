@@ -87,6 +87,15 @@ class Host:
             rows = session.query(AuditRow).order_by(AuditRow.id).all()
         return [(row.action, row.target, row.outcome) for row in rows]
 
+    def look(self, query):
+        """The first value of a query, by the host's own session."""
+        with self.app.app_context():
+            return self.db.session.scalar(query)
+
+    def run(self, *command):
+        """Run one of the app's commands."""
+        return self.app.test_cli_runner().invoke(args=command)
+
     def count(self, model):
         with self.runtime.transactions.read() as session:
             return session.query(model).count()
@@ -97,14 +106,15 @@ def make_host(make_database):
     """Makes hosts, each with a database of its own unless told otherwise."""
     hosts = []
 
-    def make(database="host", **options):
-        hosts.append(Host(make_database(database), **options))
+    def make(database="host", uri=None, **options):
+        hosts.append(Host(uri or make_database(database), **options))
         return hosts[-1]
 
     yield make
     for host in hosts:
         with host.app.app_context():
-            host.db.engine.dispose()
+            for engine in host.db.engines.values():
+                engine.dispose()
 
 
 @pytest.fixture

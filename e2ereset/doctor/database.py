@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect
 
+from e2ereset.engines import schema_of
 from e2ereset.models import Base
 from e2ereset.sql import INSERTS, time_of
 
@@ -64,13 +65,13 @@ def _is_missing_file(engine: Engine) -> bool:
 @AREA.check("tables", "All tables and columns are there.", Part.DATABASE, shows=Part.TABLES)
 def TABLES(subject: Subject) -> Iterator[Finding]:
     """Tables and columns that this version wants and the database lacks."""
-    inspector = inspect(subject.database)
-    there = set(inspector.get_table_names())
+    inspector, schema = inspect(subject.database), schema_of(subject.database)
+    there = set(inspector.get_table_names(schema))
     wanted = Base.metadata.sorted_tables
     absent = sorted(t.name for t in wanted if t.name not in there)
     for table in wanted:
         if table.name in there:
-            columns = {column["name"] for column in inspector.get_columns(table.name)}
+            columns = {column["name"] for column in inspector.get_columns(table.name, schema)}
             absent += sorted(f"{table.name}.{c.name}" for c in table.c if c.name not in columns)
     if absent:
         yield AREA.error("schema-incomplete", f"The database lacks {', '.join(absent)}.", MIGRATE)

@@ -20,6 +20,7 @@ from .doubles import (
     enrol_totp,
     make_account,
 )
+from .rollback import rolled_back
 
 
 @pytest.fixture
@@ -44,4 +45,5 @@ __all__ = [
     "enable_email",
     "enrol_totp",
     "make_account",
+    "rolled_back",
 ]

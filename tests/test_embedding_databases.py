@@ -1,0 +1,240 @@
+"""Where a host's tables and ours may be: in memory, on a bind, in a schema, on one connection."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from databases import only_postgresql, only_sqlite
+from flask_sqlalchemy import SQLAlchemy
+from host_kit import BOB, SUE
+from sqlalchemy import MetaData, inspect, select, text
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
+
+from e2ereset import Caller
+from e2ereset.errors import SettingsError
+from e2ereset.models import AuditRow, KeyPair, Totp
+from e2ereset.testing import MemoryAccounts, enrol_totp, make_account
+
+POOLS = [StaticPool, SingletonThreadPool]  # both have one connection for all in a thread
+
+
+class UserAccounts(MemoryAccounts):
+    """Accounts in a table of the host's."""
+
+    def __init__(self, model):
+        super().__init__(SUE)
+        self.model = model
+
+    def find(self, session, username):
+        user = session.scalars(select(self.model).filter_by(name=username)).first()
+        return user and make_account(user.name)
+
+    def end_sessions(self, session, account_id):
+        user = session.query(self.model).filter_by(name=account_id.removeprefix("id-of-")).first()
+        user.ended += 1
+        session.flush()
+        return 1
+
+
+def users(db):
+    """A table of users."""
+
+    class User(db.Model):
+        __tablename__ = "host_users"
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(80))
+        ended = db.Column(db.Integer, default=0)
+
+    return User
+
+
+@pytest.fixture
+def with_users(make_host):
+    """Makes hosts that have bob in a table of their own; sue resets his key by name."""
+
+    def make(db=None, User=None, **options):
+        db = db or SQLAlchemy()
+        User = User or users(db)
+        identify = options.pop("identify", lambda: Caller(account=SUE))
+        host = make_host(db=db, accounts=UserAccounts(User), identify=identify, **options)
+        with host.app.app_context():
+            host.db.session.add(User(name="bob"))
+            host.db.session.commit()
+        host.ended = lambda: host.look(select(User.ended))
+        host.device = enrol_totp(host.app, SUE)
+        return host
+
+    return make
+
+
+def reset_bob(host):
+    return host.reset(SUE, host.device.next_code(), username="bob")
+
+
+def test_a_reset_by_name_ends_the_sessions_of_a_user_in_a_table(with_users):
+    host = with_users()
+    assert reset_bob(host).status_code == 200
+    assert host.ended() == 1
+
+
+@only_sqlite
+@pytest.mark.parametrize("pool", POOLS)
+def test_in_memory_everything_works(with_users, pool):
+    host = with_users(SQLAlchemy(engine_options={"poolclass": pool}), uri="sqlite://")
+    assert reset_bob(host).status_code == 200
+    assert host.ended() == 1
+    answers = [host.reset(SUE, "000000").json["errorType"] for _ in range(6)]
+    assert answers[-2:] == ["totp-invalid", "totp-max-attempts"]
+
+
+@only_sqlite
+@pytest.mark.parametrize("pool", POOLS)
+def test_in_memory_we_neither_commit_nor_undo_what_the_host_has_open(make_host, pool):
+    host = make_host(db=SQLAlchemy(engine_options={"poolclass": pool}), uri="sqlite:///:memory:")
+    with host.app.app_context():
+        session = host.db.session
+        session.execute(text("CREATE TABLE n (x)"))
+        session.commit()
+        session.execute(text("INSERT INTO n VALUES (1)"))
+        host.runtime.factors.status(BOB.id)
+        session.commit()
+        session.execute(text("INSERT INTO n VALUES (2)"))
+        host.runtime.factors.begin_totp(BOB)
+        session.rollback()
+        assert session.scalars(text("SELECT x FROM n")).all() == [1]
+
+
+@only_sqlite
+def test_in_memory_our_rollback_is_ours_alone(make_host):
+    host = make_host(uri="sqlite://", PROPAGATE_EXCEPTIONS=False)
+    host.accounts.fault = RuntimeError("no")
+    device = enrol_totp(host.app, BOB)
+    with host.runtime.transactions.begin() as session:
+        session.add(KeyPair(account_id=BOB.id, public_key="P", private_key="W", set_at=0))
+    assert host.reset(BOB, device.next_code()).status_code == 503
+    assert host.count(KeyPair) == 1
+
+
+@only_sqlite
+def test_in_memory_no_thread_is_started(make_host, caplog):
+    host = make_host(uri="sqlite://", TESTING=False)
+    host.post("/api/v1/users.resetE2EKey")
+    assert not any(thread.running for thread in host.runtime.background)
+    assert "no thread delivers mail" in caplog.text
+
+
+def test_users_on_a_bind_are_found(with_users, make_database):
+    db = SQLAlchemy()
+    binds = {"users": make_database("users")}
+
+    class User(db.Model):
+        __bind_key__ = "users"
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(80))
+        ended = db.Column(db.Integer, default=0)
+
+    host = with_users(db, User, SQLALCHEMY_BINDS=binds)
+    assert reset_bob(host).status_code == 200
+    assert host.ended() == 1
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_our_tables_on_a_bind_are_ours(with_users, make_database, as_text):
+    binds, db = {"keys": make_database("keys")}, SQLAlchemy()
+    host = with_users(db, SQLALCHEMY_BINDS=binds, options={"bind_key": "keys"})
+    if as_text:
+        words = "SELECT name FROM host_users WHERE name = :name"
+
+        def find(session, username):
+            name = session.scalar(text(words), {"name": username})
+            return name and make_account(name)
+
+        host.accounts.find = find
+    assert reset_bob(host).status_code == 200
+    with host.app.app_context():
+        tables = {key: inspect(e).get_table_names() for key, e in db.engines.items()}
+    assert tables[None] == ["host_users"]
+    assert "host_users" not in tables["keys"]
+    assert (host.ended(), host.count(Totp)) == (1, 1)
+
+
+def test_a_bind_that_there_is_not_is_refused_at_start(make_host):
+    with pytest.raises(SettingsError, match="SQLALCHEMY_BINDS has no 'keys'"):
+        make_host(options={"bind_key": "keys"})
+
+
+@only_postgresql
+def test_a_schema_of_the_hosts_metadata_is_ours_too(with_users):
+    db = SQLAlchemy(metadata=MetaData(schema="app"))
+
+    def make_schema(app):
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("CREATE SCHEMA app"))
+
+    host = with_users(db, before=make_schema)
+    assert reset_bob(host).status_code == 200
+    assert (host.ended(), host.count(AuditRow)) == (1, 1)
+    assert host.run("e2ereset", "permission", "list").exit_code == 0
+    assert host.run("e2ereset", "audit", "verify").exit_code == 0
+    assert "schema-incomplete" not in host.run("e2ereset", "doctor", "--no-mail").output
+    with host.app.app_context(), db.engine.connect() as connection:
+        assert inspect(connection).get_table_names() == []
+        options = {"include_schemas": True, "compare_type": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, db.metadata) == []
+
+
+@only_postgresql
+def test_a_schema_that_lacks_our_tables_is_seen_by_doctor(make_host):
+    db = SQLAlchemy(metadata=MetaData(schema="app"))
+
+    def make_schema(app):
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("CREATE SCHEMA app"))
+
+    host = make_host(db=db, before=make_schema)
+    with host.app.app_context():
+        db.drop_all()
+    assert "schema-incomplete" in host.run("e2ereset", "doctor", "--no-mail").output
+
+
+def one_connection(**options):
+    """What a pool of one connection takes, where there is a pool."""
+    return {"pool_size": 1, "max_overflow": 0, "pool_timeout": 1} | options
+
+
+def test_one_connection_is_enough_for_a_host_that_closes_its_session(with_users):
+    db = SQLAlchemy(engine_options=one_connection())
+    User = users(db)
+
+    def identify():
+        found = db.session.scalars(select(User)).first()
+        assert found.name == "bob"
+        db.session.close()
+        return Caller(account=SUE)
+
+    host = with_users(db, User, identify=identify)
+    assert reset_bob(host).status_code == 200
+
+
+@only_postgresql
+def test_a_row_that_the_host_has_changed_itself_is_not_waited_for_for_ever(with_users):
+    db = SQLAlchemy()
+    User = users(db)
+    host = with_users(db, User)
+    host.app.before_request(
+        lambda: db.session.execute(text("UPDATE host_users SET ended = 9")) and None
+    )
+    assert reset_bob(host).status_code == 503
+    assert host.ended() == 0
+
+
+@only_postgresql
+@pytest.mark.parametrize(("options", "limit"), [("", "5s"), ("-c lock_timeout=7s", "7s")])
+def test_a_limit_of_the_hosts_own_stays(make_host, options, limit):
+    db = SQLAlchemy(engine_options={"connect_args": {"options": options}})
+    transactions = make_host(db=db).runtime.transactions
+    show = text("SHOW lock_timeout")
+    with transactions.begin() as session:
+        assert session.connection().scalar(show) == limit
+    with transactions.engine.connect() as connection:
+        assert connection.scalar(show) == ("0" if limit == "5s" else limit)
