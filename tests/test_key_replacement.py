@@ -178,7 +178,7 @@ def test_the_setting_decides_whether_a_key_is_replaced(world, make_server, confi
 
 
 def test_a_dead_sign_in_stores_nothing(world, bob, monkeypatch):
-    monkeypatch.setattr(type(world.runtime.accounts), "is_signed_in", lambda *_: False)
+    monkeypatch.setattr(world.runtime.accounts, "is_signed_in", lambda *_: False)
     assert put(world, bob, "PUB", "WRAPPED").status_code == 401
     assert stored(world, bob) == [("PUB", "PRIV")]
 

@@ -175,7 +175,7 @@ def test_13_forgot_10_a_reset_ends_every_session(world, bob):
 
 def test_13_forgot_11_a_code_has_six_digits_or_more_in_two_groups(world, eve):
     world.reset(eve)
-    text = Mailbox(world.app).messages_to("eve@x.org")[-1].text
+    (text,) = (m.text for m in Mailbox(world.app).messages_to("eve@x.org") if "code" in m.subject)
     code = Mailbox(world.app).code_for("eve@x.org")
     assert len(code) == 6
     assert f"{code[:3]}-{code[3:]}" in text
@@ -195,8 +195,8 @@ def test_13_forgot_12_a_code_opens_nothing_but_its_own_act(world, eve):
 def test_13_1_1_the_mail_names_the_act_and_whose_key_it_is(world, root):
     world.person("ann")
     world.reset(root, {"user": "ann"})
-    (mail,) = Mailbox(world.app).messages_to("root@x.org")[-1:]
-    assert mail.subject == "Your code to reset the E2E key of ann"
+    subjects = [mail.subject for mail in Mailbox(world.app).messages_to("root@x.org")]
+    assert "Your code to reset the E2E key of ann" in subjects
 
 
 def test_13_1_4_a_code_to_sign_in_looks_unlike_one_to_reset(world):
@@ -204,8 +204,8 @@ def test_13_1_4_a_code_to_sign_in_looks_unlike_one_to_reset(world):
     login(world, "eve")
     world.clock.now += 31
     world.reset(eve)
-    subjects = {mail.subject for mail in Mailbox(world.app).messages_to("eve@x.org")[-2:]}
-    assert subjects == {"Your code to sign in as eve", "Your code to reset the E2E key of eve"}
+    subjects = {mail.subject for mail in Mailbox(world.app).messages_to("eve@x.org")}
+    assert subjects >= {"Your code to sign in as eve", "Your code to reset the E2E key of eve"}
 
 
 def test_13_1_5_each_act_has_a_proof_of_its_own(world, root):

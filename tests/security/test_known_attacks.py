@@ -47,7 +47,7 @@ def test_9_02_an_operator_where_a_text_is_due_is_400(world, admin):
         for field in ("userId", "username", "user"):
             assert error(world.reset(admin, {field: operator}, code=code)) == "invalid-params"
         assert world.client.post(SEND, json={"emailOrUsername": operator}).status_code == 400
-        assert login(world, operator).status_code == 401
+        assert login(world, operator).status_code in (400, 401)
 
 
 def test_9_03_a_wrong_try_stays_counted_whatever_is_rolled_back(world, bob, engine):
@@ -220,7 +220,7 @@ def test_9_24_any_type_in_any_field_is_refused_and_no_fault(world, bob, route):
             answer = world.client.post(API + route, json={field: value}, headers=bob.headers)
             assert answer.status_code in (400, 401)
         totp = {"totp": {"code": value, "login": value}}
-        assert world.client.post(LOGIN, json=totp).status_code == 401
+        assert world.client.post(LOGIN, json=totp).status_code in (400, 401)
 
 
 def test_9_25_a_totp_code_is_spent_for_every_surface(world):

@@ -121,11 +121,12 @@ def test_11_n13_a_password_is_throttled_and_stored_as_a_salted_slow_hash(world):
     assert wrong(world, ann, 6)[-1] == "totp-max-attempts"
 
 
-@pytest.mark.parametrize("change", ["enrol_totp", "disable_totp"])
-def test_11_n14_a_changed_factor_is_mailed_with_what_to_do(world, change):
-    getattr(world.runtime.factors, change)(world.account(world.person("ann")))
-    (mail,) = Mailbox(world.app).messages_to("ann@x.org")
-    assert "If this was not you" in mail.text
+def test_11_n14_a_changed_factor_is_mailed_with_what_to_do(world):
+    ann = world.account(world.person("ann"))
+    world.runtime.factors.enrol_totp(ann)
+    world.runtime.factors.disable_totp(ann)
+    mails = Mailbox(world.app).messages_to("ann@x.org")
+    assert ["If this was not you" in mail.text for mail in mails] == [True, True]
 
 
 def test_11_n15_a_session_however_fresh_needs_the_factor_for_each_reset(world, bob):
