@@ -46,9 +46,15 @@ class Background:
 
         A forked worker has to start its own: threads stay behind in a fork.
         """
+        if self._here().ended.is_set():
+            self._by_pid[os.getpid()] = Here()
+        self.keep()
+
+    def keep(self) -> None:
+        """As `start`, but one that was told to end in this process stays ended."""
         here = self._here()
         with here.lock:
-            if not self.running:
+            if not (self.running or here.ended.is_set()):
                 here.thread = Thread(
                     target=self._run, args=(here,), name="e2ereset-background", daemon=True
                 )
@@ -67,9 +73,9 @@ class Background:
     def stop(self, timeout: float | None = None) -> None:
         """Let the tick under way finish, then end; wait `timeout` seconds for it at most."""
         self.end()
-        here = self._by_pid.pop(os.getpid(), Here())
-        if here.thread is not None:
-            here.thread.join(timeout)
+        thread = self._here().thread
+        if thread is not None:
+            thread.join(timeout)
 
     def _here(self) -> Here:
         # A lock would be no good here, as a fork may copy it locked: setdefault is atomic, so of

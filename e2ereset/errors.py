@@ -76,12 +76,16 @@ class TargetParamMissing(Refusal):
 
 
 class TooManyRequests(Refusal):
-    """The request rate of this address on this route is spent. `retry_after` in seconds."""
+    """The request rate of this address on this route is spent. `retry_after` in seconds.
+
+    `route` is what is counted, and `window` how long it is counted for, in seconds.
+    """
 
     code = "error-too-many-requests"
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, *, route: str = "", window: int = 60) -> None:
         self.retry_after = retry_after
+        self.route, self.window = route, window
         super().__init__(
             "Error, too many requests. Please slow down. "
             f"You must wait {retry_after} seconds before trying this endpoint again."

@@ -103,7 +103,7 @@ class E2EReset:
         answer_strays(app, self._url_prefix)
         app.teardown_request(bodies.drop_settled)
         if runtime.settings.delivery == "thread":
-            app.before_request(runtime.start)
+            app.before_request(runtime.keep)
         register_commands(app)
         watch(app, runtime, self._name)
         if not runtime.settings.two_factor:

@@ -55,12 +55,18 @@ class Runtime:
     def start(self) -> None:
         """Start the mail and sealing threads of this process, where the settings want them.
 
-        Safe to call again; a forked worker starts its own. The first request calls it too.
+        Safe to call again, and after a `stop`; a forked worker starts its own.
         """
         if self.settings.delivery == "thread":
             self.deliverer.ending.clear()
             for thread in self.background:
                 thread.start()
+
+    def keep(self) -> None:
+        """Start those that were not started, as each request does; what was stopped stays so."""
+        if self.settings.delivery == "thread":
+            for thread in self.background:
+                thread.keep()
 
     def wake(self) -> None:
         """Deliver what has just been committed, now."""
@@ -69,7 +75,10 @@ class Runtime:
                 thread.wake()
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the threads after the mail and the batch in hand; wait `timeout` seconds for each."""
+        """End the threads after the mail and the batch in hand; wait `timeout` seconds for each.
+
+        No request starts them again, `start` alone does.
+        """
         self.deliverer.ending.set()
         for thread in self.background:
             thread.end()

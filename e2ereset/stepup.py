@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from .audit import AuditLog, Entry
-from .budgets import Budgets, Charge, locks
+from .budgets import Budgets, Charge, charge_in, locks
 from .errors import (
     Busy,
     FactorInvalid,
@@ -22,6 +22,7 @@ from .errors import (
     NoFactor,
     Refusal,
     TooManyAttempts,
+    TooManyRequests,
 )
 from .mail.outbox import Outbox
 from .operations.meter import UNCOUNTED, Meter
@@ -38,6 +39,7 @@ WARNINGS = {
     "budget-exhausted": ((3600, 1), (3600, 1), (86400, 24)),  # one mail an hour
     "factor-locked": ((86400, 1), (86400, 1), (86400, 1)),
 }
+LONGEST_PURPOSE = 255
 LOCKED = "lock-factor"
 """The action of the audit row that says that a method was locked."""
 
@@ -120,8 +122,13 @@ class StepUp:
         return done
 
     def record_refusal(self, demand: Demand, refusal: Refusal) -> None:
-        """Write the audit row of a refusal that came before any proof was asked for."""
+        """Write the audit row of a refusal that came before any proof was asked for.
+
+        Of those for their rate, one for each account, route and window of time.
+        """
         with self._transactions.begin() as session:
+            if isinstance(refusal, TooManyRequests) and not _is_first(session, demand, refusal):
+                return
             named = demand.proof.method or ""
             # The header is any text of a stranger: only a method that there is goes into the log.
             self._record(session, demand, refusal.code, named if self.has(named) else "")
@@ -387,3 +394,11 @@ def attempt_of(demand: Demand, session: Session) -> Attempt:
         agent=demand.caller.agent,
         sign_in=demand.new_sign_in or demand.caller.sign_in,
     )
+
+
+def _is_first(session: Session, demand: Demand, refusal: TooManyRequests) -> bool:
+    """Whether no other of this account and route was refused in the same window of time."""
+    windows = ((refusal.window, 1),) * 3
+    purpose = f"audit:rate {refusal.route}"[:LONGEST_PURPOSE]
+    account_id, now = demand.caller.account.id, demand.now
+    return charge_in(session, account_id, purpose, windows=windows, now=now) is not None

@@ -8,6 +8,7 @@ from threading import Event, Semaphore
 
 import pytest
 
+from e2ereset import get_e2ereset
 from e2ereset.background import Background, log
 
 LONG = 60.0
@@ -150,6 +151,34 @@ def test_it_can_be_started_again_after_a_stop(run):
     assert background.running
     assert ticks.acquire(timeout=PATIENCE)
     assert ticks.acquire(timeout=PATIENCE)
+
+
+@pytest.fixture
+def app_with_threads(make_server, config, engine):
+    """A server whose workers deliver and seal."""
+    app = make_server(config | {"E2ERESET_DELIVERY": "thread"})
+    yield app
+    get_e2ereset(app).stop(PATIENCE)
+
+
+def test_one_that_was_stopped_is_not_kept_running(run):
+    background = run(lambda: None)
+    background.keep()
+    assert background.running
+    background.stop(PATIENCE)
+    background.keep()
+    assert not background.running
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_request_starts_the_threads_unless_they_were_stopped(app_with_threads, stopped):
+    runtime = get_e2ereset(app_with_threads)
+    if stopped:
+        runtime.stop(PATIENCE)
+    app_with_threads.test_client().get("/api/v1/me")
+    assert [thread.running for thread in runtime.background] == [not stopped] * 2
+    runtime.start()
+    assert all(thread.running for thread in runtime.background)
 
 
 def test_one_that_never_started_can_be_woken_and_stopped():

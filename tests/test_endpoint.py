@@ -24,6 +24,7 @@ PASSWORD_REQUIRED = (
     b'{"success":false,"error":"TOTP Required [totp-required]","errorType":"totp-required",'
     b'"details":{"method":"password","codeGenerated":false,"availableMethods":[]}}'
 )
+TOO_MANY = "error-too-many-requests"
 
 
 @pytest.fixture
@@ -318,6 +319,29 @@ def test_the_eleventh_request_in_a_minute_is_429(make_server, config, engine, wo
     assert set(last.json) == {"success", "error"}
     assert int(last.headers["Retry-After"]) >= 1
     assert int(last.headers["X-RateLimit-Reset"]) > 10**12
+
+
+def test_requests_over_the_rate_leave_one_row_for_each_account_route_and_window(
+    make_server, config, engine, world
+):
+    bob, sue = world.person("bob", totp=True), world.person("sue", totp=True)
+    world.client = make_server(config | {"RATELIMIT_ENABLED": True}).test_client()
+    for _ in range(15):
+        world.reset(bob)
+    world.reset(sue)
+    for _ in range(12):
+        world.client.get("/api/v1/e2e.fetchMyKeys", headers=bob.headers)
+    world.clock.now += 60
+    for _ in range(3):
+        world.reset(bob)
+    refused = [(row[0], row[1]) for row in world.outcomes() if row[-1] == TOO_MANY]
+    reset = "reset-e2e-key"
+    assert refused == [
+        (reset, bob.id),
+        (reset, sue.id),
+        ("fetch-e2e-keys", bob.id),
+        (reset, bob.id),
+    ]
 
 
 def ending_the_token_in_between(world, person, monkeypatch):

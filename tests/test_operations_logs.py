@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import sys
 
 import pytest
 from flask import request
@@ -53,6 +54,16 @@ def test_no_text_can_begin_a_line_of_its_own(formatter):
     line = formatter.format(record("%s", evil, facts={"address": evil}))
     assert line.isprintable()
     assert line.splitlines() == [line]
+
+
+def test_a_usual_line_is_not_looked_at_character_by_character():
+    line, calls = record("Answered " * 1000 + "\u00fc\n"), []
+    sys.setprofile(lambda _frame, event, what: calls.append(what) if "call" in event else None)
+    try:
+        TextLines().format(line)
+    finally:
+        sys.setprofile(None)
+    assert len(calls) < 100
 
 
 @pytest.mark.parametrize("formatter", [JsonLines(), TextLines()])

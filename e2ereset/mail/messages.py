@@ -61,8 +61,9 @@ def plain(text: str, longest: int = LONGEST) -> str:
 
     A mail of ours must not carry a link that somebody put into a username or a user agent.
     """
-    words = "".join(c if c.isprintable() else " " for c in text).split()
-    line = " ".join(words)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(text.split())
     if len(line) > longest:
         line = line[: longest - 1] + "…"
     return LINK.sub("(link)", line)

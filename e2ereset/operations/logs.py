@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -16,6 +17,7 @@ from typing import Any
 FACTS: ContextVar[Mapping[str, Any] | None] = ContextVar("e2ereset_request", default=None)
 """The facts of the request at work, such as its `request_id`."""
 GUNICORN = "gunicorn.error"
+UNUSUAL = re.compile("[^ -~]")  # all others are printable, and need no look at each
 
 
 class JsonLines(logging.Formatter):
@@ -44,7 +46,7 @@ class TextLines(logging.Formatter):
         words += [f"{name}={value}" for name, value in _facts(record).items()]
         if record.exc_info:
             words.append(self.formatException(record.exc_info))
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(words))
+        return UNUSUAL.sub(_escaped, " ".join(words))
 
 
 FORMATTERS: dict[str, type[logging.Formatter]] = {"json": JsonLines, "text": TextLines}
@@ -69,6 +71,10 @@ def format_gunicorn() -> None:
         if isinstance(ours.formatter, tuple(FORMATTERS.values())):
             for other in logging.getLogger(GUNICORN).handlers:
                 other.setFormatter(ours.formatter)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else ascii(found[0])[1:-1]
 
 
 def _time(record: logging.LogRecord) -> str:

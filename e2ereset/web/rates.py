@@ -74,7 +74,8 @@ def rate_limit(*, guarded: bool = True) -> None:
         "X-RateLimit-Reset": str(int(stats.reset_time * 1000)),
     }
     if not allowed:
-        raise TooManyRequests(max(1, math.ceil(stats.reset_time - runtime.clock())))
+        wait = max(1, math.ceil(stats.reset_time - runtime.clock()))
+        raise TooManyRequests(wait, route=_route(), window=runtime.rate.get_expiry())
 
 
 def add_rate_headers(response: Response) -> Response:
@@ -86,6 +87,10 @@ def add_rate_headers(response: Response) -> Response:
 
 
 def _hit(limiter: Limiter, rate: RateLimitItem) -> tuple[bool, WindowStats]:
-    key = (caller_network(), f"{request.method} {request.endpoint}")
+    key = (caller_network(), _route())
     allowed = limiter.limiter.hit(rate, *key)
     return allowed, limiter.limiter.get_window_stats(rate, *key)
+
+
+def _route() -> str:
+    return f"{request.method} {request.endpoint}"

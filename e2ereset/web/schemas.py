@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from e2ereset.records import TargetName
 TARGET_KEYS = ("userId", "username", "user")
 
 SPELLED = {"true": True, "false": False}
+UNFIT = re.compile("[\0\ud800-\udfff]")
 TEXT_MESSAGES: dict[str, Any] = {"invalid": "must be string", "null": "must be string"}
 
 
@@ -24,7 +26,7 @@ class Text(fields.String):
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
         text: str = super()._deserialize(value, *args, **options)
-        if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        if UNFIT.search(text):
             raise ValidationError("must be text without NUL or lone surrogates")
         return text
 
