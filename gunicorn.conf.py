@@ -13,13 +13,18 @@ from e2ereset.errors import SettingsError
 from e2ereset.operations import listener, logs, multiprocess
 from e2ereset.operations.web import operations_of
 from e2ereset.server import address
+from e2ereset.server.worker import WholeRequests
 
 try:
     bind = address.bind_of()
 except SettingsError as error:
     sys.exit(f"Error: {error}")
 multiprocess.claim_folder()  # before anything imports prometheus_client
-worker_class = "gthread"
+# A thread is given to a request that has come whole: slow clients hold none. Seconds that a client
+# has for the head of its request, and then for the body.
+worker_class = WholeRequests
+WholeRequests.head_seconds = float(os.environ.get("HEAD_SECONDS", "10"))
+WholeRequests.body_seconds = float(os.environ.get("BODY_SECONDS", "30"))
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 4
 # The app is loaded once and shared: half the memory a worker. Nothing is connected before the fork,
@@ -66,6 +71,7 @@ def on_reload(_server):
 
 def post_worker_init(worker):
     """Deliver mail, seal the audit log, answer operators: beside the requests, in each worker."""
+    worker.longest_body = get_e2ereset(worker.wsgi).settings.max_body_bytes
     get_e2ereset(worker.wsgi).start()
     listener.serve_all(operations_of(worker.wsgi))
 

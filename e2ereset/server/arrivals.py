@@ -1,0 +1,128 @@
+"""A request on its way to a worker: what has come of it, and whether that is all.
+
+gunicorn's own parser judges the bytes, so that nothing is whole here and cut there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.http.parser import RequestParser
+
+HEAD_END = re.compile(rb"\r\n\r\n|(?<!\r)\n")  # a bare LF: gunicorn refuses the head
+IDEMPOTENT = ("GET", "HEAD", "OPTIONS")
+LONGEST_CHUNK_LINE = 8190
+
+
+@dataclass(slots=True)
+class Arrival:
+    """The bytes of one request. `deadline` is on the monotonic clock.
+
+    `is_ready`: a thread can answer it without waiting for the client. `is_sound`: all of it is
+    here, well framed, no longer than `longest_body`; else the connection has to end with the
+    answer, since nobody knows where the next request would begin.
+    """
+
+    cfg: Any
+    peer: Any
+    longest_body: int
+    deadline: float
+    data: bytearray = field(default_factory=bytearray)
+    head: Any = None
+    """The request as gunicorn reads its head, once that is here."""
+    begins: int = 0
+    """Where its body begins."""
+    at: int = 0
+    """How far the head, and then the chunks, have been looked through."""
+    is_ready: bool = False
+    is_sound: bool = False
+    is_broken: bool = False
+    """Whether its chunks are no chunks, or bytes follow that nobody announced."""
+    is_endless: bool = False
+    """Whether it announces a chunk longer than any body may be."""
+
+    @property
+    def longest_head(self) -> int:
+        """More bytes than gunicorn takes for a head."""
+        fields = self.cfg.limit_request_fields * (self.cfg.limit_request_field_size + 2)
+        return int(fields + self.cfg.limit_request_line)
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether more came than any request may have, and its end is still not in sight."""
+        if self.is_endless or self.is_ready:
+            return self.is_endless
+        if self.head is None:
+            return len(self.data) > self.longest_head
+        return len(self.data) - self.begins > 2 * self.longest_body
+
+    @property
+    def waits_for_continue(self) -> bool:
+        """Whether the client sends its body only when it is told to."""
+        return self.head is not None and self.head._expected_100_continue and not self.is_ready
+
+    def add(self, piece: bytes) -> None:
+        """Take what has just come."""
+        self.data += piece
+        if self.head is None:
+            self._look_for_head()
+        if self.head is not None and not self.is_ready:
+            self._look_for_end()
+
+    def end(self) -> None:
+        """The client sends no more."""
+        self.is_ready = True
+
+    def _look_for_head(self) -> None:
+        found = HEAD_END.search(self.data, max(0, self.at - 3))
+        self.at = len(self.data)
+        if not found:
+            return
+        self.begins = self.at = found.end()
+        try:
+            self.head = next(RequestParser(self.cfg, [bytes(self.data[: self.begins])], self.peer))
+        except (ParseException, NoMoreData, StopIteration):
+            self.end()  # gunicorn says in the thread what is wrong with it
+
+    def _look_for_end(self) -> None:
+        reader = self.head.body.reader
+        if isinstance(reader, ChunkedReader):
+            ended = self._skip_chunks()
+        else:
+            ended = len(self.data) - self.begins >= reader.length
+            self.is_ready = reader.length > self.longest_body  # refused without being read
+        if ended and not self.is_ready:
+            self.is_ready, self.is_sound = True, self._is_well_framed()
+
+    def _skip_chunks(self) -> bool:
+        """Whether the last chunk is here, or one that is none."""
+        while (line_end := self.data.find(b"\r\n", self.at)) >= 0:
+            size = self.data[self.at : line_end].partition(b";")[0]
+            if not re.fullmatch(rb"[0-9a-fA-F]{1,8}[ \t]*", size):
+                return True
+            if not int(size, 16):
+                return self.data.find(b"\r\n\r\n", line_end) >= 0
+            self.is_endless = int(size, 16) > self.longest_body
+            next_at = line_end + 2 + int(size, 16) + 2
+            if next_at > len(self.data):
+                return False
+            if self.data[next_at - 2 : next_at] != b"\r\n":
+                return True
+            self.at = next_at
+        return len(self.data) - self.at > LONGEST_CHUNK_LINE
+
+    def _is_well_framed(self) -> bool:
+        parser = RequestParser(self.cfg, [bytes(self.data)], self.peer)
+        try:
+            length = len(next(parser).body.read())
+        except (ParseException, NoMoreData):
+            self.is_broken = True
+            return False
+        more = parser.unreader.take_buffered().strip(b"\r\n")
+        # What follows another method is no second request: nobody may pipeline there (RFC 9112).
+        self.is_broken = bool(more) and self.head.method not in IDEMPOTENT
+        return length <= self.longest_body

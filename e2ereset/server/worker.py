@@ -1,0 +1,240 @@
+"""gunicorn's threaded worker, which gives a thread only to a request that has come whole.
+
+The threads of gunicorn's own worker read from the client: as many slow clients as there are
+threads stop it. Here the loop that accepts connections collects the bytes, under a deadline, and
+lingers on connections that end, so that a slow client costs a socket and a little memory.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Iterable
+from concurrent.futures import Future
+from functools import partial
+from selectors import EVENT_READ
+from time import monotonic
+from typing import Any
+
+from flask import Response
+from gunicorn.http import errors
+from gunicorn.util import write_nonblock
+from gunicorn.workers.gthread import ThreadWorker
+
+from e2ereset.errors import InvalidParams
+from e2ereset.web import bodies, envelope
+
+from .arrivals import Arrival
+
+PIECE = 64 * 1024
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 8 * 1024 * 1024
+SOCKET_SECONDS = 5
+"""How long a thread waits on a socket at most; what it answers has come, so it hardly ever does."""
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    errors.LimitRequestLine: (414, "The request line is too long"),
+    errors.LimitRequestHeaders: (431, "The request headers are too long"),
+    errors.ExpectationFailed: (417, "The expectation cannot be met"),
+    errors.ForbiddenProxyRequest: (403, "Forbidden"),
+}
+OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName, errors.ConfigurationProblem)
+
+
+class WholeRequests(ThreadWorker):  # type: ignore[misc]
+    """The worker class for gunicorn: `worker_class = "e2ereset.server.worker.WholeRequests"`."""
+
+    head_seconds = 10.0
+    body_seconds = 30.0
+    longest_body = 1024 * 1024
+    most_bytes = 32 * 1024 * 1024
+    """How much of unfinished requests is kept at most; the longest of them goes first."""
+
+    def init_process(self) -> None:
+        """Serve until the worker ends."""
+        self.arriving: dict[Any, Arrival] = {}
+        self.lingering: dict[Any, tuple[float, int]] = {}
+        self.next_look = 0.0
+        super().init_process()
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Collect the request; a thread gets it when it is all here."""
+        if self.cfg.is_ssl or conn.is_http2:  # TLS ends in a proxy, which collects as well
+            super().enqueue_req(conn)
+            return
+        conn.sock.setblocking(False)
+        _limit_waits(conn.sock)
+        arrival = Arrival(self.cfg, conn.client, self.longest_body, monotonic() + self.head_seconds)
+        self.arriving[conn] = arrival
+        self.poller.register(conn.sock, EVENT_READ, partial(self._on_bytes, conn))
+        if conn.parser:
+            self._take(conn, conn.parser.unreader.take_buffered())
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer; the connection ends with it where the request was not sound."""
+        if hasattr(conn, "is_sound"):
+            req._expected_100_continue = False  # it has come, or is refused without its body
+            req.must_close = req.must_close or not conn.is_sound
+        return super().handle_request(req, conn)
+
+    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: Exception) -> None:
+        """Answer in the envelope what gunicorn itself refuses, and log nothing that was sent."""
+        if isinstance(exc, errors.ParseException | ssl.SSLError) and not isinstance(exc, OURS):
+            self.log.info("Refused a request: %s", type(exc).__name__)
+            write_nonblock(client, _on_the_wire(_refusal(exc)))
+        else:
+            self.log.error("Answered 503 for %s", type(exc).__name__, exc_info=exc)
+            write_nonblock(client, _on_the_wire(envelope.unavailable()))
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """Keep the connection, or end it without waiting for the client to end its side."""
+        if fs.cancelled() or fs.exception() or fs.result():
+            super().finish_request(conn, fs)
+        else:
+            self._linger(conn)
+
+    def murder_pending(self) -> None:
+        """End what has taken too long."""
+        super().murder_pending()
+        now = monotonic()
+        if now < self.next_look:
+            return
+        self.next_look = now + 0.5
+        for conn in [c for c, arrival in self.arriving.items() if arrival.deadline < now]:
+            if self.arriving[conn].data:
+                self._refuse(conn, _failure(408, "The request took too long"))
+            else:
+                self._drop(conn)
+        for conn in [c for c, (deadline, _) in self.lingering.items() if deadline < now]:
+            self._drop(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(deadline)
+        for arrival in self.arriving.values():  # the worker ends, and does not wait for those
+            arrival.deadline = min(arrival.deadline, deadline)
+
+    def _on_bytes(self, conn: Any, _sock: socket.socket) -> None:
+        if conn not in self.arriving:
+            return
+        try:
+            piece = conn.sock.recv(PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(conn)
+            return
+        if piece:
+            self._take(conn, piece)
+        elif self.arriving[conn].data:
+            self.arriving[conn].end()
+            self._hand_over(conn)
+        else:
+            self._drop(conn)
+
+    def _take(self, conn: Any, piece: bytes) -> None:
+        arrival = self.arriving[conn]
+        had_head = arrival.head is not None
+        arrival.add(piece)
+        if arrival.is_broken:
+            self._refuse(conn, envelope.failure(InvalidParams(bodies.CUT)))
+        elif arrival.is_too_long:
+            self._refuse(conn, _too_long(arrival))
+        elif arrival.is_ready:
+            self._hand_over(conn)
+        elif arrival.head is not None and not had_head:
+            arrival.deadline = monotonic() + self.body_seconds
+            if arrival.waits_for_continue:
+                _send(conn.sock, CONTINUE)
+        self._shed()
+
+    def _shed(self) -> None:
+        """Refuse the longest of the unfinished requests while there is too much of them."""
+        if sum(len(arrival.data) for arrival in self.arriving.values()) > self.most_bytes:
+            longest = max(self.arriving, key=lambda conn: len(self.arriving[conn].data))
+            self._refuse(longest, envelope.unavailable())
+
+    def _hand_over(self, conn: Any) -> None:
+        self.poller.unregister(conn.sock)
+        arrival = self.arriving.pop(conn)
+        conn.init()
+        conn.parser.unreader.unread(bytes(arrival.data))
+        conn.data_ready, conn.is_sound = True, arrival.is_sound
+        super().enqueue_req(conn)
+
+    def _refuse(self, conn: Any, response: Response) -> None:
+        self.poller.unregister(conn.sock)
+        del self.arriving[conn]
+        self.log.info("Refused a request: %s", response.status)
+        _send(conn.sock, _on_the_wire(response))
+        self._linger(conn)
+
+    def _linger(self, conn: Any) -> None:
+        """End our side, and take what the client still sends: a reset would cost it the answer."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.nr_conns -= 1
+            conn.close()
+            return
+        self.lingering[conn] = (monotonic() + LINGER_SECONDS, 0)
+        self.poller.register(conn.sock, EVENT_READ, partial(self._on_leftover, conn))
+
+    def _on_leftover(self, conn: Any, _sock: socket.socket) -> None:
+        if conn not in self.lingering:
+            return
+        deadline, drained = self.lingering[conn]
+        try:
+            piece = conn.sock.recv(PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        self.lingering[conn] = (deadline, drained + len(piece))
+        if not piece or drained > LINGER_BYTES:
+            self._drop(conn)
+
+    def _drop(self, conn: Any) -> None:
+        self.arriving.pop(conn, None)
+        self.lingering.pop(conn, None)
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+
+def _limit_waits(sock: socket.socket) -> None:
+    seconds = struct.pack("ll", SOCKET_SECONDS, 0)
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, seconds)
+
+
+def _refusal(exc: Exception) -> Response:
+    for kind, (status, words) in STATUS.items():
+        if isinstance(exc, kind):
+            return _failure(status, words)
+    return envelope.failure(InvalidParams("The request is not well-formed HTTP"))
+
+
+def _too_long(arrival: Arrival) -> Response:
+    if arrival.head is None:
+        return _failure(*STATUS[errors.LimitRequestHeaders])
+    return _failure(413, envelope.HTTP_WORDS[413])
+
+
+def _failure(status: int, words: str) -> Response:
+    return envelope.answer(status, {"success": False, "error": words})
+
+
+def _on_the_wire(response: Response) -> bytes:
+    headers: Iterable[tuple[str, str]] = [*response.headers.items(), ("Connection", "close")]
+    lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.get_data()
+
+
+def _send(sock: socket.socket, data: bytes) -> None:
+    """Send without waiting: what does not fit is for a client that does not read."""
+    try:
+        sock.send(data)
+    except OSError:
+        return
