@@ -146,6 +146,11 @@ class Settings:
         )
 
     @property
+    def asked_windows(self) -> tuple[tuple[int, int], ...]:
+        """(seconds, mails) of what strangers can have sent to an account, shortest first."""
+        return ((600, 2), (86400, 5), (86400, 5))
+
+    @property
     def send_windows(self) -> tuple[tuple[int, int], ...]:
         """(seconds, mails) of the sending budget, shortest first."""
         return (

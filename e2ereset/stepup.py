@@ -143,19 +143,24 @@ class StepUp:
         with self._transactions.begin() as session:
             self._locked(session, demand, method)
 
-    def resend(self, attempt: Attempt, method: str) -> bool:
+    def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:
         """Send a fresh challenge in the place of a pending one, within the budgets.
 
-        False when the account has the method no more, or its tries are spent. `attempt.session`
-        is only read. Raises TooManyAttempts when the sending budget is.
+        Where it is not the owner who asks, beside the pending one, on a budget of its own. False
+        when the account has the method no more, its tries are spent, or nothing was sent.
+        `attempt.session` is only read. Raises TooManyAttempts when the sending budget is spent.
         """
         strategy = next(s for s in self.strategies if s.name == method)
         spent = self._refusal(attempt.account.id, method, attempt.now)
         if spent or not is_usable(strategy, attempt):
             return False
         attempt.session.rollback()
-        self._send(attempt, strategy)
-        return True
+        if by_owner:
+            return self._send(attempt, strategy) is not None
+        windows = self._settings.asked_windows
+        self.budgets.charge(attempt.account.id, f"asked:{method}", windows, attempt.now)
+        with self._transactions.begin() as session:
+            return strategy.another(replace(attempt, session=session)) is not None
 
     def has(self, method: str) -> bool:
         """Whether the configuration names this method."""

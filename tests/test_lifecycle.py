@@ -2,7 +2,7 @@
 
 import secrets
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from databases import new_database
@@ -20,7 +20,7 @@ from e2ereset.models import Base, EmailFactor, OutboxMail
 from e2ereset.records import Account, Action, Caller, Demand, Proof
 from e2ereset.settings import load_settings
 from e2ereset.sql import Transactions
-from e2ereset.stepup import StepUp
+from e2ereset.stepup import StepUp, attempt_of
 from e2ereset.strategies import Tools, resolve
 from e2ereset.testing import MemoryAccounts
 
@@ -58,7 +58,7 @@ class MailedCode(RuleBasedStateMachine):
         with transactions.begin() as session:
             session.add(EmailFactor(account_id="b", enabled_at=0))
         self.now = 1_800_000_000
-        self.live = None  # (target, code, expires, tries left)
+        self.live = None  # (target, [(code, expires), ...], tries left); one code or two
         self.spent = set()
         self.windows = {300: (0, 0), 3600: (0, 0), 86400: (0, 0)}  # length: (opened at, tries)
 
@@ -79,10 +79,14 @@ class MailedCode(RuleBasedStateMachine):
         except (FactorRequired, FactorInvalid, TooManyAttempts) as refusal:
             return type(refusal)
 
+    def living(self):
+        """The live codes, of whatever target."""
+        if not self.live or self.live[2] == 0:
+            return []
+        return [(code, expires) for code, expires in self.live[1] if expires > self.now]
+
     def is_live(self, target):
-        return bool(
-            self.live and self.live[0] == target and self.live[2] > self.now and self.live[3] > 0
-        )
+        return bool(self.living()) and self.live[0] == target
 
     def is_spent(self):
         most = {300: 5, 3600: 20, 86400: 50}
@@ -113,13 +117,30 @@ class MailedCode(RuleBasedStateMachine):
         if self.count_mails() > mails:
             assert answer is FactorRequired
             assert not self.is_live(whom)
-            self.live = (whom, self.newest_code(), self.now + LIFE, 5)
+            self.live = (whom, [(self.newest_code(), self.now + LIFE)], 5)
 
     @rule(whom=TARGETS)
+    def a_stranger_asks(self, whom):
+        living, mails = self.living(), self.count_mails()
+        with suppress(TooManyAttempts), self.transactions.read() as session:
+            attempt = attempt_of(self.demand(whom), session)
+            self.stepup.resend(attempt, "email", by_owner=False)
+        if self.count_mails() == mails:
+            return
+        code = (self.newest_code(), self.now + LIFE)
+        if living:
+            assert self.live[0] == whom
+            self.live = (whom, [living[0], code], self.live[2])
+        else:
+            self.live = (whom, [code], 5)
+
+    @rule(whom=TARGETS, second=st.booleans())
     @precondition(lambda self: self.live)
-    def answer_right(self, whom):
-        _, code, _, _ = self.live
-        live = self.is_live(whom)
+    def answer_right(self, whom, second):
+        codes = self.live[1]
+        code, expires = codes[-1 if second else 0]
+        live = self.is_live(whom) and expires > self.now
+        counted = self.is_live(whom)
         if self.is_spent():
             assert self.attempt(whom, code) is TooManyAttempts
         elif live:
@@ -132,6 +153,8 @@ class MailedCode(RuleBasedStateMachine):
         else:
             assert self.attempt(whom, code) is FactorInvalid
             self.count_try()
+            if counted:
+                self.live = (whom, codes, self.live[2] - 1)
 
     @rule(whom=TARGETS)
     def answer_wrong(self, whom):
@@ -140,8 +163,8 @@ class MailedCode(RuleBasedStateMachine):
         if not spent:
             self.count_try()
             if live:
-                bound, code, expires, left = self.live
-                self.live = (bound, code, expires, left - 1)
+                bound, codes, left = self.live
+                self.live = (bound, codes, left - 1)
 
     def count_mails(self):
         with self.transactions.read() as session:

@@ -390,14 +390,6 @@ def test_a_pending_code_is_mailed_afresh(world, eve):
     assert world.reset(eve, code=code).status_code == 200
 
 
-def test_the_old_code_is_dead_once_a_fresh_one_is_mailed(world, eve):
-    world.reset(eve)
-    old = world.mailed_code()
-    world.clock.now += 31
-    resend(world, "eve")
-    assert error(world.reset(eve, code=old)) == "totp-invalid"
-
-
 @pytest.mark.parametrize("name", ["eve@x.org", "EVE@X.ORG", "eve"])
 def test_it_is_found_by_address_and_by_name(world, eve, name):
     world.reset(eve)
@@ -436,12 +428,6 @@ def test_a_code_asked_for_long_ago_is_not_mailed(world, eve):
     world.client.post(CODE_URL, json={"emailOrUsername": "eve"})
     world.clock.now += 600
     world.runtime.deliverer.deliver_due()
-    assert mails_with_codes(world) == 1
-
-
-def test_a_code_is_mailed_at_most_every_thirty_seconds(world, eve):
-    world.reset(eve)
-    assert resend(world, "eve").data == b'{"success":true}'
     assert mails_with_codes(world) == 1
 
 

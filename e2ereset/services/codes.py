@@ -45,15 +45,20 @@ class Codes:
         self._transactions = transactions
         self._stepup = stepup
 
-    def ask(self, email_or_username: str, now: int, *, address: str, agent: str) -> None:
+    def ask(
+        self, email_or_username: str, now: int, *, address: str, agent: str, signed_in: str = ""
+    ) -> None:
         """Note that a fresh code is asked for, to be looked at by `answer` after the answer.
 
+        `signed_in` is the id of the account that asks, whose code it then is, whatever the name.
         Who asks again while that waits is answered likewise, and nothing is noted.
         """
-        asked = {"name": email_or_username[:LONGEST_NAME], "address": address, "agent": agent}
+        name = "" if signed_in else email_or_username[:LONGEST_NAME]
+        asked = {"account": signed_in, "name": name, "address": address, "agent": agent}
         expires_at = now + self._settings.email_code_seconds
         with self._transactions.begin() as session:
-            once = name_key(asked["name"])
+            # A stranger's request that waits must not stand in the way of the owner's.
+            once = f"account {signed_in}" if signed_in else f"name {name_key(name)}"
             self._outbox.put_chore(session, ASKED, asked, once=once, now=now, expires_at=expires_at)
 
     def answer(self, asked: Mapping[str, Any], now: int) -> bool:
@@ -63,8 +68,9 @@ class Codes:
         budget left. An action is pending while its last code could have lived twice: an expired
         code can still be asked for again.
         """
+        by_owner = bool(asked.get("account"))
         with self._transactions.read() as session:
-            account = self._find(session, asked["name"])
+            account = self._find(session, asked)
             if account is None or not account.active or not self._stepup.has("email"):
                 return False
             action = self._pending(session, account, now)
@@ -79,16 +85,18 @@ class Codes:
                 agent=asked["agent"],
             )
             try:
-                return self._stepup.resend(attempt, "email")
+                return self._stepup.resend(attempt, "email", by_owner=by_owner)
             except TooManyAttempts:
                 return False
 
-    def _find(self, session: Session, name: str) -> Account | None:
-        if "@" not in name:
-            return self._accounts.find(session, name)
-        if isinstance(self._accounts, FindsByEmail):
-            return self._accounts.find_by_email(session, name)
-        return None
+    def _find(self, session: Session, asked: Mapping[str, Any]) -> Account | None:
+        if asked.get("account"):
+            return self._accounts.get(session, asked["account"])
+        name, found = asked["name"], None
+        if "@" in name and isinstance(self._accounts, FindsByEmail):
+            found = self._accounts.find_by_email(session, name)
+        # A username may hold an @ too.
+        return found or self._accounts.find(session, name)
 
     def _pending(self, session: Session, account: Account, now: int) -> Action | None:
         since = now - 2 * self._settings.email_code_seconds

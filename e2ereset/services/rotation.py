@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Table, and_, bindparam, func, select, update
+from sqlalchemy import Row, Table, and_, bindparam, func, select, union_all, update
 
 from e2ereset import audit
 from e2ereset.crypto import ID_LENGTH, KeyRing, UnknownKey
@@ -22,10 +22,14 @@ from e2ereset.stored import Sealed
 from e2ereset.walk import Page, Walk
 
 CODES = table(EmailChallenge)
-CODE_KEY = func.substr(CODES.c.digest, 1, ID_LENGTH).label("key")
+DIGESTS = union_all(
+    select(CODES.c.digest, CODES.c.expires_at),
+    select(CODES.c.extra_digest, CODES.c.extra_expires_at),
+).subquery()
+CODE_KEY = func.substr(DIGESTS.c.digest, 1, ID_LENGTH).label("key")
 LIVE_CODES = (
-    select(CODE_KEY, func.count().label("count"), func.max(CODES.c.expires_at).label("until"))
-    .where(CODES.c.expires_at > bindparam("now"), CODES.c.digest.not_like(bindparam("newest")))
+    select(CODE_KEY, func.count().label("count"), func.max(DIGESTS.c.expires_at).label("until"))
+    .where(DIGESTS.c.expires_at > bindparam("now"), DIGESTS.c.digest.not_like(bindparam("newest")))
     .group_by(CODE_KEY)
 )
 

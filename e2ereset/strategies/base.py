@@ -71,3 +71,11 @@ class Strategy(ABC):
     def challenge(self, attempt: Attempt) -> Challenge:
         """Start a challenge: what the client is told. Only called when none is pending."""
         raise NotImplementedError(f"{self.name} starts no challenges")
+
+    def another(self, attempt: Attempt) -> Challenge | None:
+        """Start one more, as somebody has asked who knows the name and is not signed in.
+
+        None when nothing was started. What the owner has in hand should stay good, which a
+        strategy has to see to itself; by default it is a challenge like any other.
+        """
+        return self.challenge(attempt)

@@ -1,10 +1,26 @@
-"""Codes by mail: bound to the action and its target, one live per account and action."""
+"""Codes by mail: bound to the action and its target, one live per account and action.
+
+A second one lives beside it where somebody who was not signed in asked for it: strangers cannot
+kill the code that the owner has in hand.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, delete, select, update
+from sqlalchemy import (
+    BigInteger,
+    Executable,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from e2ereset.models import EmailChallenge, EmailFactor, table
 from e2ereset.ports import HoldsSessions
@@ -20,29 +36,58 @@ MINE = (
     CHALLENGES.c.account_id == bindparam("account"),
     CHALLENGES.c.action == bindparam("for_action"),
 )
-LIVE = (
-    *MINE,
-    CHALLENGES.c.target == bindparam("at_target"),
-    CHALLENGES.c.expires_at > bindparam("now"),
-    CHALLENGES.c.tries < bindparam("most"),
-)
-PENDING = select(CHALLENGES.c.expires_at).where(*LIVE)
+NOW = bindparam("now", type_=BigInteger)
+FIRST_LIVES = CHALLENGES.c.expires_at > NOW
+SECOND_LIVES = func.coalesce(CHALLENGES.c.extra_expires_at, 0) > NOW
+ALIVE = and_(or_(FIRST_LIVES, SECOND_LIVES), CHALLENGES.c.tries < bindparam("most"))
+LIVE = (*MINE, CHALLENGES.c.target == bindparam("at_target"), ALIVE)
+PENDING = select(CHALLENGES.c.expires_at, CHALLENGES.c.extra_expires_at).where(*LIVE)
 COUNT_TRY = update(CHALLENGES).where(*LIVE).values(tries=CHALLENGES.c.tries + 1)
+DIGESTS: Any = bindparam("digests", expanding=True)
 BURN = delete(CHALLENGES).where(
-    *MINE, CHALLENGES.c.digest.in_(bindparam("digests", expanding=True))
+    *MINE,
+    or_(
+        and_(CHALLENGES.c.digest.in_(DIGESTS), FIRST_LIVES),
+        and_(CHALLENGES.c.extra_digest.in_(DIGESTS), SECOND_LIVES),
+    ),
+)
+# The tries go on counting over both. Of two that live, it is the second that makes room.
+ADD_SECOND = (
+    update(CHALLENGES)
+    .where(*LIVE)
+    .values(
+        digest=case((FIRST_LIVES, CHALLENGES.c.digest), else_=CHALLENGES.c.extra_digest),
+        expires_at=case(
+            (FIRST_LIVES, CHALLENGES.c.expires_at), else_=CHALLENGES.c.extra_expires_at
+        ),
+        extra_digest=bindparam("new_digest"),
+        extra_expires_at=bindparam("until"),
+        sent_at=NOW,
+    )
 )
 
 
-@PerDialect
-def REPLACE(insert: Inserts) -> Executable:
-    """Store a new code in the place of the old one, whatever that was for."""
-    statement = insert(CHALLENGES)
-    fresh = {c.name: statement.excluded[c.name] for c in CHALLENGES.c if not c.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(CHALLENGES.primary_key), set_=fresh)
+def _store(*conditions: Any) -> PerDialect:
+    """Store a new code in the place of what is there, where these conditions hold for that."""
+
+    def build(insert: Inserts) -> Executable:
+        statement = insert(CHALLENGES)
+        fresh = {c.name: statement.excluded[c.name] for c in CHALLENGES.c if not c.primary_key}
+        return statement.on_conflict_do_update(
+            index_elements=list(CHALLENGES.primary_key),
+            set_=fresh,
+            where=and_(*conditions) if conditions else None,
+        )
+
+    return PerDialect(build)
+
+
+REPLACE = _store()
+REPLACE_DEAD = _store(not_(ALIVE))
 
 
 class EmailStrategy(Strategy):
-    """A mailed code of digits; a new one replaces the old one."""
+    """A mailed code of digits; a new one replaces the old one, unless a stranger asked for it."""
 
     name = "email"
     sends = True
@@ -54,18 +99,45 @@ class EmailStrategy(Strategy):
         return run(attempt.session, ENABLED, {"account": attempt.account.id}).first() is not None
 
     def pending(self, attempt: Attempt) -> Challenge | None:
-        """The live code of exactly this action and target."""
-        expires = run(attempt.session, PENDING, self._live(attempt)).scalar()
-        return None if expires is None else self._challenge(attempt, expires, generated=False)
+        """The live codes of exactly this action and target, by when they end."""
+        row = run(attempt.session, PENDING, self._live(attempt)).first()
+        if row is None:
+            return None
+        lives = (expires for expires in row if expires is not None and expires > attempt.now)
+        return self._challenge(attempt, *lives, generated=False)
 
     def challenge(self, attempt: Attempt) -> Challenge:
         """Make a code, store its digest, queue its mail, all in the same transaction."""
-        settings, account = self.tools.settings, attempt.account
-        number = self.tools.entropy.randbelow(10**settings.email_code_digits)
-        code = f"{number:0{settings.email_code_digits}d}"
-        expires = attempt.now + settings.email_code_seconds
-        self._store(attempt, code, expires)
-        half = len(code) // 2
+        code, expires = self._make_code(), attempt.now + self.tools.settings.email_code_seconds
+        REPLACE(attempt.session, self._row(attempt, code, expires))
+        self._mail(attempt, code, expires)
+        return self._challenge(attempt, expires, generated=True)
+
+    def another(self, attempt: Attempt) -> Challenge | None:
+        """Mail a second code beside the one that lives; a third takes the place of the second.
+
+        None when a live code is for another target by now.
+        """
+        code, expires = self._make_code(), attempt.now + self.tools.settings.email_code_seconds
+        row = self._row(attempt, code, expires)
+        second = {**self._live(attempt), "new_digest": row["digest"], "until": expires}
+        added = (
+            run(attempt.session, ADD_SECOND, second).rowcount
+            or REPLACE_DEAD(attempt.session, {**row, **self._live(attempt)}).rowcount
+            # Its owner has asked in between.
+            or run(attempt.session, ADD_SECOND, second).rowcount
+        )
+        if not added:
+            return None
+        self._mail(attempt, code, expires)
+        return self._challenge(attempt, expires, generated=True)
+
+    def _make_code(self) -> str:
+        digits = self.tools.settings.email_code_digits
+        return f"{self.tools.entropy.randbelow(10**digits):0{digits}d}"
+
+    def _mail(self, attempt: Attempt, code: str, expires: int) -> None:
+        account, half = attempt.account, len(code) // 2
         facts = {
             "username": account.username,
             "phrase": attempt.action.phrase,
@@ -79,7 +151,6 @@ class EmailStrategy(Strategy):
         self.tools.outbox.put(
             attempt.session, "code", account.emails, facts, now=attempt.now, expires_at=expires
         )
-        return self._challenge(attempt, expires, generated=True)
 
     def verify(self, attempt: Attempt, code: str) -> bool:
         """Whether it is the live code of this action and target; counted before it is compared."""
@@ -91,6 +162,7 @@ class EmailStrategy(Strategy):
         burn = {
             "account": attempt.account.id,
             "for_action": attempt.action.name,
+            "now": attempt.now,
             "digests": self.tools.keyring.digests(*self._bound(attempt, digits)),
         }
         return run(attempt.session, BURN, burn).rowcount == 1
@@ -104,8 +176,8 @@ class EmailStrategy(Strategy):
             "most": self.tools.settings.email_code_tries,
         }
 
-    def _store(self, attempt: Attempt, code: str, expires: int) -> None:
-        row = {
+    def _row(self, attempt: Attempt, code: str, expires: int) -> dict[str, Any]:
+        return {
             "account_id": attempt.account.id,
             "action": attempt.action.name,
             "target": attempt.action.target,
@@ -114,18 +186,19 @@ class EmailStrategy(Strategy):
             "tries": 0,
             "sent_at": attempt.now,
             "expires_at": expires,
+            "extra_digest": None,
+            "extra_expires_at": None,
         }
-        REPLACE(attempt.session, row)
 
     @staticmethod
     def _bound(attempt: Attempt, code: str) -> tuple[str, ...]:
         return ("email code", attempt.account.id, attempt.action.name, attempt.action.target, code)
 
     @staticmethod
-    def _challenge(attempt: Attempt, expires: int, *, generated: bool) -> Challenge:
+    def _challenge(attempt: Attempt, *expires: int, generated: bool) -> Challenge:
         details = {
-            "codeCount": 1,
-            "codeExpires": [iso(expires)],
+            "codeCount": len(expires),
+            "codeExpires": [iso(time) for time in expires],
             "emailOrUsername": attempt.account.username,
         }
         return Challenge(generated=generated, details=details)

@@ -1,0 +1,212 @@
+"""`users.2fa.sendEmailCode`: strangers cannot hurt the owner (SPEC 2, Email)."""
+
+import pytest
+
+from e2ereset.models import EmailChallenge, OutboxMail
+from e2ereset.testing import MemoryAccounts, enable_email, make_account
+
+CODE_URL = "/api/v1/users.2fa.sendEmailCode"
+
+
+def ask(world, name="eve", headers=None):
+    """Ask for a fresh code, and have the deliverer come by; how many codes were mailed by it."""
+    before = mails(world)
+    body = {"emailOrUsername": name}
+    response = world.client.post(CODE_URL, json=body, headers=headers)
+    assert (response.status_code, response.data) == (200, b'{"success":true}')
+    world.runtime.deliverer.deliver_due()
+    return mails(world) - before
+
+
+def mails(world):
+    return len(world.rows(OutboxMail, kind="code"))
+
+
+def stranger(world):
+    """A code mailed as a stranger asked for it, without the deliverer taking it away."""
+    codes = world.runtime.codes
+    asked = {"name": "eve", "account": "", "address": "", "agent": ""}
+    assert codes.answer(asked, world.clock.now)
+    return world.mailed_code()
+
+
+def error(response):
+    return response.json["errorType"]
+
+
+def sign_in_anew(world, person):
+    person.headers = world.sign_in(person.id)
+
+
+def test_the_code_in_the_owners_hand_stays_good(world, eve):
+    world.reset(eve)
+    code = world.mailed_code()
+    for _ in range(5):
+        ask(world)
+        world.clock.now += 90
+    assert world.reset(eve, code=code).status_code == 200
+
+
+def test_the_code_that_a_stranger_asked_for_is_good_too(world, eve):
+    world.reset(eve)
+    second = stranger(world)
+    assert world.reset(eve, code=second).status_code == 200
+
+
+def test_one_success_burns_both(world, eve):
+    world.reset(eve)
+    first = world.mailed_code()
+    second = stranger(world)
+    assert world.reset(eve, code=second).status_code == 200
+    sign_in_anew(world, eve)
+    assert error(world.reset(eve, code=first)) == "totp-invalid"
+
+
+def test_a_third_takes_the_place_of_the_second(world, eve):
+    world.reset(eve)
+    second = stranger(world)
+    third = stranger(world)
+    assert error(world.reset(eve, code=second)) == "totp-invalid"
+    assert world.reset(eve, code=third).status_code == 200
+
+
+def test_each_code_dies_at_its_own_time(world, eve):
+    world.reset(eve)
+    first = world.mailed_code()
+    world.clock.now += 400
+    second = stranger(world)
+    world.clock.now += 200
+    assert error(world.reset(eve, code=first)) == "totp-invalid"
+    assert world.reset(eve, code=second).status_code == 200
+
+
+def test_a_second_code_moves_up_when_the_first_has_expired(world, eve):
+    world.reset(eve)
+    world.clock.now += 400
+    second = stranger(world)
+    world.clock.now += 200
+    third = stranger(world)
+    assert world.reset(eve, code=second).status_code == 200
+    assert third != second
+
+
+def test_tries_count_over_both(world, eve):
+    world.reset(eve)
+    for _ in range(3):
+        world.reset(eve, code="000000")
+    second = stranger(world)
+    for _ in range(2):
+        world.reset(eve, code="000000")
+    world.clock.now += 300
+    assert error(world.reset(eve, code=second)) == "totp-invalid"
+
+
+def test_a_fresh_code_replaces_what_wrong_tries_have_killed(world, eve):
+    world.reset(eve)
+    first = world.mailed_code()
+    for _ in range(5):
+        world.reset(eve, code="000000")
+    world.clock.now += 300
+    fresh = stranger(world)
+    assert error(world.reset(eve, code=first)) == "totp-invalid"
+    assert world.reset(eve, code=fresh).status_code == 200
+
+
+def test_a_challenge_says_that_two_live(world, eve):
+    world.reset(eve)
+    world.clock.now += 60
+    stranger(world)
+    details = world.reset(eve).json["details"]
+    assert details["codeCount"] == 2
+    assert details["codeExpires"] == ["2027-01-15T08:10:00.000Z", "2027-01-15T08:11:00.000Z"]
+
+
+def test_strangers_have_two_sent_in_ten_minutes_and_five_a_day(world, eve):
+    world.reset(eve)
+    assert [ask(world) for _ in range(3)] == [1, 1, 0]
+    sent = 2
+    for _ in range(10):
+        world.clock.now += 600
+        sent += ask(world)
+    assert sent == 5
+
+
+def test_strangers_never_spend_the_owners_sends(world, eve):
+    world.reset(eve)
+    for _ in range(40):
+        world.clock.now += 60
+        ask(world)
+    for _ in range(4):
+        world.clock.now += 600
+        assert world.reset(eve).json["details"]["codeGenerated"] is True
+
+
+def test_the_owner_who_is_signed_in_replaces_and_draws_from_the_normal_budget(world, eve):
+    world.reset(eve)
+    old = world.mailed_code()
+    stranger(world)
+    assert ask(world, headers=eve.headers) == 0  # one in thirty seconds
+    world.clock.now += 31
+    assert ask(world, headers=eve.headers) == 1
+    assert len(world.rows(EmailChallenge)) == 1
+    assert world.rows(EmailChallenge)[0].extra_digest is None
+    assert error(world.reset(eve, code=old)) == "totp-invalid"
+
+
+def test_the_owner_goes_on_while_strangers_have_spent_theirs(world, eve):
+    world.reset(eve)
+    assert [ask(world) for _ in range(3)] == [1, 1, 0]
+    world.clock.now += 31
+    assert ask(world, headers=eve.headers) == 1
+
+
+@pytest.mark.parametrize("name", ["eve", "eve@x.org", "nobody", ""])
+def test_who_is_signed_in_gets_the_code_whatever_name_the_body_holds(world, eve, name):
+    mallory = world.person("mallory", email=True)
+    world.reset(eve)
+    world.reset(mallory)
+    world.clock.now += 31
+    before = len(world.rows(OutboxMail, kind="code", recipient="eve@x.org"))
+    assert ask(world, name, headers=mallory.headers) == 1
+    assert len(world.rows(OutboxMail, kind="code", recipient="eve@x.org")) == before
+
+
+def test_a_request_of_a_stranger_that_waits_is_not_in_the_owners_way(world, eve):
+    world.reset(eve)
+    world.clock.now += 31
+    world.client.post(CODE_URL, json={"emailOrUsername": "eve"})
+    world.client.post(CODE_URL, json={"emailOrUsername": "eve"}, headers=eve.headers)
+    assert len(world.rows(OutboxMail, kind="code-asked")) == 2
+
+
+def test_a_dead_sign_in_is_a_stranger(world, eve):
+    world.reset(eve)
+    stale = {"X-User-Id": eve.id, "X-Auth-Token": "gone"}
+    assert ask(world, headers=stale) == 1
+    assert world.rows(EmailChallenge)[0].extra_digest is not None
+
+
+def test_a_username_with_an_at_is_found_where_addresses_are_not_looked_up(make_host):
+    account = make_account("eve@home", emails=("eve@x.org",))
+    host = make_host(accounts=MemoryAccounts(account))
+    enable_email(host.app, account)
+    assert host.reset(account).json["errorType"] == "totp-required"
+    host.runtime.codes.ask("EVE@home", int(host.clock()), address="", agent="")
+    host.runtime.deliverer.deliver_due()
+    assert host.count(EmailChallenge) == 1
+    assert host.count(OutboxMail) == 3  # that codes were enabled, and two codes
+
+
+def test_a_username_with_an_at_is_found_where_no_address_is_like_it(world):
+    eve = world.person("eve@home", email=True, emails=["eve@x.org"])
+    world.reset(eve)
+    assert ask(world, "Eve@Home") == 1
+
+
+def test_a_code_for_another_target_is_left_alone(world):
+    admin = world.person("root", email=True, roles=["admin"])
+    world.person("bob")
+    world.reset(admin, {"username": "bob"})
+    code = world.mailed_code()
+    ask(world, "root")
+    assert world.reset(admin, {"username": "bob"}, code=code).status_code == 200
