@@ -7,6 +7,7 @@ second-factor gate behind it.
 from .errors import Refusal
 from .extension import E2EReset
 from .guard import two_factor_required
+from .mail import Message
 from .records import Account, Action, Attempt, Caller, Challenge, Proof, name_key
 from .runtime import Runtime, get_e2ereset
 from .services.reset import key_reset
@@ -19,6 +20,7 @@ __all__ = [
     "Caller",
     "Challenge",
     "E2EReset",
+    "Message",
     "Proof",
     "Refusal",
     "Runtime",

@@ -22,8 +22,7 @@ from .engines import Binds, Engines
 from .errors import Refusal, SettingsError
 from .hosted import check_accounts, check_identify
 from .libraries import check_switches_meant_off
-from .mail import Deliverer, Outbox, mailman_send
-from .mail.transport import check_mail_backend
+from .mail import Deliverer, Message, Outbox, Way
 from .models import Base
 from .operations.meter import make_meter
 from .operations.web import watch
@@ -52,6 +51,7 @@ class E2EReset:
     `db`: the host's Flask-SQLAlchemy object, initialised before. `accounts`: its users, see
     `e2ereset.ports`. `identify`: says in a request who is signed in, None when nobody is.
     `bind_key`: which of SQLALCHEMY_BINDS has our tables; None for the default database.
+    `send`: delivers a `Message` by your own mailer, and raises where it cannot.
     `strategies`: classes that E2ERESET_METHODS may name. `clock` gives epoch seconds, `entropy`
     is shaped like `secrets`. One object may serve several apps.
     """
@@ -66,6 +66,7 @@ class E2EReset:
         url_prefix: str = "/api/v1",
         name: str = "e2ereset",
         bind_key: str | None = None,
+        send: Callable[[Message], Any] | None = None,
         strategies: Iterable[type[Strategy]] = (),
         clock: Callable[[], float] = time.time,
         entropy: Any = secrets,
@@ -76,6 +77,7 @@ class E2EReset:
         self._url_prefix = url_prefix
         self._name = name
         self._bind_key = bind_key
+        self._send = send
         self._strategies = tuple(strategies)
         self._clock = clock
         self._entropy = entropy
@@ -94,7 +96,7 @@ class E2EReset:
         if self._bind_key is not None and self._bind_key not in _engines(app, self._db):
             raise SettingsError(f"SQLALCHEMY_BINDS has no {self._bind_key!r}, the bind_key given.")
         check_switches_meant_off(app.config)
-        runtime = self._make(app, load_settings(app.config))
+        runtime = self._make(app, load_settings(app.config, name=app.name))
         app.extensions["e2ereset"] = runtime
         app.register_blueprint(make_routes(self._name, self._url_prefix))
         # For the host's own views, such as of enrolment; a host may have words of its own.
@@ -192,21 +194,23 @@ class E2EReset:
     def _deliverer(
         self, app: Flask, transactions: Transactions, tools: Tools, codes: Codes
     ) -> Deliverer:
-        if "mailman" not in app.extensions:
-            from flask_mailman import Mail
-
-            Mail(app)
-        check_mail_backend(app.extensions["mailman"])
+        answer = partial(_in_context, app, codes.answer)
         return Deliverer(
             transactions,
             tools.keyring,
             clock=self._clock,
             entropy=self._entropy,
-            send=mailman_send(app),
+            send=Way(app, self._send),
             sender=tools.settings.mail_sender,
             workspace=tools.settings.workspace,
-            chores={ASKED: codes.answer},
+            chores={ASKED: answer},
         )
+
+
+def _in_context(app: Flask, answer: Callable[..., bool], *asked: Any) -> bool:
+    """Answer in the app's context: the host's accounts may look for it, in a thread of ours too."""
+    with app.app_context():
+        return answer(*asked)
 
 
 def _engines(app: Flask, db: SQLAlchemy) -> Engines:

@@ -95,7 +95,7 @@ class Settings:
     totp_window: int = bounded(1, 0, 1)
     """Steps of 30 seconds accepted before and after the present one."""
     totp_issuer: str = "e2ereset"
-    """The name that an authenticator app shows beside the account."""
+    """The name that an authenticator app shows beside the account. Default: the app's name."""
     tries_per_5_minutes: int = bounded(5, 1, 10)
     """Verification budget per user and method."""
     tries_per_hour: int = bounded(20, 1, 40)
@@ -114,7 +114,7 @@ class Settings:
     mail_sender: str = ""
     """The sender of all mails. Default: `MAIL_DEFAULT_SENDER`."""
     workspace: str = "e2ereset"
-    """The name by which mails call this workspace."""
+    """The name by which mails call this workspace. Default: the app's name."""
     audit_checkpoints: str = ""
     """File to which a signed checkpoint of the audit log is added, once a minute at most."""
     keep_mails_days: int = bounded(30, 1, 3650)
@@ -160,13 +160,15 @@ class Settings:
         )
 
 
-def load_settings(config: Mapping[str, Any]) -> Settings:
-    """Read the `E2ERESET_` keys of an `app.config`.
+def load_settings(config: Mapping[str, Any], *, name: str = "e2ereset") -> Settings:
+    """Read the `E2ERESET_` keys of an `app.config`. `name` is what people call the app.
 
     Raises SettingsError for an unknown key, a wrong type, an unsafe value.
     """
     given = read_fields(Settings, config, PREFIX, ignore=SERVER_PREFIX)
     given.setdefault("secret_keys", _fallback_key(config))
+    given.setdefault("totp_issuer", name)
+    given.setdefault("workspace", name)
     given.setdefault("mail_sender", _sender(config.get("MAIL_DEFAULT_SENDER")))
     if given.get("delivery", "auto") == "auto":
         given["delivery"] = "process" if config.get("TESTING") else "thread"

@@ -21,7 +21,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 KEYS = {PREFIX + f.name.upper(): f for f in fields(Settings)}
 KEYS |= {SERVER_PREFIX + f.name.upper(): f for f in fields(ServerSettings)}
-FALL_BACK = {"E2ERESET_SECRET_KEYS": "SECRET_KEY", "E2ERESET_MAIL_SENDER": "MAIL_DEFAULT_SENDER"}
+FALL_BACK = {
+    "E2ERESET_SECRET_KEYS": "SECRET_KEY",
+    "E2ERESET_MAIL_SENDER": "MAIL_DEFAULT_SENDER",
+    "E2ERESET_TOTP_ISSUER": "app.name",
+    "E2ERESET_WORKSPACE": "app.name",
+}
 
 
 def stands(words):

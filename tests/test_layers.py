@@ -13,7 +13,8 @@ LIBRARY = [path for path, parts in MODULES.items() if parts[0] not in ("server",
 WITH_FLASK = {"web", "testing", "server", "extension.py", "guard.py", "runtime.py", "cli"}
 NO_FLASK = [path for path in LIBRARY if MODULES[path][0] not in {*WITH_FLASK, "__init__.py"}]
 WEB_SIDE = PACKAGE / "operations" / "web.py"
-WAYS_OUT = {PACKAGE / "mail" / f"{name}.py" for name in ("transport", "smtp", "files")} | {WEB_SIDE}
+WAYS_OUT = {PACKAGE / "mail" / f"{name}.py" for name in ("transport", "smtp", "files", "flaskmail")}
+WAYS_OUT.add(WEB_SIDE)
 
 
 def imports(path):

@@ -87,6 +87,13 @@ def MAIL(subject: Subject) -> Iterator[Finding]:
         )
     if relay.backend != "smtp":
         return
+    if not relay.server:
+        yield AREA.error(
+            "mail-server-missing",
+            "MAIL_SERVER is empty: mails wait for seven days, then are given up.",
+            "MAIL_SERVER = 'your.relay'",
+        )
+        return
     if subject.known.mail_sender == "e2ereset@localhost":
         yield AREA.warning(
             "mail-sender-missing",

@@ -17,7 +17,9 @@ AREA = Area("mail")
 def RELAY(subject: Subject) -> Iterator[Finding]:
     """Whether the relay answers, encrypts, shows a good certificate and takes the password."""
     relay = subject.relay
-    if not subject.mail or relay.backend != "smtp" or (relay.tls and relay.starttls):
+    if not subject.mail or relay.backend != "smtp" or not relay.server:
+        return
+    if relay.tls and relay.starttls:
         return
     try:
         with _connected(relay) as smtp:

@@ -27,7 +27,10 @@ def is_loopback(host: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """The mail relay as Flask-Mailman is set to use it; `timeout` in seconds."""
+    """The mail relay as Flask-Mailman or Flask-Mail is set to use it; `timeout` in seconds.
+
+    `backend` is Flask-Mailman's; `send` where the host has a function of its own.
+    """
 
     backend: str = "smtp"
     server: str = "localhost"

@@ -3,6 +3,6 @@
 from .delivery import Deliverer
 from .messages import Message
 from .outbox import Outbox, tail
-from .transport import mailman_send
+from .transport import Way
 
-__all__ = ["Deliverer", "Message", "Outbox", "mailman_send", "tail"]
+__all__ = ["Deliverer", "Message", "Outbox", "Way", "tail"]

@@ -133,7 +133,7 @@ class Deliverer:
         self._outbox = Outbox(keys)
         self._clock = clock
         self._entropy = entropy
-        self._send = send
+        self.send = send
         self._sender = sender
         self._domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
         self._workspace = workspace
@@ -177,7 +177,7 @@ class Deliverer:
             if chore:
                 chore(self._facts(mail), now)
             else:
-                self._send(self._message(mail, now))
+                self.send(self._message(mail, now))
         except Exception as fault:
             self._fail(mail, type(fault).__name__)
             return False

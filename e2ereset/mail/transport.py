@@ -1,7 +1,8 @@
-"""The way out: sends messages through the app's Flask-Mailman, whatever backend it is set to."""
+"""The way out: the host's own function, its Flask-Mail, or Flask-Mailman with any backend."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,58 @@ MAIL_TIMEOUT = 30
 """Seconds for each step of an SMTP dialogue, where the host sets no MAIL_TIMEOUT."""
 
 BACKENDS = "smtp, file, console, locmem, dummy, or the dotted name of a class called EmailBackend"
+
+
+log = logging.getLogger(__name__)
+
+
+class Way:
+    """How mails leave an app. Call it with a message, from any thread.
+
+    By `given` where that is a function, else by the app's Flask-Mailman, else by its Flask-Mail,
+    however late that comes, else by a Flask-Mailman of ours. It raises what keeps a mail here.
+    """
+
+    def __init__(self, app: Flask, given: Callable[[Message], Any] | None) -> None:
+        self._app = app
+        self._given = given
+        self._mailman_of_host = "mailman" in app.extensions
+        self._by_mailman = mailman_send(app)
+        if self.name == "flask-mailman":
+            self._have_mailman()
+
+    @property
+    def name(self) -> str:
+        """`send`, `flask-mail` or `flask-mailman`."""
+        if self._given is not None:
+            return "send"
+        mail = type(self._app.extensions.get("mail"))
+        if not self._mailman_of_host and mail.__module__ == "flask_mail":
+            return "flask-mail"
+        return "flask-mailman"
+
+    def __call__(self, message: Message) -> None:
+        """Send it; raises what the mail server refuses, or that there is none."""
+        if self.name == "flask-mailman":
+            self._by_mailman(message)
+            return
+        with self._app.app_context():
+            if self._given is not None:
+                self._app.ensure_sync(self._given)(message)
+                return
+            from .flaskmail import send_by_flask_mail
+
+            send_by_flask_mail(self._app, message)
+
+    def _have_mailman(self) -> None:
+        if not self._mailman_of_host:
+            from flask_mailman import Mail
+
+            Mail(self._app)
+        mailman = self._app.extensions["mailman"]
+        check_mail_backend(mailman)
+        if not mailman.server and str(mailman.backend).endswith("smtp"):
+            log.warning("MAIL_SERVER is empty: mails wait for seven days, then are given up.")
 
 
 def check_mail_backend(mailman: Any) -> None:

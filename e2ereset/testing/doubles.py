@@ -6,12 +6,14 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyotp
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from e2ereset.mail import Message
 from e2ereset.records import Account
 from e2ereset.runtime import get_e2ereset
 from e2ereset.services.factors import Enrolment
@@ -70,13 +72,25 @@ class Mail:
 
 
 class Mailbox:
-    """What an app has mailed. It needs `TESTING`, or `MAIL_BACKEND = "locmem"`."""
+    """What an app has mailed. It needs `TESTING`, or `MAIL_BACKEND = "locmem"`.
+
+    With Flask-Mail, or a `send` of the host's own, it holds what we have mailed since it was made.
+    """
 
     def __init__(self, app: Flask) -> None:
-        backend = app.extensions["mailman"].backend
-        assert "locmem" in str(backend), f'MAIL_BACKEND is {backend!r}; set it to "locmem"'
         self._app = app
         self._seen = 0
+        self._sent: list[Mail] = []
+        deliverer = get_e2ereset(app).deliverer
+        way = getattr(deliverer.send, "name", "send")
+        self._by_mailman = way == "flask-mailman"
+        if self._by_mailman:
+            backend = app.extensions["mailman"].backend
+            assert "locmem" in str(backend), f'MAIL_BACKEND is {backend!r}; set it to "locmem"'
+            return
+        suppressed = way == "send" or app.extensions["mail"].suppress
+        assert suppressed, "MAIL_SUPPRESS_SEND is off; set it to True"
+        deliverer.send = partial(self._record, deliverer.send)
 
     def deliver(self) -> list[Mail]:
         """Deliver what is due in the outbox now; the mails since the last `deliver`."""
@@ -100,12 +114,20 @@ class Mailbox:
     def clear(self) -> None:
         """Deliver what is due, and forget it with all that came before."""
         self._all()
-        self._app.extensions["mailman"].outbox = []
+        if self._by_mailman:
+            self._app.extensions["mailman"].outbox = []
+        self._sent.clear()
         self._seen = 0
 
     def _all(self) -> list[Mail]:
         get_e2ereset(self._app).deliverer.deliver_due()
+        if not self._by_mailman:
+            return list(self._sent)
         return [_mail(sent) for sent in getattr(self._app.extensions["mailman"], "outbox", [])]
+
+    def _record(self, send: Callable[[Message], None], message: Message) -> None:
+        send(message)
+        self._sent.append(Mail(message.recipient, message.subject, message.text, message.html))
 
 
 @dataclass(slots=True)
