@@ -4,7 +4,7 @@ import logging
 import secrets
 import socket
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.policy import default
 from threading import Barrier, Thread, active_count
@@ -61,7 +61,7 @@ class SmtpServer(Controller):
     """Keeps the mails it gets. Its port refuses connections until it is started."""
 
     def __init__(self, **options):
-        self.mails, self.refuses = [], False
+        self.mails, self.envelopes, self.refuses = [], [], False
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         super().__init__(self, "127.0.0.1", self.socket.getsockname()[1], **options)
@@ -72,6 +72,7 @@ class SmtpServer(Controller):
     async def handle_DATA(self, server, session, envelope):
         if self.refuses:
             return "554 123-456 is not for bob@example.org"
+        self.envelopes.append((envelope.mail_from, *envelope.rcpt_tos))
         self.mails.append(message_from_bytes(envelope.content, policy=default))
         return "250 OK"
 
@@ -516,6 +517,87 @@ def test_a_relay_that_is_gone_leaves_no_thread_behind(desk):
     wait_for(lambda: active_count() <= before, "the end of the watching threads")
 
 
+UMLAUT = "j\u00fcrgen@example.test"
+
+
+@contextmanager
+def relay_of(app, **options):
+    """A relay that the app uses."""
+    server = SmtpServer(**options)
+    server.start()
+    app.extensions["mailman"].port = server.port
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def international(app):
+    """A relay that takes addresses beyond ASCII."""
+    with relay_of(app, enable_SMTPUTF8=True) as relay:
+        yield relay
+
+
+@pytest.fixture
+def old(app):
+    """A relay that does not."""
+    with relay_of(app, enable_SMTPUTF8=False) as relay:
+        yield relay
+
+
+def test_an_address_beyond_ascii_is_written_as_it_is_where_the_relay_takes_it(desk, international):
+    desk.put(UMLAUT)
+    assert desk.deliverer().deliver_due() == 1
+    assert international.envelopes == [("keys@chat.example", UMLAUT)]
+    [mail] = international.mails
+    assert (mail["To"], mail["From"]) == (UMLAUT, "Keys <keys@chat.example>")
+    assert "123-456" in mail.get_body(("plain",)).get_content()
+    assert "<strong>123-456</strong>" in mail.get_body(("html",)).get_content()
+    assert mail["Message-ID"].endswith("@chat.example>")
+
+
+def test_an_address_that_the_relay_cannot_take_has_failed_at_once_and_alone(desk, old, caplog):
+    desk.put(UMLAUT, "bob@example.org")
+    assert desk.deliverer().deliver_due() == 1
+    assert old.envelopes == [("keys@chat.example", "bob@example.org")]
+    assert desk.states() == ["failed", "delivered"]
+    row = desk.rows()[0]
+    assert (row.sealed, row.due_at) == (None, None)
+    assert row.outcome == "undeliverable: the relay offers no SMTPUTF8"
+    assert UMLAUT not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("domain", "named"),
+    [
+        ("b\u00fccher.test", "xn--bcher-kva.test"),
+        ("B\u00dcCHER.test", "xn--bcher-kva.test"),
+        ("bu\u0308cher.test", "xn--bcher-kva.test"),
+        ("stra\u00dfe.test", "xn--strae-oqa.test"),  # and not strasse.test, which is another's
+        ("Example.TEST", "Example.TEST"),
+    ],
+)
+def test_a_domain_beyond_ascii_is_named_as_dns_names_it(desk, old, domain, named):
+    desk.put(f"bob@{domain}")
+    assert desk.deliverer().deliver_due() == 1
+    assert old.envelopes == [("keys@chat.example", f"bob@{named}")]
+    assert old.mails[0]["To"] == f"bob@{named}"
+
+
+def test_both_parts_of_an_address_may_be_beyond_ascii(desk, international):
+    desk.put("j\u00fcrgen@b\u00fccher.test")
+    desk.deliverer().deliver_due()
+    assert international.envelopes[0][1] == "j\u00fcrgen@xn--bcher-kva.test"
+
+
+@pytest.mark.parametrize("sender", ["k\u00fc@chat.example", "K\u00fc <k\u00fc@b\u00fc.test>"])
+def test_a_sender_beyond_ascii_is_written_as_it_is(desk, international, sender):
+    desk.put("bob@example.org")
+    assert desk.deliverer(sender=sender).deliver_due() == 1
+    local = sender.split("<")[-1].split("@")[0]
+    assert international.envelopes[0][0].startswith(local)
+    assert local in international.mails[0]["From"]
+
+
 def test_an_ending_deliverer_sends_the_mail_in_hand_and_no_other(desk):
     sent = []
     desk.put("a@example.org", "b@example.org", "c@example.org")
@@ -536,12 +618,9 @@ def test_a_lease_is_longer_than_a_dialogue_with_a_relay():
 @pytest.fixture
 def encrypted(app, certificate):
     """A relay that wants STARTTLS, and the app that uses it."""
-    server = SmtpServer(tls_context=certificate.context, require_starttls=True)
-    server.start()
-    app.extensions["mailman"].port = server.port
     app.extensions["mailman"].use_tls = True
-    yield server
-    server.close()
+    with relay_of(app, tls_context=certificate.context, require_starttls=True) as relay:
+        yield relay
 
 
 @pytest.mark.parametrize("backend", ["smtp", "flask_mailman.backends.smtp"])

@@ -36,7 +36,7 @@ from e2ereset.crypto import KeyRing
 from e2ereset.models import OutboxMail, table
 from e2ereset.sql import Transactions, run
 
-from .messages import Message, render
+from .messages import Message, Undeliverable, name_domain, render
 from .outbox import CODES, DELIVERED, EXPIRED, Outbox
 
 # Longer than one send can take (MOST_SECONDS in smtp.py), so that a second deliverer never takes
@@ -47,6 +47,7 @@ LONGEST_PAUSE = 15 * 60
 GIVE_UP_SECONDS = 7 * 24 * 3600
 TOKEN_BYTES = 16
 ID_LENGTH = 32
+LONGEST_OUTCOME = 255
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ class Deliverer:
         self._entropy = entropy
         self.send = send
         self._sender = sender
-        self._domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+        self._domain = name_domain(parseaddr(sender)[1]).rpartition("@")[2] or "localhost"
         self._workspace = workspace
         self._chores = chores or {}
         self.ending = Event()
@@ -178,6 +179,10 @@ class Deliverer:
                 chore(self._facts(mail), now)
             else:
                 self.send(self._message(mail, now))
+        except Undeliverable as fault:
+            log.warning("Mail %d (%s) cannot be delivered: %s", mail.id, mail.kind, fault)
+            self._close(mail, f"undeliverable: {fault}"[:LONGEST_OUTCOME])
+            return False
         except Exception as fault:
             self._fail(mail, type(fault).__name__)
             return False

@@ -16,6 +16,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from e2ereset.agents import read_agent
+from e2ereset.errors import E2EResetError
+from e2ereset.records import name_key
 
 LONGEST = 200
 LONGEST_OF = {"username": 64, "by": 64, "phrase": 120}
@@ -35,6 +37,24 @@ class Message:
     text: str = field(repr=False)
     html: str = field(repr=False)
     message_id: str
+
+
+class Undeliverable(E2EResetError):
+    """A mail that no later try would bring to its address; the text says why, without it."""
+
+
+def name_domain(address: str) -> str:
+    """The address with its domain in ASCII, as DNS and relays know it (IDNA 2008).
+
+    Not Python's codec `idna`, which is of 2003: it makes `strasse.example` of `straße.example`,
+    which is somebody else's.
+    """
+    local, at, domain = address.rpartition("@")
+    labels = name_key(domain).split(".")
+    ascii_only = (
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels
+    )
+    return address if domain.isascii() else f"{local}{at}{'.'.join(ascii_only)}"
 
 
 def render(
