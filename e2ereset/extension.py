@@ -34,6 +34,8 @@ from .services.codes import ASKED, Codes
 from .services.factors import Factors
 from .services.keys import Vault
 from .services.reset import Resets, announce
+from .services.targets import Targets
+from .services.unlocks import Unlocks
 from .settings import Settings, load_settings
 from .sql import Transactions
 from .stepup import StepUp
@@ -148,10 +150,12 @@ class E2EReset:
         codes = Codes(tools, transactions, stepup)
         deliverer = self._deliverer(app, transactions, tools, codes)
         vault = Vault(tools, transactions, stepup.audit)
+        targets = Targets(tools, transactions, permissions)
+        factors = Factors(transactions, tools, stepup, self._clock)
         resets = Resets(
             tools=tools,
             transactions=transactions,
-            permissions=permissions,
+            targets=targets,
             stepup=stepup,
             audit=stepup.audit,
             vault=vault,
@@ -173,7 +177,8 @@ class E2EReset:
             stepup=stepup,
             resets=resets,
             vault=vault,
-            factors=Factors(transactions, tools, stepup, self._clock),
+            factors=factors,
+            unlocks=Unlocks(targets, stepup, factors),
             codes=codes,
             sealer=sealer,
             deliverer=deliverer,

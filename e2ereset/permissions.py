@@ -13,9 +13,14 @@ from .sql import PerDialect, Transactions, run
 
 EDIT_OTHER_USER_E2EE = "edit-other-user-e2ee"
 EDIT_OTHER_USER_TOTP = "edit-other-user-totp"
+UNLOCK_OTHER_USER_FACTOR = "unlock-other-user-factor"
 
 SEED_ROLES = {"admin": 100, "user": 10, "bot": 10, "app": 10, "guest": 0}
-SEED_GRANTS = {EDIT_OTHER_USER_E2EE: ("admin",), EDIT_OTHER_USER_TOTP: ("admin",)}
+SEED_GRANTS = {
+    EDIT_OTHER_USER_E2EE: ("admin",),
+    EDIT_OTHER_USER_TOTP: ("admin",),
+    UNLOCK_OTHER_USER_FACTOR: ("admin",),
+}
 
 ROLES, PERMISSIONS, GRANTS = table(Role), table(Permission), table(RolePermission)
 

@@ -22,6 +22,7 @@ from .services.codes import Codes
 from .services.factors import Factors
 from .services.keys import Vault
 from .services.reset import Resets
+from .services.unlocks import Unlocks
 from .settings import Settings
 from .sql import Transactions
 from .stepup import StepUp
@@ -47,6 +48,7 @@ class Runtime:
     resets: Resets
     vault: Vault
     factors: Factors
+    unlocks: Unlocks
     codes: Codes
     sealer: Sealer
     deliverer: Deliverer

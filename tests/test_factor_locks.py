@@ -147,3 +147,105 @@ def test_unlocking_what_is_open_tells_nobody(world, bob):
     assert world.runtime.factors.unlock(world.account(bob), by="operator:root") == ()
     assert len(world.queued("factor-changed")) == told
     assert world.outcomes()[-1][-1] == "nothing-to-unlock"
+
+
+# By somebody else
+
+UNLOCK = "/api/v1/users.unlockFactor"
+
+
+@pytest.fixture
+def root(world):
+    return world.person("root", totp=True, roles=["admin"])
+
+
+def unlock(world, person, body, code=None):
+    headers = person.headers | ({"x-2fa-code": code} if code else {})
+    return world.client.post(UNLOCK, json=body, headers=headers)
+
+
+@pytest.fixture
+def locked(world, bob):
+    lock(world, bob)
+    return bob
+
+
+@pytest.mark.parametrize("body", [{"username": "BOB"}, {"userId": "id-of-bob"}, {"user": "bob"}])
+def test_who_has_the_permission_unlocks_behind_a_second_factor(world, locked, root, body):
+    root.headers = world.sign_in(root.id)
+    assert error(unlock(world, root, body)) == "totp-required"
+    answer = unlock(world, root, body, world.code(root))
+    assert (answer.status_code, answer.data) == (
+        200,
+        b'{"unlocked":["verify:totp"],"success":true}',
+    )
+    assert world.outcomes()[-1] == ("unlock-factor", root.id, locked.id, "totp", "unlocked")
+    assert world.reset(locked, code=world.code(locked)).status_code == 200
+
+
+def test_a_code_mailed_for_an_unlocking_names_it_and_is_good_for_it_only(world, locked):
+    root = world.person("root", email=True, roles=["admin"])
+    unlock(world, root, {"username": "bob"})
+    facts = world.queued("code")[-1][1]
+    assert facts["phrase"] == "unlock the second factors of bob"
+    assert error(world.reset(root, {"username": "bob"}, code=facts["code"])) == "totp-invalid"
+    assert unlock(world, root, {"username": "bob"}, facts["code"]).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["bob", "nobody"])
+def test_without_the_permission_nobody_learns_who_exists(world, bob, name):
+    dave = world.person("dave", totp=True)
+    answer = unlock(world, dave, {"username": name}, world.code(dave))
+    assert error(answer) == "error-not-allowed"
+
+
+def test_the_permission_can_be_taken_away(world, locked, root):
+    with world.runtime.transactions.begin() as session:
+        world.runtime.permissions.revoke(session, "unlock-other-user-factor", "admin")
+    root.headers = world.sign_in(root.id)
+    answer = unlock(world, root, {"username": "bob"}, world.code(root))
+    assert error(answer) == "error-not-allowed"
+    assert world.runtime.factors.status(locked.id).locked
+
+
+def test_an_unknown_name_is_told_to_who_has_the_permission(world, root):
+    answer = unlock(world, root, {"username": "nobody"}, world.code(root))
+    assert error(answer) == "error-invalid-user"
+
+
+def test_nobody_unlocks_whom_they_may_not_reset(world, root):
+    helper = world.person("helper", totp=True)
+    with world.runtime.transactions.begin() as session:
+        world.runtime.permissions.grant(session, "unlock-other-user-factor", "user")
+    answer = unlock(world, helper, {"username": "root"}, world.code(helper))
+    assert error(answer) == "error-not-allowed"
+
+
+@pytest.mark.parametrize("body", [{}, {"username": ""}, {"userId": None}])
+def test_a_target_is_named_or_nothing_is_done(world, root, body):
+    answer = unlock(world, root, body, world.code(root))
+    assert error(answer) == "error-user-param-not-provided"
+
+
+def test_ones_own_are_unlocked_by_another_factor_and_not_by_a_password(world, both):
+    lock(world, both)
+    error(unlock(world, both, {"username": "both"}))
+    answer = unlock(world, both, {"username": "both"}, world.mailed_code())
+    assert answer.status_code == 200
+    assert world.runtime.factors.status(both.id).locked == ()
+
+
+def test_ones_own_sign_in_is_not_unlocked_by_its_password(world):
+    carol = world.person("carol", password="pw")
+    with world.runtime.transactions.begin() as session:
+        for _ in range(100):
+            world.runtime.stepup.budgets.charge_in(
+                session, carol.id, "login:password", windows=((1, 999),) * 3, now=1, guess=True
+            )
+    answer = unlock(world, carol, {"username": "carol"}, sha256("pw"))
+    assert error(answer) == "error-not-allowed"
+    assert world.runtime.factors.status(carol.id).locked == ("login:password",)
+
+
+def test_nobody_unlocks_without_a_sign_in(world, bob):
+    assert world.client.post(UNLOCK, json={"username": "bob"}).status_code == 401

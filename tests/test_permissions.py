@@ -15,6 +15,7 @@ def test_only_administrators_hold_the_seeded_permissions(permissions, session):
     assert permissions.rows(session) == [
         ("edit-other-user-e2ee", "admin"),
         ("edit-other-user-totp", "admin"),
+        ("unlock-other-user-factor", "admin"),
     ]
 
 

@@ -174,7 +174,7 @@ def host_resets(world, monkeypatch):
     runtime = world.runtime
     monkeypatch.setattr(runtime.stepup._rechecks, "_accounts", accounts)
     monkeypatch.setattr(runtime.stepup._rechecks, "_sign_ins", None)
-    monkeypatch.setattr(runtime.resets, "_accounts", accounts)
+    monkeypatch.setattr(runtime.resets._targets, "_accounts", accounts)
     return runtime.resets, accounts
 
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 from blinker import Namespace
-from sqlalchemy.orm import Session
 
 from e2ereset.audit import AuditLog
-from e2ereset.errors import NotAllowed, UnknownTarget
-from e2ereset.permissions import EDIT_OTHER_USER_E2EE, Permissions
+from e2ereset.errors import NotAllowed
+from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.ports import HoldsKeys, HoldsSessions
 from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
 from e2ereset.sql import Transactions
@@ -19,6 +18,7 @@ from e2ereset.stepup import Passed, StepUp, entry_of
 from e2ereset.strategies.base import Tools
 
 from .keys import Pair, Vault, drop_key_pair
+from .targets import Targets
 
 ACTION = "reset-e2e-key"
 REPLACE = "replace-e2e-key"
@@ -37,7 +37,7 @@ class Resets:
         *,
         tools: Tools,
         transactions: Transactions,
-        permissions: Permissions,
+        targets: Targets,
         stepup: StepUp,
         audit: AuditLog,
         vault: Vault,
@@ -49,7 +49,7 @@ class Resets:
         self._sessions = tools.accounts if isinstance(tools.accounts, HoldsSessions) else None
         self._outbox = tools.outbox
         self._transactions = transactions
-        self._permissions = permissions
+        self._targets = targets
         self._stepup = stepup
         self._audit = audit
         self._vault = vault
@@ -101,9 +101,7 @@ class Resets:
     def _act(self, demand: Demand, other: TargetName | None, passed: Passed) -> Receipt:
         target = passed.caller.account
         if other is not None:
-            target = self._permitted_target(passed, other)
-            if target.id != demand.action.target:
-                raise NotAllowed("The target has changed meanwhile. Try again")
+            target = self._targets.permitted(passed, demand, other, EDIT_OTHER_USER_E2EE)
         return self._reset(passed, demand, target)
 
     def _action(self, caller: Caller, other: TargetName | None) -> Action:
@@ -112,33 +110,8 @@ class Resets:
             return Action(
                 name=ACTION, target=account.id, phrase=f"reset the E2E key of {account.username}"
             )
-        self._permissions.seed_once()
-        with self._transactions.read() as session:
-            found = None
-            # Who may not ask gets no look-up: neither the mail nor the time says who exists.
-            if self._permissions.allows(session, caller.account.roles, EDIT_OTHER_USER_E2EE):
-                found = self._find(session, other)
-        # What the caller typed is no name of anybody: it would stand in a mail of ours.
-        target, name = (found.id, found.username) if found else (str(other), "another user")
+        target, name = self._targets.bound(caller, other, EDIT_OTHER_USER_E2EE)
         return Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
-
-    def _find(self, session: Session, named: TargetName) -> Account | None:
-        if named.user_id is not None:
-            return self._accounts.get(session, named.user_id)
-        return self._accounts.find(session, named.username or "")
-
-    def _permitted_target(self, passed: Passed, named: TargetName) -> Account:
-        """The named account. Permission is checked before existence (SPEC 1)."""
-        session, actor = passed.session, passed.caller.account
-        if not self._permissions.allows(session, actor.roles, EDIT_OTHER_USER_E2EE):
-            raise NotAllowed()
-        target = self._find(session, named)
-        if target is None:
-            raise UnknownTarget()
-        peers = self._settings.peer_resets
-        if not self._permissions.outranks(session, actor.roles, target.roles, peers=peers):
-            raise NotAllowed()
-        return target
 
     def _reset(self, passed: Passed, demand: Demand, target: Account) -> Receipt:
         if target.federated:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from . import bodies, cross_site, envelope, gates, strays
-from .factors import send_email_code
+from .factors import send_email_code, unlock_factor
 from .keys import fetch_my_keys, set_keys
 from .rates import add_rate_headers
 from .reset import reset_e2e_key
@@ -38,6 +38,7 @@ def make_routes(name: str, url_prefix: str) -> Blueprint:
     blueprint = make_blueprint(name, url_prefix=url_prefix)
     blueprint.post("/users.resetE2EKey")(reset_e2e_key)
     blueprint.post("/users.2fa.sendEmailCode")(send_email_code)
+    blueprint.post("/users.unlockFactor")(unlock_factor)
     blueprint.post("/e2e.setUserPublicAndPrivateKeys")(set_keys)
     blueprint.get("/e2e.fetchMyKeys")(fetch_my_keys)
     return blueprint

@@ -1,14 +1,17 @@
-"""`POST users.2fa.sendEmailCode`."""
+"""`POST users.2fa.sendEmailCode` and `users.unlockFactor`."""
 
 from __future__ import annotations
 
 from flask import Response
 
+from e2ereset.errors import TargetParamMissing
+from e2ereset.records import Action
 from e2ereset.runtime import get_e2ereset
+from e2ereset.services.factors import UNLOCK
 
 from . import envelope, gates
 from .rates import rate_limit
-from .schemas import CODE
+from .schemas import CODE, TARGET, target_named
 
 
 def send_email_code() -> Response:
@@ -26,3 +29,19 @@ def send_email_code() -> Response:
     # No wake: the work must not run beside the answer, or the next one, which would tell of it.
     runtime.codes.ask(name, now, address=address, agent=agent, signed_in=signed_in)
     return envelope.success()
+
+
+def unlock_factor() -> Response:
+    """Unlock the second factors of the account that the body names."""
+    runtime = get_e2ereset()
+    demand = gates.demand(Action(name=UNLOCK))
+    with gates.recorded(demand):
+        named = target_named(gates.body(TARGET))
+        if named is None:
+            raise TargetParamMissing()
+        rate_limit()
+    try:
+        unlocked = runtime.unlocks.unlock(demand.caller, named, demand.proof, demand.now)
+    finally:
+        runtime.wake()
+    return envelope.success(unlocked=unlocked)

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.util import CommandError
 
+from e2ereset.permissions import seed
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -102,6 +104,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "network", name="pk_known_addresses"),
     )
     op.create_index("ix_known_addresses_seen_at", "known_addresses", ["seen_at"])
+    seed(op.get_bind())
 
 
 def downgrade() -> None:
