@@ -10,7 +10,7 @@ from .guard import two_factor_required
 from .mail import Message
 from .records import Account, Action, Attempt, Caller, Challenge, Proof, name_key
 from .runtime import Runtime, get_e2ereset
-from .services.reset import key_reset
+from .signals import budget_spent, factor_disabled, factor_enabled, key_reset, refused
 from .strategies import Strategy
 
 __all__ = [
@@ -25,8 +25,12 @@ __all__ = [
     "Refusal",
     "Runtime",
     "Strategy",
+    "budget_spent",
+    "factor_disabled",
+    "factor_enabled",
     "get_e2ereset",
     "key_reset",
     "name_key",
+    "refused",
     "two_factor_required",
 ]

@@ -33,10 +33,11 @@ from .runtime import Runtime
 from .services.codes import ASKED, Codes
 from .services.factors import Factors
 from .services.keys import Vault
-from .services.reset import Resets, announce
+from .services.reset import Resets
 from .services.targets import Targets
 from .services.unlocks import Unlocks
 from .settings import Settings, load_settings
+from .signals import Announcer, key_reset
 from .sql import Transactions
 from .stepup import StepUp
 from .strategies import Strategy, Tools, resolve
@@ -137,6 +138,7 @@ class E2EReset:
             outbox=outbox,
             accounts=self._accounts,
             meter=make_meter(settings),
+            announcer=Announcer(app),
             # A clock of the host's own, as tests have, goes for budgets too.
             by_database=self._clock is time.time,
         )
@@ -159,7 +161,7 @@ class E2EReset:
             stepup=stepup,
             audit=stepup.audit,
             vault=vault,
-            after_commit=partial(announce, app),
+            after_commit=lambda receipt: stepup.announcer.announce(key_reset, receipt=receipt),
         )
         return Runtime(
             settings=tools.settings,

@@ -27,7 +27,7 @@ from .errors import Refusal, SettingsError
 
 T = TypeVar("T")
 RETRIES = 3
-WRITES = "e2ereset writes"
+WRITES, AFTER = "e2ereset writes", "e2ereset after"
 LIMIT_WAITING = text("SET LOCAL lock_timeout = '5s'")
 DEADLOCKED = {"40P01", "40001"}  # PostgreSQL's deadlock_detected and serialization_failure
 Inserts = Callable[[Table], "sqlite.Insert"]
@@ -49,8 +49,11 @@ class Transactions:
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """A transaction that commits at the end of the block and rolls back on any exception."""
-        with self._session(info={WRITES: True}) as session, session.begin():
-            yield session
+        with self._session(info={WRITES: True}) as session:
+            with session.begin():
+                yield session
+            for call in session.info.get(AFTER, ()):
+                call()
 
     @contextmanager
     def keep(self) -> Iterator[Session]:
@@ -172,6 +175,11 @@ def _epoch_of_postgresql(*_: Any, **__: Any) -> str:
 def time_of(connection: Connection) -> float:
     """What the database's own clock says, in epoch seconds."""
     return float(connection.execute(EPOCH[connection.dialect.name]).scalar_one())
+
+
+def after_commit(session: Session, call: Callable[[], object]) -> None:
+    """Have this called once the session's transaction, one of `begin` or `keep`, is committed."""
+    session.info.setdefault(AFTER, []).append(call)
 
 
 def lift_limits(session: Session) -> None:

@@ -30,6 +30,7 @@ from .ports import Accounts
 from .records import BYPASS, OFF, Action, Attempt, Caller, Challenge, Demand
 from .rights import Rechecks
 from .settings import Settings
+from .signals import Announcer, budget_spent, refused
 from .sql import Transactions
 from .strategies.base import Strategy
 from .strategies.checks import is_true, is_usable
@@ -84,9 +85,11 @@ class StepUp:
         outbox: Outbox,
         accounts: Accounts,
         meter: Meter = UNCOUNTED,
+        announcer: Announcer | None = None,
         by_database: bool = False,
     ) -> None:
         self.meter = meter
+        self.announcer = announcer or Announcer()
         self.budgets = Budgets(transactions, meter, by_database=by_database)
         self._transactions = transactions
         self.strategies = strategies
@@ -131,7 +134,7 @@ class StepUp:
                 return
             named = demand.proof.method or ""
             # The header is any text of a stranger: only a method that there is goes into the log.
-            self._record(session, demand, refusal.code, named if self.has(named) else "")
+            self._refused(session, demand, refusal, named if self.has(named) else "")
 
     def warn_spent(self, demand: Demand, method: str) -> None:
         """Mail the owner that a budget of tries is spent, once an hour at most."""
@@ -177,7 +180,7 @@ class StepUp:
                 )
                 done = block(Passed(session=session, method=admitted.method, caller=caller))
             except Refusal as refusal:
-                self._record(session, demand, refusal.code, admitted.method)
+                self._refused(session, demand, refusal, admitted.method)
                 raise
             if outcome:
                 self._record(session, demand, outcome, admitted.method)
@@ -344,7 +347,7 @@ class StepUp:
         method = str(refusal.details.get("method", ""))
         self.meter.second_factor(method, refusal.code)
         with self._transactions.begin() as session:
-            self._record(session, demand, refusal.code, method)
+            self._refused(session, demand, refusal, method)
             if isinstance(refusal, TooManyAttempts):
                 kind = "factor-locked" if refusal.locked else "budget-exhausted"
                 self._warn(session, demand, method, kind)
@@ -368,6 +371,22 @@ class StepUp:
                 "agent": caller.agent,
             }
             self._outbox.put(session, kind, account.emails, facts, now=demand.now)
+            locked = kind == "factor-locked"
+            self.announcer.later(
+                session, budget_spent, account=account, method=method, locked=locked
+            )
+
+    def _refused(self, session: Session, demand: Demand, refusal: Refusal, method: str) -> None:
+        self._record(session, demand, refusal.code, method)
+        self.announcer.later(
+            session,
+            refused,
+            account=demand.caller.account,
+            action=demand.action.name,
+            target=demand.action.target,
+            method=method,
+            code=refusal.code,
+        )
 
     def _record(self, session: Session, demand: Demand, outcome: str, method: str) -> None:
         self.audit.write(session, entry_of(demand, outcome, method))

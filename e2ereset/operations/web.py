@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 
 from e2ereset.records import Receipt
 from e2ereset.runtime import Runtime
-from e2ereset.services.reset import key_reset
+from e2ereset.signals import key_reset
 from e2ereset.web import make_blueprint
 
 from .health import Health

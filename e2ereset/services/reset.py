@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
-
-from blinker import Namespace
 
 from e2ereset.audit import AuditLog
 from e2ereset.errors import NotAllowed
@@ -22,11 +19,6 @@ from .targets import Targets
 
 ACTION = "reset-e2e-key"
 REPLACE = "replace-e2e-key"
-
-key_reset = Namespace().signal("key-reset")
-"""Sent after the commit of a reset, by the app, with `receipt`; a receiver can not undo it."""
-
-log = logging.getLogger(__name__)
 
 
 class Resets:
@@ -156,12 +148,3 @@ def facts_of(receipt: Receipt) -> dict[str, object]:
         "nothing_to_reset": receipt.nothing_to_reset,
         "replaced": receipt.replaced,
     }
-
-
-def announce(sender: object, receipt: Receipt) -> None:
-    """Send `key_reset`. The reset is committed, so a receiver that fails is logged, no more."""
-    for receiver in key_reset.receivers_for(sender):
-        try:
-            receiver(sender, receipt=receipt)
-        except Exception:
-            log.exception("A receiver of key_reset failed; the reset stands.")
