@@ -72,15 +72,15 @@ class Permissions:
         theirs = max((known.get(role, top) for role in others), default=0)
         return own >= theirs if peers else own > theirs
 
-    def grant(self, session: Session, permission: str, role: str) -> None:
-        """Let the role hold the permission; nothing happens when it does already."""
+    def grant(self, session: Session, permission: str, role: str) -> bool:
+        """Let the role hold the permission. False when it does already."""
         self._check(session, permission, role)
-        GRANT(session, {"permission": permission, "role": role})
+        return GRANT(session, {"permission": permission, "role": role}).rowcount > 0
 
-    def revoke(self, session: Session, permission: str, role: str) -> None:
-        """Take the permission from the role; nothing happens when it does not hold it."""
+    def revoke(self, session: Session, permission: str, role: str) -> bool:
+        """Take the permission from the role. False when it does not hold it."""
         self._check(session, permission, role)
-        run(session, REVOKE, {"p": permission, "r": role})
+        return run(session, REVOKE, {"p": permission, "r": role}).rowcount > 0
 
     def rows(self, session: Session) -> list[tuple[str, str]]:
         """All pairs (permission, role), sorted."""

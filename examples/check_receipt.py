@@ -45,9 +45,10 @@ def check(receipt, public_key):
     if (origin, size, public_key) != (name, str(receipt["size"]), receipt["publicKey"]):
         raise ValueError("the checkpoint is of another log, or of another tree")
     entry, position = receipt["entry"], receipt["position"]
-    if len(entry) != 10 or not 0 <= position < int(size):
+    behind = ["digest", "reason"] if entry.get("reason") else ["digest"]
+    if len(entry) != len(FIELDS) + len(behind) or not 0 <= position < int(size):
         raise ValueError("the entry or its position is none of such a log")
-    fields = [entry[field] for field in [*FIELDS, "digest"]]
+    fields = [entry[field] for field in [*FIELDS, *behind]]
     data = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
     leaf = sha256(b"\0" + data).digest()
     if root_of(leaf, position, int(size), receipt["proof"]) != b64decode(root):

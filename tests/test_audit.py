@@ -9,7 +9,7 @@ import pytest
 from audit_kit import NOW, Log
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, event, update
+from sqlalchemy import delete, event, select, update
 
 from e2ereset.audit import AuditBroken, AuditLog, Entry, tail
 from e2ereset.audit.rows import clean
@@ -88,6 +88,7 @@ def test_tail_is_newest_last_in_words(log):
         "address": "",
         "agent": "",
         "outcome": "done",
+        "reason": "",
     }
     assert rows[0]["action"] == "b"
 
@@ -401,3 +402,22 @@ def test_garbage_slipped_in_does_not_stop_the_sealer(sealed, value):
     sealed.garble(f"UPDATE e2ereset_audit SET agent = {value} WHERE uid = 'new'")
     assert sealed.seal() == 1
     assert sealed.found() == [("row-changed", 6)]
+
+
+@pytest.mark.parametrize(("written", "changed"), [("why", "else"), ("why", ""), ("", "why")])
+def test_a_changed_reason_is_found(log, written, changed):
+    log.write("a", reason=written)
+    log.seal()
+    assert log.verify() == []
+    with log.transactions.begin() as session:
+        session.execute(update(AuditRow).values(reason=changed))
+    assert "row-changed" in [kind for kind, _ in log.found()]
+
+
+def test_a_row_without_a_reason_is_digested_as_before_there_were_reasons(log):
+    log.write("a")
+    with log.transactions.read() as session:
+        row = session.scalars(select(AuditRow)).one()
+    names = ("action", "caller", "target", "method", "address", "agent", "outcome")
+    parts = [row.uid, str(row.at), *(getattr(row, name) for name in names)]
+    assert log.keys.matches(row.digest, "audit row", *parts)

@@ -285,3 +285,22 @@ def test_the_script_refuses_a_receipt_with_a_field_changed(sealed, script, field
     status, said = script(made)
     assert status == 1
     assert said.startswith("No: ")
+
+
+def test_a_row_with_a_reason_has_it_behind_its_digest(log):
+    log.write("a", "b", reason="a lost laptop")
+    log.seal()
+    receipt = receipt_of(log, 1)
+    assert list(receipt["entry"])[-2:] == ["digest", "reason"]
+    assert receipt["entry"]["reason"] == "a lost laptop"
+    check(receipt, PUBLIC_KEY)
+
+
+@pytest.mark.parametrize("reason", ["another one", ""])
+def test_a_receipt_whose_reason_was_changed_does_not_hold(log, reason):
+    log.write("a", "b", reason="a lost laptop")
+    log.seal()
+    receipt = receipt_of(log, 1)
+    receipt["entry"]["reason"] = reason
+    with pytest.raises((ValueError, KeyError)):
+        check(receipt, PUBLIC_KEY)

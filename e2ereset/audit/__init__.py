@@ -12,7 +12,7 @@ from .notes import PublicKey, public_keys
 from .purges import purge
 from .receipts import receipt
 from .rotation import count_old, resign
-from .rows import AuditLog, Entry, tail
+from .rows import AuditLog, Entry, Operator, tail
 from .sealer import Sealer
 from .verify import verify
 
@@ -22,6 +22,7 @@ __all__ = [
     "CheckpointFile",
     "Entry",
     "Finding",
+    "Operator",
     "PublicKey",
     "Sealer",
     "append_note",

@@ -14,7 +14,7 @@ from e2ereset.errors import E2EResetError
 from .heads import HEAD, AuditBroken, Start, find_end, find_start, is_signed, tree_of
 from .notes import sign_head
 from .pages import HIGHEST, rows_from
-from .rows import AUDIT, SIGNED, big, entry_bytes, lenient
+from .rows import AUDIT, big, entry_bytes, fields_of, lenient
 from .tree import leaf_hash
 
 FIRST_SINCE = select(func.min(AUDIT.c.position)).where(AUDIT.c.at >= big("since"))
@@ -43,11 +43,6 @@ def export(
         if find_start(session, keys).size > start.size:
             raise E2EResetError("Rows were purged meanwhile. Export once more.")
         yield {"checkpoint": sign_head(keys, origin, head)}
-
-
-def fields_of(row: Row[Any]) -> dict[str, Any]:
-    """What goes into the row's leaf, by name and in that order."""
-    return {name: getattr(row, name) for name in (*SIGNED, "digest")}
 
 
 def _find_end(session: Session, keys: KeyRing) -> tuple[Row[Any] | None, AuditBroken | None]:

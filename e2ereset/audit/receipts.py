@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import E2EResetError
 
-from .export import HEAD_BEFORE, fields_of
+from .export import HEAD_BEFORE
 from .heads import HEAD, find_start, is_signed, tree_of
 from .notes import public_keys, sign_head
 from .pages import rows_from
-from .rows import AUDIT, UID_BYTES, big, entry_bytes, lenient
+from .rows import AUDIT, UID_BYTES, big, entry_bytes, fields_of, lenient
 from .tree import Tree, inclusion_proof, leaf_hash
 
 POSITION_OF = select(AUDIT.c.position).where(AUDIT.c.uid == bindparam("uid"))

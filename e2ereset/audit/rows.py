@@ -3,7 +3,7 @@
 An exported row is checked against the tree without our keys: its leaf's entry is the JSON array
 `[uid, at, action, caller, target, method, address, agent, outcome, digest]` in UTF-8, `at` as a
 whole number of epoch seconds, all others as strings, as RFC 8785 writes it: no white space, and
-no escapes but those of `"` and `\\`.
+no escapes but those of `"` and `\\`. A row with a reason has it as an eleventh, behind the digest.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ UID_BYTES = 16
 LONGEST = 255
 TEXTS = ("action", "caller", "target", "method", "address", "agent", "outcome")
 SIGNED = ("uid", "at", *TEXTS)
+REASON = "reason"
+"""It counts where it is not empty: rows that have none are digested as they were before it."""
 MENDED = "audit-mended"
 
 AUDIT = table(AuditRow)
-COLUMNS = tuple(AUDIT.c[name] for name in ("id", "position", "digest", *SIGNED))
+COLUMNS = tuple(AUDIT.c[name] for name in ("id", "position", "digest", *SIGNED, REASON))
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
 INSERT = insert(AUDIT).inline()
 TAIL = select(*COLUMNS).order_by(AUDIT.c.id.desc()).limit(bindparam("limit"))
@@ -51,7 +53,7 @@ class Entropy(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What happened, who did it to whom, how and from where. `at` is in epoch seconds."""
+    """What happened, who did it to whom, how, from where and why. `at` is in epoch seconds."""
 
     at: int
     action: str
@@ -61,6 +63,31 @@ class Entry:
     address: str = ""
     agent: str = ""
     outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """Who acts on the command line, by login name, and why."""
+
+    login: str
+    reason: str = ""
+
+    @property
+    def caller(self) -> str:
+        """The operator as the caller in an audit row."""
+        return f"operator:{self.login}"
+
+    def entry(self, action: str, target: str, *, at: int, outcome: str = "done") -> Entry:
+        """The audit entry of an act of this operator."""
+        return Entry(
+            at=at,
+            action=action,
+            caller=self.caller,
+            target=target,
+            outcome=outcome,
+            reason=self.reason,
+        )
 
 
 class AuditLog:
@@ -72,9 +99,14 @@ class AuditLog:
 
     def write(self, session: Session, entry: Entry) -> None:
         """Add the row to the session's transaction. It reads no other row and waits for none."""
-        texts = {name: clean(getattr(entry, name)) for name in TEXTS}
+        texts = {name: clean(getattr(entry, name)) for name in (*TEXTS, REASON)}
         uid = self._entropy.token_hex(UID_BYTES)
-        digest = self._keys.digest("audit row", uid, str(entry.at), *texts.values())
+        signed = [
+            uid,
+            str(entry.at),
+            *(text for name, text in texts.items() if _counts(name, text)),
+        ]
+        digest = self._keys.digest("audit row", *signed)
         run(session, INSERT, {"uid": uid, "at": entry.at, "digest": digest, **texts})
 
 
@@ -98,9 +130,15 @@ def clean(text: str) -> str:
     return "".join(shown)[:LONGEST]
 
 
+def fields_of(row: Row[Any]) -> dict[str, Any]:
+    """What goes into the row's leaf, by name and in that order."""
+    fields = {name: getattr(row, name) for name in (*SIGNED, "digest", REASON)}
+    return {name: value for name, value in fields.items() if _counts(name, value)}
+
+
 def entry_bytes(row: Row[Any]) -> bytes:
     """The entry of the row's leaf, in the form that this module's docstring sets."""
-    fields = [getattr(row, name) for name in (*SIGNED, "digest")]
+    fields = list(fields_of(row).values())
     # SQLite keeps any type in any column: whatever was slipped in there must still make a leaf.
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=bytes.hex)
     return text.encode("utf-8", "surrogatepass")
@@ -108,7 +146,9 @@ def entry_bytes(row: Row[Any]) -> bytes:
 
 def is_genuine(keys: KeyRing, row: Row[Any]) -> bool:
     """True when the row carries our digest of all that it says."""
-    return holds(keys, row.digest, "audit row", *(getattr(row, name) for name in SIGNED))
+    signed = {name: getattr(row, name) for name in (*SIGNED, REASON)}
+    parts = (value for name, value in signed.items() if _counts(name, value))
+    return holds(keys, row.digest, "audit row", *parts)
 
 
 def names_key(keys: KeyRing, row: Row[Any]) -> bool:
@@ -141,8 +181,12 @@ def lenient(session: Session) -> Iterator[None]:
         driver.text_factory = before
 
 
+def _counts(name: str, value: Any) -> bool:
+    return name != REASON or value not in ("", None)
+
+
 def _shown(row: Row[Any]) -> dict[str, Any]:
-    texts = {name: clean(str(getattr(row, name))) for name in TEXTS}
+    texts = {name: clean(str(getattr(row, name))) for name in (*TEXTS, REASON)}
     return {"position": row.position, "at": _time(row.at), **texts}
 
 

@@ -9,7 +9,7 @@ import click
 from flask import Flask
 
 from .audit_log import audit_log
-from .base import Commands, OneLineErrors, as_json, emit
+from .base import Commands, OneLineErrors, as_json, emit, find_operator, with_reason
 from .doctor import doctor
 from .keys import keys
 from .limits import limits
@@ -34,4 +34,13 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(e2ereset)
 
 
-__all__ = ["GROUPS", "Commands", "OneLineErrors", "as_json", "emit", "register_commands"]
+__all__ = [
+    "GROUPS",
+    "Commands",
+    "OneLineErrors",
+    "as_json",
+    "emit",
+    "find_operator",
+    "register_commands",
+    "with_reason",
+]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +13,8 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 
+from e2ereset.audit import Operator
+from e2ereset.audit.rows import LONGEST
 from e2ereset.errors import E2EResetError
 
 OLD_SCHEMA = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
@@ -36,6 +40,35 @@ class Commands(OneLineErrors, AppGroup):
 def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the flag `--json`, which arrives as `json_output`."""
     return click.option("--json", "json_output", is_flag=True, help="Print JSON.")(command)
+
+
+def with_reason(*, required: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the option `--reason`, which arrives as `operator`: who runs it, and why."""
+    return click.option(
+        "--reason",
+        "operator",
+        required=required,
+        metavar="TEXT",
+        callback=_operator,
+        help="Why: it stands in the audit log.",
+    )
+
+
+def _operator(_ctx: click.Context, option: click.Parameter, reason: str | None) -> Operator:
+    if option.required and not (reason or "").strip():
+        raise click.BadParameter("Say why.")
+    return find_operator(reason or "")
+
+
+def find_operator(reason: str = "") -> Operator:
+    """Who runs this program, by login name. Raises BadParameter for a reason that is no line."""
+    if len(reason) > LONGEST or not reason.isprintable():
+        raise click.BadParameter(f"A reason is one line of at most {LONGEST} characters.")
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's account may have no name
+        login = f"uid-{os.getuid()}"
+    return Operator(login=login, reason=reason.strip())
 
 
 def limit(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -17,7 +17,7 @@ from e2ereset.services.rotation import Batch, Rotation, Use
 from e2ereset.strategies import Strategy
 from e2ereset.strategies.totp import TotpStrategy
 
-from .base import Commands, as_json, batch, emit
+from .base import Commands, as_json, batch, emit, find_operator
 
 PAUSE = click.FloatRange(0, 60)
 
@@ -42,6 +42,7 @@ def rotate(ctx: click.Context, /, *, json_output: bool, check: bool, **pace: Any
     runtime = get_e2ereset()
     rotation = make_rotation(runtime)
     done = [] if check else list(_batches(rotation, quiet=json_output, **pace))
+    _note(runtime, sum(batch.renewed for batch in done))
     uses = rotation.uses(pace["batch"])
     data = {
         "renewed": sum(batch.renewed for batch in done),
@@ -51,6 +52,15 @@ def rotate(ctx: click.Context, /, *, json_output: bool, check: bool, **pace: Any
     emit(data, _lines(data), json_output)
     # A mailed code passes by itself: after a rotation there is nothing to do about it.
     ctx.exit(1 if any(check or use.until is None for use in uses) else 0)
+
+
+def _note(runtime: Runtime, renewed: int) -> None:
+    if renewed:
+        outcome = f"renewed {renewed}"
+        now = int(runtime.clock())
+        entry = find_operator().entry("rotate-keys", "", at=now, outcome=outcome)
+        with runtime.transactions.begin() as session:
+            runtime.audit.write(session, entry)
 
 
 def make_rotation(runtime: Runtime) -> Rotation:

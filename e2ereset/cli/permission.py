@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import click
+from sqlalchemy.orm import Session
 
-from e2ereset.runtime import get_e2ereset
+from e2ereset.audit import Operator
+from e2ereset.runtime import Runtime, get_e2ereset
 
-from .base import Commands, as_json, emit
+from .base import Commands, as_json, emit, with_reason
 
 
 @click.group("permission", cls=Commands)
@@ -28,12 +30,14 @@ def list_permissions(json_output: bool) -> None:
 @permission.command("grant")
 @click.argument("permission")
 @click.argument("role")
+@with_reason()
 @as_json
-def grant(permission: str, role: str, json_output: bool) -> None:
+def grant(permission: str, role: str, operator: Operator, json_output: bool) -> None:
     """Let ROLE have PERMISSION."""
     runtime = get_e2ereset()
     with runtime.transactions.begin() as session:
-        runtime.permissions.grant(session, permission, role)
+        if runtime.permissions.grant(session, permission, role):
+            _note(session, runtime, operator, "grant-permission", f"{permission} {role}")
     data = {"permission": permission, "role": role, "granted": True}
     emit(data, [f"{role} has {permission}."], json_output)
 
@@ -41,11 +45,18 @@ def grant(permission: str, role: str, json_output: bool) -> None:
 @permission.command("revoke")
 @click.argument("permission")
 @click.argument("role")
+@with_reason()
 @as_json
-def revoke(permission: str, role: str, json_output: bool) -> None:
+def revoke(permission: str, role: str, operator: Operator, json_output: bool) -> None:
     """Take PERMISSION away from ROLE."""
     runtime = get_e2ereset()
     with runtime.transactions.begin() as session:
-        runtime.permissions.revoke(session, permission, role)
+        if runtime.permissions.revoke(session, permission, role):
+            _note(session, runtime, operator, "revoke-permission", f"{permission} {role}")
     data = {"permission": permission, "role": role, "granted": False}
     emit(data, [f"{role} does not have {permission}."], json_output)
+
+
+def _note(session: Session, runtime: Runtime, operator: Operator, action: str, target: str) -> None:
+    """Write the audit row; its target is the permission and the role."""
+    runtime.audit.write(session, operator.entry(action, target, at=int(runtime.clock())))

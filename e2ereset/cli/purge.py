@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 from flask.cli import with_appcontext
 
@@ -9,7 +11,7 @@ from e2ereset.ports import HoldsExpiring
 from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.services.retention import Retention
 
-from .base import as_json, batch, emit
+from .base import as_json, batch, emit, find_operator
 
 
 @click.command("purge")
@@ -23,11 +25,22 @@ def purge(batch: int, dry_run: bool, json_output: bool) -> None:
     Runs beside the traffic. How long mails and audit rows are kept is in E2ERESET_KEEP_MAILS_DAYS
     and E2ERESET_KEEP_AUDIT_DAYS.
     """
-    retention = make_retention(get_e2ereset())
+    runtime = get_e2ereset()
+    retention = make_retention(runtime)
     rows = retention.count(batch) if dry_run else retention.purge(batch)
+    if not dry_run and any(rows.values()):
+        _note(runtime, rows)
     done = "to drop" if dry_run else "dropped"
     data = {"dryRun": dry_run, "rows": rows}
     emit(data, (f"{what} {done}: {count}" for what, count in rows.items()), json_output)
+
+
+def _note(runtime: Runtime, rows: Mapping[str, int]) -> None:
+    outcome = ", ".join(f"{what} {count}" for what, count in rows.items() if count)
+    now = int(runtime.clock())
+    with runtime.transactions.begin() as session:
+        entry = find_operator().entry("purge", "", at=now, outcome=outcome)
+        runtime.audit.write(session, entry)
 
 
 def make_retention(runtime: Runtime) -> Retention:

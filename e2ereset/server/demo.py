@@ -17,13 +17,14 @@ from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from e2ereset import Account, Caller
-from e2ereset.cli import Commands, as_json, emit
+from e2ereset.cli import Commands, as_json, emit, find_operator
 from e2ereset.errors import E2EResetError
 from e2ereset.files import private
 from e2ereset.passwords import PasswordHasher
 from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.services.keys import Pair
 
+from .acting import acting_as
 from .address import url_of
 from .models import User
 from .people import NewPerson, add_person
@@ -90,12 +91,13 @@ def prepare(*, beside_others: bool = False) -> dict[str, Any]:
     runtime.vault.set(Caller(account=bob), pair, force=True, now=now)
     with runtime.transactions.begin() as session:
         signed_in = sessions.add(session, carol.id, now)
+        acting_as(find_operator()).note(session, "add-token", carol.id)
     return facts | {"authToken": signed_in.token}
 
 
 def _make_people(runtime: Runtime, sessions: Sessions, now: int) -> dict[str, Any]:
     passwords = {name: runtime.entropy.token_urlsafe(PASSWORD_BYTES) for name in PEOPLE}
-    ids = {}
+    ids, acting = {}, acting_as(find_operator("demo"))
     with runtime.transactions.begin() as session:
         for name, role in PEOPLE.items():
             new = NewPerson(
@@ -106,7 +108,9 @@ def _make_people(runtime: Runtime, sessions: Sessions, now: int) -> dict[str, An
                 password_hash=sessions.accounts.hasher.hash(passwords[name]),
             )
             ids[name] = add_person(session, new, now, runtime.entropy).id
-    secret = runtime.factors.enrol_totp(_account(runtime, ids["alice"])).secret
+            acting.note(session, "add-user", ids[name])
+    alice = _account(runtime, ids["alice"])
+    secret = runtime.factors.enrol_totp(alice, by=acting.operator).secret
     return {"userIds": ids, "passwords": passwords, "totpSecret": secret}
 
 

@@ -80,16 +80,26 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Chooses) -> 
     return user
 
 
+def check_address(address: str) -> None:
+    """Raise BadPerson where this is no e-mail address."""
+    if not (ADDRESS.fullmatch(address) and address.isprintable()):
+        raise BadPerson(f"{address!r} is no e-mail address.")
+
+
+def check_roles(session: Session, roles: Sequence[str]) -> None:
+    """Raise BadPerson for a role that is not there; the text lists those that are."""
+    known = session.scalars(select(Role.name).order_by(Role.rank.desc())).all()
+    for role in roles:
+        if role not in known:
+            raise BadPerson(f"There is no role {role!r}. Known: {', '.join(known)}.")
+
+
 def _check(session: Session, new: NewPerson) -> None:
     if not USERNAME.fullmatch(new.username):
         raise BadPerson("A username has 1 to 128 of: letters A-Z and a-z, digits, and . _ -")
     for address in new.emails:
-        if not (ADDRESS.fullmatch(address) and address.isprintable()):
-            raise BadPerson(f"{address!r} is no e-mail address.")
-    known = session.scalars(select(Role.name).order_by(Role.rank.desc())).all()
-    for role in new.roles:
-        if role not in known:
-            raise BadPerson(f"There is no role {role!r}. Known: {', '.join(known)}.")
+        check_address(address)
+    check_roles(session, new.roles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

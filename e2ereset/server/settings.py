@@ -21,6 +21,8 @@ class ServerSettings:
     hashes_at_once: int = bounded(3, 1, 64)
     """Most passwords hashed at once in a worker, those of sign-ins one fewer. Keep it below the
     threads of a worker: the others are for those who are signed in."""
+    shortest_password: int = bounded(8, 8, 64)
+    """Fewest characters of a password that is set; NIST SP 800-63B wants 15 where it is alone."""
     token_days: int = bounded(90, 1, 365)
     """Life of a sign-in."""
     proxy_hops: int = bounded(0, 0, 5)

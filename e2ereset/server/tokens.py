@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Row,
     String,
     bindparam,
     delete,
@@ -69,6 +71,12 @@ ADD = counted(
     )
 )
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
+_SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor")
+LIST = (
+    select(*(TOKENS.c[name] for name in _SHOWN))
+    .where(TOKENS.c.user_id == bindparam("user_id"), LIVE)
+    .order_by(TOKENS.c.created_at)
+)
 OWNER = (
     select(TOKENS.c.user_id)
     .join(USERS, USERS.c.id == TOKENS.c.user_id)
@@ -122,6 +130,11 @@ def add_token(
     except IntegrityError:
         raise TokenNameTaken(f"The user has a token of the name {new.name!r} already.") from None
     return token if added else None
+
+
+def list_tokens(session: Session, user_id: str, now: int) -> Sequence[Row[Any]]:
+    """The live sign-ins and personal tokens of the user, oldest first, without their digests."""
+    return session.execute(LIST, {"user_id": user_id, "now": now}).all()
 
 
 def find_owner(session: Session, token: str, now: int) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pyotp
 from sqlalchemy.orm import Session
 
-from e2ereset.audit import Entry
+from e2ereset.audit import Entry, Operator
 from e2ereset.budgets import locks, unlock
 from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
 from e2ereset.records import Account, Caller
@@ -120,51 +120,70 @@ class Factors:
             self._tell(session, account, "TOTP was enabled", now)
         return codes
 
-    def enrol_totp(self, account: Account, *, secret: str | None = None) -> Enrolment:
+    def enrol_totp(
+        self, account: Account, *, secret: str | None = None, by: Operator | None = None
+    ) -> Enrolment:
         """Enable TOTP at once, for an operator who hands the secret over.
 
         A `secret` in base32 comes from elsewhere; without one it is made. What was locked of TOTP
         is open again. Raises FactorAlreadyEnabled; EnrolmentInvalid for what is no secret.
         """
-        now, begin = int(self._clock()), BEGIN_MADE if secret is None else BEGIN_GIVEN
-        secret = pyotp.random_base32(SECRET_CHARACTERS) if secret is None else _read_secret(secret)
+        now = int(self._clock())
         with self._transactions.begin() as session:
-            sealed = self._begin(session, account, secret, begin)
-            # One step back, so that the very next code is good.
-            step = now // STEP_SECONDS - 2
-            enabled = {"account": account.id, "sealed": sealed, "step": step, "now": now}
-            if not run(session, ENABLE, enabled).rowcount:
-                raise EnrolmentInvalid("TOTP was not enabled: another enrolment came between")
-            self._stepup.budgets.reopen(session, account.id, "verify:totp")
+            secret = self.enable_totp_in(session, account, secret, now)
             codes = self._renew_backup_codes(session, account, secret)
             self._tell(session, account, "TOTP was enabled", now)
+            self._note(session, account, by, "enable-totp", now)
         return self._enrolment(account, secret, codes)
 
-    def disable_totp(self, account: Account) -> bool:
+    def enable_totp_in(
+        self, session: Session, account: Account, secret: str | None, now: int
+    ) -> str:
+        """Enable TOTP in an open transaction, without backup codes, untold; the secret.
+
+        Raises as `enrol_totp` does.
+        """
+        begin = BEGIN_MADE if secret is None else BEGIN_GIVEN
+        secret = pyotp.random_base32(SECRET_CHARACTERS) if secret is None else _read_secret(secret)
+        sealed = self._begin(session, account, secret, begin)
+        # One step back, so that the very next code is good.
+        step = now // STEP_SECONDS - 2
+        enabled = {"account": account.id, "sealed": sealed, "step": step, "now": now}
+        if not run(session, ENABLE, enabled).rowcount:
+            raise EnrolmentInvalid("TOTP was not enabled: another enrolment came between")
+        self._stepup.budgets.reopen(session, account.id, "verify:totp")
+        return secret
+
+    def disable_totp(self, account: Account, *, by: Operator | None = None) -> bool:
         """Disable TOTP and drop its backup codes. False when it was not enabled.
 
         A pending enrolment goes too.
         """
-        mine = {"account": account.id}
+        mine, now = {"account": account.id}, int(self._clock())
         with self._transactions.begin() as session:
             if not run(session, DISABLE, mine).rowcount:
                 run(session, DROP_PENDING, mine)
                 return False
             run(session, DROP_BACKUPS, mine)
-            self._tell(session, account, "TOTP was disabled", int(self._clock()))
+            self._tell(session, account, "TOTP was disabled", now)
+            self._note(session, account, by, "disable-totp", now)
         return True
 
-    def renew_backup_codes(self, account: Account) -> tuple[str, ...]:
+    def renew_backup_codes(
+        self, account: Account, *, by: Operator | None = None
+    ) -> tuple[str, ...]:
         """Twelve new backup codes in the place of the old ones. Raises EnrolmentInvalid."""
+        now = int(self._clock())
         with self._transactions.begin() as session:
             sealed = run(session, LOCK_SECRET, {"account": account.id}).scalar()
             if sealed is None:
                 raise EnrolmentInvalid("TOTP is not enabled")
             codes = self._renew_backup_codes(session, account, self._open(account, sealed))
-            self._tell(session, account, "New backup codes were made", int(self._clock()))
+            self._tell(session, account, "New backup codes were made", now)
+            self._note(session, account, by, "new-backup-codes", now)
         return codes
 
-    def set_email(self, account: Account, enabled: bool) -> bool:
+    def set_email(self, account: Account, enabled: bool, *, by: Operator | None = None) -> bool:
         """Enable or disable mailed codes; they work while the account has a verified address.
 
         False when it was so already. Raises NoVerifiedAddress.
@@ -179,8 +198,9 @@ class Factors:
                 done = run(session, DROP_EMAIL, {"account": account.id})
             if not done.rowcount:
                 return False
-            words = "Codes by e-mail were " + ("enabled" if enabled else "disabled")
-            self._tell(session, account, words, now)
+            word = "enable" if enabled else "disable"
+            self._tell(session, account, f"Codes by e-mail were {word}d", now)
+            self._note(session, account, by, f"{word}-email-codes", now)
         return True
 
     def status(self, account_id: str) -> FactorStatus:
@@ -195,7 +215,7 @@ class Factors:
             )
 
     def unlock(
-        self, account: Account, *, by: str, address: str = "", agent: str = ""
+        self, account: Account, *, by: str, address: str = "", agent: str = "", reason: str = ""
     ) -> tuple[str, ...]:
         """Let all the account's methods be tried again at once; what was locked, sorted.
 
@@ -212,6 +232,7 @@ class Factors:
                 address=address,
                 agent=agent,
                 outcome="",
+                reason=reason,
             )
             return self.unlock_in(session, account, entry)
 
@@ -273,6 +294,13 @@ class Factors:
     def _tell(self, session: Session, account: Account, change: str, now: int) -> None:
         facts = {"username": account.username, "at": now, "change": change}
         self._tools.outbox.put(session, "factor-changed", account.emails, facts, now=now)
+
+    def _note(
+        self, session: Session, account: Account, by: Operator | None, action: str, now: int
+    ) -> None:
+        """Write the audit row of an operator's act; that of a request is its own to write."""
+        if by is not None:
+            self._stepup.audit.write(session, by.entry(action, account.id, at=now))
 
     def _enrolment(self, account: Account, secret: str, codes: tuple[str, ...] = ()) -> Enrolment:
         issuer = self._tools.settings.totp_issuer

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
-from e2ereset.audit import AuditLog
-from e2ereset.errors import NotAllowed
+from e2ereset.audit import AuditLog, Operator
+from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.ports import HoldsKeys, HoldsSessions
 from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
@@ -84,6 +85,29 @@ class Resets:
         self._after_commit(receipt)
         return receipt
 
+    def reset_by_operator(self, operator: Operator, account_id: str, now: int) -> Receipt:
+        """Reset the key of an account for whoever runs the server, who needs no second factor.
+
+        The audit row has the operator's reason. Raises UnknownTarget, and NotAllowed for a
+        federated user.
+        """
+        by = Account(id=operator.caller, username=operator.caller)
+        caller = Caller(account=by, agent="command line")
+        action = Action(name=ACTION, target=account_id)
+        demand = Demand(caller=caller, proof=Proof(), action=action, now=now)
+
+        def act() -> Receipt:
+            with self._transactions.begin() as session:
+                target = self._accounts.get(session, account_id)
+                if target is None:
+                    raise UnknownTarget()
+                passed = Passed(session=session, method="operator", caller=caller)
+                return self._reset(passed, demand, target, operator.reason)
+
+        receipt = self._transactions.unlocked(act)
+        self._after_commit(receipt)
+        return receipt
+
     def _replace(self, demand: Demand, pair: Pair, passed: Passed) -> Receipt:
         account = passed.caller.account
         receipt = self._reset(passed, demand, account)
@@ -105,7 +129,7 @@ class Resets:
         target, name = self._targets.bound(caller, other, EDIT_OTHER_USER_E2EE)
         return Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
 
-    def _reset(self, passed: Passed, demand: Demand, target: Account) -> Receipt:
+    def _reset(self, passed: Passed, demand: Demand, target: Account, reason: str = "") -> Receipt:
         if target.federated:
             raise NotAllowed("Federated users cannot have their E2E key reset")
         session, now = passed.session, demand.now
@@ -117,7 +141,8 @@ class Resets:
         if self._keys:
             dropped = self._keys.drop_keys(session, target.id, now) or dropped
         outcome = "reset" if dropped else "nothing-to-reset"
-        self._audit.write(session, entry_of(demand, outcome, passed.method, target=target.id))
+        entry = entry_of(demand, outcome, passed.method, target=target.id)
+        self._audit.write(session, replace(entry, reason=reason))
         receipt = Receipt(
             caller=passed.caller.account,
             target=target,

@@ -8,7 +8,7 @@ from e2ereset import cli
 from e2ereset.server.demo import demo
 from e2ereset.server.doctor import doctor
 
-from . import factors, tokens, users  # noqa: F401 - they put their commands into the group `user`
+from . import accounts, factors, tokens, users  # noqa: F401 - they put commands into `user`
 from .base import user
 from .database import database
 

@@ -1,13 +1,17 @@
-"""The group `user`, and how its commands find the account that they are about."""
+"""The group `user`, and what its commands have in common."""
 
 from __future__ import annotations
+
+import sys
 
 import click
 
 from e2ereset import Account, get_e2ereset
 from e2ereset.cli import Commands
+from e2ereset.passwords import PasswordHasher
 from e2ereset.server.people import UnknownPerson
 from e2ereset.server.sessions import current_sessions
+from e2ereset.server.weak import check_password
 
 
 @click.group("user", cls=Commands)
@@ -22,3 +26,15 @@ def find_account(name: str) -> Account:
     if account is None:
         raise UnknownPerson(f"There is no user {name!r}.")
     return account
+
+
+def read_digest(*, from_stdin: bool) -> str:
+    """The digest of a password, from standard input or asked for twice. Raises WeakPassword."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+        if not password:
+            raise click.ClickException("There is no password on standard input.")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    check_password(password, current_sessions().settings.shortest_password)
+    return PasswordHasher.digest(password)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from e2ereset import get_e2ereset
-from e2ereset.cli import as_json, emit
-from e2ereset.passwords import PasswordHasher
+from e2ereset.audit import Operator
+from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.records import iso
-from e2ereset.server.people import NewPerson, Person, add_person, get_person, list_people
+from e2ereset.server.acting import acting_as
+from e2ereset.server.people import NewPerson, Person, get_person, list_people
 from e2ereset.server.sessions import current_sessions
+from e2ereset.server.upkeep import add_user
 
-from .base import user
+from .base import read_digest, user
 
 
 @user.command("add")
@@ -26,23 +27,19 @@ from .base import user
     "--role", "roles", multiple=True, default=["user"], show_default=True, help="May be repeated."
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@with_reason()
 @as_json
-def add(name: str, password_stdin: bool, json_output: bool, **facts: Any) -> None:
+def add(
+    name: str, *, password_stdin: bool, operator: Operator, json_output: bool, **facts: Any
+) -> None:
     """Make the user NAME; without a password, tokens are the only way in."""
-    runtime, hasher = get_e2ereset(), current_sessions().accounts.hasher
-    password_hash = hasher.hash_digest(_read_digest()) if password_stdin else None
+    hasher = current_sessions().accounts.hasher
+    digest = read_digest(from_stdin=True) if password_stdin else None
+    password_hash = hasher.hash_digest(digest) if digest else None
     new = NewPerson(username=name, password_hash=password_hash, **facts)
-    with runtime.transactions.begin() as session:
-        user_id = add_person(session, new, int(runtime.clock()), runtime.entropy).id
+    user_id = add_user(acting_as(operator), new)
     data = {"userId": user_id, "username": name}
     emit(data, [f"{name} is made, with the id {user_id}."], json_output)
-
-
-def _read_digest() -> str:
-    line = sys.stdin.readline().rstrip("\r\n")
-    if not line:
-        raise click.ClickException("There is no password on standard input.")
-    return PasswordHasher.digest(line)
 
 
 @user.command("show")
