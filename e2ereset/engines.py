@@ -82,11 +82,10 @@ class Routed(Session):
         """The engine of what is asked for."""
         if bind is not None:
             return cast(Engine, bind)
-        if mapper is not None:
-            return self._binds.of(cast(Table, inspect(mapper).local_table))
-        if clause is None:
+        source = clause if mapper is None else inspect(mapper).local_table
+        if source is None:
             return self._binds.ours
-        named = (part for part in visitors.iterate(clause) if isinstance(part, Table))
+        named = (part for part in visitors.iterate(source) if isinstance(part, Table))
         return self._binds.of(next(named, None))
 
 

@@ -20,6 +20,7 @@ from .cli import register_commands
 from .crypto import KeyRing
 from .engines import Binds, Engines
 from .errors import Refusal, SettingsError
+from .guard import Answered
 from .hosted import check_accounts, check_identify
 from .libraries import check_switches_meant_off
 from .mail import Deliverer, Message, Outbox, Way
@@ -105,6 +106,8 @@ class E2EReset:
         # For the host's own views, such as of enrolment; a host may have words of its own.
         if Refusal not in app.error_handler_spec[None][None]:
             app.register_error_handler(Refusal, envelope.failure)
+        # Under TRAP_HTTP_EXCEPTIONS Flask answers none of those without a handler.
+        app.register_error_handler(Answered, Answered.get_response)
         answer_strays(app, self._url_prefix)
         app.teardown_request(bodies.drop_settled)
         if runtime.settings.delivery == "thread":

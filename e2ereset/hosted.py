@@ -43,7 +43,12 @@ def check_accounts(accounts: object) -> Accounts:
 def check_identify(
     identify: Callable[[], Any], run: Callable[[Callable[[], Any]], Callable[[], Any]]
 ) -> Callable[[], Caller | None]:
-    """The host's `identify`, made synchronous by `run`; None where it gives no account."""
+    """The host's `identify`, made synchronous by `run`; None where it gives no account.
+
+    Raises SettingsError where it is nothing that can be called.
+    """
+    if not callable(identify):
+        raise SettingsError(f"identify is {kind_of(identify)}. Give a function.")
 
     def checked() -> Caller | None:
         """Who asks; None when nobody is signed in. Raises HostError."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+import e2ereset
 from e2ereset.errors import Refusal
 from e2ereset.server import sessions  # noqa: F401 - its refusals count too
 from e2ereset.server.cli import main
@@ -85,6 +86,11 @@ def test_a_command_and_its_options_are_documented(path):
     assert stands(" ".join(path))
     options = {o for p in COMMANDS[path].params if isinstance(p, click.Option) for o in p.opts}
     assert [option for option in options if not stands(option)] == []
+
+
+@pytest.mark.parametrize("name", e2ereset.__all__)
+def test_a_name_for_hosts_is_documented(name):
+    assert f"`{name}" in (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", testing_names)

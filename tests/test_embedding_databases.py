@@ -7,6 +7,7 @@ from databases import only_postgresql, only_sqlite
 from flask_sqlalchemy import SQLAlchemy
 from host_kit import BOB, SUE
 from sqlalchemy import MetaData, inspect, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from e2ereset import Caller
@@ -133,6 +134,21 @@ def test_users_on_a_bind_are_found(with_users, make_database):
         ended = db.Column(db.Integer, default=0)
 
     host = with_users(db, User, SQLALCHEMY_BINDS=binds)
+    assert reset_bob(host).status_code == 200
+    assert host.ended() == 1
+
+
+def test_models_of_plain_sqlalchemy_serve_too(with_users):
+    class Base(DeclarativeBase):
+        pass
+
+    class Person(Base):
+        __tablename__ = "host_users"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str]
+        ended: Mapped[int] = mapped_column(default=0)
+
+    host = with_users(SQLAlchemy(metadata=Base.metadata), Person)
     assert reset_bob(host).status_code == 200
     assert host.ended() == 1
 

@@ -32,6 +32,14 @@ def test_a_refusal_is_raised_with_its_answer_and_its_cause(host):
     assert isinstance(caught.value.__cause__, Refusal)
 
 
+@pytest.mark.parametrize("config", [{}, {"TRAP_HTTP_EXCEPTIONS": True}, {"DEBUG": True}])
+def test_what_the_host_does_with_http_errors_is_not_done_to_the_gates(make_host, config):
+    host = make_host(**config)
+    host.app.register_error_handler(HTTPException, lambda error: ("own", 418))
+    host.app.post("/r")(two_factor_required("r")(lambda: "done"))
+    assert host.post("/r").status_code == HTTPStatus.UNAUTHORIZED
+
+
 def test_the_hosts_own_words_for_refusals_are_not_the_gates(host):
     host.app.register_error_handler(Refusal, lambda refusal: ("own", 418))
     host.app.post("/r")(two_factor_required("r")(lambda: "done"))
