@@ -45,7 +45,7 @@ def serving(app: str, env: Mapping[str, str], folder: Path) -> Iterator[Server]:
     """Serve `module:app` on a free port of the loopback for the length of the block."""
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}"]
-    command += ["--worker-class", "gthread", "--workers", str(WORKERS)]
+    command += ["--worker-class", "e2ereset.server.worker.WholeRequests", "--workers", str(WORKERS)]
     command += ["--threads", str(THREADS), "--keep-alive", "5", "--log-level", "warning"]
     command += ["--preload"]  # as in the server's own gunicorn.conf.py
     command += ["--no-control-socket"]  # its path is the same for all servers of a user

@@ -27,7 +27,7 @@ from e2ereset.models import AuditHead, OutboxMail, Permission, RolePermission, T
 from e2ereset.passwords import PasswordHasher
 from e2ereset.server.app import add_migrations
 from e2ereset.server.cli import main
-from e2ereset.server.doctor import CHECKS_OF_SERVER, PRIVATE
+from e2ereset.server.doctor import CHECKS_OF_SERVER, PRIVATE, WORKER
 
 ROOT = Path(__file__).parent.parent
 STRONG, STRONGER = "Zk3vW9qLrT7uYxBnMd2c-HfGs8Je5PaQ", "p0OiU7yTr4EwQ_sDfGhJ9kLzXcV6bNm2"
@@ -199,6 +199,25 @@ def test_what_the_number_of_workers_makes_of_it(doctor, code, level, args):
 )
 def test_a_file_is_not_for_many(doctor, code, level, args):
     assert doctor(*args).level(code) == level
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "variables", "changes"),
+    [
+        ("worker-class-other", "warning", {"GUNICORN_CMD_ARGS": "-k gthread"}, {}),
+        ("worker-class-other", "warning", {"GUNICORN_CMD_ARGS": "--worker-class=sync"}, {}),
+        ("worker-class-other", None, {"GUNICORN_CMD_ARGS": f"--worker-class {WORKER}"}, {}),
+        ("worker-class-other", None, {"GUNICORN_CMD_ARGS": "--keep-alive 3"}, {}),
+        ("proxy-none", "note", {"HOST": "0.0.0.0"}, {}),
+        ("proxy-none", None, {"HOST": "::1"}, {}),
+        ("proxy-none", None, {"HOST": "0.0.0.0"}, {"E2ERESET_SERVER_PROXY_HOPS": 1}),
+    ],
+)
+def test_who_collects_requests_is_told(doctor, monkeypatch, code, level, variables, changes):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = doctor(**changes).findings.get(code, {})
+    assert found.get("level") == level
 
 
 @pytest.mark.parametrize("variable", ["3", "1"])

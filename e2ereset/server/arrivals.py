@@ -91,12 +91,18 @@ class Arrival:
     def _look_for_end(self) -> None:
         reader = self.head.body.reader
         if isinstance(reader, ChunkedReader):
-            ended = self._skip_chunks()
-        else:
-            ended = len(self.data) - self.begins >= reader.length
-            self.is_ready = reader.length > self.longest_body  # refused without being read
-        if ended and not self.is_ready:
-            self.is_ready, self.is_sound = True, self._is_well_framed()
+            if self._skip_chunks():
+                self._finish(*self._read_chunks())
+        elif reader.length > self.longest_body:
+            self.is_ready = True  # refused without being read
+        elif len(self.data) - self.begins >= reader.length:
+            self._finish(reader.length, self.data[self.begins + reader.length :])
+
+    def _finish(self, length: int, more: bytes | bytearray) -> None:
+        # What follows another method is no second request: nobody may pipeline there (RFC 9112).
+        excess = bool(more.strip(b"\r\n")) and self.head.method not in IDEMPOTENT
+        self.is_ready, self.is_broken = True, excess or length < 0
+        self.is_sound = not self.is_broken and length <= self.longest_body
 
     def _skip_chunks(self) -> bool:
         """Whether the last chunk is here, or one that is none."""
@@ -115,14 +121,11 @@ class Arrival:
             self.at = next_at
         return len(self.data) - self.at > LONGEST_CHUNK_LINE
 
-    def _is_well_framed(self) -> bool:
+    def _read_chunks(self) -> tuple[int, bytes]:
+        """The length of the body and what follows it; -1 where gunicorn refuses the chunks."""
         parser = RequestParser(self.cfg, [bytes(self.data)], self.peer)
         try:
             length = len(next(parser).body.read())
         except (ParseException, NoMoreData):
-            self.is_broken = True
-            return False
-        more = parser.unreader.take_buffered().strip(b"\r\n")
-        # What follows another method is no second request: nobody may pipeline there (RFC 9112).
-        self.is_broken = bool(more) and self.head.method not in IDEMPOTENT
-        return length <= self.longest_body
+            return -1, b""
+        return length, parser.unreader.take_buffered()

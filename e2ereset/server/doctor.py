@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy import select
 
 from e2ereset.cli.doctor import ask, options, report, subject_of
 from e2ereset.doctor import CHECKS, Area, Check, Finding, Part, Subject, examine
+from e2ereset.doctor.subject import is_loopback
 from e2ereset.errors import E2EResetError
 from e2ereset.passwords import can_verify
 from e2ereset.settings import SERVER_PREFIX
@@ -26,6 +28,7 @@ from .tokens import USERS
 
 AREA = Area("server")
 PRIVATE = {"secret_key": "secret-key-readable", "config.py": "config-readable"}
+WORKER = "e2ereset.server.worker.WholeRequests"
 SECRETS = ("SECRET_KEY", "E2ERESET_OPERATIONS_TOKEN", "MAIL_PASSWORD")
 ADDRESSES = ("SQLALCHEMY_DATABASE_URI", "RATELIMIT_STORAGE_URI")
 STORED = select(USERS.c.password_hash).where(USERS.c.password_hash.is_not(None))
@@ -81,13 +84,34 @@ def PROXIES(subject: Subject) -> Iterator[Finding]:
         yield AREA.note(
             "proxy-trusted",
             f"The last {hops} addresses in X-Forwarded-For are believed.",
-            f"Let nobody but these proxies connect, or {key} = 0",
+            f"Let nobody but these proxies connect, or {key} = 0; have them collect whole requests"
+            " (nginx: proxy_request_buffering on)",
         )
     elif subject.fleet.machines > 1:
         yield AREA.warning(
             "proxy-untrusted",
             "Behind a load balancer all callers have its address, and share one request rate.",
             f"{key} = 1",
+        )
+
+
+@AREA.check("slow-clients", "A slow client holds no thread of the server.")
+def SLOW_CLIENTS(subject: Subject) -> Iterator[Finding]:
+    """Who collects a request before a thread answers it."""
+    words = subject.environ.get("GUNICORN_CMD_ARGS", "")
+    if re.search(r"(--worker-class|-k)\b", words) and WORKER not in words:
+        yield AREA.warning(
+            "worker-class-other",
+            "As many slow clients as there are threads stop this worker class.",
+            f"Leave it to gunicorn.conf.py, or --worker-class {WORKER}",
+        )
+    host = subject.environ.get("HOST", "127.0.0.1")
+    if not is_loopback(host) and not subject.config.get(f"{SERVER_PREFIX}PROXY_HOPS"):
+        yield AREA.note(
+            "proxy-none",
+            f"Clients connect to {host} without a proxy that is known: nothing here speaks TLS or"
+            " bounds the connections of one address.",
+            "A proxy in front that does both and collects whole requests, see docs/deploy.md",
         )
 
 
@@ -115,7 +139,7 @@ def FILES(subject: Subject) -> Iterator[Finding]:
         )
 
 
-CHECKS_OF_SERVER: tuple[Check, ...] = (MIGRATIONS, PASSWORDS, HASHES, PROXIES, FILES)
+CHECKS_OF_SERVER: tuple[Check, ...] = (MIGRATIONS, PASSWORDS, HASHES, PROXIES, SLOW_CLIENTS, FILES)
 
 
 @click.command("doctor")
