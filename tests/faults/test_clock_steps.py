@@ -13,10 +13,13 @@ from flask_sqlalchemy import SQLAlchemy
 from world import RESET
 
 from e2ereset import E2EReset, get_e2ereset
+from e2ereset import models as library
 from e2ereset.audit import verify
 from e2ereset.budgets import Budgets
 from e2ereset.errors import TooManyAttempts
 from e2ereset.mail.delivery import LEASE_SECONDS
+from e2ereset.permissions import seed
+from e2ereset.server import models as server
 from e2ereset.testing import MemoryAccounts
 
 pytestmark = pytest.mark.slow
@@ -30,6 +33,16 @@ CLIENTS = 3
 def database_uri(served_on, tmp_path):
     with served_database(served_on) as uri:
         yield uri or f"sqlite:///{tmp_path}/test.sqlite3"
+
+
+@pytest.fixture
+def engine(connect):
+    engine = connect()
+    library.Base.metadata.create_all(engine)
+    server.Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        seed(connection)
+    return engine
 
 
 @pytest.fixture
