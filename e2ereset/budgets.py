@@ -116,6 +116,7 @@ MOVE = (
     .where(MINE, BUDGETS.c.purpose == bindparam("for"))
     .values({f"start_{n}": case((_start(n) > NOW, NOW), else_=_start(n)) for n in NUMBERS})
 )
+ALL_LOCKS = select(BUDGETS.c.account_id, BUDGETS.c.purpose).where(LOCKED)
 LOCKS = select(BUDGETS.c.purpose).where(MINE, LOCKED).order_by(BUDGETS.c.purpose)
 REOPEN = delete(BUDGETS).where(MINE, BUDGETS.c.purpose == bindparam("for"))
 # Whole rows: their owner, or an operator, wants to try now.
@@ -265,6 +266,14 @@ def charge_in(
 def locks(session: Session, account_id: str) -> tuple[str, ...]:
     """The purposes that are locked for this account, sorted."""
     return tuple(session.scalars(LOCKS, {"account": account_id}))
+
+
+def all_locks(session: Session) -> dict[str, list[str]]:
+    """The purposes that are locked, sorted, for each account that has any."""
+    found: dict[str, list[str]] = {}
+    for account_id, purpose in session.execute(ALL_LOCKS):
+        found.setdefault(account_id, []).append(purpose)
+    return {account_id: sorted(purposes) for account_id, purposes in found.items()}
 
 
 def unlock(session: Session, account_id: str) -> tuple[str, ...]:

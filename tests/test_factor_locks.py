@@ -1,10 +1,13 @@
 """A hundred failures in a row lock a method until it is unlocked, over whatever time (SPEC 2)."""
 
+import getpass
+import json
+
 import pytest
 from sqlalchemy import update
 from world import sha256
 
-from e2ereset.models import Budget, table
+from e2ereset.models import AuditRow, Budget, table
 
 BUDGETS = table(Budget)
 
@@ -249,3 +252,41 @@ def test_ones_own_sign_in_is_not_unlocked_by_its_password(world):
 
 def test_nobody_unlocks_without_a_sign_in(world, bob):
     assert world.client.post(UNLOCK, json={"username": "bob"}).status_code == 401
+
+
+# By an operator
+
+
+def cli(world, *args):
+    result = world.app.test_cli_runner().invoke(args=[*args, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def test_an_operator_sees_and_unlocks(world, locked):
+    assert cli(world, "user", "show", "bob")["locked"] == ["verify:totp"]
+    unlocked = cli(world, "user", "unlock", "BOB", "--reason", "ticket 7")
+    assert unlocked == {"username": "bob", "unlocked": ["verify:totp"]}
+    assert cli(world, "user", "list")[0]["locked"] == []
+    assert world.reset(locked, code=world.code(locked)).status_code == 200
+    (row,) = world.rows(AuditRow, action="unlock-factor")
+    assert (row.caller, row.reason) == (f"operator:{getpass.getuser()}", "ticket 7")
+    assert "unlocked" in world.queued("factor-changed")[-1][1]["change"]
+
+
+def test_an_operator_opens_what_is_only_spent_too(world, bob):
+    for _ in range(5):
+        world.reset(bob, code="000000")
+    assert cli(world, "user", "unlock", "bob")["unlocked"] == []
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["carol", "carol@x.org"])
+def test_an_operator_opens_spent_names_at_the_sign_in(world, name):
+    world.person("carol", password="pw")
+    body = {"user": name, "password": "pw"}
+    for _ in range(5):
+        world.client.post("/api/v1/login", json=body | {"password": "no"})
+    assert world.client.post("/api/v1/login", json=body).status_code == 401
+    cli(world, "user", "unlock", "carol")
+    assert world.client.post("/api/v1/login", json=body).status_code == 200

@@ -119,7 +119,7 @@ class Sessions:
     def _admit(self, passed: Passed, demand: Demand, token: str) -> SignedIn:
         caller = demand.caller
         signed_in = self.add(passed.session, caller.account.id, demand.now, token=token)
-        self._tries.know(passed.session, caller.account.id, caller.address, demand.now)
+        self.tries.know(passed.session, caller.account.id, caller.address, demand.now)
         return signed_in
 
     def _check_password(
@@ -128,7 +128,7 @@ class Sessions:
         """The demand of the account whose password this is, after the same work for everybody."""
         account = demand.caller.account if demand else None
         try:
-            tried = self._tries.count(account, credentials, address, now)
+            tried = self.tries.count(account, credentials, address, now)
         except BlockedForUser:
             self.accounts.hasher.dummy()
             raise
@@ -136,7 +136,7 @@ class Sessions:
         with self.runtime.transactions.begin() as session:
             right = self.accounts.compare(session, account_id, credentials.digest)
             if demand and right:
-                self._tries.take_back(session, tried)
+                self.tries.take_back(session, tried)
                 return demand
         self._warn(demand, tried, now)
         raise Unauthorized
@@ -148,11 +148,12 @@ class Sessions:
         elif demand and tried.spent:
             self.runtime.stepup.warn_spent(demand, "password")
         elif tried.spent:
-            self._tries.warn_nobody(now)
+            self.tries.warn_nobody(now)
         self.runtime.wake()
 
     @property
-    def _tries(self) -> Tries:
+    def tries(self) -> Tries:
+        """Counts the tries at passwords."""
         return Tries(runtime=self.runtime, settings=self.settings)
 
     def _find(self, session: Session, credentials: Credentials) -> Account | None:

@@ -18,19 +18,20 @@ from sqlalchemy.orm import Session
 from e2ereset import Account, Refusal
 from e2ereset.addresses import network_of
 from e2ereset.budgets import Charge, Windows
-from e2ereset.models import table
+from e2ereset.models import Budget, table
 from e2ereset.records import name_key
 from e2ereset.runtime import Runtime
 from e2ereset.sql import Inserts, PerDialect, run
 from e2ereset.stored import NOW, Expiring
 
 from .credentials import Credentials
-from .models import KnownAddress
+from .models import Email, KnownAddress
 from .settings import ServerSettings
 
 PASSWORD_TRIES = "login:password"  # noqa: S105 - the name of a budget
 NAME_TRIES = "login:name"
 ADDRESS_TRIES = "login:address"
+NAME_OF = "name of a sign-in"
 NOBODY = ""  # the account that unknown names are counted on
 MANY = 1_000_000_000
 KNOWN_SECONDS = 30 * 86400
@@ -41,7 +42,12 @@ MINE = KNOWN.c.user_id == bindparam("account")
 IS_KNOWN = select(KNOWN.c.seen_at).where(
     MINE, KNOWN.c.network == bindparam("from_network"), KNOWN.c.seen_at > bindparam("since")
 )
-FORGET = delete(KNOWN).where(MINE)
+ADDRESSES = select(table(Email).c.address).where(table(Email).c.user_id == bindparam("account"))
+BUDGETS = table(Budget)
+FORGET_NAMES = delete(BUDGETS).where(
+    BUDGETS.c.account_id.in_(bindparam("names", expanding=True)),
+    BUDGETS.c.purpose == bindparam("for"),
+)
 
 
 @PerDialect
@@ -156,6 +162,15 @@ class Tries:
         if network:
             KNOW(session, {"user_id": user_id, "network": network, "seen_at": now})
 
+    def forget(self, session: Session, account: Account) -> None:
+        """Begin the counts of all the account's names anew, each under every secret key."""
+        addresses = session.scalars(ADDRESSES, {"account": account.id})
+        names = [("id", account.id), ("username", account.username)]
+        for by, name in [*names, *(("email", address) for address in addresses)]:
+            key = name if by == "id" else name_key(name)
+            digests = self.runtime.keyring.digests(NAME_OF, by, key)
+            run(session, FORGET_NAMES, {"names": digests, "for": NAME_TRIES})
+
     def network(self, address: str) -> str:
         """What the address is counted by."""
         return network_of(address, self.runtime.settings.ipv6_prefix)
@@ -221,4 +236,4 @@ class Tries:
         """What stands for a name that may be anybody's, or a password typed in the wrong field."""
         by_id = credentials.by == "id"
         name = credentials.name if by_id else name_key(credentials.name)
-        return self.runtime.keyring.digest("name of a sign-in", credentials.by, name)
+        return self.runtime.keyring.digest(NAME_OF, credentials.by, name)

@@ -1,4 +1,4 @@
-"""`user totp|email-2fa|codes`: the second factors of a user."""
+"""`user totp|email-2fa|codes|unlock`: the second factors of a user."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
-from e2ereset import get_e2ereset
+from e2ereset import Account, get_e2ereset
 from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.files import private
-from e2ereset.services.factors import Enrolment
+from e2ereset.server.acting import acting_as
+from e2ereset.services.factors import UNLOCK, Enrolment
 
 from .base import find_account, user
 
@@ -69,6 +71,25 @@ def codes(name: str, operator: Operator, json_output: bool) -> None:
     made = get_e2ereset().factors.renew_backup_codes(account, by=operator)
     data = {"username": account.username, "backupCodes": list(made)}
     emit(data, ["Backup codes:", *made], json_output)
+
+
+@user.command("unlock")
+@click.argument("name")
+@with_reason()
+@as_json
+def unlock(name: str, *, operator: Operator, json_output: bool) -> None:
+    """Let the second factors and the password of NAME be tried again, at once."""
+    account, acting = find_account(name), acting_as(operator)
+
+    def act(session: Session, present: Account) -> tuple[str, ...]:
+        acting.sessions.tries.forget(session, present)
+        entry = operator.entry(UNLOCK, present.id, at=acting.now)
+        return acting.runtime.factors.unlock_in(session, present, entry)
+
+    unlocked = acting.change(account, act)
+    words = "unlocked: " + ", ".join(unlocked) if unlocked else "nothing was locked"
+    data = {"username": account.username, "unlocked": list(unlocked)}
+    emit(data, [f"{account.username} can try again; {words}."], json_output)
 
 
 def _make_file(path: Path) -> Any:

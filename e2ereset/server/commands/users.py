@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from e2ereset import get_e2ereset
 from e2ereset.audit import Operator
+from e2ereset.budgets import all_locks, locks
 from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.records import iso
 from e2ereset.server.acting import acting_as
@@ -46,9 +47,10 @@ def add(
 @click.argument("name")
 @as_json
 def show(name: str, json_output: bool) -> None:
-    """Show NAME: roles, addresses, second factors, whether a key is set."""
+    """Show NAME: roles, addresses, second factors, locks, whether a key is set."""
     with get_e2ereset().transactions.read() as session:
-        facts = _facts(get_person(session, name))
+        person = get_person(session, name)
+        facts = _facts(person, locks(session, person.user_id))
     emit(facts, (f"{key:16} {_text(value)}" for key, value in facts.items()), json_output)
 
 
@@ -57,12 +59,16 @@ def show(name: str, json_output: bool) -> None:
 def list_users(json_output: bool) -> None:
     """List all users."""
     with get_e2ereset().transactions.read() as session:
-        people = [_facts(person) for person in list_people(session)]
+        locked = all_locks(session)
+        people = [_facts(person, locked.get(person.user_id, ())) for person in list_people(session)]
     emit(people, _table(people), json_output)
 
 
-def _facts(person: Person) -> dict[str, Any]:
-    """A user in JSON. `keySet` says whether an E2E key pair is stored."""
+def _facts(person: Person, locked: Sequence[str]) -> dict[str, Any]:
+    """A user in JSON. `keySet` says whether an E2E key pair is stored.
+
+    `locked` has what a hundred failures in a row have locked, such as `verify:totp`.
+    """
     return {
         "userId": person.user_id,
         "username": person.username,
@@ -74,6 +80,7 @@ def _facts(person: Person) -> dict[str, Any]:
         "totp": person.totp,
         "email2fa": person.email_2fa,
         "backupCodesLeft": person.backup_codes_left,
+        "locked": list(locked),
         "keySet": person.has_key,
         "createdAt": iso(person.created_at),
     }
