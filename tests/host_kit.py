@@ -1,5 +1,7 @@
 """A foreign host: its own users, its own db, its own sign-in."""
 
+from contextlib import ExitStack
+
 import pytest
 from flask import Flask, request
 from flask_sqlalchemy import SQLAlchemy
@@ -120,3 +122,21 @@ def make_host(make_database):
 @pytest.fixture
 def host(make_host):
     return make_host()
+
+
+@pytest.fixture
+def hears():
+    """Makes a list of what is heard of a signal: the names of the facts and their values."""
+    with ExitStack() as stack:
+
+        def hears(signal, app=None):
+            heard = []
+
+            def hear(sender, **facts):
+                heard.append((sender, facts))
+
+            connected = signal.connected_to(hear, app) if app else signal.connected_to(hear)
+            stack.enter_context(connected)
+            return heard
+
+        yield hears

@@ -1,7 +1,5 @@
 """What a host hears of, and when."""
 
-from contextlib import ExitStack
-
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 from host_kit import BOB, SUE
@@ -9,24 +7,6 @@ from host_kit import BOB, SUE
 from e2ereset import budget_spent, key_reset, refused
 from e2ereset.models import AuditRow
 from e2ereset.testing import enrol_totp
-
-
-@pytest.fixture
-def hears():
-    """Makes a list of what is heard of a signal: the names of the facts and their values."""
-    with ExitStack() as stack:
-
-        def hears(signal, app=None):
-            heard = []
-
-            def hear(sender, **facts):
-                heard.append((sender, facts))
-
-            connected = signal.connected_to(hear, app) if app else signal.connected_to(hear)
-            stack.enter_context(connected)
-            return heard
-
-        yield hears
 
 
 def test_the_host_hears_whom_we_refuse_and_why(host, hears):

@@ -11,13 +11,23 @@ from flask import Flask
 from .audit_log import audit_log
 from .base import Commands, OneLineErrors, as_json, emit, find_operator, with_reason
 from .doctor import doctor
+from .factor import factor
 from .keys import keys
 from .limits import limits
 from .outbox import outbox
 from .permission import permission
 from .purge import purge
 
-GROUPS: tuple[click.Command, ...] = (permission, outbox, audit_log, doctor, limits, keys, purge)
+GROUPS: tuple[click.Command, ...] = (
+    permission,
+    factor,
+    outbox,
+    audit_log,
+    doctor,
+    limits,
+    keys,
+    purge,
+)
 
 
 @click.group(cls=Commands)

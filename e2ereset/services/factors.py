@@ -14,6 +14,7 @@ from e2ereset.audit import Entry, Operator
 from e2ereset.budgets import locks, unlock
 from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
 from e2ereset.records import Account, Caller
+from e2ereset.signals import factor_disabled, factor_enabled
 from e2ereset.sql import PerDialect, Transactions, run
 from e2ereset.stepup import StepUp
 from e2ereset.strategies.base import Tools
@@ -118,6 +119,7 @@ class Factors:
             self._stepup.budgets.refund(session, charge)
             codes = self._renew_backup_codes(session, account, secret)
             self._tell(session, account, "TOTP was enabled", now)
+            self._changed(session, account, "totp", enabled=True)
         return codes
 
     def enrol_totp(
@@ -152,6 +154,7 @@ class Factors:
         if not run(session, ENABLE, enabled).rowcount:
             raise EnrolmentInvalid("TOTP was not enabled: another enrolment came between")
         self._stepup.budgets.reopen(session, account.id, "verify:totp")
+        self._changed(session, account, "totp", enabled=True)
         return secret
 
     def disable_totp(self, account: Account, *, by: Operator | None = None) -> bool:
@@ -167,6 +170,7 @@ class Factors:
             run(session, DROP_BACKUPS, mine)
             self._tell(session, account, "TOTP was disabled", now)
             self._note(session, account, by, "disable-totp", now)
+            self._changed(session, account, "totp", enabled=False)
         return True
 
     def renew_backup_codes(
@@ -201,6 +205,7 @@ class Factors:
             word = "enable" if enabled else "disable"
             self._tell(session, account, f"Codes by e-mail were {word}d", now)
             self._note(session, account, by, f"{word}-email-codes", now)
+            self._changed(session, account, "email", enabled=enabled)
         return True
 
     def status(self, account_id: str) -> FactorStatus:
@@ -294,6 +299,10 @@ class Factors:
     def _tell(self, session: Session, account: Account, change: str, now: int) -> None:
         facts = {"username": account.username, "at": now, "change": change}
         self._tools.outbox.put(session, "factor-changed", account.emails, facts, now=now)
+
+    def _changed(self, session: Session, account: Account, method: str, *, enabled: bool) -> None:
+        signal = factor_enabled if enabled else factor_disabled
+        self._stepup.announcer.later(session, signal, account=account, method=method)
 
     def _note(
         self, session: Session, account: Account, by: Operator | None, action: str, now: int
