@@ -8,6 +8,7 @@ covers e2ereset's routes too.
 """
 
 import time
+from functools import wraps
 
 from flask import Flask, request
 from flask_login import LoginManager, current_user, login_required, login_user
@@ -62,6 +63,25 @@ def add_sign_in(app):
         return {"name": user.name}
 
 
+def proven_by_who_can(action):
+    """Guard a view with the second factor of those who have one: a stolen sign-in adds none.
+
+    A first factor has nothing to be guarded by but the sign-in.
+    """
+
+    def decorate(view):
+        guarded = two_factor_required(action)(view)
+
+        @wraps(view)
+        def either(*args, **kwargs):
+            status = get_e2ereset().factors.status(to_account(current_user).id)
+            return (guarded if status.totp or status.email else view)(*args, **kwargs)
+
+        return either
+
+    return decorate
+
+
 def add_views(app):
     """Enrolment in TOTP, and a view that runs only behind the second factor."""
 
@@ -71,15 +91,24 @@ def add_views(app):
 
     @app.post("/two-factor/begin")
     @login_required
+    @proven_by_who_can("enrol-totp")
     def begin():
         enrolment = get_e2ereset().factors.begin_totp(to_account(current_user))
         return {"secret": enrolment.secret, "url": enrolment.url}
 
     @app.post("/two-factor/confirm")
     @login_required
+    @proven_by_who_can("enrol-totp")
     def confirm():
-        codes = get_e2ereset().factors.confirm_totp(to_account(current_user), request.form["code"])
+        caller, code = identify(), request.form["code"]
+        codes = get_e2ereset().factors.confirm_totp(caller.account, code, caller=caller)
         return {"backupCodes": codes}
+
+    @app.post("/two-factor/disable")
+    @login_required
+    @two_factor_required("disable-totp")
+    def disable():
+        return {"disabled": get_e2ereset().factors.disable_totp(to_account(current_user))}
 
     @app.delete("/projects/<int:project>")
     @two_factor_required("delete-project", target=lambda project: str(project))

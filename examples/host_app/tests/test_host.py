@@ -3,7 +3,7 @@
 import pyotp
 import pytest
 
-from e2ereset import key_reset
+from e2ereset import get_e2ereset, key_reset
 from e2ereset.testing import enable_email, enrol_totp
 from examples.host_app.models import User
 
@@ -38,8 +38,30 @@ def test_a_wrong_first_code_does_not_confirm(sign_in):
 
 
 def test_who_is_enrolled_does_not_enrol_again(sign_in, device):
-    refused = sign_in("ann").post("/two-factor/begin")
+    proof = {"x-2fa-code": device.code()}
+    refused = sign_in("ann").post("/two-factor/begin", headers=proof)
     assert (refused.status_code, "enabled already" in refused.json["error"]) == (400, True)
+
+
+@pytest.mark.parametrize("view", ["begin", "confirm", "disable"])
+def test_a_stolen_sign_in_changes_no_factor_of_who_has_one(sign_in, device, view):
+    refused = sign_in("ann").post(f"/two-factor/{view}", data={"code": "123456"})
+    assert (refused.status_code, refused.json["errorType"]) == (400, "totp-required")
+
+
+def test_who_has_mailed_codes_adds_an_app_by_one(app, account, sign_in, e2ereset_mailbox):
+    enable_email(app, account("ann"))
+    ann = sign_in("ann")
+    assert ann.post("/two-factor/begin").json["errorType"] == "totp-required"
+    proof = {"x-2fa-code": e2ereset_mailbox.code_for("ann@x.org")}
+    assert ann.post("/two-factor/begin", headers=proof).json["secret"]
+
+
+def test_ann_disables_her_app_by_it(app, account, sign_in, device):
+    proof = {"x-2fa-code": device.code()}
+    assert sign_in("ann").post("/two-factor/disable", headers=proof).json == {"disabled": True}
+    with app.app_context():
+        assert not get_e2ereset().factors.status(account("ann").id).totp
 
 
 def test_a_reset_signs_ann_out_everywhere(sign_in, device):
