@@ -43,7 +43,7 @@ class Server:
 @contextmanager
 def serving(app: str, env: Mapping[str, str], folder: Path) -> Iterator[Server]:
     """Serve `module:app` on a free port of the loopback for the length of the block."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}"]
     command += ["--worker-class", "e2ereset.server.worker.WholeRequests", "--workers", str(WORKERS)]
     command += ["--threads", str(THREADS), "--keep-alive", "5", "--log-level", "warning"]
@@ -64,7 +64,8 @@ def serving(app: str, env: Mapping[str, str], folder: Path) -> Iterator[Server]:
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback where nobody listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]

@@ -67,13 +67,13 @@ class Sessions:
         second factor is refused with.
         """
         now, token = int(self.runtime.clock()), make_token(self.runtime.entropy)
-        with self.runtime.transactions.read() as session:
-            found = self._find(session, credentials)
-        asked = None
-        if found:
-            caller = Caller(account=found, address=address, agent=agent)
-            asked = _demand(caller, credentials, now, token)
-        with self.accounts.hasher.sign_in_turn():
+        with self.accounts.hasher.sign_in_turn():  # before any look, which costs as much as most
+            with self.runtime.transactions.read() as session:
+                found = self._find(session, credentials)
+            asked = None
+            if found:
+                caller = Caller(account=found, address=address, agent=agent)
+                asked = _demand(caller, credentials, now, token)
             demand = self._check_password(asked, credentials, address, now)
         account = demand.caller.account
         if not account.active:
