@@ -1,5 +1,7 @@
 """Keyed digests and the secret box."""
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +63,14 @@ def test_what_is_no_digest_does_not_match(stored):
 
 def test_no_key_is_in_the_repr():
     assert NEW not in repr(RING)
+
+
+def test_no_two_seals_of_a_text_are_alike():
+    assert len({RING.seal("totp", "bob", "text")[:30] for _ in range(20)}) == 20
+
+
+def test_digests_are_compared_in_constant_time(monkeypatch):
+    digest, compared = RING.digest("p", "x"), []
+    monkeypatch.setattr(hmac, "compare_digest", lambda *two: compared.append(two) or True)
+    assert RING.matches(digest, "p", "x")
+    assert compared == [(digest.encode(), digest.encode())]

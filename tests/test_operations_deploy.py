@@ -1,6 +1,7 @@
 """The files in deploy/: what they claim, read from them. The tools that check them are slow."""
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -164,3 +165,8 @@ def test_nginx_takes_its_configuration(tmp_path):
     command = ["nginx", "-t", "-q", "-c", tmp_path / "nginx.conf", "-p", tmp_path]
     done = subprocess.run(command, text=True, capture_output=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_gunicorn_keeps_what_it_writes_for_its_owner(monkeypatch, tmp_path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))["umask"] == 0o077

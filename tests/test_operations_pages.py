@@ -1,5 +1,6 @@
 """/livez and /readyz: what is looked at, and who may ask."""
 
+import hmac
 import json
 import time
 from threading import Event, Thread
@@ -229,3 +230,10 @@ def test_a_thread_that_was_not_to_be_had_is_asked_for_again(monkeypatch):
 
 def no_thread(_thread):
     raise RuntimeError("can't start new thread")
+
+
+def test_the_token_is_compared_in_constant_time(app, monkeypatch):
+    compared = []
+    monkeypatch.setattr(hmac, "compare_digest", lambda *two: compared.append(two) or False)
+    assert app.test_client().get("/readyz", headers=BEARER).status_code == 404
+    assert compared == [(BEARER["Authorization"].encode(),) * 2]

@@ -385,6 +385,13 @@ def spend(world, person, refused):
                 refused.append((person.username, now))
 
 
+def test_a_code_that_was_mailed_under_the_old_key_passes(serve):
+    before = serve(OLD)
+    eve = before.person("eve", email=True)
+    before.reset(eve)
+    assert serve(NEW, OLD).reset(eve, code=before.mailed_code()).status_code == 200
+
+
 # The digests of backup codes
 
 

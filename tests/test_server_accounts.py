@@ -3,10 +3,12 @@
 import secrets
 
 import pytest
+from databases import ON_POSTGRESQL
 from server_kit import HASHER, NOW, make_user
-from sqlalchemy import event, select
+from sqlalchemy import event, insert, select
 
 from e2ereset import ports
+from e2ereset.models import table
 from e2ereset.passwords import PasswordHasher
 from e2ereset.server.accounts import find_signed_in
 from e2ereset.server.models import Room, Subscription, Token, User, Waiting
@@ -248,3 +250,20 @@ def test_dropping_a_token_drops_that_one(session):
     assert drop_token(session, BOB, first)
     assert not drop_token(session, BOB, first)
     assert find_owner(session, second, NOW) == BOB
+
+
+def test_a_token_that_was_under_way_does_not_outlive_the_end_of_sessions(session, engine, accounts):
+    """What commits while we wait for its user's row is dropped by a second look."""
+    make_user(session)
+    make_token(session)
+    late = {"digest": "late", "user_id": BOB, "kind": "login", "created_at": NOW}
+    late |= {"bypass_two_factor": False, "expires_at": NOW + 60}
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def commit_another(connection, _cursor, statement, *_):
+        if statement.startswith("SELECT users.id"):
+            assert not ON_POSTGRESQL or statement.endswith("FOR UPDATE")
+            connection.execute(insert(table(Token)), late)
+
+    assert accounts.end_sessions(session, BOB) == 2
+    assert session.scalars(select(Token)).all() == []
