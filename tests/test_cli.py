@@ -270,6 +270,39 @@ def test_the_audit_log_ends_with_the_newest(run_json, runtime):
     assert [row["caller"] for row in run_json("audit", "tail", "--limit", "2")] == ["b", "c"]
 
 
+def test_the_audit_log_names_people_under_heads(run, run_json, runtime, bob):
+    write_audit(runtime, caller=bob.id, target=bob.id)
+    write_audit(runtime, caller="operator:root", target="who is gone")
+    heads, first, second = run("audit", "tail").output.splitlines()
+    assert heads.split()[:5] == ["place", "time", "action", "caller", "target"]
+    assert first.split()[3:5] == ["bob", "bob"]
+    assert second.split()[3] == "operator:root"
+    row = run_json("audit", "tail")[0]
+    assert (row["caller"], row["callerName"]) == (bob.id, "bob")
+
+
+@pytest.mark.parametrize("target", ["bob", "BOB", "id-of-bob"])
+def test_the_audit_log_of_one_person_is_found_by_name_or_id(run_json, runtime, bob, target):
+    write_audit(runtime, target=bob.id)
+    write_audit(runtime, target="somebody else")
+    assert [row["target"] for row in run_json("audit", "tail", "--target", target)] == [bob.id]
+
+
+def test_the_audit_log_of_nobody_is_an_error_and_that_of_one_who_is_gone_is_not(run, runtime):
+    write_audit(runtime, target="who-is-gone")
+    assert run("audit", "tail", "--target", "who-is-gone").exit_code == 0
+    result = run("audit", "tail", "--target", "bbo")
+    assert (result.exit_code, "There is no user 'bbo'" in result.output) == (1, True)
+
+
+def test_the_outbox_has_heads(run, runtime):
+    with runtime.transactions.begin() as session:
+        runtime.outbox.put(session, "kind", ["b@x.org"], {}, now=NOW)
+    heads, mail = run("outbox", "list").output.splitlines()
+    assert heads.split()[:4] == ["id", "made", "kind", "to"]
+    assert mail.split()[2:5] == ["kind", "b@x.org", "queued"]
+
+
 def test_no_control_code_reaches_the_terminal(run, runtime):
     write_audit(runtime, agent="\x1b[2J")
     assert "\x1b" not in run("audit", "tail").output
@@ -278,7 +311,10 @@ def test_no_control_code_reaches_the_terminal(run, runtime):
 def test_a_whole_audit_log_is_said_to_be(run, runtime):
     write_audit(runtime)
     result = run("audit", "verify")
-    assert (result.exit_code, result.output) == (0, "The audit log is whole.\n")
+    assert (result.exit_code, result.output) == (
+        0,
+        "1 row checked, 1 of them not sealed yet.\nThe audit log is whole.\n",
+    )
 
 
 def test_a_changed_audit_row_is_found(run, runtime):

@@ -248,8 +248,30 @@ def test_two_kinds_of_factors_need_a_method_besides_the_password():
 
 
 def test_people_get_a_table_with_what_to_change(make_server, config, engine):
-    output = make_server(config).test_cli_runner().invoke(args=["limits"]).output
+    args = ["limits", "--odds", "--standards"]
+    output = make_server(config).test_cli_runner().invoke(args=args).output
     assert "totp: code, 3 of 1000000 are right (19.93 bits)" in output
     assert "1 account " in output
     assert "-> E2ERESET_TOTP_WINDOW = 0" in output
     assert "A guesser who goes on keeps it shut for 78900 s a day," in output
+
+
+def test_the_summary_fits_one_screen(make_server, config, engine):
+    output = make_server(config).test_cli_runner().invoke(args=["limits"]).output
+    assert output.count("\n") <= 24
+    assert max(map(len, output.splitlines())) <= 100
+    assert "NIST SP 800-63B rev. 4: " in output
+    assert "totp, code" in output
+
+
+@pytest.mark.parametrize(
+    ("shortest", "third", "fourth"), [(8, "met", "broken"), (15, "met", "met")]
+)
+def test_the_length_of_passwords_is_held_against_nist(limits, shortest, third, fourth):
+    lines = limits(E2ERESET_SERVER_SHORTEST_PASSWORD=shortest)["standards"]
+    found = {line["id"]: line["state"] for line in lines if "common ones" in line["words"]}
+    assert found == {"5.1.1.2": third, "3.1.1.2": fourth}
+
+
+def test_a_host_that_sets_passwords_itself_is_not_judged():
+    assert state("3.1.1.2", "NIST", "common", facts()) is State.NOT_APPLICABLE

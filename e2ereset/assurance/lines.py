@@ -28,10 +28,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the lines are judged by: the settings and the names of the methods in use."""
+    """What the lines are judged by: the settings and the names of the methods in use.
+
+    `shortest_password`: fewest characters of one that is set here; None where the host sets them.
+    """
 
     settings: Settings
     methods: tuple[str, ...]
+    shortest_password: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,21 @@ def password_only(facts: Facts) -> Verdict:
     return met("A sign-in, and one of " + ", ".join(facts.methods) + ".")
 
 
+def passwords(wanted: int) -> Callable[[Facts], Verdict]:
+    """The least length, where whoever has no second factor signs in by password alone."""
+
+    def judged(facts: Facts) -> Verdict:
+        shortest = facts.shortest_password
+        if shortest is None:
+            return HOST(facts)
+        by = f"{shortest} characters or more, and none of the commonest, when one is set."
+        if shortest >= wanted:
+            return met(by)
+        return broken(by, f"E2ERESET_SERVER_SHORTEST_PASSWORD = {wanted}")
+
+    return judged
+
+
 def _both(
     third: str, fourth: str, words: str, judge: Callable[[Facts], Verdict]
 ) -> tuple[Line, Line]:
@@ -154,7 +169,19 @@ LINES: tuple[Line, ...] = (
         "Tries at passwords are limited.",
         of_method("password", always(met("The budget of `password`."))),
     ),
-    *_both("5.1.1.2", "3.1.1.2", "Passwords have a least length, and are no common ones.", HOST),
+    Line(
+        standard=REV_3,
+        id="5.1.1.2",
+        words="Passwords have 8 characters or more, and are no common ones.",
+        judge=passwords(8),
+    ),
+    Line(
+        standard=REV_4,
+        id="3.1.1.2",
+        words="Passwords that may be the only factor have 15 characters or more, and are no common"
+        " ones.",
+        judge=passwords(15),
+    ),
     *_both("4.2.1", "2.2.1", "Two different kinds of factors (AAL2).", factor(password_only)),
     *_both("4.2.3", "2.2.3", "Sessions end: 12 h (rev. 4: 24 h), and sooner when idle.", HOST),
     *_both(

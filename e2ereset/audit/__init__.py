@@ -12,7 +12,7 @@ from .notes import PublicKey, public_keys
 from .purges import purge
 from .receipts import receipt
 from .rotation import count_old, resign
-from .rows import AuditLog, Entry, Operator, tail
+from .rows import AuditLog, Entry, Operator, count, tail
 from .sealer import Sealer
 from .verify import verify
 
@@ -26,6 +26,7 @@ __all__ = [
     "PublicKey",
     "Sealer",
     "append_note",
+    "count",
     "count_old",
     "export",
     "make_checkpoint",

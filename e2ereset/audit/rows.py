@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, Row, bindparam, insert, select
+from sqlalchemy import BigInteger, Row, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
@@ -36,6 +36,7 @@ COLUMNS = tuple(AUDIT.c[name] for name in ("id", "position", "digest", *SIGNED, 
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
 INSERT = insert(AUDIT).inline()
 TAIL = select(*COLUMNS).order_by(AUDIT.c.id.desc()).limit(bindparam("limit"))
+COUNT = select(func.count(), func.count(AUDIT.c.position)).select_from(AUDIT)
 TAIL_OF = TAIL.where(AUDIT.c.target == bindparam("target"))
 
 
@@ -119,6 +120,12 @@ def tail(session: Session, limit: int, target: str | None = None) -> list[dict[s
     with lenient(session):
         rows = session.execute(statement, {"limit": limit, "target": target}).all()
     return [_shown(row) for row in reversed(rows)]
+
+
+def count(session: Session) -> tuple[int, int]:
+    """How many rows there are, and how many of them are not sealed yet."""
+    rows, sealed = session.execute(COUNT).one()
+    return rows, rows - sealed
 
 
 def clean(text: str) -> str:

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import click
+from sqlalchemy.orm import Session
 
 from e2ereset import audit
 from e2ereset.files import private
-from e2ereset.runtime import get_e2ereset
+from e2ereset.ports import Accounts
+from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.sql import lift_limits
 
-from .base import Commands, as_json, emit, limit, line
+from .base import Commands, as_json, emit, limit, table
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 OLD_FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 TIME = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"))
+WHO = ("caller", "target")
+COLUMNS = {
+    "position": "place",
+    "at": "time",
+    "action": "action",
+    "caller": "caller",
+    "target": "target",
+    "method": "method",
+    "outcome": "outcome",
+    "address": "address",
+    "agent": "agent",
+    "reason": "reason",
+}
 
 
 @click.group("audit", cls=Commands)
@@ -31,13 +46,21 @@ def audit_log() -> None:
 
 @audit_log.command("tail")
 @limit(20)
-@click.option("--target", metavar="ID", help="Only what was done to this account id.")
+@click.option("--target", metavar="NAME_OR_ID", help="Only what was done to this account.")
 @as_json
 def tail(limit: int, target: str | None, json_output: bool) -> None:
     """Show the newest rows, newest last."""
-    with get_e2ereset().transactions.read() as session:
-        rows = audit.tail(session, limit, target)
-    emit(rows, map(line, rows), json_output)
+    runtime = get_e2ereset()
+    with runtime.transactions.read() as session:
+        chosen = None if target is None else _find_target(session, runtime.accounts, target)
+        rows = audit.tail(session, limit, chosen)
+    if target is not None and chosen == target and not rows:
+        raise click.ClickException(f"There is no user {target!r}, and no row is about one.")
+    names = _names(runtime, {row[who] for row in rows for who in WHO})
+    for row in rows:
+        row |= {f"{who}Name": names.get(row[who]) for who in WHO}
+    shown = (row | {who: row[f"{who}Name"] or row[who] for who in WHO} for row in rows)
+    emit(rows, table(shown, COLUMNS), json_output)
 
 
 @audit_log.command("verify")
@@ -54,12 +77,16 @@ def verify(
     with runtime.transactions.read() as session:
         lift_limits(session)
         found = audit.verify(session, runtime.keyring)
+        rows, waiting = audit.count(session)
         if checkpoint:
             text = checkpoint.read_text(encoding="utf-8", errors="replace")
             found += audit.verify_checkpoints(session, runtime.keyring, text, public)
     wrong = any(finding.wrong for finding in found)
     data = [{"kind": f.kind, "where": f.where, "sentence": str(f)} for f in found]
-    emit(data, [*map(str, found), *([] if wrong else ["The audit log is whole."])], json_output)
+    unsealed = f", {waiting} of them not sealed yet" if waiting else ""
+    whole = [] if wrong else ["The audit log is whole."]
+    lines = [f"{rows} row{'s' * (rows != 1)} checked{unsealed}.", *map(str, found), *whole]
+    emit(data, lines, json_output)
     ctx.exit(1 if wrong else 0)
 
 
@@ -133,6 +160,26 @@ def mend(accept: bool, json_output: bool) -> None:
     sealed = runtime.sealer.seal()
     lines = [f"The audit log {done}; {sealed} rows sealed."]
     emit({"mended": done, "sealed": sealed}, lines, json_output)
+
+
+def _find_target(session: Session, accounts: Accounts, target: str) -> str:
+    """The id of the account of this id or name; the text itself where there is none."""
+    found = accounts.find(session, target)
+    if found is None:
+        with suppress(Exception):  # a host may take ids of one form only
+            found = accounts.get(session, target)
+    return found.id if found else target
+
+
+def _names(runtime: Runtime, ids: Iterable[str]) -> dict[str, str]:
+    """The names of those ids that are accounts still."""
+    names = {}
+    for account_id in ids:
+        # A session for each: a host that takes no such id may spoil it.
+        with suppress(Exception), runtime.transactions.read() as session:
+            if account_id and (account := runtime.accounts.get(session, account_id)):
+                names[account_id] = account.username
+    return names
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import getpass
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -98,9 +98,20 @@ def emit(data: Any, lines: Iterable[str], json_output: bool) -> None:
         click.echo("".join(c if c.isprintable() else "?" for c in line))
 
 
-def line(row: dict[str, Any]) -> str:
-    """A row of a listing, `-` where it has nothing."""
-    return "  ".join("-" if value in (None, "") else str(value) for value in row.values())
+def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Iterator[str]:
+    """A listing with a line of heads; `columns` are the heads by the names of what is under them.
+
+    `-` stands where there is nothing.
+    """
+    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
+    lines = [list(columns.values()), *cells]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for words in lines:
+        yield "  ".join(map(str.ljust, words, widths)).rstrip()
+
+
+def _cell(value: Any) -> str:
+    return "-" if value in (None, "") else str(value)
 
 
 def _explain(error: DBAPIError) -> str:

@@ -10,7 +10,18 @@ import click
 from e2ereset import mail
 from e2ereset.runtime import Runtime, get_e2ereset
 
-from .base import Commands, as_json, emit, limit, line
+from .base import Commands, as_json, emit, limit, table
+
+COLUMNS = {
+    "id": "id",
+    "created": "made",
+    "kind": "kind",
+    "recipient": "to",
+    "state": "state",
+    "attempts": "tries",
+    "due": "due",
+    "outcome": "outcome",
+}
 
 
 @click.group("outbox", cls=Commands)
@@ -25,7 +36,7 @@ def list_outbox(limit: int, json_output: bool) -> None:
     """List the newest mails, newest last: never what stands in them."""
     with get_e2ereset().transactions.read() as session:
         mails = mail.tail(session, limit)
-    emit(mails, map(line, mails), json_output)
+    emit(mails, table(mails, COLUMNS), json_output)
 
 
 @outbox.command("deliver")

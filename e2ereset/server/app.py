@@ -18,6 +18,7 @@ from e2ereset.libraries import check_types
 from e2ereset.operations import logs
 from e2ereset.operations.web import operations_of
 from e2ereset.passwords import PasswordHasher
+from e2ereset.settings import SERVER_PREFIX
 from e2ereset.web import envelope
 
 from . import commands, instance, views
@@ -31,6 +32,7 @@ from .sessions import EXTENSION, Sessions
 from .settings import load_server_settings
 
 API = "/api/v1"
+SHORTEST = f"{SERVER_PREFIX}SHORTEST_PASSWORD"
 
 
 class NoCookies(SessionInterface):
@@ -52,7 +54,9 @@ def create_app(
     settings = load_server_settings(app.config)
     logs.set_up(settings.log_format, settings.log_level)
     log_requests(app, trust_id=settings.trust_request_id)
-    accounts = ServerAccounts(PasswordHasher(settings.bcrypt_cost, at_once=settings.hashes_at_once))
+    hasher = PasswordHasher(settings.bcrypt_cost, at_once=settings.hashes_at_once)
+    accounts = ServerAccounts(hasher)
+    app.config.setdefault(SHORTEST, settings.shortest_password)  # `limits` tells of it
     _connect(app, settings.database_connections)
     E2EReset(app, db=db, accounts=accounts, identify=identify_and_note, url_prefix=API, clock=clock)
     accounts.hasher.meter = operations_of(app).meter

@@ -23,7 +23,7 @@ from e2ereset.settings import SERVER_PREFIX
 
 from .models import db
 from .schema import find_revisions, heads
-from .settings import SAFE_BCRYPT_COST
+from .settings import SAFE_ALONE, SAFE_BCRYPT_COST, SHORTEST_PASSWORD
 from .tokens import USERS
 
 AREA = Area("server")
@@ -51,11 +51,20 @@ def MIGRATIONS(subject: Subject) -> Iterator[Finding]:
 
 @AREA.check("passwords", "Password hashes are slow enough.")
 def PASSWORDS(subject: Subject) -> Iterator[Finding]:
-    """The cost of a password hash."""
+    """The cost of a password hash, and the length of a password."""
     key = f"{SERVER_PREFIX}BCRYPT_COST"
     cost = subject.config.get(key)
     if isinstance(cost, int) and cost < SAFE_BCRYPT_COST:
         yield AREA.error("bcrypt-cost-low", f"A password is hashed at cost {cost}.", f"{key} = 12")
+    key = f"{SERVER_PREFIX}SHORTEST_PASSWORD"
+    shortest = subject.config.get(key, SHORTEST_PASSWORD)
+    if isinstance(shortest, int) and shortest < SAFE_ALONE:
+        yield AREA.note(
+            "password-short",
+            f"Passwords of {shortest} characters are set; where one can be the only factor, NIST"
+            f" SP 800-63B wants {SAFE_ALONE}.",
+            f"{key} = {SAFE_ALONE}",
+        )
 
 
 @AREA.check("hashes", "Every stored password hash can be verified.", Part.TABLES)

@@ -10,6 +10,8 @@ from e2ereset.errors import SettingsError
 from e2ereset.settings import SERVER_PREFIX, bounded, choice, read_fields
 
 SAFE_BCRYPT_COST = 10  # OWASP ASVS 4.0, 2.4.4
+SHORTEST_PASSWORD = 8
+SAFE_ALONE = 15  # NIST SP 800-63B-4, 3.1.1.2: where a password can be the only factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class ServerSettings:
     hashes_at_once: int = bounded(3, 1, 64)
     """Most passwords hashed at once in a worker, those of sign-ins one fewer. Keep it below the
     threads of a worker: the others are for those who are signed in."""
-    shortest_password: int = bounded(8, 8, 64)
+    shortest_password: int = bounded(SHORTEST_PASSWORD, 8, 64)
     """Fewest characters of a password that is set; NIST SP 800-63B wants 15 where it is alone."""
     token_days: int = bounded(90, 1, 365)
     """Life of a sign-in."""

@@ -18,7 +18,7 @@ class WeakPassword(E2EResetError):
 def check_password(password: str, shortest: int) -> None:
     """Raise WeakPassword for one of fewer characters, or one of the commonest, in any case."""
     if len(password) < shortest:
-        raise WeakPassword(f"A password has at least {shortest} characters; 15 are safe alone.")
+        raise WeakPassword(f"A password has at least {shortest} characters.")
     if password.strip().lower() in _common():
         raise WeakPassword("This password is one of the commonest, which are guessed first.")
 
