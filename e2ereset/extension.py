@@ -38,7 +38,7 @@ from .services.reset import Resets
 from .services.targets import Targets
 from .services.unlocks import Unlocks
 from .settings import Settings, load_settings
-from .signals import Announcer, key_reset
+from .signals import Announcer
 from .sql import Transactions
 from .stepup import StepUp
 from .strategies import Strategy, Tools, resolve
@@ -162,9 +162,7 @@ class E2EReset:
             transactions=transactions,
             targets=targets,
             stepup=stepup,
-            audit=stepup.audit,
             vault=vault,
-            after_commit=lambda receipt: stepup.announcer.announce(key_reset, receipt=receipt),
         )
         return Runtime(
             settings=tools.settings,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from e2ereset.audit import AuditLog, Operator
+from e2ereset.audit import Operator
 from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.ports import HoldsKeys, HoldsSessions
 from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
+from e2ereset.signals import key_reset
 from e2ereset.sql import Transactions
 from e2ereset.stepup import Passed, StepUp, entry_of
 from e2ereset.strategies.base import Tools
@@ -32,9 +32,7 @@ class Resets:
         transactions: Transactions,
         targets: Targets,
         stepup: StepUp,
-        audit: AuditLog,
         vault: Vault,
-        after_commit: Callable[[Receipt], None],
     ) -> None:
         self._settings = tools.settings
         self._accounts = tools.accounts
@@ -44,9 +42,8 @@ class Resets:
         self._transactions = transactions
         self._targets = targets
         self._stepup = stepup
-        self._audit = audit
+        self._audit = stepup.audit
         self._vault = vault
-        self._after_commit = after_commit
 
     def reset_key(
         self, caller: Caller, named: TargetName | None, proof: Proof, now: int
@@ -58,9 +55,7 @@ class Resets:
         """
         other = None if named is None or named.names(caller.account) else named
         demand = Demand(caller=caller, proof=proof, action=self._action(caller, other), now=now)
-        receipt = self._stepup.run(demand, partial(self._act, demand, other), outcome="")
-        self._after_commit(receipt)
-        return receipt
+        return self._stepup.run(demand, partial(self._act, demand, other), outcome="")
 
     def replace_key(self, caller: Caller, pair: Pair, proof: Proof, now: int) -> Receipt:
         """Put the pair in the place of the caller's own: a reset, and the new pair with it.
@@ -81,9 +76,7 @@ class Resets:
             refusal = NotAllowed("Another public key is stored. Reset your E2E key first")
             self._stepup.record_refusal(demand, refusal)
             raise refusal
-        receipt = self._stepup.run(demand, partial(self._replace, demand, pair), outcome="")
-        self._after_commit(receipt)
-        return receipt
+        return self._stepup.run(demand, partial(self._replace, demand, pair), outcome="")
 
     def reset_by_operator(self, operator: Operator, account_id: str, now: int) -> Receipt:
         """Reset the key of an account for whoever runs the server, who needs no second factor.
@@ -104,9 +97,7 @@ class Resets:
                 passed = Passed(session=session, method="operator", caller=caller)
                 return self._reset(passed, demand, target, operator.reason)
 
-        receipt = self._transactions.unlocked(act)
-        self._after_commit(receipt)
-        return receipt
+        return self._transactions.unlocked(act)
 
     def _replace(self, demand: Demand, pair: Pair, passed: Passed) -> Receipt:
         account = passed.caller.account
@@ -154,6 +145,7 @@ class Resets:
             agent=demand.caller.agent,
         )
         self._outbox.put(session, "key-reset", target.emails, self._facts(receipt), now=now)
+        self._stepup.announcer.later(session, key_reset, receipt=receipt)
         return receipt
 
     def _facts(self, receipt: Receipt) -> dict[str, object]:
