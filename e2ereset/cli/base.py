@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,8 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from e2ereset.audit import Operator
 from e2ereset.audit.rows import LONGEST
 from e2ereset.errors import E2EResetError
-
-OLD_SCHEMA = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
+from e2ereset.outages import MIGRATE, OLD_SCHEMA, first_line
 
 
 class OneLineErrors(click.Group):
@@ -115,10 +113,7 @@ def _cell(value: Any) -> str:
 
 
 def _explain(error: DBAPIError) -> str:
-    words = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+    words = first_line(error)
     if OLD_SCHEMA.search(words):
-        return (
-            f"The database lacks a part ({words}). Run `e2ereset db upgrade`, or in a host app"
-            " `flask db upgrade`."
-        )
+        return f"The database lacks a part ({words}). {MIGRATE}."
     return f"The database does not do this: {words}"

@@ -24,6 +24,7 @@ from e2ereset.errors import (
     TooManyRequests,
     Unavailable,
 )
+from e2ereset.outages import outage
 
 RETRY_SECONDS = 5
 STATUS: dict[type[Refusal], int] = {NotSignedIn: 401, CrossSite: 403, TooManyRequests: 429}
@@ -103,10 +104,14 @@ def handle_errors(scaffold: Flask | Blueprint) -> None:
 
 
 def faulty(fault: Exception) -> Response:
-    """503 for a fault, and a log line of what and where it was."""
+    """503 for a fault, and a log line: what to do about an outage, or where a bug is."""
     if isinstance(fault, Busy):  # there may be thousands of them, and each has the same reason
         log.warning("Answered 503: %s", fault)
         return unavailable(fault.retry_after)
+    gone = outage(fault)
+    if gone:
+        log.error("Answered 503: %s", gone)
+        return unavailable()
     where = "".join(traceback.format_tb(fault.__traceback__))
     # Never the text of a database error, which quotes statements and values.
     words = "" if isinstance(fault, SQLAlchemyError | sqlite3.Error) else f": {fault}"

@@ -63,11 +63,12 @@ def rate_limit(*, guarded: bool = True) -> None:
     try:
         allowed, stats = _hit(runtime.limiter, runtime.rate)
     except Exception as fault:  # whatever the client of that store raises
-        log.warning("The store of request rates is gone: %s", type(fault).__name__)
+        gone = f"The store of request rates (RATELIMIT_STORAGE_URI) is gone: {type(fault).__name__}"
         policy = runtime.settings.without_rate_store
         if policy == "allow" or (policy == "guarded" and not guarded):
+            log.warning("%s", gone)
             return
-        raise Unavailable("The store of request rates is gone") from None
+        raise Unavailable(gone) from None
     g.e2ereset_rate_headers = {
         "X-RateLimit-Limit": str(runtime.rate.amount),
         "X-RateLimit-Remaining": str(max(0, stats.remaining)),

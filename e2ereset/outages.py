@@ -1,0 +1,36 @@
+"""Faults that an operator can do something about, told in one line."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+
+from .errors import Unavailable
+
+OLD_SCHEMA = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
+MIGRATE = "Run `e2ereset db upgrade`, or in a host app `flask db upgrade`"
+
+
+def outage(fault: BaseException) -> str | None:
+    """What is gone and what to do about it, without a value of the database; None for other faults.
+
+    Anything else is a bug, and its traceback is worth having.
+    """
+    if isinstance(fault, Unavailable):
+        return f"{fault}. `e2ereset doctor` says more"
+    if isinstance(fault, TimeoutError):
+        return "All connections to the database were in use. `e2ereset doctor` says more"
+    if not isinstance(fault, DBAPIError):
+        return None
+    if OLD_SCHEMA.search(first_line(fault)):
+        return f"The database lacks a table or a column. {MIGRATE}"
+    if isinstance(fault, OperationalError | InterfaceError):
+        kind = type(fault.orig).__name__
+        return f"The database does not do its work ({kind}). `e2ereset doctor` says more"
+    return None
+
+
+def first_line(error: DBAPIError) -> str:
+    """The first line of what the driver says."""
+    return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
