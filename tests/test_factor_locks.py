@@ -2,11 +2,14 @@
 
 import getpass
 import json
+from contextlib import suppress
+from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import update
 from world import sha256
 
+from e2ereset.errors import TooManyAttempts
 from e2ereset.models import AuditRow, Budget, table
 
 BUDGETS = table(Budget)
@@ -150,6 +153,25 @@ def test_unlocking_what_is_open_tells_nobody(world, bob):
     assert world.runtime.factors.unlock(world.account(bob), by="operator:root") == ()
     assert len(world.queued("factor-changed")) == told
     assert world.outcomes()[-1][-1] == "nothing-to-unlock"
+
+
+def test_of_many_guesses_at_once_a_hundred_are_looked_at(world):
+    budgets, passed = world.runtime.stepup.budgets, []
+    together = Barrier(8)
+
+    def guess():
+        together.wait()
+        for _ in range(20):
+            with suppress(TooManyAttempts):
+                charge = budgets.charge("bob", "verify:x", ((1, 999),) * 3, 1, guess=True)
+                passed.append(charge.locks)
+
+    threads = [Thread(target=guess) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(passed), passed.count(True)) == (100, 1)
 
 
 # By somebody else
