@@ -6,7 +6,9 @@ holds rows itself, and can not lock itself up with a request or with another pur
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from sqlalchemy import BigInteger, and_, bindparam, delete, func, select, tuple_
 
@@ -14,7 +16,7 @@ from e2ereset import audit
 from e2ereset.crypto import KeyRing
 from e2ereset.models import AuditRow, Budget, EmailChallenge, OutboxMail, table
 from e2ereset.settings import Settings
-from e2ereset.sql import Transactions, run
+from e2ereset.sql import DatabaseEpoch, Transactions, run
 from e2ereset.stored import NOW, Expiring
 from e2ereset.walk import Walk
 
@@ -23,6 +25,8 @@ DAY = 86400
 CODE_SECONDS = 2 * 600
 
 MADE_BEFORE, BEFORE = (bindparam(name, type_=BigInteger) for name in ("made_before", "before"))
+# Budgets count by the database's clock, unless the host has one of its own.
+COUNTED_NOW: Any = func.coalesce(bindparam("counted_now", type_=BigInteger), DatabaseEpoch())
 AUDIT, BUDGETS, CODES, MAILS = map(table, (AuditRow, Budget, EmailChallenge, OutboxMail))
 AUDIT_ROWS = Expiring("audit", AUDIT, and_(AUDIT.c.at < BEFORE, AUDIT.c.position.is_not(None)))
 OURS = (
@@ -32,7 +36,10 @@ OURS = (
     Expiring(
         "budgets",
         BUDGETS,
-        and_(*(BUDGETS.c[f"start_{n}"] <= NOW - DAY for n in (1, 2, 3)), BUDGETS.c.failures == 0),
+        and_(
+            *(BUDGETS.c[f"start_{n}"] <= COUNTED_NOW - DAY for n in (1, 2, 3)),
+            BUDGETS.c.failures == 0,
+        ),
     ),
     Expiring("mails", MAILS, and_(MAILS.c.due_at.is_(None), MAILS.c.created_at < MADE_BEFORE)),
 )
@@ -92,19 +99,25 @@ class Retention:
             sweeps = [*sweeps, Sweep(AUDIT_ROWS)]
         return {sweep.what: self._count(sweep, size, times) for sweep in sweeps}
 
-    def _times(self) -> dict[str, int]:
+    def _times(self) -> dict[str, Any]:
         now = int(self._clock())
+        counted_now = None if self._clock is time.time else now
         mails, rows = self._settings.keep_mails_days, self._settings.keep_audit_days
-        return {"now": now, "made_before": now - mails * DAY, "before": now - rows * DAY}
+        return {
+            "now": now,
+            "counted_now": counted_now,
+            "made_before": now - mails * DAY,
+            "before": now - rows * DAY,
+        }
 
-    def _drop(self, sweep: Sweep, size: int, times: dict[str, int]) -> int:
+    def _drop(self, sweep: Sweep, size: int, times: dict[str, Any]) -> int:
         dropped = 0
         for page in sweep.walk.pages(self._transactions, size):
             with self._transactions.begin() as session:
                 dropped += run(session, sweep.drop, {**times, **page.bounds}).rowcount
         return dropped
 
-    def _count(self, sweep: Sweep, size: int, times: dict[str, int]) -> int:
+    def _count(self, sweep: Sweep, size: int, times: dict[str, Any]) -> int:
         counted = 0
         for page in sweep.walk.pages(self._transactions, size):
             with self._transactions.read() as session:

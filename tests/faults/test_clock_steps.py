@@ -20,6 +20,7 @@ from e2ereset.errors import TooManyAttempts
 from e2ereset.mail.delivery import LEASE_SECONDS
 from e2ereset.permissions import seed
 from e2ereset.server import models as server
+from e2ereset.server.app import create_app
 from e2ereset.testing import MemoryAccounts
 
 pytestmark = pytest.mark.slow
@@ -137,6 +138,16 @@ def test_without_a_clock_of_the_hosts_budgets_count_by_the_databases(config, dat
         charge = budgets.charge("ann", "p", ((300, 5),) * 3, 0)
         assert before - 2 < charge.starts[0] < time.time() + 2
         db.engine.dispose()
+
+
+def test_the_servers_budgets_count_by_the_databases_clock(make_server, config, engine, monkeypatch):
+    monkeypatch.setattr("server_kit.create_app", lambda config, clock: create_app(config))
+    app = make_server(config)
+    with app.app_context():
+        charge = get_e2ereset().stepup.budgets.charge("ann", "p", ((300, 5),) * 3, 0)
+        assert abs(charge.starts[0] - time.time()) < 5
+        assert app.test_cli_runner().invoke(args=["purge"]).exit_code == 0
+        assert get_e2ereset().stepup.budgets.refusal("ann", "p", ((300, 1),) * 3, 0).retry_after > 0
 
 
 def test_a_code_is_worth_nothing_after_a_step_past_its_end(world, clock):
