@@ -30,6 +30,7 @@ from .people import SECRET_KEY
 
 API = "/api/v1/"
 COST = 6  # a sixteenth of the cheapest hash of a live server: what else differs shows the more
+NOBODY = "nix"
 PAUSE = 4 * 3600  # between two rounds: no budget is ever spent
 
 
@@ -54,6 +55,8 @@ class Strangers:
             make = {name: _person(session, name, hashed) for name in ("bob", "eve", "gone")}
             make |= {name: _person(session, name, None) for name in ("ned", "fed")}
             make["root"] = _person(session, "root", hashed, role="admin")
+            make["old"] = _person(session, "old", PasswordHasher(COST - 2).hash("right"))
+            make["odd"] = _person(session, "odd", "$5$rounds=1000$salt$hash")
             _set(session, make["gone"], active=False)
             _set(session, make["fed"], kind=server.FEDERATED)
             self._headers = {name: self._sign_in(session, make[name]) for name in ("bob", "eve")}
@@ -67,16 +70,18 @@ class Strangers:
             "login, wrong": [
                 self._login(title, name)
                 for title, name in (
-                    ("unknown name", "nix"),
+                    ("unknown name", NOBODY),
                     ("wrong password", "bob"),
                     ("inactive account", "gone"),
                     ("account without a password", "ned"),
+                    ("hash of a lower cost", "old"),
+                    ("hash of another format", "odd"),
                 )
             ],
             "users.2fa.sendEmailCode": [
                 self._send(title, name)
                 for title, name in (
-                    ("unknown name", "nix"),
+                    ("unknown name", NOBODY),
                     ("without e-mail factor", "bob"),
                     ("nothing pending", "root"),
                     ("pending action", "eve"),
@@ -85,7 +90,7 @@ class Strangers:
             "reset without the permission": [
                 self._reset(title, name)
                 for title, name in (
-                    ("unknown target", "nix"),
+                    ("unknown target", NOBODY),
                     ("existing target", "eve"),
                     ("administrator", "root"),
                     ("federated target", "fed"),
@@ -110,8 +115,12 @@ class Strangers:
         return _case(title, lambda: _post("login", body), wanted=401)
 
     def _send(self, title: str, name: str) -> Case:
-        body = {"emailOrUsername": name}
-        return _case(title, lambda: _post("users.2fa.sendEmailCode", body), wanted=200)
+        def request() -> EnvironBuilder:
+            # Each time another one of no people: a name that waits already is another kind.
+            asked = secrets.token_hex(2) if name == NOBODY else name
+            return _post("users.2fa.sendEmailCode", {"emailOrUsername": asked})
+
+        return _case(title, request, wanted=200)
 
     def _reset(self, title: str, name: str) -> Case:
         def request() -> EnvironBuilder:

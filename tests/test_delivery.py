@@ -358,6 +358,16 @@ def test_a_chore_waits_once_for_each_name_and_again_when_it_was_done(desk):
     assert desk.rows() == []
 
 
+def test_a_chore_that_is_asked_for_again_waits_for_as_long_as_the_last(desk):
+    desk.put_chore("bob")
+    desk.clock.now += 599
+    desk.put_chore("bob")
+    desk.clock.now += 599
+    done = []
+    desk.deliverer(chores={"chore": lambda facts, _now: done.append(facts["name"])}).deliver_due()
+    assert done == ["bob"]
+
+
 def test_a_chore_that_expired_makes_way_for_the_next(desk):
     desk.put_chore("bob")
     desk.clock.now += 600

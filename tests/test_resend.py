@@ -2,6 +2,7 @@
 
 import pytest
 
+from e2ereset.mail.outbox import CHORES, CODES
 from e2ereset.models import EmailChallenge, OutboxMail
 from e2ereset.testing import MemoryAccounts, enable_email, make_account
 
@@ -210,3 +211,11 @@ def test_a_code_for_another_target_is_left_alone(world):
     code = world.mailed_code()
     ask(world, "root")
     assert world.reset(admin, {"username": "bob"}, code=code).status_code == 200
+
+
+def test_the_owners_request_is_looked_at_before_those_of_strangers(world, eve):
+    for name in ("nobody", "eve"):
+        world.client.post(CODE_URL, json={"emailOrUsername": name})
+    world.client.post(CODE_URL, json={"emailOrUsername": "eve"}, headers=eve.headers)
+    rows = sorted(world.rows(OutboxMail, kind="code-asked"), key=lambda row: row.id)
+    assert [row.urgency for row in rows] == [CHORES, CHORES, CODES]

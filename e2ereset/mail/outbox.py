@@ -39,8 +39,13 @@ INSERT = insert(OUTBOX).inline()
 
 @PerDialect
 def INSERT_ONCE(insert: Inserts) -> Executable:
-    """Queue it, unless a row of the same `once` is there."""
-    return insert(OUTBOX).inline().on_conflict_do_nothing(index_elements=[OUTBOX.c.once])
+    """Queue it, or let the row of the same `once` wait for as long.
+
+    Both write: a cheaper answer would tell how long the work for that name takes.
+    """
+    statement = insert(OUTBOX).inline()
+    waits = {"expires_at": statement.excluded.expires_at}
+    return statement.on_conflict_do_update(index_elements=[OUTBOX.c.once], set_=waits)
 
 
 TAIL = (
@@ -95,13 +100,15 @@ class Outbox:
         once: str,
         now: int,
         expires_at: int,
+        urgency: int = CHORES,
     ) -> None:
         """Queue work that is no mail, after all mails; nothing where it waits already.
 
-        Of one kind and `once` there is one row at most, which is gone when the work is done.
+        Of one kind and `once` there is one row at most, which is gone when the work is done. With
+        another `urgency` it counts among the mails of that one.
         """
         row = self._row(kind, "", json.dumps(facts), now)
-        row |= {"expires_at": expires_at, "urgency": CHORES}
+        row |= {"expires_at": expires_at, "urgency": urgency}
         row["once"] = self._keys.digest("outbox once", kind, once)
         INSERT_ONCE(session, row)
 

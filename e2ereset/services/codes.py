@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
+from e2ereset.mail.outbox import CHORES, CODES
 from e2ereset.models import EmailChallenge, table
 from e2ereset.ports import FindsByEmail
 from e2ereset.records import Account, Action, Attempt, name_key
@@ -59,7 +60,15 @@ class Codes:
         with self._transactions.begin() as session:
             # A stranger's request that waits must not stand in the way of the owner's.
             once = f"account {signed_in}" if signed_in else f"name {name_key(name)}"
-            self._outbox.put_chore(session, ASKED, asked, once=once, now=now, expires_at=expires_at)
+            self._outbox.put_chore(
+                session,
+                ASKED,
+                asked,
+                once=once,
+                now=now,
+                expires_at=expires_at,
+                urgency=CODES if signed_in else CHORES,  # of which anybody makes any number
+            )
 
     def answer(self, asked: Mapping[str, Any], now: int) -> bool:
         """Mail a fresh code for the pending action of whom `ask` noted. True when one was queued.
