@@ -149,6 +149,12 @@ def test_the_connection_ends_where_the_next_request_cannot_be_found(send, what):
     assert send(**BROKEN[what]).headers["Connection"] == "close"
 
 
+@pytest.mark.parametrize("server", ["waitress", "WSGIServer/0.2 CPython/3.11"])
+def test_a_server_that_refuses_the_header_is_not_given_it(send, server):
+    broken_body = BROKEN["fewer bytes than announced"] | {"SERVER_SOFTWARE": server}
+    assert "Connection" not in send(**broken_body).headers
+
+
 def test_a_body_that_was_read_keeps_the_connection(send):
     assert "Connection" not in send(data=b"{broken").headers
 
