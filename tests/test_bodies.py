@@ -75,7 +75,7 @@ BROKEN = {
     "a client that is gone": {"stream": Gone(b"{}"), "CONTENT_LENGTH": "18"},
     "a chunk that is cut off": chunked(b"", stream=Gone(b"{}")),
     "chunks that nobody takes apart": {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": None},
-    "two ways of framing": {"data": b"{}", "HTTP_TRANSFER_ENCODING": "chunked"},
+    "two ways of framing": chunked(b"{}", CONTENT_LENGTH="2"),
     "chunks that are packed": chunked(b"{}", HTTP_TRANSFER_ENCODING="gzip, chunked"),
     "no chunks": chunked(b"{}", HTTP_TRANSFER_ENCODING="identity"),
     "a negative length": {"data": b"{}", "CONTENT_LENGTH": "-2"},

@@ -50,8 +50,7 @@ def _is_ours(app: Flask, prefix: str, fault: HTTPException) -> bool:
     if isinstance(fault, MethodNotAllowed):
         methods = fault.valid_methods or ()
         return any(_leads_to_us(app, request.path, method) for method in methods)
-    path = f"/{request.path.lstrip('/')}/"  # the router does not mind how many slashes begin it
-    return prefix != "/" and path.startswith(prefix)
+    return prefix != "/" and f"{request.path}/".startswith(prefix)
 
 
 def _leads_to_us(app: Flask, path: str, method: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from wire import HEADERS, NAMES, TYPES, ask, routes
 
@@ -50,13 +50,23 @@ def test_no_request_to_any_route_is_a_fault_or_a_reset(world, app, bob, data):
         headers |= world.sign_in(bob.id)
     ask(
         app,
-        data.draw(st.sampled_from([method, method, "GET", "PUT", "DELETE"])),
+        data.draw(st.sampled_from([method, method, "GET", "PUT", "DELETE", "OPTIONS"])),
         path,
         headers=headers,
         body=data.draw(BODIES),
         query=data.draw(VALUES),
         kind=data.draw(st.sampled_from(TYPES) | VALUES),
     )
+    assert untouched(world, bob)
+
+
+@given(data=st.data(), body=BODIES, announced=st.integers(0, 300).map(str) | VALUES)
+def test_no_body_of_another_length_than_announced_is_taken(world, app, bob, data, body, announced):
+    assume(not (announced.isdecimal() and int(announced) == len(body)) and (announced or body))
+    method, path = data.draw(st.sampled_from(routes(app)))
+    headers = world.sign_in(bob.id) | {"X-2fa-Code": world.code(bob)}
+    options = {"body": body, "kind": data.draw(st.sampled_from(TYPES)), "announced": announced}
+    assert ask(app, method, path, headers=headers, **options) in (400, 413)
     assert untouched(world, bob)
 
 

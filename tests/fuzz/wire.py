@@ -7,6 +7,7 @@ API = "/api/v1/"
 NAMES = ("userId", "username", "user", "emailOrUsername", "password", "resume", "totp", "code")
 NAMES += ("public_key", "private_key", "force", "login", "digest", "algorithm", "id", "email")
 HEADERS = ("X-User-Id", "X-Auth-Token", "X-2fa-Code", "X-2fa-Method", "User-Agent", "Cookie")
+HEADERS += ("Origin", "Sec-Fetch-Site", "Content-Encoding", "Authorization")
 HEADERS += ("X-Forwarded-For", "Accept", "Range", "If-None-Match", "Transfer-Encoding", "Host")
 TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "")
 TYPES += ("application/json; charset=utf-16", "multipart/form-data; boundary=x", "text/plain")
@@ -23,8 +24,9 @@ def routes(app):
     return sorted(found)
 
 
-def ask(app, method, path, *, headers, body=b"", query="", kind=""):
+def ask(app, method, path, *, headers, body=b"", query="", kind="", announced=None):
     """The status of the answer, which has to be sound whatever the request is."""
+    announced = len(body) if announced is None else announced
     environ = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -34,7 +36,7 @@ def ask(app, method, path, *, headers, body=b"", query="", kind=""):
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
-        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_LENGTH": str(announced),
         "CONTENT_TYPE": kind,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
