@@ -40,15 +40,35 @@ class Chooses(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewAddress:
+    """An address of a user to be made."""
+
+    address: str
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewPerson:
-    """A user to be made; without a `password_hash` one can sign in by tokens only."""
+    """A user to be made; without a `password_hash` one can sign in by tokens only.
+
+    `verified` is for those of the `emails` that are texts.
+    """
 
     username: str
-    emails: Sequence[str] = ()
+    emails: Sequence[str | NewAddress] = ()
     verified: bool = False
     roles: Sequence[str] = ("user",)
     password_hash: str | None = field(default=None, repr=False)
     kind: str = "user"
+    active: bool = True
+
+    @property
+    def addresses(self) -> list[NewAddress]:
+        """The addresses, each with whether it is verified."""
+        return [
+            NewAddress(address=one, verified=self.verified) if isinstance(one, str) else one
+            for one in self.emails
+        ]
 
 
 def add_person(session: Session, new: NewPerson, now: int, entropy: Chooses) -> User:
@@ -63,12 +83,12 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Chooses) -> 
         username_key=name_key(new.username),
         name=new.username,
         password_hash=new.password_hash,
-        active=True,
+        active=new.active,
         kind=new.kind,
         created_at=now,
         emails=[
-            Email(address=address, address_key=name_key(address), verified=new.verified)
-            for address in new.emails
+            Email(address=one.address, address_key=name_key(one.address), verified=one.verified)
+            for one in new.addresses
         ],
         roles=[UserRole(role=role) for role in dict.fromkeys(new.roles)],
     )
@@ -97,8 +117,8 @@ def check_roles(session: Session, roles: Sequence[str]) -> None:
 def _check(session: Session, new: NewPerson) -> None:
     if not USERNAME.fullmatch(new.username):
         raise BadPerson("A username has 1 to 128 of: letters A-Z and a-z, digits, and . _ -")
-    for address in new.emails:
-        check_address(address)
+    for one in new.addresses:
+        check_address(one.address)
     check_roles(session, new.roles)
 
 

@@ -8,7 +8,7 @@ from e2ereset import cli
 from e2ereset.server.demo import demo
 from e2ereset.server.doctor import doctor
 
-from . import accounts, factors, tokens, users  # noqa: F401 - they put commands into `user`
+from . import accounts, factors, imports, tokens, users  # noqa: F401 - they fill `user`
 from .base import user
 from .database import database
 

@@ -1,0 +1,158 @@
+"""Users that come from elsewhere (K6): each row checked, stored or left out with a reason."""
+
+import json
+
+import bcrypt
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from e2ereset.models import AuditRow, OutboxMail
+from e2ereset.passwords import PasswordHasher
+from e2ereset.server.models import User
+
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+PASSWORD = "an old password"
+OLD_HASH = bcrypt.hashpw(PasswordHasher.digest(PASSWORD).encode(), bcrypt.gensalt(10)).decode()
+ANN = {
+    "username": "ann",
+    "passwordHash": OLD_HASH.replace("$2a$", "$2b$"),
+    "totpSecret": SECRET,
+    "email": "ann@x.org",
+    "verified": True,
+    "roles": ["user", "admin"],
+}
+
+
+@pytest.fixture
+def load(app, tmp_path):
+    """Imports rows from a file; the exit status and what was printed, parsed."""
+
+    def loaded(*rows, args=(), name="people.jsonl"):
+        path = tmp_path / name
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        words = ["user", "import", str(path), "--json", *args]
+        result = app.test_cli_runner().invoke(args=words)
+        return result.exit_code, json.loads(result.output)
+
+    return loaded
+
+
+def test_a_person_signs_in_with_the_old_password_and_app(world, load):
+    assert load(ANN) == (0, {"dryRun": False, "stored": 1, "present": 0, "leftOut": []})
+    body = {"user": "ann", "password": PASSWORD, "code": pyotp.TOTP(SECRET).at(world.clock.now)}
+    me = world.client.post("/api/v1/login", json=body).json["data"]["me"]
+    assert me["roles"] == ["admin", "user"]
+    assert me["emails"] == [{"address": "ann@x.org", "verified": True}]
+
+
+def test_an_import_is_audited_and_tells_nobody(world, load):
+    load(ANN, args=["--reason", "the old server closes"])
+    (row,) = world.rows(AuditRow)
+    assert (row.action, row.reason) == ("import-user", "the old server closes")
+    assert world.rows(OutboxMail) == []
+
+
+def test_running_it_again_changes_nothing(world, load):
+    load(ANN)
+    before = world.rows(User)[0].id
+    changed = ANN | {"username": "ANN", "email": "other@x.org", "roles": ["guest"]}
+    assert load(changed)[1] == {"dryRun": False, "stored": 0, "present": 1, "leftOut": []}
+    (user,) = world.rows(User)
+    assert user.id == before
+    assert world.account(user).emails == ("ann@x.org",)
+    assert len(world.rows(AuditRow)) == 1
+
+
+def test_a_dry_run_stores_nothing_and_says_the_same(world, load):
+    rows = [ANN, ANN | {"username": "ben"}]
+    code, said = load(*rows, args=["--dry-run"])
+    assert (world.rows(User), world.rows(AuditRow)) == ([], [])
+    assert (code, said | {"dryRun": False}) == load(*rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"username": "a b"}, "A username has 1 to 128"),
+        ({"username": None}, "username: "),
+        ({"username": 7}, "username: Not a valid string"),
+        ({"email": "nonsense"}, "no e-mail address"),
+        ({"emails": [{"address": "a@x.org"}, {"address": "A@x.org"}]}, "twice"),
+        ({"emails": [{"adress": "a@x.org"}]}, "emails: "),
+        ({"roles": ["king"]}, "There is no role 'king'. Known: admin"),
+        ({"roles": "admin"}, "roles: Not a valid list"),
+        ({"passwordHash": "5f4dcc3b5aa765d61d8327deb882cf99"}, "bcrypt is needed"),
+        ({"passwordHash": "$2b$10$short"}, "bcrypt is needed"),
+        ({"passwordHash": ""}, "bcrypt is needed"),
+        ({"totpSecret": "0189"}, "The secret is no base32"),
+        ({"totpSecret": "JBSWY3DP"}, "The secret is no base32"),
+        ({"password": "plain"}, "password: Unknown field"),
+        ({"verified": "perhaps"}, "verified: Not a valid boolean"),
+    ],
+    ids=str,
+)
+def test_a_row_that_can_not_be_is_left_out_and_the_others_are_stored(world, load, change, why):
+    code, said = load(ANN | {"email": "o@x.org"} | change, ANN | {"username": "ben"})
+    (left,) = said["leftOut"]
+    assert (code, said["stored"], left["line"]) == (1, 1, 1)
+    assert why in left["why"]
+    assert not [s for s in (SECRET, OLD_HASH) if s in json.dumps(said)]
+    assert [user.username for user in world.rows(User)] == ["ben"]
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '"ann"', "7", "nul\x00"])
+def test_a_line_that_is_no_object_is_left_out(load, line):
+    code, said = load(line, ANN)
+    assert (code, said["stored"], said["leftOut"][0]["why"]) == (
+        1,
+        1,
+        "It is no row that can be read.",
+    )
+
+
+def test_a_name_or_an_address_that_stands_twice_is_left_out(load):
+    ben = ANN | {"username": "ben"}
+    said = load(ANN, ANN | {"email": "other@x.org"}, ben)[1]
+    assert [left["line"] for left in said["leftOut"]] == [2, 3]
+    assert all("twice" in left["why"] for left in said["leftOut"])
+
+
+def test_an_address_of_somebody_who_is_there_is_left_out(world, load):
+    world.person("bob", emails=["ANN@x.org"])
+    (left,) = load(ANN)[1]["leftOut"]
+    assert "taken" in left["why"]
+
+
+def test_csv_says_the_same(world, load):
+    heads = "username,email,verified,roles,passwordHash,totpSecret,active"
+    row = f"ann,ann@x.org,true,user admin,{ANN['passwordHash']},{SECRET},"
+    off = "ben,,,,,,false"
+    assert load(heads, row, off, "a,b", name="people.csv")[1] == {
+        "dryRun": False,
+        "stored": 2,
+        "present": 0,
+        "leftOut": [{"line": 4, "username": "", "why": "It is no row that can be read."}],
+    }
+    ann, ben = sorted(world.rows(User), key=lambda user: user.username)
+    assert (world.account(ann).roles, ben.active) == (("admin", "user"), False)
+    assert world.session.scalar(select(User.password_hash).where(User.id == ben.id)) is None
+
+
+def test_a_column_that_is_not_known_is_one_clear_line(app, tmp_path):
+    (tmp_path / "people.csv").write_text("username,colour\nann,red\n")
+    words = ["user", "import", str(tmp_path / "people.csv")]
+    result = app.test_cli_runner().invoke(args=words)
+    assert (result.exit_code, "must name columns out of: active, email" in result.output) == (
+        1,
+        True,
+    )
+
+
+def test_people_read_which_lines_were_left_out(app, tmp_path):
+    (tmp_path / "people").write_text('{"username": "a b"}\n{"username": "ben"}\n')
+    result = app.test_cli_runner().invoke(args=["user", "import", str(tmp_path / "people")])
+    first, last = result.output.splitlines()
+    assert first.startswith("Line 1, a b: left out. A username has")
+    assert last == "1 stored, 0 there already, 1 left out."
