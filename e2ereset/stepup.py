@@ -6,15 +6,15 @@ code is burnt in the transaction of the action that it allows; only then is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from .audit import AuditLog, Entry
-from .budgets import Budgets, Charge, charge_in, locks
+from .audit import AuditLog
+from .budgets import Budgets, Charge, locks
 from .errors import (
     Busy,
     FactorInvalid,
@@ -27,22 +27,16 @@ from .errors import (
 from .mail.outbox import Outbox
 from .operations.meter import UNCOUNTED, Meter
 from .ports import Accounts
-from .records import BYPASS, OFF, Action, Attempt, Caller, Challenge, Demand
+from .records import BYPASS, OFF, Attempt, Caller, Challenge, Demand
 from .rights import Rechecks
 from .settings import Settings
-from .signals import Announcer, budget_spent, refused
+from .signals import Announcer
 from .sql import Transactions
 from .strategies.base import Strategy
 from .strategies.checks import is_true, is_usable
+from .traces import Traces, is_first
 
 T = TypeVar("T")
-WARNINGS = {
-    "budget-exhausted": ((3600, 1), (3600, 1), (86400, 24)),  # one mail an hour
-    "factor-locked": ((86400, 1), (86400, 1), (86400, 1)),
-}
-LONGEST_PURPOSE = 255
-LOCKED = "lock-factor"
-"""The action of the audit row that says that a method was locked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +89,9 @@ class StepUp:
         self.strategies = strategies
         self._settings = settings
         self.audit = audit
-        self._outbox = outbox
+        self._traces = Traces(
+            audit=audit, outbox=outbox, announcer=self.announcer, budgets=self.budgets
+        )
         self._rechecks = Rechecks(accounts)
 
     def run(self, demand: Demand, block: Callable[[Passed], T], *, outcome: str = "passed") -> T:
@@ -130,21 +126,21 @@ class StepUp:
         Of those for their rate, one for each account, route and window of time.
         """
         with self._transactions.begin() as session:
-            if isinstance(refusal, TooManyRequests) and not _is_first(session, demand, refusal):
+            if isinstance(refusal, TooManyRequests) and not is_first(session, demand, refusal):
                 return
             named = demand.proof.method or ""
             # The header is any text of a stranger: only a method that there is goes into the log.
-            self._refused(session, demand, refusal, named if self.has(named) else "")
+            self._traces.refused(session, demand, refusal, named if self.has(named) else "")
 
     def warn_spent(self, demand: Demand, method: str) -> None:
         """Mail the owner that a budget of tries is spent, once an hour at most."""
         with self._transactions.begin() as session:
-            self._warn(session, demand, method, "budget-exhausted")
+            self._traces.spent(session, demand, method)
 
     def tell_locked(self, demand: Demand, method: str) -> None:
         """Write down, and mail the owner, that the tries at this method are locked."""
         with self._transactions.begin() as session:
-            self._locked(session, demand, method)
+            self._traces.locked(session, demand, method)
 
     def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:
         """Send a fresh challenge in the place of a pending one, within the budgets.
@@ -180,10 +176,10 @@ class StepUp:
                 )
                 done = block(Passed(session=session, method=admitted.method, caller=caller))
             except Refusal as refusal:
-                self._refused(session, demand, refusal, admitted.method)
+                self._traces.refused(session, demand, refusal, admitted.method)
                 raise
             if outcome:
-                self._record(session, demand, outcome, admitted.method)
+                self._traces.record(session, demand, outcome, admitted.method)
             return done
 
     def _admit(self, demand: Demand) -> Admitted:
@@ -301,9 +297,9 @@ class StepUp:
             self.budgets.refund(session, charge, unlocks=not strategy.fallback)
             return
         if charge.locks:
-            self._locked(session, demand, strategy.name)
+            self._traces.locked(session, demand, strategy.name)
         elif charge.last:
-            self._warn(session, demand, strategy.name, "budget-exhausted")
+            self._traces.spent(session, demand, strategy.name)
         self.meter.second_factor(strategy.name, FactorInvalid.code)
         why = strategy.explain(attempt, demand.proof.code or "")
         raise FactorInvalid(**{**why, **self._details(session, demand, strategy)})
@@ -347,64 +343,9 @@ class StepUp:
         method = str(refusal.details.get("method", ""))
         self.meter.second_factor(method, refusal.code)
         with self._transactions.begin() as session:
-            self._refused(session, demand, refusal, method)
+            self._traces.refused(session, demand, refusal, method)
             if isinstance(refusal, TooManyAttempts):
-                kind = "factor-locked" if refusal.locked else "budget-exhausted"
-                self._warn(session, demand, method, kind)
-
-    def _locked(self, session: Session, demand: Demand, method: str) -> None:
-        action = Action(name=LOCKED, target=demand.caller.account.id)
-        self._record(session, replace(demand, action=action), "locked", method)
-        self._warn(session, demand, method, "factor-locked")
-
-    def _warn(self, session: Session, demand: Demand, method: str, kind: str) -> None:
-        account, caller = demand.caller.account, demand.caller
-        purpose = f"mail:{kind}" + (f":{method}" if kind == "factor-locked" else "")
-        if self.budgets.charge_in(
-            session, account.id, purpose, windows=WARNINGS[kind], now=demand.now
-        ):
-            facts: Mapping[str, Any] = {
-                "username": account.username,
-                "method": method,
-                "at": demand.now,
-                "address": caller.address,
-                "agent": caller.agent,
-            }
-            self._outbox.put(session, kind, account.emails, facts, now=demand.now)
-            locked = kind == "factor-locked"
-            self.announcer.later(
-                session, budget_spent, account=account, method=method, locked=locked
-            )
-
-    def _refused(self, session: Session, demand: Demand, refusal: Refusal, method: str) -> None:
-        self._record(session, demand, refusal.code, method)
-        self.announcer.later(
-            session,
-            refused,
-            account=demand.caller.account,
-            action=demand.action.name,
-            target=demand.action.target,
-            method=method,
-            code=refusal.code,
-        )
-
-    def _record(self, session: Session, demand: Demand, outcome: str, method: str) -> None:
-        self.audit.write(session, entry_of(demand, outcome, method))
-
-
-def entry_of(demand: Demand, outcome: str, method: str, *, target: str | None = None) -> Entry:
-    """The audit entry of a demand that ended in `outcome`."""
-    caller = demand.caller
-    return Entry(
-        at=demand.now,
-        action=demand.action.name,
-        caller=caller.account.id,
-        target=demand.action.target if target is None else target,
-        method=method,
-        address=caller.address,
-        agent=caller.agent,
-        outcome=outcome,
-    )
+                self._traces.spent(session, demand, method, locked=refusal.locked)
 
 
 def attempt_of(demand: Demand, session: Session) -> Attempt:
@@ -418,11 +359,3 @@ def attempt_of(demand: Demand, session: Session) -> Attempt:
         agent=demand.caller.agent,
         sign_in=demand.new_sign_in or demand.caller.sign_in,
     )
-
-
-def _is_first(session: Session, demand: Demand, refusal: TooManyRequests) -> bool:
-    """Whether no other of this account and route was refused in the same window of time."""
-    windows = ((refusal.window, 1),) * 3
-    purpose = f"audit:rate {refusal.route}"[:LONGEST_PURPOSE]
-    account_id, now = demand.caller.account.id, demand.now
-    return charge_in(session, account_id, purpose, windows=windows, now=now) is not None

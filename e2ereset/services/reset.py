@@ -12,8 +12,9 @@ from e2ereset.ports import HoldsKeys, HoldsSessions
 from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
 from e2ereset.signals import key_reset
 from e2ereset.sql import Transactions
-from e2ereset.stepup import Passed, StepUp, entry_of
+from e2ereset.stepup import Passed, StepUp
 from e2ereset.strategies.base import Tools
+from e2ereset.traces import entry_of
 
 from .keys import Pair, Vault, drop_key_pair
 from .targets import Targets

@@ -8,7 +8,8 @@ from e2ereset.budgets import locks
 from e2ereset.errors import NotAllowed
 from e2ereset.permissions import UNLOCK_OTHER_USER_FACTOR
 from e2ereset.records import Action, Caller, Demand, Proof, TargetName
-from e2ereset.stepup import Passed, StepUp, entry_of
+from e2ereset.stepup import Passed, StepUp
+from e2ereset.traces import entry_of
 
 from .factors import UNLOCK, Factors
 from .targets import Targets
