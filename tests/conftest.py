@@ -38,5 +38,9 @@ def pytest_generate_tests(metafunc):
     refuse_sets(metafunc)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     refuse_addresses(items)
+    for item in items:
+        if "database_uri" in item.fixturenames or "make_database" in item.fixturenames:
+            item.add_marker("database")

@@ -5,7 +5,7 @@ import shutil
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from postgres import QUICK, VARIABLE, fresh_database, own_postgres
+from postgres import QUICK, VARIABLE, execute, fresh_database, own_postgres
 from sqlalchemy import create_engine, make_url
 
 from e2ereset import models as library
@@ -32,6 +32,13 @@ def new_database(folder, name="test", template=None):
         yield uri
 
 
+def _leave(uri):
+    """Have nobody use it: PostgreSQL copies no database that is in use, by a pooler for example."""
+    if ON_POSTGRESQL:
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+        execute(SERVER, f"{ended}'{make_url(uri).database}'")
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
     """The address of a database with all tables and the first roles, for copies of it."""
@@ -41,7 +48,8 @@ def template(tmp_path_factory):
         server.Base.metadata.create_all(engine)
         with engine.begin() as connection:
             seed(connection)
-        engine.dispose()  # PostgreSQL copies no database that is in use
+        engine.dispose()
+        _leave(uri)
         yield uri
 
 

@@ -1,19 +1,14 @@
-"""A PgBouncer of our own on loopback, in front of a PostgreSQL on loopback.
-
-`python tests/pgbouncer.py COMMAND...` runs a command with a PostgreSQL behind one in transaction
-mode, named by E2ERESET_TEST_DATABASE.
-"""
+"""A PgBouncer of our own on loopback, in front of a PostgreSQL on loopback."""
 
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from ports import free_port, wait_for
-from postgres import OWNER, QUICK, VARIABLE, execute, own_postgres
+from postgres import OWNER, execute
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -61,16 +56,3 @@ def _answers(uri):
         return execute(uri, "SELECT 1")
     except OperationalError:
         return False
-
-
-def main(command):
-    with (
-        own_postgres(*QUICK, "max_connections=200") as server,
-        own_pgbouncer(server.uri()) as uri,
-    ):
-        environment = os.environ | {VARIABLE: uri}
-        return subprocess.run(command, env=environment, check=False).returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

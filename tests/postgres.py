@@ -1,8 +1,12 @@
 """A real PostgreSQL of our own on loopback, with Debian's binaries.
 
-`python tests/postgres.py COMMAND...` runs a command with one, named by E2ERESET_TEST_DATABASE.
+`python tests/postgres.py [--through WAY] COMMAND...` runs a command with one, named by
+E2ERESET_TEST_DATABASE. Ways: a `pgbouncer` in transaction mode stands in between; tables are in a
+schema that the address names by its `search_path`, and there is no `public` one; all transactions
+are `serializable`.
 """
 
+import argparse
 import os
 import shutil
 import signal
@@ -15,13 +19,15 @@ from uuid import uuid4
 
 from ports import free_port, wait_for
 from ram import memory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 VARIABLE = "E2ERESET_TEST_DATABASE"
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
 # The server refuses to run as root.
 OWNER = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+SCHEMA = "chat"
+BY_SEARCH_PATH = f"?options=-csearch_path%3D{SCHEMA}"
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")  # a throw-away cluster
 
 
@@ -103,8 +109,12 @@ def fresh_database(server_uri, template="template0"):
     """The address of a new database on this server, which is dropped after the block."""
     name = f"test_{uuid4().hex}"
     execute(server_uri, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    uri = make_url(server_uri).set(database=name).render_as_string(hide_password=False)
     try:
-        yield f"{server_uri.rpartition('/')[0]}/{name}"
+        if BY_SEARCH_PATH in uri:
+            execute(uri, f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            execute(uri, "DROP SCHEMA IF EXISTS public")
+        yield uri
     finally:
         execute(server_uri, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -133,11 +143,29 @@ def own_postgres(*settings):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def main(command):
-    with own_postgres(*QUICK, "max_connections=200") as server:
-        environment = os.environ | {VARIABLE: server.uri()}
-        return subprocess.run(command, env=environment, check=False).returncode
+@contextmanager
+def _through(way):
+    """The address of a PostgreSQL that is reached this way."""
+    settings = ("default_transaction_isolation=serializable",) if way == "serializable" else ()
+    with own_postgres(*QUICK, "max_connections=200", *settings) as server:
+        if way == "pgbouncer":
+            from pgbouncer import own_pgbouncer
+
+            with own_pgbouncer(server.uri()) as uri:
+                yield uri
+        else:
+            yield server.uri() + (BY_SEARCH_PATH if way == "search_path" else "")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--through", choices=("pgbouncer", "search_path", "serializable"))
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    with _through(given.through) as uri:
+        environment = os.environ | {VARIABLE: uri}
+        return subprocess.run(given.command, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
