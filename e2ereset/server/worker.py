@@ -150,7 +150,8 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
 
     def _shed(self) -> None:
         """Refuse the longest of the unfinished requests while there is too much of them."""
-        if sum(len(arrival.data) for arrival in self.arriving.values()) > self.most_bytes:
+        most = max(self.most_bytes, 4 * self.longest_body)
+        if sum(len(arrival.data) for arrival in self.arriving.values()) > most:
             longest = max(self.arriving, key=lambda conn: len(self.arriving[conn].data))
             self._refuse(longest, envelope.unavailable())
 
