@@ -31,7 +31,7 @@ PIECE = 64 * 1024
 IN_MEMORY = 1024 * 1024
 KEY = "e2ereset.body"
 """Where a request keeps its body once it is read."""
-STRICT_SERVERS = ("waitress", "WSGIServer")
+STRICT_SERVERS = ("waitress", "WSGIServer", "Werkzeug")
 SETTLED = "e2ereset.settled"
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 CUT = "body must have all the bytes that were announced, and no more"
@@ -131,7 +131,7 @@ def close_after_fault(response: Response) -> Response:
     """Say that the connection ends where the next request could not be found on it.
 
     PEP 3333 leaves that header to the server. gunicorn looks at its own account of the request,
-    most others do as they are told, and some answer 500: those are not told.
+    most others do as they are told, some answer 500 or say it twice: those are not told.
     """
     body, server = request.environ.get(KEY), request.environ.get("SERVER_SOFTWARE", "")
     if body and body.fault and not server.startswith(STRICT_SERVERS):
