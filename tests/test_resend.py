@@ -81,6 +81,16 @@ def test_each_code_dies_at_its_own_time(world, eve):
     assert world.reset(eve, code=second).status_code == 200
 
 
+def test_a_second_code_of_before_a_step_back_dies_at_its_own_time(world, eve):
+    world.reset(eve)
+    first = world.mailed_code()
+    world.clock.now -= 90
+    second = stranger(world)
+    world.clock.now += 605
+    assert error(world.reset(eve, code=second)) == "totp-invalid"
+    assert world.reset(eve, code=first).status_code == 200
+
+
 def test_a_second_code_moves_up_when_the_first_has_expired(world, eve):
     world.reset(eve)
     world.clock.now += 400

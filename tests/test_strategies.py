@@ -40,6 +40,10 @@ class TestTotp(StrategyContract):
     def right_code(self, bench, attempt):
         return pyotp.TOTP(self.secret).at(attempt.now)
 
+    def test_nothing_is_said_of_a_code_that_could_pass(self, bench, code):
+        with bench.trying() as attempt:
+            assert bench.strategy.explain(attempt, code) == {}
+
 
 class TestBackupCodes(StrategyContract):
     strategy_class = TotpStrategy

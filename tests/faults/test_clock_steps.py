@@ -105,6 +105,17 @@ def test_a_jump_forward_that_is_taken_back_locks_nobody_longer_than_its_window(w
     assert world.reset(ann, code=world.code(ann)).status_code == 200
 
 
+@pytest.mark.parametrize("ahead", [4000, 90_000, 10**9])
+def test_a_long_jump_locks_nobody_who_did_not_look_meanwhile(world, clock, ahead):
+    ann, _ = admin_of(world, totp=True)
+    clock.now += ahead
+    ann.headers = world.sign_in(ann.id)
+    for _ in range(BUDGET):
+        world.reset(ann, code="not one")
+    clock.now += WINDOW - ahead
+    assert world.reset(ann, code=world.code(ann)).status_code == 200
+
+
 def test_a_spent_hour_is_moved_likewise(world, clock):
     ann, _ = admin_of(world, totp=True)
     for _ in range(4 * BUDGET):
