@@ -110,7 +110,6 @@ def borrow(given: Engine | Connection) -> Engine:
         engine.url,
         creator=lambda: _driver_connection(given),
         poolclass=NullPool,
-        pool_reset_on_return=None,  # a reset would roll the host's transaction back
         hide_parameters=engine.hide_parameters,
     )
     points = Savepoints()

@@ -78,9 +78,10 @@ def test_after_a_rollback_of_the_hosts_nothing_is_kept_either(noted):
     with rolled_back(noted.app):
         with noted.app.app_context():
             noted.db.session.add(noted.Note())
+            noted.db.session.flush()
             noted.db.session.rollback()
-        noted.post("/note")
         enrol_totp(noted.app, BOB)
+        noted.post("/note")
         assert counts(noted)[:2] == (1, 1)
     assert counts(noted) == (0, 0, 0, 0)
 
@@ -101,8 +102,8 @@ def test_a_connection_that_the_hosts_own_fixture_puts_in_is_used(noted):
     engine = engines[None]
     with engine.connect() as connection, connection.begin() as transaction:
         engines[None] = connection
-        noted.post("/note")
         code = enrol_totp(noted.app, SUE).code()
+        noted.post("/note")
         assert noted.reset(SUE, code, username="bob").status_code == 200
         assert counts(noted)[:3] == (1, 1, 1)
         transaction.rollback()

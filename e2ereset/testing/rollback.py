@@ -38,11 +38,11 @@ def _uncommitted(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         _begin(connection.connection)
         dialect.update(do_commit=lambda _connection: None, do_rollback=begin_anew)
+        connection.begin()
         try:
-            with connection.begin() as transaction:
-                yield connection
-                transaction.rollback()
+            yield connection
         finally:
+            connection.rollback()
             del dialect["do_commit"], dialect["do_rollback"]
 
 
