@@ -1,0 +1,35 @@
+"""What counts on which budget, and what a refund takes back."""
+
+import pyotp
+import pytest
+
+from e2ereset.errors import EnrolmentInvalid
+from e2ereset.models import Budget
+
+WINDOWS = ((300, 5), (3600, 20), (86400, 50))
+
+
+def counts(world, purpose):
+    (row,) = world.rows(Budget, purpose=purpose)
+    return row.count_1, row.count_2, row.count_3
+
+
+def test_a_refund_leaves_a_window_that_was_opened_since(world):
+    budgets, now = world.runtime.stepup.budgets, world.clock.now
+    first = budgets.charge("bob", "verify:x", WINDOWS, now)
+    budgets.charge("bob", "verify:x", WINDOWS, now + 300)
+    with world.runtime.transactions.begin() as session:
+        budgets.refund(session, first)
+    assert counts(world, "verify:x") == (1, 1, 1)
+
+
+def test_tries_to_confirm_count_with_all_totp_codes(world):
+    dave = world.person("dave")
+    factors, account = world.runtime.factors, world.account(dave)
+    totp = pyotp.TOTP(factors.begin_totp(account).secret)
+    for _ in range(3):
+        with pytest.raises(EnrolmentInvalid):
+            factors.confirm_totp(account, "000000")
+    factors.confirm_totp(account, totp.at(world.clock.now))
+    seen = [world.reset(dave, code="000000").json["errorType"] for _ in range(3)]
+    assert seen == ["totp-invalid", "totp-invalid", "totp-max-attempts"]
