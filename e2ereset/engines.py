@@ -20,6 +20,12 @@ from .models import Base
 
 Engines = Mapping[str | None, Engine | Connection]
 SAVEPOINT = "e2ereset"
+ISOLATION = "READ COMMITTED"
+"""Of our transactions on PostgreSQL, whatever its default is.
+
+Each statement of ours that counts or burns holds by itself. Under a stricter level PostgreSQL
+would end those that meet, with 40001, and a guesser could have the owner's tries end.
+"""
 
 
 class Binds:
@@ -62,6 +68,8 @@ class Binds:
     def _adapted(self, given: Engine | Connection) -> Engine:
         if given not in self._made:
             engine = borrow(given) if is_shared(given) else cast(Engine, given)
+            if engine.dialect.name == "postgresql":
+                engine = engine.execution_options(isolation_level=ISOLATION)
             if self._schema is not None:
                 # All statements of ours name their tables without one.
                 engine = engine.execution_options(schema_translate_map={None: self._schema})

@@ -106,7 +106,8 @@ def connect(database_uri):
     engines = []
 
     def connect():
-        engines.append(tune(create_engine(database_uri)))
+        level = {"isolation_level": "READ COMMITTED"} if ON_POSTGRESQL else {}  # as ours
+        engines.append(tune(create_engine(database_uri, **level)))
         return engines[-1]
 
     yield connect

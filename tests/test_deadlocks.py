@@ -5,10 +5,11 @@ from threading import Barrier
 
 import pytest
 from databases import only_postgresql
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from e2ereset import Strategy, two_factor_required
-from e2ereset.sql import RETRIES
+from e2ereset.sql import RETRIES, Transactions
 
 ROUNDS = 10
 
@@ -94,3 +95,16 @@ def test_two_administrators_who_reset_each_other_both_succeed(world):
             found = sorted(pool.map(reset, (ann, sue), (sue, ann)))
             # The second finds that the first has ended its sign-in, or both came in time.
             assert found in ([200, 200], [200, 401])
+
+
+@only_postgresql
+def test_a_stricter_default_ends_none_of_our_transactions(database_uri):
+    strict = {"isolation_level": "SERIALIZABLE"}
+    engine = create_engine(database_uri, **strict)
+    transactions = Transactions(lambda: engine)
+    for opened in (transactions.begin, transactions.read, transactions.engine.connect):
+        with opened() as session:
+            assert session.scalar(text("SHOW transaction_isolation")) == "read committed"
+    with engine.connect() as host:
+        assert host.scalar(text("SHOW transaction_isolation")) == "serializable"
+    engine.dispose()

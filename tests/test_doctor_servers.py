@@ -60,7 +60,6 @@ def test_a_postgresql_that_is_fit_gives_no_finding_of_its_own(examine):
         ("superuser", "warning", {"user": "postgres"}),
         ("database-in-clear", "warning", {"host": ANYWHERE}),
         ("not-durable", "error", {"alter": "synchronous_commit = off"}),
-        ("isolation", "warning", {"alter": "default_transaction_isolation = serializable"}),
         ("pool-small", "warning", {"E2ERESET_SERVER_DATABASE_CONNECTIONS": 3}),
         (
             "statement-timeout-unset",

@@ -17,7 +17,6 @@ DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 FACTS = text(
     "SELECT current_setting('server_version_num')::int AS version,"
     " current_setting('server_encoding') AS encoding,"
-    " current_setting('default_transaction_isolation') AS isolation,"
     " current_setting('fsync') AS fsync,"
     " current_setting('full_page_writes') AS full_page_writes,"
     " current_setting('synchronous_commit') AS synchronous_commit,"
@@ -87,12 +86,6 @@ def _server(facts: Row[Any]) -> Iterator[Finding]:
 
 
 def _session(facts: Row[Any]) -> Iterator[Finding]:
-    if facts.isolation != "read committed":
-        yield AREA.warning(
-            "isolation",
-            f"Transactions are {facts.isolation} by default, under which parallel requests fail.",
-            "default_transaction_isolation = 'read committed'",
-        )
     if facts.statement_timeout == "0":
         yield AREA.warning(
             "statement-timeout-unset",
