@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from order import refuse_addresses, refuse_sets
 from ram import claim_base
 from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401
+from skips import refuse_skip
 from world import bob, eve, world  # noqa: F401
 
 COMMON = {
@@ -44,3 +45,17 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "database_uri" in item.fixturenames or "make_database" in item.fixturenames:
             item.add_marker("database")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    report = yield
+    refuse_skip(report)
+    return report
