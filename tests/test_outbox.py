@@ -57,7 +57,7 @@ def test_several_recipients_are_one_statement(store, outbox):
     statements = []
     event.listen(store.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     put(store, outbox, *(f"{n}@example.org" for n in range(5)))
-    assert len(statements) == 1
+    assert len([s for s in statements if "e2ereset_outbox" in s]) == 1
     assert len(rows(store)) == 5
 
 
