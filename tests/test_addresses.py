@@ -143,7 +143,17 @@ def test_a_caller_of_a_host_keeps_an_address_or_nothing():
     assert Caller(account=bob, address="Your account is locked").address == ""
 
 
-def test_a_host_behind_proxyfix_has_the_proxy_for_garbage(make_server, config, engine):
+@pytest.mark.parametrize(
+    ("forwarded", "address"), [("_hidden", PROXY), ("203.0.113.9:7", "203.0.113.9")]
+)
+def test_a_host_behind_proxyfix_has_the_proxy_for_garbage(app, world, forwarded, address):
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)
+    bob = world.person("bob", totp=True)
+    world.reset(bob, headers={"X-Forwarded-For": forwarded})
+    assert world.rows(AuditRow)[-1].address == address
+
+
+def test_garbage_that_changes_does_not_pass_the_rate(make_server, config, engine):
     app = make_server(config | {"RATELIMIT_ENABLED": True})
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)
     garbage = [f"_hidden{number}" for number in range(11)]

@@ -3,13 +3,13 @@
 import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from host_kit import BOB, KEY, SUE
+from host_kit import BOB, KEY, SUE, HostAccounts
 from sqlalchemy import inspect
 
 from e2ereset import E2EReset, get_e2ereset, key_reset
 from e2ereset.errors import E2EResetError, SettingsError
 from e2ereset.models import AuditRow, KeyPair, Totp
-from e2ereset.testing import MemoryAccounts, enrol_totp
+from e2ereset.testing import Mailbox, MemoryAccounts, enable_email, enrol_totp
 
 
 def test_create_all_of_the_host_makes_our_tables(host):
@@ -60,6 +60,17 @@ def test_what_was_revoked_stays_revoked_after_a_restart(make_host):
     again = make_host()
     code = enrol_totp(again.app, SUE).code()
     assert again.reset(SUE, code, username="bob").json["errorType"] == "error-not-allowed"
+
+
+@pytest.mark.parametrize(("accounts", "ends"), [(HostAccounts, True), (MemoryAccounts, False)])
+def test_mails_say_that_sign_ins_end_where_the_host_ends_them(make_host, accounts, ends):
+    host = make_host(accounts=accounts(BOB))
+    enable_email(host.app, BOB)
+    mailbox = Mailbox(host.app)
+    host.reset(BOB)
+    assert host.reset(BOB, mailbox.code_for("bob@example.org")).status_code == 200
+    code, _enabled, notice = (mail.text for mail in mailbox.messages_to("bob@example.org"))
+    assert ("sign-ins" in code, "sign-ins" in notice) == (ends, ends)
 
 
 @pytest.fixture
