@@ -9,10 +9,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from flask import Response, after_this_request, current_app
 from flask.views import View
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from .errors import HostError, Refusal, Unavailable
+from .errors import HostError, Refusal
 from .records import Action, kind_of
 from .runtime import get_e2ereset
 from .web import bodies, envelope, gates
@@ -90,7 +89,7 @@ def _prove(action: Action) -> None:
             runtime.wake()
     except Refusal as refusal:
         raise Answered(envelope.failure(refusal)) from refusal
-    except (Unavailable, SQLAlchemyError) as fault:
+    except envelope.FAULTS as fault:
         raise Answered(envelope.faulty(fault)) from None
 
 

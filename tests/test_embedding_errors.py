@@ -6,7 +6,7 @@ import pytest
 from flask import abort, got_request_exception
 from flask_jwt_extended import JWTManager, create_access_token, verify_jwt_in_request
 from host_kit import BOB
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import NoResultFound, OperationalError, TimeoutError
 
 from e2ereset import Caller, two_factor_required
 from e2ereset.testing import enrol_totp
@@ -95,8 +95,32 @@ def test_the_text_of_a_database_error_is_logged_nowhere(failing, url, caplog):
 
     answer = failing(gone).post(url)
     assert (answer.status_code, answer.json) == (503, ENVELOPE)
-    assert "OperationalError" in caplog.text
+    assert "Answered 503" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_row_that_the_host_does_not_find_is_its_own_error(failing, url, answered):
+    def identify():
+        raise NoResultFound("no such user")
+
+    host = failing(identify)
+    if answered:
+        host.app.register_error_handler(NoResultFound, lambda error: ("own", 404))
+        assert host.post(url).text == "own"
+        return
+    with pytest.raises(NoResultFound):
+        host.post(url)
+
+
+@pytest.mark.parametrize("fault", [OperationalError("SELECT", {}, Exception()), TimeoutError()])
+def test_a_database_that_is_gone_is_503_wherever_it_is_asked(failing, url, fault):
+    def identify():
+        raise fault
+
+    answer = failing(identify).post(url)
+    assert (answer.status_code, answer.json) == (503, ENVELOPE)
+    assert "Retry-After" in answer.headers
 
 
 def test_a_sign_in_that_has_expired_is_what_the_hosts_extension_says(failing, url):

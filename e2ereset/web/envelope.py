@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, Response
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError, StatementError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 from e2ereset.errors import (
@@ -35,6 +35,9 @@ HTTP_WORDS = {
     405: "Method not allowed",
     413: "The request body is too large",
 }
+
+FAULTS = (Unavailable, StatementError, TimeoutError)
+"""What is gone: not any error of SQLAlchemy, as a host's `one()` that finds nothing is its own."""
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +101,7 @@ def handle_errors(scaffold: Flask | Blueprint) -> None:
     debugger or its tests, or as a logged one to `_http`.
     """
     scaffold.register_error_handler(Refusal, failure)
-    for fault in (Unavailable, SQLAlchemyError):
+    for fault in FAULTS:
         scaffold.register_error_handler(fault, faulty)
     scaffold.register_error_handler(HTTPException, http_failure)
 
