@@ -25,6 +25,8 @@ CALLS = {
     "verify": ("attempt", "code"),
     "pending": ("attempt",),
     "challenge": ("attempt",),
+    "another": ("attempt",),
+    "explain": ("attempt", "code"),
 }
 """The methods of a strategy, and what each is called with."""
 

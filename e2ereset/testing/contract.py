@@ -157,6 +157,12 @@ class StrategyContract:
         """Any text may come as a code."""
         assert bench.verify(garbage) is False
 
+    @pytest.mark.parametrize("garbage", GARBAGE, ids=ascii)
+    def test_an_explanation_of_garbage_is_no_fault(self, bench: Bench, garbage: str) -> None:
+        """What it says of a refused code is JSON, whatever the code is."""
+        with bench.trying() as attempt:
+            json.dumps(dict(bench.strategy.explain(attempt, garbage)))
+
     def test_a_code_of_another_account_is_false(self, bench: Bench, code: str) -> None:
         """A code proves the account it was made for, and no other, with the method or without."""
         self.enable(bench, bench.eve)
