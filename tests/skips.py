@@ -8,7 +8,9 @@ import os
 import re
 
 VARIABLE = "E2ERESET_MAY_SKIP"
-OF_THE_OTHER_KIND = "PostgreSQL does not take it|is about (PostgreSQL|.*SQLite)|one transaction writes|root may"
+OF_THE_OTHER_KIND = (
+    "PostgreSQL does not take it|about (PostgreSQL|.*SQLite)|one transaction writes|root may"
+)
 
 
 def refuse_skip(report):
