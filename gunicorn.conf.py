@@ -13,6 +13,7 @@ from e2ereset.errors import SettingsError
 from e2ereset.operations import listener, logs, multiprocess
 from e2ereset.operations.web import operations_of
 from e2ereset.server import address
+from e2ereset.server.sessions import current_sessions
 from e2ereset.server.worker import WholeRequests
 
 try:
@@ -71,6 +72,7 @@ def on_reload(_server):
 
 def post_worker_init(worker):
     """Deliver mail, seal the audit log, answer operators: beside the requests, in each worker."""
+    current_sessions(worker.wsgi).accounts.hasher.keep_below(worker.cfg.threads)
     worker.longest_body = get_e2ereset(worker.wsgi).settings.max_body_bytes
     get_e2ereset(worker.wsgi).start()
     listener.serve_all(operations_of(worker.wsgi))

@@ -40,6 +40,12 @@ class PasswordHasher:
         self.meter: Meter = UNCOUNTED
         # The salt fixes what a comparison costs; no password has a hash of dots.
         self._nobody = bcrypt.gensalt(cost) + b"." * 31
+        self._at_once = at_once
+        self.keep_below(at_once + 1)
+
+    def keep_below(self, threads: int) -> None:
+        """Hash fewer at once than this process has threads. Call it before the first turn."""
+        at_once = max(1, min(self._at_once, threads - 1))
         self._turns = BoundedSemaphore(at_once)
         self._sign_ins = BoundedSemaphore(max(1, at_once - 1))
 

@@ -1,6 +1,7 @@
 """Passwords: bcrypt of the lower-case SHA-256 hex, as the reference stores them."""
 
 import sys
+from contextlib import ExitStack
 
 import bcrypt
 import pytest
@@ -162,6 +163,17 @@ def test_sign_ins_leave_a_turn_to_others():
             with pytest.raises(Busy), hasher.sign_in_turn():
                 pass
         with hasher.turn():
+            pass
+
+
+@pytest.mark.parametrize(("threads", "turns"), [(1, 1), (2, 1), (3, 2), (4, 3), (16, 3)])
+def test_fewer_hash_at_once_than_there_are_threads(threads, turns):
+    hasher = PasswordHasher(4, at_once=3)
+    hasher.keep_below(threads)
+    with ExitStack() as taken:
+        for _ in range(turns):
+            taken.enter_context(hasher.turn())
+        with pytest.raises(Busy), hasher.turn():
             pass
 
 

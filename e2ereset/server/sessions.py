@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from flask import current_app
+from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, Action, Caller, Proof, Refusal
@@ -177,7 +177,7 @@ def _demand(caller: Caller, credentials: Credentials, now: int, token: str) -> D
     )
 
 
-def current_sessions() -> Sessions:
-    """The use cases of the app at work."""
-    sessions: Sessions = current_app.extensions[EXTENSION]
+def current_sessions(app: Flask | None = None) -> Sessions:
+    """The use cases of this app, or of the one at work."""
+    sessions: Sessions = (app or current_app).extensions[EXTENSION]
     return sessions
