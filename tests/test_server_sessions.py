@@ -349,6 +349,13 @@ def test_a_success_takes_back_its_own_charge_of_the_address_only(client, bob, se
     assert session.scalars(counted).all() == [7]
 
 
+def test_wrong_second_factors_are_failures_of_their_address_too(client, totp, session):
+    for code in ("000000", "000001", totp.at(NOW)):
+        client.post(LOGIN, json={**RIGHT, "code": code})
+    counted = select(Budget.count_1).where(Budget.purpose == "login:address")
+    assert session.scalars(counted).all() == [2]
+
+
 def test_strangers_do_not_keep_the_owner_out_of_where_they_have_been(client, bob):
     sign_in(client)
     for _ in range(7):

@@ -9,7 +9,7 @@ from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, Action, Caller, Proof, Refusal
-from e2ereset.errors import NotSignedIn
+from e2ereset.errors import FactorInvalid, NotSignedIn
 from e2ereset.records import Demand
 from e2ereset.runtime import Runtime
 from e2ereset.stepup import Passed
@@ -86,6 +86,9 @@ class Sessions:
             return self.runtime.stepup.run(demand, admit)
         except NotSignedIn:  # switched off since its password was checked
             raise NotActivated from None
+        except FactorInvalid:
+            self.tries.count_failure(account, address, now)
+            raise
         finally:
             self.runtime.wake()
 

@@ -10,6 +10,7 @@ A network from which the owner signed in has one budget of its own with the acco
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Executable, bindparam, delete, select
@@ -143,6 +144,13 @@ class Tries:
                 return self._count_stranger(connection, account_id, credentials, network, now=now)
         except _Spent as spent:
             raise spent.budget.refusal(self._wait(spent.budget, now)) from None
+
+    def count_failure(self, account: Account, address: str, now: int) -> None:
+        """A wrong second factor after a right password is a failure of the caller's network too."""
+        network = self.network(address)
+        with self.runtime.transactions.engine.begin() as connection, suppress(_Spent):
+            if not self._is_known(connection, account.id, network, now):
+                self._charge(connection, self._of_network(network), now)
 
     def take_back(self, session: Session, tried: Tried) -> None:
         """The password was right: take back what it was charged, and nothing else."""
