@@ -67,8 +67,10 @@ class Binds:
 
     def _adapted(self, given: Engine | Connection) -> Engine:
         if given not in self._made:
-            engine = borrow(given) if is_shared(given) else cast(Engine, given)
-            if engine.dialect.name == "postgresql":
+            shared = is_shared(given)
+            engine = borrow(given) if shared else cast(Engine, given)
+            # Not where the host's transaction is open already, which keeps its level.
+            if engine.dialect.name == "postgresql" and not shared:
                 engine = engine.execution_options(isolation_level=ISOLATION)
             if self._schema is not None:
                 # All statements of ours name their tables without one.
