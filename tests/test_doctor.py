@@ -10,12 +10,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from click.testing import CliRunner
-from databases import ON_POSTGRESQL
+from databases import ON_POSTGRESQL, only_postgresql
 from flask_migrate import stamp, upgrade
 from host_kit import Host
 from ports import free_port
 from server_kit import make_user
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import NullPool, delete, insert, text, update
 
 from e2ereset.audit import Entry
 from e2ereset.cli.doctor import subject_of
@@ -659,3 +659,15 @@ def test_every_finding_stands_in_the_documentation_and_no_other():
 def test_every_check_has_a_code_of_its_own():
     codes = [check.code for check in (*CHECKS, *CHECKS_OF_SERVER)]
     assert len(set(codes)) == len(codes)
+
+
+def test_files_that_could_not_be_looked_at_are_a_finding(make_server, config, engine, tmp_path):
+    app = make_server(config)
+    (tmp_path / "instance").rmdir()
+    assert ask(app, "--no-mail").level("instance-missing") == "note"
+
+
+@only_postgresql
+def test_a_pool_that_can_not_be_counted_is_a_finding(make_server, config, engine):
+    app = make_server(config | {"SQLALCHEMY_ENGINE_OPTIONS": {"poolclass": NullPool}})
+    assert ask(app, "--no-mail").level("connections-uncounted") == "note"

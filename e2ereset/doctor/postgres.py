@@ -127,6 +127,10 @@ def _privacy(subject: Subject, facts: Row[Any]) -> Iterator[Finding]:
 def _numbers(subject: Subject, facts: Row[Any]) -> Iterator[Finding]:
     pool, fleet = subject.database.pool, subject.fleet
     if not isinstance(pool, QueuePool):
+        yield AREA.note(
+            "connections-uncounted",
+            f"The pool is a {type(pool).__name__}: how many connections it opens is not known.",
+        )
         return
     each = pool.size() + max(0, pool._max_overflow)
     # Beside its workers, each machine has a process that mails and seals, where it is set so.

@@ -129,6 +129,7 @@ def FILES(subject: Subject) -> Iterator[Finding]:
     """The modes of the instance folder and of the files in it that hold secrets."""
     folder = subject.instance
     if folder is None or not folder.is_dir():
+        yield AREA.note("instance-missing", "There is no instance folder to look at.")
         return
     if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield AREA.error(

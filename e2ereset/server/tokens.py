@@ -75,7 +75,7 @@ _SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor")
 LIST = (
     select(*(TOKENS.c[name] for name in _SHOWN))
     .where(TOKENS.c.user_id == bindparam("user_id"), LIVE)
-    .order_by(TOKENS.c.created_at)
+    .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
 )
 OWNER = (
     select(TOKENS.c.user_id)
