@@ -29,9 +29,9 @@ def wrong(world, person, times, **options):
     return [error(world.reset(person, code="000000", **options)) for _ in range(times)]
 
 
-def resend(world, name):
+def resend(world, name, headers=None):
     """Ask for a fresh code, and have the deliverer come by."""
-    response = world.client.post(SEND, json={"emailOrUsername": name})
+    response = world.client.post(SEND, json={"emailOrUsername": name}, headers=headers)
     world.runtime.deliverer.deliver_due()
     return response
 

@@ -211,7 +211,9 @@ def test_12_6_6_4_nobody_can_be_flooded_with_codes(world, eve):
         world.clock.now += 170
         world.reset(eve)
         resend(world, "eve")
-    assert len(world.rows(OutboxMail, kind="code")) == 5
+        resend(world, "eve", eve.headers)
+    # Within the hour five that she asks for, and five a day that strangers do.
+    assert len(world.rows(OutboxMail, kind="code")) == 5 + 5
 
 
 def test_12_7_2_4_every_sign_in_makes_a_new_token(world):

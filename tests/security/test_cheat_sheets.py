@@ -80,7 +80,7 @@ def test_13_mfa_09_asking_again_makes_a_new_code_over_the_old_one(world, eve):
     world.reset(eve)
     before = world.rows(EmailChallenge)[0].digest
     world.clock.now += 31
-    resend(world, "eve")
+    resend(world, "eve", eve.headers)
     (after,) = world.rows(EmailChallenge)
     assert after.digest != before
 
