@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from .audit import AuditLog
-from .budgets import Budgets, Charge, locks
+from .budgets import Budgets, Charge
+from .challenges import Challenges, attempt_of, locked_names
 from .errors import (
     Busy,
     FactorInvalid,
@@ -27,7 +28,7 @@ from .errors import (
 from .mail.outbox import Outbox
 from .operations.meter import UNCOUNTED, Meter
 from .ports import Accounts
-from .records import BYPASS, OFF, Attempt, Caller, Challenge, Demand
+from .records import BYPASS, OFF, Attempt, Caller, Demand
 from .rights import Rechecks
 from .settings import Settings
 from .signals import Announcer
@@ -92,6 +93,12 @@ class StepUp:
         self._traces = Traces(
             audit=audit, outbox=outbox, announcer=self.announcer, budgets=self.budgets
         )
+        self.challenges = Challenges(
+            transactions=transactions,
+            strategies=strategies,
+            settings=settings,
+            budgets=self.budgets,
+        )
         self._rechecks = Rechecks(accounts)
 
     def run(self, demand: Demand, block: Callable[[Passed], T], *, outcome: str = "passed") -> T:
@@ -142,25 +149,6 @@ class StepUp:
         with self._transactions.begin() as session:
             self._traces.locked(session, demand, method)
 
-    def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:
-        """Send a fresh challenge in the place of a pending one, within the budgets.
-
-        Where it is not the owner who asks, beside the pending one, on a budget of its own. False
-        when the account has the method no more, its tries are spent, or nothing was sent.
-        `attempt.session` is only read. Raises TooManyAttempts when the sending budget is spent.
-        """
-        strategy = next(s for s in self.strategies if s.name == method)
-        spent = self._refusal(attempt.account.id, method, attempt.now)
-        if spent or not is_usable(strategy, attempt):
-            return False
-        attempt.session.rollback()
-        if by_owner:
-            return self._send(attempt, strategy) is not None
-        windows = self._settings.asked_windows
-        self.budgets.charge(attempt.account.id, f"asked:{method}", windows, attempt.now)
-        with self._transactions.begin() as session:
-            return strategy.another(replace(attempt, session=session)) is not None
-
     def has(self, method: str) -> bool:
         """Whether the configuration names this method."""
         return any(strategy.name == method for strategy in self.strategies)
@@ -209,14 +197,14 @@ class StepUp:
         with self._transactions.read() as session:
             attempt = attempt_of(demand, session)
             usable = [s for s in self.strategies if not s.fallback and is_usable(s, attempt)]
-            names = self._locked_names(session, attempt)
+            names = locked_names(session, attempt)
         return next((s for s in usable if s.name not in names), None)
 
     def _admit_to(self, demand: Demand, strategy: Strategy, *, named: bool) -> Admitted:
         if demand.proof.code is None:
-            raise FactorRequired(**self._challenge(demand, strategy))
+            raise FactorRequired(**self.challenges.start(demand, strategy))
         if not named:
-            raise FactorInvalid(**self._read(demand, strategy))
+            raise FactorInvalid(**self.challenges.told(demand, strategy))
         charge = self._charge(demand, strategy)
         return Admitted(method=strategy.name, strategy=strategy, charge=charge)
 
@@ -245,46 +233,9 @@ class StepUp:
         try:
             return self.budgets.charge(account.id, purpose, windows, demand.now, guess=True)
         except TooManyAttempts as refusal:
-            raise TooManyAttempts(refusal.retry_after, **self._read(demand, strategy)) from None
-
-    def _challenge(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
-        """Start a challenge where none is pending; what the client is told of it."""
-        self._refuse_spent(demand, strategy)
-        with self._transactions.read() as session:
-            attempt = attempt_of(demand, session)
-            pending = strategy.pending(attempt)
-            session.rollback()  # gives its connection back before the write takes one
-            if pending is None:
-                pending = self._send_or_find(attempt, demand, strategy)
-            return self._details(session, demand, strategy, pending)
-
-    def _send_or_find(self, attempt: Attempt, demand: Demand, strategy: Strategy) -> Challenge:
-        try:
-            return self._send(attempt, strategy)
-        except TooManyAttempts as refusal:
-            # Of two requests at once one sends; the other finds what that one has sent.
-            pending = strategy.pending(attempt)
-            if pending is None:
-                details = self._details(attempt.session, demand, strategy)
-                raise TooManyAttempts(refusal.retry_after, **details) from None
-            return pending
-
-    def _refuse_spent(self, demand: Demand, strategy: Strategy) -> None:
-        """No challenge while no answer to it would be looked at."""
-        spent = self._refusal(demand.caller.account.id, strategy.name, demand.now)
-        if spent:
-            raise TooManyAttempts(spent.retry_after, **self._read(demand, strategy))
-
-    def _refusal(self, account_id: str, method: str, now: int) -> TooManyAttempts | None:
-        windows = self._settings.verify_windows
-        return self.budgets.refusal(account_id, f"verify:{method}", windows, now)
-
-    def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
-        if strategy.sends:
-            windows = self._settings.send_windows
-            self.budgets.charge(attempt.account.id, f"send:{strategy.name}", windows, attempt.now)
-        with self._transactions.begin() as session:
-            return strategy.challenge(replace(attempt, session=session))
+            raise TooManyAttempts(
+                refusal.retry_after, **self.challenges.told(demand, strategy)
+            ) from None
 
     def _verify(self, session: Session, demand: Demand, admitted: Admitted) -> None:
         strategy, charge = admitted.strategy, admitted.charge
@@ -302,7 +253,7 @@ class StepUp:
             self._traces.spent(session, demand, strategy.name)
         self.meter.second_factor(strategy.name, FactorInvalid.code)
         why = strategy.explain(attempt, demand.proof.code or "")
-        raise FactorInvalid(**{**why, **self._details(session, demand, strategy)})
+        raise FactorInvalid(**{**why, **self.challenges.details(session, demand, strategy)})
 
     def _refuse_overtaken(
         self, session: Session, demand: Demand, strategy: Strategy | None
@@ -310,34 +261,7 @@ class StepUp:
         """What serves those who have nothing better is over once they have."""
         better, _ = self._choose(attempt_of(demand, session), demand)
         if better is not None and better is not strategy:
-            raise FactorInvalid(**self._details(session, demand, better))
-
-    def _read(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
-        with self._transactions.read() as session:
-            return self._details(session, demand, strategy)
-
-    def _details(
-        self,
-        session: Session,
-        demand: Demand,
-        strategy: Strategy,
-        challenge: Challenge | None = None,
-    ) -> dict[str, Any]:
-        """What the client is told: the method, its challenge, and what else there is."""
-        attempt = attempt_of(demand, session)
-        challenge = challenge or strategy.pending(attempt) or Challenge()
-        usable = [s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)]
-        locked = self._locked_names(session, attempt)
-        return {
-            "method": strategy.name,
-            "codeGenerated": challenge.generated,
-            **challenge.details,
-            "availableMethods": [name for name in usable if name not in locked],
-        }
-
-    @staticmethod
-    def _locked_names(session: Session, attempt: Attempt) -> set[str]:
-        return {p.partition(":")[2] for p in locks(session, attempt.account.id)}
+            raise FactorInvalid(**self.challenges.details(session, demand, better))
 
     def _refused_before(self, demand: Demand, refusal: Refusal) -> None:
         method = str(refusal.details.get("method", ""))
@@ -346,16 +270,3 @@ class StepUp:
             self._traces.refused(session, demand, refusal, method)
             if isinstance(refusal, TooManyAttempts):
                 self._traces.spent(session, demand, method, locked=refusal.locked)
-
-
-def attempt_of(demand: Demand, session: Session) -> Attempt:
-    """What a strategy gets to see of a demand."""
-    return Attempt(
-        account=demand.caller.account,
-        action=demand.action,
-        now=demand.now,
-        session=session,
-        address=demand.caller.address,
-        agent=demand.caller.agent,
-        sign_in=demand.new_sign_in or demand.caller.sign_in,
-    )

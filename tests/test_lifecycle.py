@@ -13,6 +13,7 @@ from ram import memory
 from sqlalchemy import create_engine
 
 from e2ereset.audit import AuditLog
+from e2ereset.challenges import attempt_of
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import FactorInvalid, FactorRequired, TooManyAttempts
 from e2ereset.mail.outbox import Outbox
@@ -20,7 +21,7 @@ from e2ereset.models import Base, EmailFactor, OutboxMail
 from e2ereset.records import Account, Action, Caller, Demand, Proof
 from e2ereset.settings import load_settings
 from e2ereset.sql import Transactions
-from e2ereset.stepup import StepUp, attempt_of
+from e2ereset.stepup import StepUp
 from e2ereset.strategies import Tools, resolve
 from e2ereset.testing import MemoryAccounts
 
@@ -124,7 +125,7 @@ class MailedCode(RuleBasedStateMachine):
         living, mails = self.living(), self.count_mails()
         with suppress(TooManyAttempts), self.transactions.read() as session:
             attempt = attempt_of(self.demand(whom), session)
-            self.stepup.resend(attempt, "email", by_owner=False)
+            self.stepup.challenges.resend(attempt, "email", by_owner=False)
         if self.count_mails() == mails:
             return
         code = (self.newest_code(), self.now + LIFE)

@@ -94,7 +94,7 @@ class Codes:
                 agent=asked["agent"],
             )
             try:
-                return self._stepup.resend(attempt, "email", by_owner=by_owner)
+                return self._stepup.challenges.resend(attempt, "email", by_owner=by_owner)
             except TooManyAttempts:
                 return False
 
