@@ -55,6 +55,7 @@ TEXTS = (
     "RATELIMIT_STORAGE_URI",
     "RATELIMIT_STRATEGY",
 )
+UNUSED = ("MAIL_SSL_CERTFILE", "MAIL_SSL_KEYFILE")
 CHOICES = {"SQLALCHEMY_ECHO": (True, False, "debug"), "RATELIMIT_STRATEGY": tuple(STRATEGIES)}
 OFF = {"false", "no", "off", "0", "none", "null", "n", "f", "disabled"}
 
@@ -76,6 +77,12 @@ def check_types(config: Mapping[str, Any]) -> None:
             raise SettingsError(
                 f"{key} must be a text. In the environment, put a number into two pairs of"
                 f" quotation marks: FLASK_{key}='\"123\"'."
+            )
+    for key in UNUSED:
+        if config.get(key):
+            raise SettingsError(
+                f"{key} is not used: no certificate of ours is shown to a relay. Remove it, and"
+                " write MAIL_USERNAME and MAIL_PASSWORD."
             )
     for key, allowed in CHOICES.items():
         if config.get(key) not in (None, "", *allowed):

@@ -6,10 +6,11 @@ import pytest
 from audit_kit import NOW
 from sqlalchemy import delete, insert, update
 
-from e2ereset.audit import AuditBroken, AuditLog, mend
+from e2ereset.audit import AuditBroken, AuditLog, Operator, mend
 from e2ereset.audit.mend import NothingToMend
 from e2ereset.models import AuditHead, AuditPurge, AuditRow, AuditSealer
 
+ROOT = Operator(login="root", reason="a full disk")
 BREAKS = {
     "last head forged": update(AuditHead).where(AuditHead.size == 6).values(root="00" * 32),
     "last head removed": delete(AuditHead).where(AuditHead.size == 6),
@@ -22,7 +23,7 @@ BREAKS = {
 
 
 def mended(log):
-    return mend(log.transactions, log.keys, AuditLog(log.keys, secrets), now=NOW)
+    return mend(log.transactions, log.keys, AuditLog(log.keys, secrets), now=NOW, by=ROOT)
 
 
 @pytest.mark.parametrize("harm", BREAKS.values(), ids=BREAKS)
@@ -83,3 +84,10 @@ def test_the_sealer_alone_mends_nothing(sealed):
     sealed.write("g")
     with pytest.raises(AuditBroken, match="audit mend"):
         sealed.seal()
+
+
+def test_the_row_of_a_mending_names_who_did_it_and_why(sealed):
+    sealed.tamper(BREAKS["mark removed"])
+    mended(sealed)
+    rows = sealed.all(AuditRow.action, AuditRow.caller, AuditRow.reason)
+    assert ("audit-mended", "operator:root", "a full disk") in set(map(tuple, rows))

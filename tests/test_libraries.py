@@ -119,3 +119,9 @@ def test_a_host_that_gets_what_it_means_is_left_alone(value):
 @pytest.mark.parametrize(("kind", "known"), [(bool, SWITCHES), (int, NUMBERS)])
 def test_all_switches_and_numbers_of_flask_are_known(kind, known):
     assert {k for k, v in Flask.default_config.items() if type(v) is kind} <= set(known)
+
+
+@pytest.mark.parametrize("key", ["MAIL_SSL_CERTFILE", "MAIL_SSL_KEYFILE"])
+def test_a_certificate_that_would_not_be_shown_refuses_to_start(start, key):
+    with pytest.raises(SettingsError, match=f"{key} is not used"):
+        start(**{key: "/etc/ssl/client.pem"})

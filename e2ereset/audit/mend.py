@@ -10,7 +10,7 @@ from e2ereset.errors import E2EResetError
 from e2ereset.sql import Transactions, run
 
 from .heads import END, HEAD, PURGE, AuditBroken, find_end, is_signed, make_mark
-from .rows import AUDIT, MENDED, AuditLog, Entry, big, lenient
+from .rows import AUDIT, MENDED, AuditLog, Operator, big, lenient
 from .sealer import SET_MARK, TAKE_TURN
 
 HEADS_DOWN = select(HEAD).order_by(HEAD.c.size.desc())
@@ -23,7 +23,14 @@ class NothingToMend(E2EResetError):
     """The end of the log is as it was left."""
 
 
-def mend(transactions: Transactions, keys: KeyRing, log: AuditLog, *, now: int) -> str:
+def mend(
+    transactions: Transactions,
+    keys: KeyRing,
+    log: AuditLog,
+    *,
+    now: int,
+    by: Operator,
+) -> str:
     """Make the newest signed head the end of the log again; says what that took, in words.
 
     Rows behind it wait to be sealed again, heads behind it are dropped, and a row of the action
@@ -40,7 +47,7 @@ def mend(transactions: Transactions, keys: KeyRing, log: AuditLog, *, now: int) 
         end = session.execute(END).one()
         run(session, SET_MARK, {"new_mark": make_mark(keys, end.head, end.purge)})
         done = f"went on after row {size}: dropped {heads} heads, placed {rows} rows again"
-        log.write(session, Entry(at=now, action=MENDED, caller="operator", outcome=done))
+        log.write(session, by.entry(MENDED, "", at=now, outcome=done))
     return done
 
 

@@ -19,7 +19,7 @@ from e2ereset.ports import Accounts
 from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.sql import lift_limits
 
-from .base import Commands, as_json, emit, limit, table
+from .base import Commands, as_json, emit, limit, table, with_reason
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 OLD_FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
@@ -146,8 +146,9 @@ def export(out: Path | None, since: datetime | None, json_output: bool) -> None:
 
 @audit_log.command("mend")
 @click.option("--accept", is_flag=True, help="Yes: the evidence is safe elsewhere.")
+@with_reason()
 @as_json
-def mend(accept: bool, json_output: bool) -> None:
+def mend(accept: bool, operator: audit.Operator, json_output: bool) -> None:
     """Let a log go on whose end was broken; a row of the log says so for good."""
     if not accept:
         raise click.ClickException(
@@ -156,7 +157,7 @@ def mend(accept: bool, json_output: bool) -> None:
         )
     runtime = get_e2ereset()
     now = int(runtime.clock())
-    done = audit.mend(runtime.transactions, runtime.keyring, runtime.audit, now=now)
+    done = audit.mend(runtime.transactions, runtime.keyring, runtime.audit, now=now, by=operator)
     sealed = runtime.sealer.seal()
     lines = [f"The audit log {done}; {sealed} rows sealed."]
     emit({"mended": done, "sealed": sealed}, lines, json_output)
