@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, Pool, SingletonThreadPool, StaticPool
 from sqlalchemy.sql import visitors
 
+from .errors import SettingsError
 from .models import Base
 
 Engines = Mapping[str | None, Engine | Connection]
@@ -70,8 +71,9 @@ class Binds:
             shared = is_shared(given)
             engine = borrow(given) if shared else cast(Engine, given)
             # Not where the host's transaction is open already, which keeps its level.
-            if engine.dialect.name == "postgresql" and not shared:
-                engine = engine.execution_options(isolation_level=ISOLATION)
+            level = None if shared else _level(engine)
+            if level:
+                engine = engine.execution_options(isolation_level=level)
             if self._schema is not None:
                 # All statements of ours name their tables without one.
                 engine = engine.execution_options(schema_translate_map={None: self._schema})
@@ -111,6 +113,23 @@ def is_shared(given: Engine | Connection) -> bool:
         return True
     one_for_all = isinstance(given.pool, StaticPool | SingletonThreadPool)
     return one_for_all and given.dialect.name == "sqlite"
+
+
+def _level(engine: Engine) -> str | None:
+    """The isolation that our transactions ask for; None for the engine's own.
+
+    A host may commit each of its statements; a reset is whole, or not at all. Raises SettingsError
+    where that is set in a way that no connection of ours can leave.
+    """
+    if engine.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        raise SettingsError(
+            "The execution_options of the engine ask for AUTOCOMMIT, and e2ereset needs"
+            " transactions. Write SQLALCHEMY_ENGINE_OPTIONS = {'isolation_level': 'AUTOCOMMIT'}."
+        )
+    if engine.dialect.name == "postgresql":
+        return ISOLATION
+    by_engine = getattr(engine.dialect, "_on_connect_isolation_level", None)
+    return "SERIALIZABLE" if by_engine == "AUTOCOMMIT" else None
 
 
 def borrow(given: Engine | Connection) -> Engine:

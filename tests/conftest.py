@@ -12,7 +12,7 @@ from databases import (  # noqa: F401
     served_on,
     template,
 )
-from host_kit import hears, host, make_host  # noqa: F401
+from host_kit import hears, host, make_host, with_users  # noqa: F401
 from hypothesis import HealthCheck, settings
 from order import refuse_addresses, refuse_sets
 from ram import claim_base

@@ -5,10 +5,11 @@ from contextlib import ExitStack
 import pytest
 from flask import Flask, request
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import select
 
 from e2ereset import Caller, E2EReset, get_e2ereset
 from e2ereset.models import AuditRow
-from e2ereset.testing import FakeClock, MemoryAccounts, make_account
+from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
 
 BOB, SUE = make_account("bob"), make_account("sue", roles=("admin",))
 KEY = "a key for tests only"
@@ -140,3 +141,56 @@ def hears():
             return heard
 
         yield hears
+
+
+class UserAccounts(MemoryAccounts):
+    """Accounts in a table of the host's."""
+
+    def __init__(self, model):
+        super().__init__(SUE)
+        self.model = model
+
+    def find(self, session, username):
+        user = session.scalars(select(self.model).filter_by(name=username)).first()
+        return user and make_account(user.name)
+
+    def end_sessions(self, session, account_id):
+        user = session.query(self.model).filter_by(name=account_id.removeprefix("id-of-")).first()
+        user.ended += 1
+        session.flush()
+        return 1
+
+
+def users(db):
+    """A table of users."""
+
+    class User(db.Model):
+        __tablename__ = "host_users"
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(80))
+        ended = db.Column(db.Integer, default=0)
+
+    return User
+
+
+@pytest.fixture
+def with_users(make_host):
+    """Makes hosts that have bob in a table of their own; sue resets his key by name."""
+
+    def make(db=None, User=None, **options):
+        db = db or SQLAlchemy()
+        User = User or users(db)
+        identify = options.pop("identify", lambda: Caller(account=SUE))
+        host = make_host(db=db, accounts=UserAccounts(User), identify=identify, **options)
+        with host.app.app_context():
+            host.db.session.add(User(name="bob"))
+            host.db.session.commit()
+        host.ended = lambda: host.look(select(User.ended))
+        host.device = enrol_totp(host.app, SUE)
+        return host
+
+    return make
+
+
+def reset_bob(host):
+    return host.reset(SUE, host.device.next_code(), username="bob")

@@ -5,70 +5,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from databases import only_postgresql, only_sqlite
 from flask_sqlalchemy import SQLAlchemy
-from host_kit import BOB, SUE
-from sqlalchemy import MetaData, inspect, select, text
+from host_kit import BOB, SUE, reset_bob
+from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
-from e2ereset import Caller
 from e2ereset.errors import SettingsError
 from e2ereset.models import AuditRow, KeyPair, Totp
-from e2ereset.testing import MemoryAccounts, enrol_totp, make_account
+from e2ereset.testing import enrol_totp, make_account
 
 POOLS = [StaticPool, SingletonThreadPool]  # both have one connection for all in a thread
-
-
-class UserAccounts(MemoryAccounts):
-    """Accounts in a table of the host's."""
-
-    def __init__(self, model):
-        super().__init__(SUE)
-        self.model = model
-
-    def find(self, session, username):
-        user = session.scalars(select(self.model).filter_by(name=username)).first()
-        return user and make_account(user.name)
-
-    def end_sessions(self, session, account_id):
-        user = session.query(self.model).filter_by(name=account_id.removeprefix("id-of-")).first()
-        user.ended += 1
-        session.flush()
-        return 1
-
-
-def users(db):
-    """A table of users."""
-
-    class User(db.Model):
-        __tablename__ = "host_users"
-        id = db.Column(db.Integer, primary_key=True)
-        name = db.Column(db.String(80))
-        ended = db.Column(db.Integer, default=0)
-
-    return User
-
-
-@pytest.fixture
-def with_users(make_host):
-    """Makes hosts that have bob in a table of their own; sue resets his key by name."""
-
-    def make(db=None, User=None, **options):
-        db = db or SQLAlchemy()
-        User = User or users(db)
-        identify = options.pop("identify", lambda: Caller(account=SUE))
-        host = make_host(db=db, accounts=UserAccounts(User), identify=identify, **options)
-        with host.app.app_context():
-            host.db.session.add(User(name="bob"))
-            host.db.session.commit()
-        host.ended = lambda: host.look(select(User.ended))
-        host.device = enrol_totp(host.app, SUE)
-        return host
-
-    return make
-
-
-def reset_bob(host):
-    return host.reset(SUE, host.device.next_code(), username="bob")
 
 
 def test_a_reset_by_name_ends_the_sessions_of_a_user_in_a_table(with_users):
@@ -211,46 +157,3 @@ def test_a_schema_that_lacks_our_tables_is_seen_by_doctor(make_host):
     with host.app.app_context():
         db.drop_all()
     assert "schema-incomplete" in host.run("e2ereset", "doctor", "--no-mail").output
-
-
-def one_connection(**options):
-    """What a pool of one connection takes, where there is a pool."""
-    return {"pool_size": 1, "max_overflow": 0, "pool_timeout": 1} | options
-
-
-def test_one_connection_is_enough_for_a_host_that_closes_its_session(with_users):
-    db = SQLAlchemy(engine_options=one_connection())
-    User = users(db)
-
-    def identify():
-        found = db.session.scalars(select(User)).first()
-        assert found.name == "bob"
-        db.session.close()
-        return Caller(account=SUE)
-
-    host = with_users(db, User, identify=identify)
-    assert reset_bob(host).status_code == 200
-
-
-@only_postgresql
-def test_a_row_that_the_host_has_changed_itself_is_not_waited_for_for_ever(with_users):
-    db = SQLAlchemy()
-    User = users(db)
-    host = with_users(db, User)
-    host.app.before_request(
-        lambda: db.session.execute(text("UPDATE host_users SET ended = 9")) and None
-    )
-    assert reset_bob(host).status_code == 503
-    assert host.ended() == 0
-
-
-@only_postgresql
-@pytest.mark.parametrize(("options", "limit"), [("", "5s"), ("-c lock_timeout=7s", "7s")])
-def test_a_limit_of_the_hosts_own_stays(make_host, options, limit):
-    db = SQLAlchemy(engine_options={"connect_args": {"options": options}})
-    transactions = make_host(db=db).runtime.transactions
-    show = text("SHOW lock_timeout")
-    with transactions.begin() as session:
-        assert session.connection().scalar(show) == limit
-    with transactions.engine.connect() as connection:
-        assert connection.scalar(show) == ("0" if limit == "5s" else limit)
