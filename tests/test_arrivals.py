@@ -51,6 +51,7 @@ def test_a_whole_request_is_ready_with_its_last_byte_and_not_before(arrival, raw
         b"2\r\n{}xx",
         b"2;\x01\r\n{}\r\n0\r\n\r\n",
         b"0\r\nno trailer\r\n\r\n",
+        b"0\r\nA: " + b"b" * 9000,
         b"2" * 9000,
     ],
 )

@@ -276,6 +276,7 @@ def test_a_slow_client_does_not_hold_up_the_end(tmp_path):
     slow = {"HEAD_SECONDS": "60"}
     with make_live(tmp_path, settings=slow) as live, closing(connect(live)) as sock:
         sock.sendall(HEAD)
+        live.cli("permission", "list")  # gunicorn loses a signal that comes right after its start
         began = time.monotonic()
         live.stop()
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 25

@@ -16,6 +16,7 @@ from gunicorn.http.parser import RequestParser
 HEAD_END = re.compile(rb"\r\n\r\n|(?<!\r)\n")  # a bare LF: gunicorn refuses the head
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS")
 LONGEST_CHUNK_LINE = 8190
+LONGEST_TRAILERS = 8190
 
 
 @dataclass(slots=True)
@@ -111,7 +112,8 @@ class Arrival:
             if not re.fullmatch(rb"[0-9a-fA-F]{1,8}[ \t]*", size):
                 return True
             if not int(size, 16):
-                return self.data.find(b"\r\n\r\n", line_end) >= 0
+                ended = self.data.find(b"\r\n\r\n", line_end) >= 0
+                return ended or len(self.data) - line_end > LONGEST_TRAILERS
             self.is_endless = int(size, 16) > self.longest_body
             next_at = line_end + 2 + int(size, 16) + 2
             if next_at > len(self.data):

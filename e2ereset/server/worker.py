@@ -55,6 +55,8 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         """Serve until the worker ends."""
         self.arriving: dict[Any, Arrival] = {}
         self.lingering: dict[Any, tuple[float, int]] = {}
+        self.held = 0
+        """How many bytes of unfinished requests there are."""
         self.next_look = 0.0
         super().init_process()
 
@@ -136,6 +138,7 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         arrival = self.arriving[conn]
         had_head = arrival.head is not None
         arrival.add(piece)
+        self.held += len(piece)
         if arrival.is_broken:
             self._refuse(conn, envelope.failure(InvalidParams(bodies.CUT)))
         elif arrival.is_too_long:
@@ -151,21 +154,19 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
     def _shed(self) -> None:
         """Refuse the longest of the unfinished requests while there is too much of them."""
         most = max(self.most_bytes, 4 * self.longest_body)
-        if sum(len(arrival.data) for arrival in self.arriving.values()) > most:
+        if self.held > most:
             longest = max(self.arriving, key=lambda conn: len(self.arriving[conn].data))
             self._refuse(longest, envelope.unavailable())
 
     def _hand_over(self, conn: Any) -> None:
-        self.poller.unregister(conn.sock)
-        arrival = self.arriving.pop(conn)
+        arrival = self._forget(conn)
         conn.init()
         conn.parser.unreader.unread(bytes(arrival.data))
         conn.data_ready, conn.is_sound = True, arrival.is_sound
         super().enqueue_req(conn)
 
     def _refuse(self, conn: Any, response: Response) -> None:
-        self.poller.unregister(conn.sock)
-        del self.arriving[conn]
+        self._forget(conn)
         self.log.info("Refused a request: %s", response.status)
         _send(conn.sock, _on_the_wire(response))
         self._linger(conn)
@@ -196,10 +197,18 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         if not piece or drained > LINGER_BYTES:
             self._drop(conn)
 
-    def _drop(self, conn: Any) -> None:
-        self.arriving.pop(conn, None)
-        self.lingering.pop(conn, None)
+    def _forget(self, conn: Any) -> Arrival:
         self.poller.unregister(conn.sock)
+        arrival = self.arriving.pop(conn)
+        self.held -= len(arrival.data)
+        return arrival
+
+    def _drop(self, conn: Any) -> None:
+        if conn in self.arriving:
+            self._forget(conn)
+        else:
+            del self.lingering[conn]
+            self.poller.unregister(conn.sock)
         self.nr_conns -= 1
         conn.close()
 
