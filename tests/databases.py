@@ -5,7 +5,7 @@ import shutil
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from postgres import QUICK, VARIABLE, execute, fresh_database, own_postgres
+from postgres import QUICK, VARIABLE, WAY, execute, fresh_database, own_postgres
 from sqlalchemy import create_engine, make_url
 
 from e2ereset import models as library
@@ -17,6 +17,10 @@ SERVER = os.environ.get(VARIABLE)
 ON_POSTGRESQL = SERVER is not None
 only_sqlite = pytest.mark.skipif(ON_POSTGRESQL, reason="PostgreSQL does not take it")
 only_postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="it is about PostgreSQL")
+only_direct = pytest.mark.skipif(
+    os.environ.get(WAY, "") in ("pgbouncer", "search_path"),
+    reason="it is about PostgreSQL with options of its own",
+)
 
 
 @contextmanager

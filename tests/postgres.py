@@ -22,7 +22,7 @@ from ram import memory
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-VARIABLE = "E2ERESET_TEST_DATABASE"
+VARIABLE, WAY = "E2ERESET_TEST_DATABASE", "E2ERESET_TEST_THROUGH"
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
 # The server refuses to run as root.
 OWNER = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
@@ -163,7 +163,7 @@ def main():
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     with _through(given.through) as uri:
-        environment = os.environ | {VARIABLE: uri}
+        environment = os.environ | {VARIABLE: uri, WAY: given.through or ""}
         return subprocess.run(given.command, env=environment, check=False).returncode
 
 

@@ -33,3 +33,21 @@ def test_tries_to_confirm_count_with_all_totp_codes(world):
     factors.confirm_totp(account, totp.at(world.clock.now))
     seen = [world.reset(dave, code="000000").json["errorType"] for _ in range(3)]
     assert seen == ["totp-invalid", "totp-invalid", "totp-max-attempts"]
+
+
+@pytest.mark.parametrize("unlocks", [True, False])
+def test_a_success_ends_the_row_of_failures(world, unlocks):
+    budgets, now = world.runtime.stepup.budgets, world.clock.now
+    for _ in range(3):
+        charge = budgets.charge("bob", "verify:x", WINDOWS, now, guess=True)
+    with world.runtime.transactions.begin() as session:
+        budgets.refund(session, charge, unlocks=unlocks)
+    assert world.rows(Budget)[0].failures == 0
+
+
+def test_a_window_that_a_clock_opened_far_ahead_is_open_again(world):
+    budgets, now = world.runtime.stepup.budgets, world.clock.now
+    for _ in range(5):
+        budgets.charge("bob", "verify:x", WINDOWS, now + 10_000)
+    budgets.charge("bob", "verify:x", WINDOWS, now)
+    assert counts(world, "verify:x") == (1, 1, 6)

@@ -1,7 +1,7 @@
 """What the operator writes about the database wins over what the server would choose (K7)."""
 
 import pytest
-from databases import only_postgresql, only_sqlite
+from databases import only_direct, only_postgresql, only_sqlite
 from flask_migrate import upgrade
 from postgres import execute
 from sqlalchemy import NullPool, text
@@ -10,6 +10,8 @@ from e2ereset.errors import SettingsError
 from e2ereset.server.app import add_migrations
 from e2ereset.server.database import engine_options
 from e2ereset.server.models import db
+
+pytestmark = only_direct
 
 LIMITS = {"statement_timeout": "10s", "lock_timeout": "5s"}
 POSTGRES = "postgresql+psycopg://e2ereset@127.0.0.1/e2ereset"

@@ -1,7 +1,7 @@
 """Our transactions beside a host's own: whole, and never waiting for ever."""
 
 import pytest
-from databases import only_postgresql
+from databases import only_direct, only_postgresql
 from flask_sqlalchemy import SQLAlchemy
 from host_kit import BOB, SUE, reset_bob, users
 from sqlalchemy import select, text
@@ -59,6 +59,7 @@ def test_a_row_that_the_host_has_changed_itself_is_not_waited_for_for_ever(with_
 
 
 @only_postgresql
+@only_direct
 @pytest.mark.parametrize(("options", "limit"), [("", "5s"), ("-c lock_timeout=7s", "7s")])
 def test_a_limit_of_the_hosts_own_stays(make_host, options, limit):
     db = SQLAlchemy(engine_options={"connect_args": {"options": options}})

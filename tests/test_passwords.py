@@ -1,6 +1,7 @@
 """Passwords: bcrypt of the lower-case SHA-256 hex, as the reference stores them."""
 
 import sys
+import time
 from contextlib import ExitStack
 
 import bcrypt
@@ -183,3 +184,17 @@ def test_a_turn_is_given_back_whatever_comes_of_it():
         raise KeyError
     with hasher.sign_in_turn():
         pass
+
+
+def test_an_argon2_hash_that_asks_for_much_memory_is_not_verified():
+    pytest.importorskip("argon2")
+    hashed = "$argon2id$v=19$m={},t=1,p=1$c29tZXNhbHQ$" + "A" * 43
+    assert can_verify(hashed.format(1 << 18))
+    assert not can_verify(hashed.format((1 << 18) + 1))
+
+
+def test_nobody_waits_for_a_turn():
+    hasher, began = PasswordHasher(4, at_once=1), time.perf_counter()
+    with hasher.turn(), pytest.raises(Busy), hasher.turn():
+        pass
+    assert time.perf_counter() - began < 0.9
