@@ -68,6 +68,7 @@ def serve(folder, command, **environ):
 GUNICORN = [str(Path(sys.executable).parent / "gunicorn"), "wsgi:app"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -84,12 +85,14 @@ def test_gunicorn_ends_with_one_line_where_it_can_not_start(tmp_path, name, valu
     assert words in line
 
 
+@pytest.mark.slow
 def test_gunicorn_tells_of_a_port_in_use_once(tmp_path, taken):
     result = serve(tmp_path, GUNICORN, PORT=str(taken))
     assert result.returncode == 1
     assert re.fullmatch(rf".* Starting gunicorn .*\nError: Port {taken} .*\n", result.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
 def test_make_run_tells_of_a_port_in_use_and_prints_nothing_else(tmp_path, taken):
     run = ["make", "-s", "-o", ".venv/server.installed", "run", f"PORT={taken}"]

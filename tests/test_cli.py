@@ -347,6 +347,15 @@ def test_the_demo_starts_again_with_the_same_people(run_json, app):
     assert run_json("user", "show", "bob")["keySet"] is True
 
 
+def test_the_demo_keeps_its_passwords_for_their_owner(run_json, app):
+    before = os.umask(0)
+    try:
+        run_json("demo")
+    finally:
+        os.umask(before)
+    assert (Path(app.instance_path) / "demo.json").stat().st_mode & 0o777 == 0o600
+
+
 def test_the_demo_code_signs_alice_in(run_json, app):
     password = run_json("demo")["passwords"]["alice"]
     body = {"user": "alice", "password": password, "code": run_json("demo", "code")["code"]}

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 def test_the_hosts_own_suite_passes():
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "examples/host_app/tests"]
     done = subprocess.run(

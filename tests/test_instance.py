@@ -53,6 +53,7 @@ START = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @START
 def test_a_folder_that_is_named_and_missing_is_never_made(run, tmp_path, command):
     result = run(command, E2ERESET_INSTANCE=str(tmp_path / "nope"))
@@ -60,17 +61,20 @@ def test_a_folder_that_is_named_and_missing_is_never_made(run, tmp_path, command
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_not_even_a_migration_makes_a_folder_that_is_named(run, tmp_path):
     assert_one_line(run([*E2ERESET, "db", "upgrade"], E2ERESET_INSTANCE=str(tmp_path / "nope")))
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @START
 def test_no_folder_is_made_where_the_server_is_not(run, tmp_path, command):
     assert_one_line(run(command), "e2ereset db upgrade")
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_all_that_a_new_server_writes_is_for_its_owner_only(run, tmp_path):
     for words in (["db", "upgrade"], ["demo"], ["audit", "export", "--out", "log"]):
         done = run([*E2ERESET, *words], FLASK_MAIL_BACKEND="file")
