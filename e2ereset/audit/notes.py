@@ -144,6 +144,8 @@ def _encode(data: bytes) -> str:
 
 def _decode(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return b""
+    # The last character may hold bits that are not read: of several texts, one is the right one.
+    return data if base64.b64encode(data).decode() == text else b""
