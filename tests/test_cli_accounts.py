@@ -184,6 +184,22 @@ def test_a_code_in_a_mail_box_that_was_taken_away_is_dead(world, eve, run):
     assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
 
 
+def test_a_code_in_a_mail_box_that_is_not_verified_any_more_is_dead(world, eve, run):
+    run("user", "email", "eve", "old@x.org", "--verified", "--add")
+    world.reset(eve)
+    code = world.mailed_code()
+    assert run("user", "verify", "eve", "old@x.org", "--off").exit_code == 0
+    assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
+
+
+def test_a_code_from_before_mailed_codes_were_off_is_dead(world, eve, run):
+    world.reset(eve)
+    code = world.mailed_code()
+    run("user", "email-2fa", "eve", "--off")
+    run("user", "email-2fa", "eve", "--on")
+    assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -83,6 +83,15 @@ def test_the_token_of_another_user_is_401(world, bob, admin):
     assert world.client.post(RESET, headers=headers).status_code == 401
 
 
+@pytest.mark.parametrize("field", ["userId", "username", "user"])
+def test_a_target_in_the_address_is_never_an_own_reset(world, bob, field):
+    for options in ({}, {"json": {}}, {"json": {field: "bob"}}):
+        query = {field: "sue"}
+        answer = world.reset(bob, code=world.code(bob), query_string=query, **options)
+        assert_invalid(answer)
+    assert world.has_key(bob)
+
+
 def test_authentication_comes_before_the_body(world):
     assert world.client.post(RESET, data="{broken").status_code == 401
 
@@ -329,8 +338,10 @@ def test_requests_over_the_rate_leave_one_row_for_each_account_route_and_window(
     for _ in range(15):
         world.reset(bob)
     world.reset(sue)
-    for _ in range(12):
-        world.client.get("/api/v1/e2e.fetchMyKeys", headers=bob.headers)
+    for route in ("e2e.fetchMyKeys", "me", "logout"):
+        for _ in range(12):
+            world.client.get(f"/api/v1/{route}", headers=bob.headers)
+            bob.headers = world.sign_in(bob.id)
     world.clock.now += 60
     for _ in range(3):
         world.reset(bob)
@@ -340,6 +351,8 @@ def test_requests_over_the_rate_leave_one_row_for_each_account_route_and_window(
         (reset, bob.id),
         (reset, sue.id),
         ("fetch-e2e-keys", bob.id),
+        ("me", bob.id),
+        ("logout", bob.id),
         (reset, bob.id),
     ]
 

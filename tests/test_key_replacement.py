@@ -7,6 +7,7 @@ import pytest
 from world import sha256
 
 from e2ereset.models import KeyPair
+from e2ereset.services.keys import Pair
 from e2ereset.thumbprints import thumbprint
 
 SET = "/api/v1/e2e.setUserPublicAndPrivateKeys"
@@ -223,3 +224,13 @@ def test_no_route_changes_a_public_key_behind_a_token_alone(world):
 def test_the_password_as_fallback_replaces_too(world):
     ann = world.person("ann", password="good enough")
     assert put(world, ann, **{"x-2fa-code": sha256("good enough")}).status_code == 200
+
+
+def test_a_pair_that_came_in_between_is_replaced_too(world, bob, monkeypatch):
+    def drop_keys(session, account_id, now):
+        world.runtime.vault.add(session, account_id, Pair("THIRD", "P"), now)
+        return True
+
+    monkeypatch.setattr(world.runtime.accounts, "drop_keys", drop_keys)
+    assert put(world, bob, **proven(world, bob)).json == {"success": True}
+    assert stored(world, bob) == [("OTHER", "NEW")]

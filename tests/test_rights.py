@@ -5,12 +5,14 @@ from functools import partial
 from io import BytesIO
 
 import pytest
+from server_kit import HASHER
 from sqlalchemy import delete, insert, update
-from world import RESET
+from world import RESET, sha256
 
 from e2ereset import Account, Caller, Proof, Strategy, get_e2ereset
 from e2ereset.errors import FactorInvalid, NotAllowed, NotSignedIn
 from e2ereset.models import KeyPair, Role, RolePermission, Totp, table
+from e2ereset.passwords import PasswordHasher
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.records import TargetName
 from e2ereset.server.models import Token, User, UserRole
@@ -275,3 +277,36 @@ def test_a_key_whose_sign_in_ends_while_it_comes_is_not_stored(world, bob, commi
     body = {"public_key": "PUB", "private_key": "NEW", "force": True}
     assert slowly(world, bob, SET_KEYS, body, lambda: commit(end)).status_code == 401
     assert [row.private_key for row in world.rows(KeyPair)] == ["PRIV"]
+
+
+@pytest.mark.parametrize("cost", [4, 5], ids=["kept", "renewed"])
+def test_a_password_that_was_changed_before_the_proof_gives_no_token(world, meanwhile, cost):
+    ann = world.person("ann", password_hash=PasswordHasher(cost).hash("good enough"))
+    before, other = world.tokens(ann), HASHER.hash("another one")
+    meanwhile(update(table(User)).where(owned(User, ann)).values(password_hash=other))
+    form = {"user": "ann", "password": "good enough", "code": "x"}
+    answer = world.client.post("/api/v1/login", json=form)
+    assert (answer.status_code, answer.json["error"]) == (401, "Unauthorized")
+    assert world.tokens(ann) == before
+
+
+def test_a_hash_that_was_renewed_by_another_sign_in_is_no_other_password(world, meanwhile):
+    world.person("ann", password_hash=PasswordHasher(5).hash("good enough"))
+    accounts, digest = world.app.extensions["e2ereset.server"].accounts, sha256("good enough")
+    renewed = HASHER.hash("good enough")
+    with world.runtime.transactions.begin() as session:
+        change = update(table(User)).values(password_hash=renewed)
+        accounts.hasher = Renews(4, lambda: session.execute(change))
+        assert accounts.prove(session, "id-of-ann", digest) == renewed
+
+
+class Renews(PasswordHasher):
+    """Something happens while it makes a hash."""
+
+    def __init__(self, cost, happens):
+        super().__init__(cost)
+        self.happens = happens
+
+    def hash_digest(self, digest):
+        self.happens()
+        return super().hash_digest(digest)

@@ -135,19 +135,24 @@ class ServerAccounts:
         takes the same time. Raises Busy while as many passwords are hashed as may be at once.
         """
         with self.hasher.turn():
-            return self.compare(session, account_id, digest)
+            return self.prove(session, account_id, digest) is not None
 
-    def compare(self, session: Session, account_id: str, digest: str) -> bool:
-        """As `check_password`, for those who have their turn already."""
-        stored = session.execute(PASSWORD, {"key": account_id}).scalar()
-        if stored is None:
-            return self.hasher.dummy()
-        if not self.hasher.verify(digest, stored):
-            return False
-        if self.hasher.needs_rehash(stored):
+    def prove(self, session: Session, account_id: str, digest: str) -> str | None:
+        """As `check_password`, for those who have their turn already.
+
+        It gives the stored hash that the password proved right by, None for a wrong one.
+        """
+        while (stored := session.execute(PASSWORD, {"key": account_id}).scalar()) is not None:
+            if not self.hasher.verify(digest, stored):
+                return None
+            if not self.hasher.needs_rehash(stored):
+                return str(stored)
             new = self.hasher.hash_digest(digest)
-            run(session, REHASH, {"key": account_id, "old": stored, "new": new})
-        return True
+            if run(session, REHASH, {"key": account_id, "old": stored, "new": new}).rowcount:
+                return new
+            # Another hash is stored since it was read: that one decides.
+        self.hasher.dummy()
+        return None
 
     def drop_keys(self, session: Session, account_id: str, now: int) -> bool:
         """Drop every room key of the account and have it wait for new ones.

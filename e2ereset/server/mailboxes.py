@@ -10,15 +10,16 @@ from sqlalchemy.orm import Session
 
 from e2ereset import Account
 from e2ereset.errors import E2EResetError
-from e2ereset.models import EmailChallenge, EmailFactor, table
+from e2ereset.models import EmailFactor, table
 from e2ereset.records import name_key
+from e2ereset.services.enrolment import DROP_CODES
 from e2ereset.sql import run
 
 from .acting import Acting
 from .models import Email
 from .people import BadPerson, check_address
 
-EMAILS, CHALLENGES, FACTORS = table(Email), table(EmailChallenge), table(EmailFactor)
+EMAILS, FACTORS = table(Email), table(EmailFactor)
 OWN: Any = bindparam("owner")
 ONE: Any = bindparam("one")
 GET = select(EMAILS.c.address, EMAILS.c.verified).where(EMAILS.c.user_id == OWN)
@@ -32,7 +33,6 @@ VERIFY = (
     )
     .values(verified=bindparam("wanted"))
 )
-DROP_CODES = delete(CHALLENGES).where(CHALLENGES.c.account_id == OWN)
 HAS_FACTOR = select(FACTORS.c.account_id).where(FACTORS.c.account_id == OWN)
 
 
@@ -88,6 +88,8 @@ def verify_address(
         values = {"owner": account.id, "one": name_key(chosen), "wanted": verified}
         if not run(session, VERIFY, values).rowcount:
             return None
+        if not verified:
+            run(session, DROP_CODES, {"account": account.id})
         _check_factor(session, account)
         word = "verified" if verified else "not verified any more"
         change = f"Your e-mail address is {word}: {chosen}"
@@ -112,7 +114,7 @@ def _drop(session: Session, account: Account, address: str) -> bool:
     """Drop an address, and the codes that may lie in its mail box. False when there is none."""
     dropped = run(session, DROP, {"owner": account.id, "one": name_key(address)}).rowcount > 0
     if dropped:
-        run(session, DROP_CODES, {"owner": account.id})
+        run(session, DROP_CODES, {"account": account.id})
     return dropped
 
 

@@ -74,7 +74,7 @@ class Sessions:
             if found:
                 caller = Caller(account=found, address=address, agent=agent)
                 asked = _demand(caller, credentials, now, token)
-            demand = self._check_password(asked, credentials, address, now)
+            demand, proven_by = self._check_password(asked, credentials, address, now)
         account = demand.caller.account
         if not account.active:
             raise NotActivated
@@ -82,7 +82,7 @@ class Sessions:
             raise NoRoles
         try:
             # The token commits with the proof that it was given for, or neither does.
-            admit = partial(self._admit, demand=demand, token=token)
+            admit = partial(self._admit, demand=demand, token=token, proven_by=proven_by)
             return self.runtime.stepup.run(demand, admit)
         except NotSignedIn:  # switched off since its password was checked
             raise NotActivated from None
@@ -93,14 +93,20 @@ class Sessions:
             self.runtime.wake()
 
     def add(
-        self, session: Session, user_id: str, now: int, *, token: str | None = None
+        self,
+        session: Session,
+        user_id: str,
+        now: int,
+        *,
+        token: str | None = None,
+        proven_by: str | None = None,
     ) -> SignedIn:
         """Make a token for this user, whose right to one is proven; or store the one that is given.
 
-        Raises NotActivated.
+        Raises NotActivated, also where `proven_by` is not the stored hash of the password any more.
         """
         expires_at = now + self.settings.token_seconds
-        new = NewToken(user_id=user_id, created_at=now, expires_at=expires_at)
+        new = NewToken(user_id=user_id, created_at=now, expires_at=expires_at, proven_by=proven_by)
         added = add_token(session, new, self.runtime.entropy, token=token)
         if added is None:
             raise NotActivated
@@ -119,16 +125,23 @@ class Sessions:
         with self.runtime.transactions.begin() as session:
             drop_token(session, signed_in.user_id, signed_in.token)
 
-    def _admit(self, passed: Passed, demand: Demand, token: str) -> SignedIn:
-        caller = demand.caller
-        signed_in = self.add(passed.session, caller.account.id, demand.now, token=token)
-        self.tries.know(passed.session, caller.account.id, caller.address, demand.now)
+    def _admit(self, passed: Passed, demand: Demand, token: str, proven_by: str) -> SignedIn:
+        caller, session = demand.caller, passed.session
+        user_id = caller.account.id
+        try:
+            signed_in = self.add(session, user_id, demand.now, token=token, proven_by=proven_by)
+        except NotActivated:  # it was active a moment ago: the password is another one by now
+            raise Unauthorized from None
+        self.tries.know(session, user_id, caller.address, demand.now)
         return signed_in
 
     def _check_password(
         self, demand: Demand | None, credentials: Credentials, address: str, now: int
-    ) -> Demand:
-        """The demand of the account whose password this is, after the same work for everybody."""
+    ) -> tuple[Demand, str]:
+        """The demand of the account whose password this is, and the hash that it proved right by.
+
+        After the same work for everybody.
+        """
         account = demand.caller.account if demand else None
         try:
             tried = self.tries.count(account, credentials, address, now)
@@ -137,10 +150,10 @@ class Sessions:
             raise
         account_id = account.id if account and tried.looks else NOBODY
         with self.runtime.transactions.begin() as session:
-            right = self.accounts.compare(session, account_id, credentials.digest)
-            if demand and right:
+            proven_by = self.accounts.prove(session, account_id, credentials.digest)
+            if demand and proven_by:
                 self.tries.take_back(session, tried)
-                return demand
+                return demand, proven_by
         self._warn(demand, tried, now)
         raise Unauthorized
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -46,16 +46,22 @@ class Entropy(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewToken:
-    """A token to be made. `expires_at`, in epoch seconds, is None for a personal token."""
+    """A token to be made. `expires_at`, in epoch seconds, is None for a personal token.
+
+    `proven_by`: the stored hash of the password that it is made for; None where none was asked.
+    """
 
     user_id: str
     created_at: int
     expires_at: int | None
     name: str | None = None
     bypass_two_factor: bool = False
+    proven_by: str | None = field(default=None, repr=False)
 
 
-# An account that was switched off since its password was checked gets no row.
+# An account that was switched off since its password was checked gets no row, nor does one whose
+# password is another one by now.
+PROVEN: Any = bindparam("proven_by", type_=String)
 ADD = counted(
     insert(TOKENS).from_select(
         ["digest", "user_id", "kind", "name", "bypass_two_factor", "created_at", "expires_at"],
@@ -67,7 +73,11 @@ ADD = counted(
             bindparam("bypass_two_factor", type_=Boolean),
             bindparam("created_at", type_=BigInteger),
             bindparam("expires_at", type_=BigInteger),
-        ).where(USERS.c.id == bindparam("user_id"), USERS.c.active),
+        ).where(
+            USERS.c.id == bindparam("user_id"),
+            USERS.c.active,
+            or_(PROVEN.is_(None), USERS.c.password_hash == PROVEN),
+        ),
     )
 )
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
@@ -112,7 +122,7 @@ def add_token(
     """Store a new token and drop the user's expired ones; the token itself is kept nowhere.
 
     It is `token`, where that was made before. None when the user is not there or not active any
-    more. Raises TokenNameTaken.
+    more, or has another password. Raises TokenNameTaken.
     """
     token = token or make_token(entropy)
     values: dict[str, Any] = {
@@ -123,8 +133,11 @@ def add_token(
         "bypass_two_factor": new.bypass_two_factor,
         "created_at": new.created_at,
         "expires_at": new.expires_at,
+        "proven_by": new.proven_by,
     }
     run(session, DROP_EXPIRED, {"user_id": new.user_id, "now": new.created_at})
+    # Whoever changes the user, and ends its tokens, comes before or after this, never in between.
+    run(session, LOCK_USER, {"user_id": new.user_id})
     try:
         added = run(session, ADD, values).rowcount
     except IntegrityError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, request
 
-from e2ereset import Refusal, get_e2ereset
+from e2ereset import Action, Caller, Refusal, get_e2ereset
 from e2ereset.errors import InvalidParams, NotSignedIn
 from e2ereset.web import bodies, envelope, gates, make_blueprint
 from e2ereset.web.rates import rate_limit
@@ -42,9 +42,7 @@ def login() -> Response:
 @blueprint.route("/logout", methods=["GET", "POST"])
 def logout() -> Response:
     """End the sign-in that this request came with."""
-    caller = gates.signed_in()
-    bodies.read().parsed()
-    rate_limit(guarded=False)
+    caller = _signed_in("logout")
     token = request.headers["X-Auth-Token"]
     current_sessions().sign_out(SignedIn(user_id=caller.account.id, token=token))
     return envelope.success(status="success", data={"message": "You've been logged out!"})
@@ -53,10 +51,16 @@ def logout() -> Response:
 @blueprint.get("/me")
 def me() -> Response:
     """The caller's own account."""
-    caller = gates.signed_in()
-    bodies.read().parsed()
-    rate_limit(guarded=False)
-    return envelope.success(**_me(caller.account.id))
+    return envelope.success(**_me(_signed_in("me").account.id))
+
+
+def _signed_in(action: str) -> Caller:
+    """Whose whole request this is, within its rate; a refusal of it is in the audit log."""
+    demand = gates.demand(Action(name=action))
+    with gates.recorded(demand):
+        bodies.read().parsed()
+        rate_limit(guarded=False)
+    return demand.caller
 
 
 def _read_credentials(form: Mapping[str, Any]) -> Credentials | Resume:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Executable, bindparam, case, delete, insert, select, update
 
-from e2ereset.models import BackupCode, EmailFactor, Totp, table
+from e2ereset.models import BackupCode, EmailChallenge, EmailFactor, Totp, table
 from e2ereset.sql import Inserts, PerDialect
 
 TOTPS, BACKUPS, EMAILS = table(Totp), table(BackupCode), table(EmailFactor)
+CHALLENGES = table(EmailChallenge)
 MINE = TOTPS.c.account_id == bindparam("account")
 GET_PENDING = select(TOTPS.c.pending_secret).where(MINE)
 GET_ENABLED = select(TOTPS.c.enabled_at).where(MINE)
@@ -58,6 +59,8 @@ DROP_PENDING = update(TOTPS).where(MINE, TOTPS.c.enabled_at.is_(None)).values(pe
 DROP_BACKUPS = delete(BACKUPS).where(BACKUPS.c.account_id == bindparam("account"))
 ADD_BACKUPS = insert(BACKUPS)
 DROP_EMAIL = delete(EMAILS).where(EMAILS.c.account_id == bindparam("account"))
+# The mailed codes of the account: those who read its mail box may not be its owner any more.
+DROP_CODES = delete(CHALLENGES).where(CHALLENGES.c.account_id == bindparam("account"))
 GET_EMAIL = select(EMAILS.c.enabled_at).where(EMAILS.c.account_id == bindparam("account"))
 ADD_EMAIL = PerDialect(lambda insert: insert(EMAILS).on_conflict_do_nothing())
 

@@ -37,6 +37,7 @@ from .enrolment import (
     CONFIRM,
     DISABLE,
     DROP_BACKUPS,
+    DROP_CODES,
     DROP_EMAIL,
     DROP_PENDING,
     ENABLE,
@@ -190,7 +191,8 @@ class Factors:
     def set_email(self, account: Account, enabled: bool, *, by: Operator | None = None) -> bool:
         """Enable or disable mailed codes; they work while the account has a verified address.
 
-        False when it was so already. Raises NoVerifiedAddress.
+        Codes that wait are dead once it is disabled. False when it was so already. Raises
+        NoVerifiedAddress.
         """
         if enabled and not account.emails:
             raise NoVerifiedAddress()
@@ -200,6 +202,7 @@ class Factors:
                 done = ADD_EMAIL(session, {"account_id": account.id, "enabled_at": now})
             else:
                 done = run(session, DROP_EMAIL, {"account": account.id})
+                run(session, DROP_CODES, {"account": account.id})
             if not done.rowcount:
                 return False
             word = "enable" if enabled else "disable"

@@ -103,7 +103,9 @@ class Resets:
     def _replace(self, demand: Demand, pair: Pair, passed: Passed) -> Receipt:
         account = passed.caller.account
         receipt = self._reset(passed, demand, account)
-        self._vault.add(passed.session, account.id, pair, demand.now)
+        while not self._vault.add(passed.session, account.id, pair, demand.now):
+            # A first pair was stored since the drop, where the host ends no sign-ins.
+            drop_key_pair(passed.session, account.id)
         return receipt
 
     def _act(self, demand: Demand, other: TargetName | None, passed: Passed) -> Receipt:

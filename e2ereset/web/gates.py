@@ -49,7 +49,12 @@ def demand(action: Action) -> Demand:
 
 
 def body(schema: Body) -> dict[str, Any]:
-    """The body that fits the schema. Raises InvalidParams with the first thing that does not."""
+    """The body that fits the schema. Raises InvalidParams with the first thing that does not.
+
+    So does a field in the address: an empty body beside it would mean something else.
+    """
+    for name in schema.fields.keys() & request.args.keys():
+        raise InvalidParams(f"{name} must be in the body")
     try:
         sent = bodies.read()
         load = schema.load_form if sent.is_form else schema.load
