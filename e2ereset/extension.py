@@ -142,6 +142,7 @@ class E2EReset:
             accounts=self._accounts,
             meter=make_meter(settings),
             announcer=Announcer(app),
+            clock=self._clock,
             # A clock of the host's own, as tests have, goes for budgets too.
             by_database=self._clock is time.time,
         )
@@ -154,7 +155,7 @@ class E2EReset:
         sealer = self._sealer(transactions, tools)
         codes = Codes(tools, transactions, stepup)
         deliverer = self._deliverer(app, transactions, tools, codes)
-        vault = Vault(tools, transactions, stepup.audit)
+        vault = Vault(tools, transactions, stepup)
         targets = Targets(tools, transactions, permissions)
         factors = Factors(transactions, tools, stepup, self._clock)
         resets = Resets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
@@ -12,10 +13,14 @@ from .records import Caller
 
 
 class Rechecks:
-    """Reads a caller again inside the action's transaction: rights are as of the act."""
+    """Reads a caller again inside the action's transaction: rights are as of the act.
 
-    def __init__(self, accounts: Accounts) -> None:
+    With a `clock` the time is as of the act too: a proof may have waited for its turn.
+    """
+
+    def __init__(self, accounts: Accounts, clock: Callable[[], float] | None = None) -> None:
         self._accounts = accounts
+        self._clock = clock
         self._sign_ins = accounts if isinstance(accounts, RechecksSignIns) else None
 
     def knows(self, session: Session, caller: Caller) -> bool:
@@ -34,6 +39,8 @@ class Rechecks:
         account is not active any more, or gone though it was `known`.
         """
         sign_in = caller.sign_in
+        if self._clock:
+            now = max(now, int(self._clock()))
         if self._sign_ins and sign_in and not self._sign_ins.is_signed_in(session, sign_in, now):
             raise NotSignedIn()
         account = self._accounts.get(session, caller.account.id)

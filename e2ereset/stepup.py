@@ -81,6 +81,7 @@ class StepUp:
         accounts: Accounts,
         meter: Meter = UNCOUNTED,
         announcer: Announcer | None = None,
+        clock: Callable[[], float] | None = None,
         by_database: bool = False,
     ) -> None:
         self.meter = meter
@@ -99,7 +100,7 @@ class StepUp:
             settings=settings,
             budgets=self.budgets,
         )
-        self._rechecks = Rechecks(accounts)
+        self.rechecks = Rechecks(accounts, clock)
 
     def run(self, demand: Demand, block: Callable[[Passed], T], *, outcome: str = "passed") -> T:
         """What `block` gives, which does the action in its open transaction, once the proof is
@@ -159,7 +160,7 @@ class StepUp:
         with self._transactions.keep() as session:
             try:
                 self._verify(session, demand, admitted)
-                caller = self._rechecks.caller(
+                caller = self.rechecks.caller(
                     session, demand.caller, demand.now, known=admitted.known
                 )
                 done = block(Passed(session=session, method=admitted.method, caller=caller))
@@ -176,7 +177,7 @@ class StepUp:
         if demand.caller.bypasses_two_factor and self._settings.bypass_tokens:
             return Admitted(method=BYPASS)
         with self._transactions.read() as session:
-            known = self._rechecks.knows(session, demand.caller)
+            known = self.rechecks.knows(session, demand.caller)
             strategy, named = self._choose(attempt_of(demand, session), demand)
         if strategy is None:
             return self._without_method(demand)

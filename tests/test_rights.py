@@ -32,7 +32,7 @@ class Meanwhile(Strategy):
 
     def verify(self, attempt, code):
         for change in self.changes:
-            attempt.session.execute(change)
+            change() if callable(change) else attempt.session.execute(change)
         return True
 
 
@@ -60,6 +60,13 @@ def owned(model, person):
 
 def test_a_sign_in_that_expires_meanwhile_resets_nothing(world, bob, meanwhile):
     meanwhile(update(table(Token)).where(owned(Token, bob)).values(expires_at=world.clock.now))
+    assert world.reset(bob, code="x").status_code == 401
+    assert world.has_key(bob)
+
+
+def test_a_sign_in_whose_time_is_over_meanwhile_resets_nothing(world, bob, meanwhile, monkeypatch):
+    over = world.clock.now + 86400
+    meanwhile(lambda: monkeypatch.setattr(world.clock, "now", over))
     assert world.reset(bob, code="x").status_code == 401
     assert world.has_key(bob)
 
@@ -174,8 +181,8 @@ def host_resets(world, monkeypatch):
     """Resets over a host's accounts, and these."""
     accounts = MemoryAccounts(make_account("bob"), make_account("sue", roles=("admin",)))
     runtime = world.runtime
-    monkeypatch.setattr(runtime.stepup._rechecks, "_accounts", accounts)
-    monkeypatch.setattr(runtime.stepup._rechecks, "_sign_ins", None)
+    monkeypatch.setattr(runtime.stepup.rechecks, "_accounts", accounts)
+    monkeypatch.setattr(runtime.stepup.rechecks, "_sign_ins", None)
     monkeypatch.setattr(runtime.resets._targets, "_accounts", accounts)
     return runtime.resets, accounts
 

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Executable, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from e2ereset.audit import AuditLog, Entry
+from e2ereset.audit import Entry
 from e2ereset.errors import KeysAlreadySet
 from e2ereset.models import KeyPair, table
 from e2ereset.ports import HearsOfKeys
 from e2ereset.records import Account, Caller
-from e2ereset.rights import Rechecks
 from e2ereset.sql import Inserts, PerDialect, Transactions, run
+from e2ereset.stepup import StepUp
 from e2ereset.strategies.base import Tools
 from e2ereset.thumbprints import is_same_key
 
@@ -53,11 +53,11 @@ class Pair:
 class Vault:
     """Stores and gives out an account's own key pair."""
 
-    def __init__(self, tools: Tools, transactions: Transactions, audit: AuditLog) -> None:
+    def __init__(self, tools: Tools, transactions: Transactions, stepup: StepUp) -> None:
         self._transactions = transactions
         self._outbox = tools.outbox
-        self._audit = audit
-        self._rechecks = Rechecks(tools.accounts)
+        self._audit = stepup.audit
+        self._rechecks = stepup.rechecks
         self._listener = tools.accounts if isinstance(tools.accounts, HearsOfKeys) else None
 
     def get(self, account_id: str) -> Pair | None:
