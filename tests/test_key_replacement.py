@@ -184,41 +184,34 @@ def test_a_dead_sign_in_stores_nothing(world, bob, monkeypatch):
     assert stored(world, bob) == [("PUB", "PRIV")]
 
 
-VALUES = {
-    "public_key": ["EVIL", ""],
-    "private_key": ["EVIL", ""],
-    "force": [True, False, "true", 1],
-    "userId": ["id-of-bob"],
-    "username": ["bob"],
-    "user": ["bob"],
-    "emailOrUsername": ["bob"],
-    "password": ["x"],
-    "code": ["123456", ""],
+PAIRS = [{"public_key": p, "private_key": q} for p in ("EVIL", "") for q in ("EVIL", "")]
+OTHERS = {
+    "userId": "id-of-bob",
+    "username": "bob",
+    "user": "bob",
+    "emailOrUsername": "bob",
+    "password": "x",
+    "code": "123456",
+    "force": True,
 }
 BODIES = [
     {},
-    *({"public_key": p, "private_key": q} for p in ("EVIL", "") for q in ("EVIL", "")),
-    *(
-        {"public_key": p, "private_key": q, "force": f}
-        for p in VALUES["public_key"]
-        for q in VALUES["private_key"]
-        for f in VALUES["force"]
-    ),
-    *({key: value} for key, values in VALUES.items() for value in values),
-    {"user": "bob", "password": "x", "code": "123456"},
+    *PAIRS,
+    *(pair | {"force": force} for pair in PAIRS for force in (True, False, "true", 1)),
+    *({name: value} for name, value in OTHERS.items()),
+    *(pair | {name: value} for pair in PAIRS[:1] for name, value in OTHERS.items()),
 ]
 
 
 def test_no_route_changes_a_public_key_behind_a_token_alone(world):
     bob = world.person("bob", totp=True, password="right")
-    for rule in world.app.url_map.iter_rules():
-        for method in rule.methods - {"HEAD", "OPTIONS"}:
-            for kind in ("json", "data"):
-                for body in BODIES:
-                    bob.headers = world.sign_in(bob.id) if not world.tokens(bob) else bob.headers
-                    url = rule.rule.replace("<path:filename>", "x")
-                    world.client.open(url, method=method, headers=bob.headers, **{kind: body})
-                    assert stored(world, bob)[0][0] == "PUB", (rule.rule, method, kind, body)
+    rules = [r for r in world.app.url_map.iter_rules() if r.endpoint != "static"]
+    for rule, method in ((r.rule, m) for r in rules for m in r.methods - {"HEAD", "OPTIONS"}):
+        kinds = ("json", "data") if method != "GET" else ("json",)
+        for kind, body in ((kind, body) for kind in kinds for body in BODIES):
+            world.client.open(rule, method=method, headers=bob.headers, **{kind: body})
+        assert stored(world, bob)[0][0] == "PUB", (rule, method)
+        bob.headers = world.sign_in(bob.id)
 
 
 def test_the_password_as_fallback_replaces_too(world):
