@@ -13,7 +13,8 @@ export HOST PORT
 run: .venv/server.installed
 	@$(BIN)/python -m e2ereset.server.address
 	@test "$(INSTANCE)" != instance || chmod 700 instance
-	@test -e $(INSTANCE)/config.py || (umask 077 && cp instance/config.example.py $(INSTANCE)/config.py)
+	@test -e "$(INSTANCE)/config.py" -o ! -d "$(INSTANCE)" \
+		|| (umask 077 && cp instance/config.example.py "$(INSTANCE)/config.py")
 	@$(BIN)/e2ereset db upgrade
 	@$(BIN)/e2ereset demo --if-empty
 	@echo "Stop it with Ctrl-C."

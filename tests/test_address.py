@@ -103,3 +103,14 @@ def test_make_run_tells_of_a_port_in_use_and_prints_nothing_else(tmp_path, taken
     assert first.startswith(f"Error: Port {taken}")
     assert [line for line in rest if not line.startswith("make")] == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
+def test_make_run_tells_of_a_folder_that_is_not_there(tmp_path):
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        free = server.getsockname()[1]
+    run = ["make", "-s", "-o", ".venv/server.installed", "run", f"PORT={free}"]
+    result = serve(tmp_path / "no where", [*run, f"BIN={Path(sys.executable).parent}"])
+    (line,) = [text for text in result.stderr.splitlines() if not text.startswith("make")]
+    assert line.startswith("Error: E2ERESET_INSTANCE names ")

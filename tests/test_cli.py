@@ -340,6 +340,11 @@ def test_the_demo_resets_a_key(run_json, app):
     assert run_json("user", "show", "bob")["keySet"] is False
 
 
+def test_the_demos_line_can_be_pasted_into_any_shell(run_json, monkeypatch):
+    monkeypatch.setenv("HOST", "::1")
+    assert " 'http://[::1]:8000/api/v1/users.resetE2EKey' " in run_json("demo")["curl"]
+
+
 def test_the_demo_starts_again_with_the_same_people(run_json, app):
     first, second = run_json("demo"), run_json("demo")
     assert first["passwords"] == second["passwords"]

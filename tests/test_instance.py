@@ -78,7 +78,7 @@ def test_no_folder_is_made_where_the_server_is_not(run, tmp_path, command):
 def test_all_that_a_new_server_writes_is_for_its_owner_only(run, tmp_path):
     for words in (["db", "upgrade"], ["demo"], ["audit", "export", "--out", "log"]):
         done = run([*E2ERESET, *words], FLASK_MAIL_BACKEND="file")
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")  # no word of Alembic's stands in the way
     run([*E2ERESET, "outbox", "deliver", "--once"], FLASK_MAIL_BACKEND="file")
     run([*E2ERESET, "audit", "checkpoint", "--out", "checkpoint"])
     instance = tmp_path / "instance"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -148,7 +149,7 @@ def _load() -> dict[str, Any]:
 
 def _curl(url: str, facts: dict[str, Any]) -> str:
     return (
-        f"curl -sS -X POST {url}/api/v1/users.resetE2EKey"
+        f"curl -sS -X POST {shlex.quote(url + '/api/v1/users.resetE2EKey')}"
         f" -H 'X-User-Id: {facts['userIds']['carol']}' -H 'X-Auth-Token: {facts['authToken']}'"
         " -H 'x-2fa-method: password'"
         f" -H 'x-2fa-code: {PasswordHasher.digest(facts['passwords']['carol'])}'"
@@ -162,7 +163,7 @@ def _command() -> str:
     found = shutil.which("e2ereset")
     name = "e2ereset" if found and Path(found).samefile(program) else os.path.relpath(program)
     folder = os.environ.get("E2ERESET_INSTANCE")
-    return f"E2ERESET_INSTANCE={folder} {name}" if folder else name
+    return f"E2ERESET_INSTANCE={shlex.quote(folder)} {name}" if folder else name
 
 
 def _guide(url: str, facts: dict[str, Any]) -> Iterator[str]:

@@ -2,9 +2,9 @@
 
 Run it with `flask --app examples.host_app.app run`.
 
-Its sign-in is a cookie. A cross-site form can not send `x-2fa-code`, and `SameSite=Lax` keeps the
-cookie off cross-site POSTs; an app that needs older browsers adds Flask-WTF's CSRFProtect, which
-covers e2ereset's routes too.
+Its sign-in is a cookie. e2ereset's routes, and the views behind its gate, refuse what a page of
+another site sends. `SameSite=Lax` keeps the cookie off such requests to all other views; Flask-WTF's
+CSRFProtect would guard those too, and covers e2ereset's routes as well.
 """
 
 import time

@@ -12,7 +12,7 @@ db = SQLAlchemy()
 
 
 class User(UserMixin, db.Model):
-    """A person of this app, as it was before e2ereset came."""
+    """A person of this app, as it was before e2ereset came, but for `name_key`."""
 
     id = db.Column(db.Integer, primary_key=True)
     name = db.Column(db.String(80), nullable=False)
