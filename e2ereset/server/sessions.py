@@ -158,12 +158,15 @@ class Sessions:
         raise Unauthorized
 
     def _warn(self, demand: Demand | None, tried: Tried, now: int) -> None:
-        """Tell the owner that tries are spent; where there is none, take the same time."""
+        """Tell the owner that tries are spent; where there is nothing to tell, take the same time.
+
+        Only an account's own budget can run out before that of the name: the time must not tell.
+        """
         if demand and tried.locks:
             self.runtime.stepup.tell_locked(demand, "sign-in")
         elif demand and tried.spent:
             self.runtime.stepup.warn_spent(demand, "password")
-        elif tried.spent:
+        else:
             self.tries.warn_nobody(now)
         self.runtime.wake()
 

@@ -158,11 +158,12 @@ class Tries:
             self.runtime.stepup.budgets.refund(session, charge)
 
     def warn_nobody(self, now: int) -> None:
-        """What a mail to an owner costs, where there is no owner."""
+        """What a mail to an owner costs, its count and its row, where there is no owner."""
         with self.runtime.transactions.begin() as session:
-            self.runtime.stepup.budgets.charge_in(
-                session, NOBODY, "mail:nobody", windows=((86400, MANY),) * 3, now=now
-            )
+            for purpose in ("mail:nobody", "mail:nothing"):
+                self.runtime.stepup.budgets.charge_in(
+                    session, NOBODY, purpose, windows=((86400, MANY),) * 3, now=now
+                )
 
     def know(self, session: Session, user_id: str, address: str, now: int) -> None:
         """The user has signed in from this address, with all that it takes."""
