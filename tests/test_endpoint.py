@@ -83,6 +83,12 @@ def test_the_token_of_another_user_is_401(world, bob, admin):
     assert world.client.post(RESET, headers=headers).status_code == 401
 
 
+@pytest.mark.parametrize("query", ["\xff=1", "%ff", "a&&=;", "\xe2\x82"])
+def test_an_address_that_nobody_can_decode_is_no_fault(world, bob, query):
+    answer = world.reset(bob, environ_overrides={"QUERY_STRING": query})
+    assert answer.json["errorType"] == "totp-required"
+
+
 @pytest.mark.parametrize("field", ["userId", "username", "user"])
 def test_a_target_in_the_address_is_never_an_own_reset(world, bob, field):
     for options in ({}, {"json": {}}, {"json": {field: "bob"}}):

@@ -5,7 +5,7 @@ import stat
 import threading
 
 import pytest
-from databases import only_postgresql, only_sqlite
+from databases import only_direct, only_postgresql, only_sqlite
 from flask import request
 from postgres import execute
 from sqlalchemy import text
@@ -144,6 +144,7 @@ def test_postgresql_ends_what_takes_too_long(app):
     assert found == ["10s", "5s", "30s"]
 
 
+@only_direct
 @only_postgresql
 def test_an_idle_connection_that_died_is_replaced_before_it_serves(app, monkeypatch):
     monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)

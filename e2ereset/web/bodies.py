@@ -127,6 +127,12 @@ def read_first(setup: BlueprintSetupState) -> None:
     request_started.connect(partial(_read_one_of, name), setup.app, weak=False)
 
 
+def fields_in_address() -> set[str]:
+    """The names that the query of the address holds, whatever bytes are in it."""
+    query = request.query_string.decode("utf-8", "replace")
+    return {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+
+
 def close_after_fault(response: Response) -> Response:
     """Say that the connection ends where the next request could not be found on it.
 

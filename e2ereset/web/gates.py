@@ -53,7 +53,7 @@ def body(schema: Body) -> dict[str, Any]:
 
     So does a field in the address: an empty body beside it would mean something else.
     """
-    for name in schema.fields.keys() & request.args.keys():
+    for name in schema.fields.keys() & bodies.fields_in_address():
         raise InvalidParams(f"{name} must be in the body")
     try:
         sent = bodies.read()

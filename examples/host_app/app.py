@@ -3,8 +3,8 @@
 Run it with `flask --app examples.host_app.app run`.
 
 Its sign-in is a cookie. e2ereset's routes, and the views behind its gate, refuse what a page of
-another site sends. `SameSite=Lax` keeps the cookie off such requests to all other views; Flask-WTF's
-CSRFProtect would guard those too, and covers e2ereset's routes as well.
+another site sends. `SameSite=Lax` keeps the cookie off such requests to all other views;
+Flask-WTF's CSRFProtect would guard those too, and covers e2ereset's routes as well.
 """
 
 import time
