@@ -64,7 +64,7 @@ def test_a_postgresql_that_is_fit_gives_no_finding_of_its_own(examine):
         (
             "statement-timeout-unset",
             "warning",
-            {"SQLALCHEMY_ENGINE_OPTIONS": {"connect_args": {"options": ""}}},
+            {"SQLALCHEMY_ENGINE_OPTIONS": {"connect_args": {"options": "-cstatement_timeout=0"}}},
         ),
     ],
 )
