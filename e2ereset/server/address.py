@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from e2ereset.errors import SettingsError
 
 HIGHEST_PORT = 65535
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is what HOST may say
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nosec B104 - what HOST may say
 
 
 def read_address(environ: Mapping[str, str] = os.environ) -> tuple[str, int]:
