@@ -212,5 +212,6 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_a_forked_worker_starts_its_own_thread_whatever_was_locked():
     subprocess.run([sys.executable, "-c", FORKS], check=True, timeout=30)

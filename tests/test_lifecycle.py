@@ -174,6 +174,6 @@ class MailedCode(RuleBasedStateMachine):
 
 TestMailedCode = MailedCode.TestCase
 TestMailedCode.settings = settings(
-    stateful_step_count=30,
+    stateful_step_count=20,
     suppress_health_check=list(HealthCheck),
 )

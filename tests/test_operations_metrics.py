@@ -134,6 +134,7 @@ def test_without_prometheus_client_only_the_metrics_are_missing(monkeypatch, cap
     assert "install e2ereset[metrics]" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_library_loads_no_prometheus_client_by_itself():
     code = "import sys, e2ereset.server.app; sys.exit('prometheus_client' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
