@@ -6,7 +6,7 @@ import click
 from sqlalchemy.orm import Session
 
 from e2ereset.audit import Operator
-from e2ereset.runtime import Runtime, get_e2ereset
+from e2ereset.runtime import get_e2ereset
 
 from .base import Commands, as_json, emit, with_reason
 
@@ -37,7 +37,7 @@ def grant(permission: str, role: str, operator: Operator, json_output: bool) -> 
     runtime = get_e2ereset()
     with runtime.transactions.begin() as session:
         if runtime.permissions.grant(session, permission, role):
-            _note(session, runtime, operator, "grant-permission", f"{permission} {role}")
+            _note(session, operator, "grant-permission", f"{permission} {role}")
     data = {"permission": permission, "role": role, "granted": True}
     emit(data, [f"{role} has {permission}."], json_output)
 
@@ -52,11 +52,12 @@ def revoke(permission: str, role: str, operator: Operator, json_output: bool) ->
     runtime = get_e2ereset()
     with runtime.transactions.begin() as session:
         if runtime.permissions.revoke(session, permission, role):
-            _note(session, runtime, operator, "revoke-permission", f"{permission} {role}")
+            _note(session, operator, "revoke-permission", f"{permission} {role}")
     data = {"permission": permission, "role": role, "granted": False}
     emit(data, [f"{role} does not have {permission}."], json_output)
 
 
-def _note(session: Session, runtime: Runtime, operator: Operator, action: str, target: str) -> None:
+def _note(session: Session, operator: Operator, action: str, target: str) -> None:
     """Write the audit row; its target is the permission and the role."""
+    runtime = get_e2ereset()
     runtime.audit.write(session, operator.entry(action, target, at=int(runtime.clock())))
