@@ -1,4 +1,4 @@
-"""Where E2ERESET_MAY_SKIP is set, as in CI, a skip is a failure: what is missing shows nothing.
+"""Where CI_MAY_SKIP is set, as in CI, a skip is a failure: what is missing shows nothing.
 
 Let through are tests of the other database, and reasons that the variable, a regular expression,
 finds.
@@ -7,7 +7,7 @@ finds.
 import os
 import re
 
-VARIABLE = "E2ERESET_MAY_SKIP"
+VARIABLE = "CI_MAY_SKIP"
 OF_THE_OTHER_KIND = (
     "PostgreSQL does not take it|about (PostgreSQL|.*SQLite)|one transaction writes|root may"
 )
