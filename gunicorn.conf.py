@@ -10,10 +10,11 @@ import sys
 
 from e2ereset import get_e2ereset
 from e2ereset.errors import SettingsError
-from e2ereset.operations import listener, logs, multiprocess
-from e2ereset.operations.web import operations_of
-from e2ereset.server import address
-from e2ereset.server.sessions import current_sessions
+from e2ereset.metrics import multiprocess
+from e2ereset.operations import listener
+from e2ereset.operations.routes import operations_of
+from e2ereset.server import address, logs
+from e2ereset.server.sessions.service import current_sessions
 from e2ereset.server.worker import WholeRequests
 
 try:

@@ -21,13 +21,13 @@ from unittest.mock import patch
 import pyotp
 
 from e2ereset import get_e2ereset
-from e2ereset.models import Base
 from e2ereset.permissions import seed
-from e2ereset.server import models as server
 from e2ereset.server.app import create_app
-from e2ereset.server.models import db
-from e2ereset.server.people import NewPerson, add_person
-from e2ereset.server.tokens import NewToken, add_token
+from e2ereset.server.people import models as server
+from e2ereset.server.people.models import db
+from e2ereset.server.people.service import NewPerson, add_person
+from e2ereset.server.sessions.tokens import NewToken, add_token
+from e2ereset.store.tables import Base
 from e2ereset.testing import enable_email, enrol_totp
 
 from .gunicorn import PATIENCE, ROOT, free_port

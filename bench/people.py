@@ -13,11 +13,11 @@ from pathlib import Path
 import pyotp
 from sqlalchemy import Connection, create_engine, text
 
-from e2ereset import models as library
 from e2ereset.crypto import KeyRing
 from e2ereset.permissions import seed
-from e2ereset.server import models as server
-from e2ereset.server.tokens import token_digest
+from e2ereset.server.people import models as server
+from e2ereset.server.sessions.tokens import token_digest
+from e2ereset.store import tables as library
 
 SECRET_KEY = "a secret key of the benchmark"
 ROOMS_EACH = 10

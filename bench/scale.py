@@ -19,12 +19,12 @@ import pyotp
 from flask import Flask
 from sqlalchemy import Connection, create_engine, make_url, text
 
-from e2ereset import models as library
 from e2ereset.crypto import KeyRing
 from e2ereset.permissions import seed
-from e2ereset.server import models as server
 from e2ereset.server.app import create_app
-from e2ereset.server.models import db
+from e2ereset.server.people import models as server
+from e2ereset.server.people.models import db
+from e2ereset.store import tables as library
 
 from .people import KEY, SECRET_KEY, Call, calls_with_codes, calls_without_codes, make_known
 

@@ -6,12 +6,12 @@ second-factor gate behind it.
 
 from .errors import Refusal
 from .extension import E2EReset
+from .factors.strategies import Strategy
 from .guard import two_factor_required
 from .mail import Message
 from .records import Account, Action, Attempt, Caller, Challenge, Proof, name_key
 from .runtime import Runtime, get_e2ereset
 from .signals import budget_spent, factor_disabled, factor_enabled, key_reset, refused
-from .strategies import Strategy
 
 __all__ = [
     "Account",

@@ -18,33 +18,34 @@ from .audit import AuditLog, CheckpointFile, Sealer
 from .background import Background
 from .cli import register_commands
 from .crypto import KeyRing
-from .engines import Binds, Engines
 from .errors import Refusal, SettingsError
+from .factors.enrolment import Factors
+from .factors.resend import ASKED, Codes
+from .factors.stepup import StepUp
+from .factors.strategies import Strategy, Tools, resolve
+from .factors.unlocks import Unlocks
 from .guard import Answered
 from .hosted import check_accounts, check_identify
+from .http import bodies, envelope
+from .http.blueprint import make_routes
+from .http.rates import find_limiter, read_rate
+from .http.strays import answer_strays
 from .libraries import check_switches_meant_off
 from .mail import Deliverer, Message, Outbox, Way
-from .models import Base
-from .operations.meter import make_meter
-from .operations.web import watch
+from .metrics.meter import make_meter
+from .operations.routes import watch
 from .permissions import Permissions
+from .permissions.targets import Targets
 from .ports import Accounts
 from .records import Caller
+from .reset.service import Resets
 from .runtime import Runtime
-from .services.codes import ASKED, Codes
-from .services.factors import Factors
-from .services.keys import Vault
-from .services.reset import Resets
-from .services.targets import Targets
-from .services.unlocks import Unlocks
 from .settings import Settings, load_settings
 from .signals import Announcer
-from .sql import Transactions
-from .stepup import StepUp
-from .strategies import Strategy, Tools, resolve
-from .web import bodies, envelope, make_routes
-from .web.rates import find_limiter, read_rate
-from .web.strays import answer_strays
+from .store.engines import Binds, Engines
+from .store.tables import Base
+from .store.transactions import Transactions
+from .vault.service import Vault
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from flask.views import View
 from werkzeug.exceptions import HTTPException
 
 from .errors import HostError, Refusal
+from .http import bodies, envelope, gates
+from .http.cross_site import refuse_cross_site
+from .http.rates import add_rate_headers, rate_limit
 from .records import Action, kind_of
 from .runtime import get_e2ereset
-from .web import bodies, envelope, gates
-from .web.cross_site import refuse_cross_site
-from .web.rates import add_rate_headers, rate_limit
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from sqlalchemy.orm import Session
 
 from .records import Account
-from .stored import Expiring
+from .store.retained import Expiring
 
 
 class Accounts(Protocol):

@@ -14,18 +14,18 @@ from .audit import AuditLog, Sealer
 from .background import Background
 from .crypto import KeyRing
 from .errors import SettingsError
+from .factors.enrolment import Factors
+from .factors.resend import Codes
+from .factors.stepup import StepUp
+from .factors.unlocks import Unlocks
 from .mail import Deliverer, Outbox
 from .permissions import Permissions
 from .ports import Accounts
 from .records import Caller
-from .services.codes import Codes
-from .services.factors import Factors
-from .services.keys import Vault
-from .services.reset import Resets
-from .services.unlocks import Unlocks
+from .reset.service import Resets
 from .settings import Settings
-from .sql import Transactions
-from .stepup import StepUp
+from .store.transactions import Transactions
+from .vault.service import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

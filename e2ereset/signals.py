@@ -13,7 +13,7 @@ from typing import Any
 from blinker import NamedSignal, Namespace
 from sqlalchemy.orm import Session
 
-from .sql import after_commit
+from .store.transactions import after_commit
 
 _signals = Namespace()
 

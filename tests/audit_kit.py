@@ -22,8 +22,8 @@ from e2ereset.audit import (
     verify_checkpoints,
 )
 from e2ereset.crypto import KeyRing
-from e2ereset.models import AuditRow
-from e2ereset.sql import Transactions
+from e2ereset.store.tables import AuditRow
+from e2ereset.store.transactions import Transactions
 
 NOW = 1_700_000_000
 ORIGIN = "log.example"

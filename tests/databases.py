@@ -8,10 +8,10 @@ import pytest
 from postgres import QUICK, VARIABLE, WAY, execute, fresh_database, own_postgres
 from sqlalchemy import create_engine, make_url
 
-from e2ereset import models as library
 from e2ereset.permissions import seed
-from e2ereset.server import models as server
 from e2ereset.server.database import tune
+from e2ereset.server.people import models as server
+from e2ereset.store import tables as library
 
 SERVER = os.environ.get(VARIABLE)
 ON_POSTGRESQL = SERVER is not None

@@ -22,7 +22,7 @@ from aiosmtpd.controller import Controller
 from ports import PATIENCE, free_port, wait_for
 
 from e2ereset.server.app import create_app
-from e2ereset.server.models import db
+from e2ereset.server.people.models import db
 
 ROOT = Path(__file__).parent.parent
 RESET = "/api/v1/users.resetE2EKey"

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from e2ereset.passwords import PasswordHasher
 from e2ereset.records import name_key
-from e2ereset.server import models as server
-from e2ereset.server.accounts import ServerAccounts
 from e2ereset.server.app import create_app
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people import models as server
+from e2ereset.server.people.accounts import ServerAccounts
 
 NOW = 1_800_000_000
 HASHER = PasswordHasher(4)

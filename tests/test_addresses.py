@@ -9,7 +9,7 @@ from world import World
 
 from e2ereset import Account, Caller
 from e2ereset.addresses import network_of, read_address
-from e2ereset.models import AuditRow
+from e2ereset.store.tables import AuditRow
 
 LOGIN = "/api/v1/login"
 PROXY = "127.0.0.1"
@@ -131,7 +131,7 @@ def test_the_length_of_a_network_is_a_setting(make_app):
 def test_audit_and_log_have_the_address_without_its_port(make_app, session, clock, caplog):
     world = World(make_app(), session, clock)
     bob = world.person("bob", totp=True)
-    with caplog.at_level(logging.INFO, "e2ereset.server.access"):
+    with caplog.at_level(logging.INFO, "e2ereset.server.request_log"):
         world.reset(bob, headers={"X-Forwarded-For": "203.0.113.9:50001"})
     assert world.rows(AuditRow)[-1].address == "203.0.113.9"
     assert caplog.records[-1].facts["address"] == "203.0.113.9"

@@ -14,7 +14,7 @@ from sqlalchemy import delete, event, select, update
 from e2ereset.audit import AuditBroken, AuditLog, Entry, tail
 from e2ereset.audit.rows import clean
 from e2ereset.crypto import KeyRing
-from e2ereset.models import AuditHead, AuditRow, AuditSealer
+from e2ereset.store.tables import AuditHead, AuditRow, AuditSealer
 
 
 @pytest.fixture

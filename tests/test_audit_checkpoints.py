@@ -17,7 +17,7 @@ from sqlalchemy import delete, select, update
 from e2ereset.audit import AuditBroken, CheckpointFile, PublicKey, Sealer, append_note, public_keys
 from e2ereset.audit.notes import Checkpoint, NoteError, open_checkpoint, sign_checkpoint
 from e2ereset.crypto import KeyRing
-from e2ereset.models import AuditHead, AuditPurge, AuditRow, AuditSealer, table
+from e2ereset.store.tables import AuditHead, AuditPurge, AuditRow, AuditSealer, table
 
 TABLES = [table(model) for model in (AuditRow, AuditHead, AuditPurge, AuditSealer)]
 # Of Go's golang.org/x/mod/sumdb/note, whose package documentation signs this text.

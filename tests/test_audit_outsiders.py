@@ -19,7 +19,7 @@ from sqlalchemy import delete, update
 from e2ereset.audit import AuditBroken, export, public_keys, receipt
 from e2ereset.audit.receipts import NoReceipt
 from e2ereset.crypto import KeyRing
-from e2ereset.models import AuditHead, AuditRow
+from e2ereset.store.tables import AuditHead, AuditRow
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "check_receipt.py"
 check = runpy.run_path(str(SCRIPT))["check"]

@@ -8,7 +8,7 @@ from audit_kit import KEY, NEW_KEY, NOW
 from sqlalchemy import delete, update
 
 from e2ereset.audit import AuditBroken, resign
-from e2ereset.models import AuditHead, AuditRow, AuditSealer
+from e2ereset.store.tables import AuditHead, AuditRow, AuditSealer
 
 
 @pytest.fixture

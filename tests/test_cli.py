@@ -19,10 +19,10 @@ from sqlalchemy import select, update
 
 from e2ereset import get_e2ereset
 from e2ereset.audit import Entry
-from e2ereset.models import AuditRow, OutboxMail
 from e2ereset.server.app import add_migrations
 from e2ereset.server.cli import main
-from e2ereset.server.models import Token, User
+from e2ereset.server.people.models import Token, User
+from e2ereset.store.tables import AuditRow, OutboxMail
 
 
 @pytest.fixture

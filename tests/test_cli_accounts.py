@@ -8,9 +8,9 @@ import pytest
 from server_kit import HASHER
 from sqlalchemy import select
 
-from e2ereset.models import AuditRow
-from e2ereset.server import models as server
-from e2ereset.server.models import Room, User
+from e2ereset.server.people import models as server
+from e2ereset.server.people.models import Room, User
+from e2ereset.store.tables import AuditRow
 
 OPERATOR = f"operator:{getpass.getuser()}"
 

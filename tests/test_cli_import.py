@@ -7,9 +7,9 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from e2ereset.models import AuditRow, OutboxMail
-from e2ereset.passwords import PasswordHasher
-from e2ereset.server.models import User
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.models import User
+from e2ereset.store.tables import AuditRow, OutboxMail
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "an old password"

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from e2ereset import Strategy, two_factor_required
-from e2ereset.sql import RETRIES, Transactions
+from e2ereset.store.transactions import RETRIES, Transactions
 
 ROUNDS = 10
 

@@ -19,13 +19,13 @@ from ports import wait_for
 from sqlalchemy import select, text
 
 from e2ereset.crypto import KeyRing
+from e2ereset.jobs.queue import Outbox, tail
+from e2ereset.jobs.worker import GIVE_UP_SECONDS, LEASE_SECONDS, NEXT, OUTBOX, Deliverer
 from e2ereset.mail import smtp as smtp_module
-from e2ereset.mail.delivery import GIVE_UP_SECONDS, LEASE_SECONDS, NEXT, OUTBOX, Deliverer
 from e2ereset.mail.messages import Message
-from e2ereset.mail.outbox import Outbox, tail
 from e2ereset.mail.transport import mailman_send
-from e2ereset.models import Base
-from e2ereset.sql import Transactions
+from e2ereset.store.tables import Base
+from e2ereset.store.transactions import Transactions
 
 START = 1_767_225_600
 KEYS = KeyRing(["a secret key of the tests"])

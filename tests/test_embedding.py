@@ -8,7 +8,7 @@ from sqlalchemy import inspect
 
 from e2ereset import E2EReset, get_e2ereset, key_reset
 from e2ereset.errors import E2EResetError, SettingsError
-from e2ereset.models import AuditRow, KeyPair, Totp
+from e2ereset.store.tables import AuditRow, KeyPair, Totp
 from e2ereset.testing import Mailbox, MemoryAccounts, enable_email, enrol_totp
 
 

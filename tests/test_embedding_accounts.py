@@ -9,7 +9,7 @@ from host_kit import BOB, SUE, HostAccounts
 
 from e2ereset import Account, Caller, E2EReset
 from e2ereset.errors import HostError, SettingsError
-from e2ereset.models import KeyPair
+from e2ereset.store.tables import KeyPair
 from e2ereset.testing import Mailbox, MemoryAccounts, enrol_totp, make_account
 
 URL = "/api/v1/users.resetE2EKey"

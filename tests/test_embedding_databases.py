@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from e2ereset.errors import SettingsError
-from e2ereset.models import AuditRow, KeyPair, Totp
+from e2ereset.store.tables import AuditRow, KeyPair, Totp
 from e2ereset.testing import enrol_totp, make_account
 
 POOLS = [StaticPool, SingletonThreadPool]  # both have one connection for all in a thread

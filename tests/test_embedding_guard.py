@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from e2ereset import Refusal, two_factor_required
 from e2ereset.errors import HostError
-from e2ereset.models import AuditRow, EmailChallenge
+from e2ereset.store.tables import AuditRow, EmailChallenge
 from e2ereset.testing import enable_email, enrol_totp
 
 

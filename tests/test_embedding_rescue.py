@@ -8,7 +8,7 @@ import pytest
 from host_kit import BOB, SUE, HostAccounts
 
 from e2ereset import factor_disabled, factor_enabled
-from e2ereset.models import AuditRow
+from e2ereset.store.tables import AuditRow
 from e2ereset.testing import Mailbox, enable_email, enrol_totp, make_account
 
 OPERATOR = f"operator:{getpass.getuser()}"

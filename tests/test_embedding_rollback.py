@@ -5,7 +5,7 @@ from flask_sqlalchemy import SQLAlchemy
 from host_kit import BOB, SUE
 from sqlalchemy import inspect
 
-from e2ereset.models import AuditRow, Permission, Totp
+from e2ereset.store.tables import AuditRow, Permission, Totp
 from e2ereset.testing import enrol_totp, rolled_back
 
 

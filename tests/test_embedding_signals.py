@@ -5,7 +5,7 @@ from flask_sqlalchemy import SQLAlchemy
 from host_kit import BOB, SUE
 
 from e2ereset import budget_spent, key_reset, refused
-from e2ereset.models import AuditRow
+from e2ereset.store.tables import AuditRow
 from e2ereset.testing import enrol_totp
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from e2ereset import Caller
 from e2ereset.errors import SettingsError
-from e2ereset.models import KeyPair
+from e2ereset.store.tables import KeyPair
 from e2ereset.testing import enrol_totp
 
 AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}

@@ -6,8 +6,8 @@ import json
 import pytest
 from world import RESET, sha256
 
-from e2ereset.models import AuditRow, Totp
-from e2ereset.server.models import User
+from e2ereset.server.people.models import User
+from e2ereset.store.tables import AuditRow, Totp
 
 UNAUTHORIZED = (
     b'{"success":false,"error":"You must be logged in to do this.","status":"error",'

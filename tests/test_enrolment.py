@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import update
 
 from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
-from e2ereset.models import BackupCode, Totp, table
-from e2ereset.server.models import Email
+from e2ereset.server.people.models import Email
+from e2ereset.store.tables import BackupCode, Totp, table
 
 TOTPS = table(Totp)
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from world import sha256
 
 from e2ereset.errors import TooManyAttempts
-from e2ereset.models import AuditRow, Budget, table
+from e2ereset.store.tables import AuditRow, Budget, table
 
 BUDGETS = table(Budget)
 

@@ -7,9 +7,9 @@ from sqlalchemy import select
 from test_passwords import FOREIGN
 from world import sha256
 
-from e2ereset.models import AuditRow, Budget
-from e2ereset.server.models import User
-from e2ereset.server.sessions import current_sessions
+from e2ereset.server.people.models import User
+from e2ereset.server.sessions.service import current_sessions
+from e2ereset.store.tables import AuditRow, Budget
 
 LOGIN, ME = "/api/v1/login", "/api/v1/me"
 RIGHT = {"user": "bob", "password": "right"}
@@ -78,7 +78,7 @@ def test_sign_ins_leave_a_turn_to_a_reset(app, world, bob):
 def test_what_is_over_the_bound_is_one_line_of_the_log(app, world, bob, caplog):
     with all_turns_taken(app):
         world.client.post(LOGIN, json=RIGHT)
-    (record,) = (r for r in caplog.records if r.name == "e2ereset.web.envelope")
+    (record,) = (r for r in caplog.records if r.name == "e2ereset.http.envelope")
     assert record.levelname == "WARNING"
     assert "\n" not in record.getMessage()
 

@@ -6,9 +6,9 @@ import json
 import pytest
 from world import sha256
 
-from e2ereset.models import KeyPair
-from e2ereset.services.keys import Pair
-from e2ereset.thumbprints import thumbprint
+from e2ereset.store.tables import KeyPair
+from e2ereset.vault.service import Pair
+from e2ereset.vault.thumbprints import thumbprint
 
 SET = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 JWK = {"kty": "RSA", "n": "0vx7", "e": "AQAB", "alg": "RSA-OAEP-256", "key_ops": ["encrypt"]}

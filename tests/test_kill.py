@@ -9,7 +9,7 @@ from load import Load, dying_workers
 from states import add_users, assert_audit_is_whole, assert_whole, notices
 
 from e2ereset import get_e2ereset
-from e2ereset.mail.delivery import LEASE_SECONDS
+from e2ereset.jobs.worker import LEASE_SECONDS
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from e2ereset.assurance import (
     secrets_of,
     soonest,
 )
-from e2ereset.budgets import charge_in
+from e2ereset.factors.budgets import charge_in
 from e2ereset.settings import load_settings
 
 DEFAULT = ((300, 5), (3600, 20), (86400, 50))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from e2ereset.operations import multiprocess
+from e2ereset.metrics import multiprocess
 from e2ereset.operations.listener import open_listener, serve
-from e2ereset.operations.web import operations_of
+from e2ereset.operations.routes import operations_of
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_the_app_itself_has_no_such_pages(live):
 def test_all_lines_are_json_those_of_gunicorn_too(live):
     live.call("GET", "/api/v1/me", {"X-Request-Id": "forged"})
     loggers = {line["logger"] for line in live.lines()}
-    assert {"gunicorn.error", "e2ereset.server.access"} <= loggers
+    assert {"gunicorn.error", "e2ereset.server.request_log"} <= loggers
     assert "forged" not in live.log.read_text()
 
 

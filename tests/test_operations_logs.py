@@ -11,10 +11,10 @@ from sqlalchemy import text
 from world import sha256
 
 from e2ereset.errors import SettingsError
-from e2ereset.operations.logs import FACTS, JsonLines, TextLines
-from e2ereset.server.models import Token
+from e2ereset.server.logs import FACTS, JsonLines, TextLines
+from e2ereset.server.people.models import Token
 
-ACCESS = "e2ereset.server.access"
+ACCESS = "e2ereset.server.request_log"
 
 
 def record(message="hello", *args, **extra):

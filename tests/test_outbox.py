@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import event, select
 
 from e2ereset.crypto import KeyRing, UnknownKey
-from e2ereset.mail.outbox import OUTBOX, Outbox, tail
-from e2ereset.models import Base
-from e2ereset.sql import Transactions
+from e2ereset.jobs.queue import OUTBOX, Outbox, tail
+from e2ereset.store.tables import Base
+from e2ereset.store.transactions import Transactions
 
 NOW = 1_767_225_600
 FACTS = {"username": "bob", "code": "123-456", "address": "192.0.2.7"}

@@ -3,7 +3,7 @@
 import pytest
 
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE, Permissions, UnknownName, seed
-from e2ereset.sql import Transactions
+from e2ereset.store.transactions import Transactions
 
 
 @pytest.fixture

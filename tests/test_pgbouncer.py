@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from e2ereset import get_e2ereset
 from e2ereset.server.app import add_migrations
-from e2ereset.server.models import db
+from e2ereset.server.people.models import db
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from ports import free_port
 from server_kit import make_user
 from world import RESET, World
 
-from e2ereset.models import Budget
+from e2ereset.store.tables import Budget
 
 LOGIN, ME = "/api/v1/login", "/api/v1/me"
 

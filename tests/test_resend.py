@@ -2,8 +2,8 @@
 
 import pytest
 
-from e2ereset.mail.outbox import CHORES, CODES
-from e2ereset.models import EmailChallenge, OutboxMail
+from e2ereset.jobs.queue import CHORES, CODES
+from e2ereset.store.tables import EmailChallenge, OutboxMail
 from e2ereset.testing import MemoryAccounts, enable_email, make_account
 
 CODE_URL = "/api/v1/users.2fa.sendEmailCode"

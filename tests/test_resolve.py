@@ -6,8 +6,8 @@ import pytest
 
 from e2ereset import Strategy
 from e2ereset.errors import StrategyError
-from e2ereset.strategies import TotpStrategy, resolve
-from e2ereset.strategies.base import Tools
+from e2ereset.factors.strategies import TotpStrategy, resolve
+from e2ereset.factors.strategies.base import Tools
 
 TOOLS = Tools(settings=None, keyring=None, outbox=None, accounts=None, entropy=None)
 

@@ -11,13 +11,13 @@ from sqlalchemy import event, insert, select
 
 from e2ereset import audit
 from e2ereset.audit import Entry
-from e2ereset.budgets import Budgets
 from e2ereset.cli.purge import make_retention
 from e2ereset.errors import SettingsError
-from e2ereset.models import AuditRow, Budget, EmailChallenge, OutboxMail, Totp, table
+from e2ereset.factors.budgets import Budgets
 from e2ereset.ports import HoldsExpiring
-from e2ereset.server.models import KnownAddress, Token
+from e2ereset.server.people.models import KnownAddress, Token
 from e2ereset.settings import load_settings
+from e2ereset.store.tables import AuditRow, Budget, EmailChallenge, OutboxMail, Totp, table
 from e2ereset.testing import MemoryAccounts
 
 DAY = 86400

@@ -11,11 +11,11 @@ from world import RESET, sha256
 
 from e2ereset import Account, Caller, Proof, Strategy, get_e2ereset
 from e2ereset.errors import FactorInvalid, NotAllowed, NotSignedIn
-from e2ereset.models import KeyPair, Role, RolePermission, Totp, table
-from e2ereset.passwords import PasswordHasher
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.records import TargetName
-from e2ereset.server.models import Token, User, UserRole
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.models import Token, User, UserRole
+from e2ereset.store.tables import KeyPair, Role, RolePermission, Totp, table
 from e2ereset.testing import MemoryAccounts, make_account
 
 SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"

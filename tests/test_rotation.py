@@ -15,12 +15,12 @@ from e2ereset import Action, audit
 from e2ereset.cli.keys import make_rotation
 from e2ereset.crypto import KeyRing, UnknownKey, digest_under
 from e2ereset.errors import EnrolmentInvalid
-from e2ereset.models import AuditHead, OutboxMail, Totp, table
+from e2ereset.factors.enrolment import Factors
+from e2ereset.factors.strategies.totp import TotpStrategy
 from e2ereset.records import Attempt
-from e2ereset.services.factors import Factors
-from e2ereset.services.rotation import Rotation
-from e2ereset.stored import Sealed
-from e2ereset.strategies.totp import TotpStrategy
+from e2ereset.store.retained import Sealed
+from e2ereset.store.tables import AuditHead, OutboxMail, Totp, table
+from e2ereset.upkeep.rotation import Rotation
 
 OLD, NEW = "the old key, the old key", "the new key, the new key"
 IDS = {key: KeyRing([key]).newest for key in (OLD, NEW)}

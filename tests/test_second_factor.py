@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import event, update
 from world import sha256
 
-from e2ereset.models import BackupCode, EmailChallenge, OutboxMail, Totp
-from e2ereset.server.models import Email
+from e2ereset.server.people.models import Email
+from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail, Totp
 from e2ereset.testing import Mailbox
 
 CODE_URL = "/api/v1/users.2fa.sendEmailCode"

@@ -8,11 +8,10 @@ from server_kit import HASHER, NOW, make_user
 from sqlalchemy import event, insert, select
 
 from e2ereset import ports
-from e2ereset.models import table
-from e2ereset.passwords import PasswordHasher
-from e2ereset.server.accounts import find_signed_in
-from e2ereset.server.models import Room, Subscription, Token, User, Waiting
-from e2ereset.server.tokens import (
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.accounts import find_signed_in
+from e2ereset.server.people.models import Room, Subscription, Token, User, Waiting
+from e2ereset.server.sessions.tokens import (
     NewToken,
     TokenNameTaken,
     add_token,
@@ -20,6 +19,7 @@ from e2ereset.server.tokens import (
     find_owner,
     token_digest,
 )
+from e2ereset.store.tables import table
 
 BOB = "id-of-bob"
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from e2ereset import get_e2ereset
 from e2ereset.errors import SettingsError
 from e2ereset.server import database
-from e2ereset.server.models import db
+from e2ereset.server.people.models import db
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import pytest
 from server_kit import NOW, make_user
 from sqlalchemy import select
 
-from e2ereset.models import BackupCode, EmailFactor, KeyPair, Totp
-from e2ereset.server.models import Email, User
-from e2ereset.server.people import (
+from e2ereset.server.people.models import Email, User
+from e2ereset.server.people.service import (
     ID_ALPHABET,
     BadPerson,
     NewPerson,
@@ -18,6 +17,7 @@ from e2ereset.server.people import (
     get_person,
     list_people,
 )
+from e2ereset.store.tables import BackupCode, EmailFactor, KeyPair, Totp
 
 
 def add(session, username="bob", **facts):

@@ -6,10 +6,10 @@ from server_kit import HASHER, NOW, make_user
 from sqlalchemy import event, select, update
 
 from e2ereset import Account, get_e2ereset
-from e2ereset.models import Budget, OutboxMail
-from e2ereset.passwords import PasswordHasher
-from e2ereset.server.models import KnownAddress, Token, User
-from e2ereset.server.tries import PASSWORD_TRIES
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.models import KnownAddress, Token, User
+from e2ereset.server.sessions.tries import PASSWORD_TRIES
+from e2ereset.store.tables import Budget, OutboxMail
 
 LOGIN, LOGOUT, ME = "/api/v1/login", "/api/v1/logout", "/api/v1/me"
 BOB = "id-of-bob"

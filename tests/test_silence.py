@@ -6,8 +6,8 @@ from sqlalchemy import event, update
 from world import World
 
 from e2ereset.background import Background
-from e2ereset.models import OutboxMail, table
-from e2ereset.server.models import User
+from e2ereset.server.people.models import User
+from e2ereset.store.tables import OutboxMail, table
 from e2ereset.testing import enable_email, make_account
 
 SEND = "/api/v1/users.2fa.sendEmailCode"

@@ -15,8 +15,8 @@ from bench.soak.record import Record
 from bench.soak.relay import Arrival
 from bench.soak.states import State
 from bench.soak.traffic.after import after_reset
-from e2ereset.models import AuditRow, KeyPair
-from e2ereset.server.models import Subscription, Token
+from e2ereset.server.people.models import Subscription, Token
+from e2ereset.store.tables import AuditRow, KeyPair
 
 
 class Run:

@@ -8,10 +8,10 @@ import pyotp
 from sqlalchemy import select
 
 from e2ereset.audit import AuditLog
-from e2ereset.models import EmailFactor, OutboxMail
-from e2ereset.services.factors import Factors
-from e2ereset.stepup import StepUp
-from e2ereset.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
+from e2ereset.factors.enrolment import Factors
+from e2ereset.factors.stepup import StepUp
+from e2ereset.factors.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
+from e2ereset.store.tables import EmailFactor, OutboxMail
 from e2ereset.testing import StrategyContract
 
 

@@ -9,9 +9,9 @@ from server_kit import HASHER, make_user
 from sqlalchemy import select
 
 from e2ereset import get_e2ereset
-from e2ereset.models import AuditRow, KeyPair, OutboxMail, table
-from e2ereset.server.models import Room, Subscription, Token, Waiting
-from e2ereset.server.tokens import NewToken, add_token
+from e2ereset.server.people.models import Room, Subscription, Token, Waiting
+from e2ereset.server.sessions.tokens import NewToken, add_token
+from e2ereset.store.tables import AuditRow, KeyPair, OutboxMail, table
 
 RESET = "/api/v1/users.resetE2EKey"
 

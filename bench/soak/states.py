@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, func, not_, or_, select
 
-from e2ereset.models import AuditRow, BackupCode, KeyPair, OutboxMail, table
-from e2ereset.server.models import Email, Subscription, Token, Waiting
+from e2ereset.server.people.models import Email, Subscription, Token, Waiting
+from e2ereset.store.tables import AuditRow, BackupCode, KeyPair, OutboxMail, table
 
 AUDIT, OUTBOX, EMAILS = table(AuditRow), table(OutboxMail), table(Email)
 BACKUPS, PAIRS = table(BackupCode), table(KeyPair)

@@ -2,8 +2,18 @@
 
 from collections.abc import Iterator
 
+from e2ereset.factors.odds import (
+    ACCOUNTS,
+    STRETCHES,
+    Lockout,
+    Secret,
+    lockout_of,
+    most_in,
+    secrets_of,
+    soonest,
+)
+
 from . import asvs, nist
-from .guessing import ACCOUNTS, STRETCHES, Lockout, Secret, lockout_of, most_in, secrets_of, soonest
 from .lines import Facts, Line, State, Verdict
 
 LINES: tuple[Line, ...] = (*nist.LINES, *asvs.LINES)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .guessing import most_in
+from e2ereset.factors.odds import most_in
+
 from .lines import Facts, Line, Verdict, always, apart, broken, factor, met, of_method
 from .nist import CODES, NO_BYPASS, NO_EMAIL, WEAK_HASH
 

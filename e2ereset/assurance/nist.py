@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import log2
 
-from e2ereset.budgets import MOST_IN_A_ROW
+from e2ereset.factors.budgets import MOST_IN_A_ROW
 
 from .lines import Facts, Line, Verdict, always, apart, broken, factor, met, of_method
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import E2EResetError
 from e2ereset.files import private
-from e2ereset.sql import Transactions
+from e2ereset.store.transactions import Transactions
 
 from .findings import Finding
 from .heads import Start, find_end

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import E2EResetError
-from e2ereset.sql import Transactions, run
+from e2ereset.store.transactions import Transactions, run
 
 from .heads import END, HEAD, PURGE, AuditBroken, find_end, is_signed, make_mark
 from .rows import AUDIT, MENDED, AuditLog, Operator, big, lenient

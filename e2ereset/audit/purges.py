@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
-from e2ereset.sql import Transactions, lift_limits, run
+from e2ereset.store.transactions import Transactions, lift_limits, run
 
 from .heads import (
     END,

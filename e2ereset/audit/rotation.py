@@ -15,7 +15,7 @@ from sqlalchemy import Row, Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
-from e2ereset.sql import Transactions, run
+from e2ereset.store.transactions import Transactions, run
 
 from .heads import END, HEAD, PURGE, is_marked, is_signed, make_mark, sign
 from .pages import rows_from

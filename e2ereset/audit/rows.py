@@ -19,9 +19,9 @@ from sqlalchemy import BigInteger, Row, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
-from e2ereset.models import AuditRow, table
 from e2ereset.records import iso
-from e2ereset.sql import run
+from e2ereset.store.tables import AuditRow, table
+from e2ereset.store.transactions import run
 
 UID_BYTES = 16
 LONGEST = 255

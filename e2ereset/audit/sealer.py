@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from e2ereset.crypto import KeyRing
-from e2ereset.sql import Inserts, PerDialect, Transactions, run
+from e2ereset.store.transactions import Inserts, PerDialect, Transactions, run
 
 from .heads import END, HEAD, SEALER, find_newest, is_marked, make_head, make_mark, tree_of
 from .rows import AUDIT, COLUMNS, big, entry_bytes, is_genuine, lenient

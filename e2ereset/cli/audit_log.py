@@ -17,7 +17,7 @@ from e2ereset import audit
 from e2ereset.files import private
 from e2ereset.ports import Accounts
 from e2ereset.runtime import Runtime, get_e2ereset
-from e2ereset.sql import lift_limits
+from e2ereset.store.transactions import lift_limits
 
 from .base import Commands, as_json, emit, limit, table, with_reason
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from e2ereset.mail import outbox
+from e2ereset.factors.strategies import Strategy
+from e2ereset.factors.strategies.totp import TotpStrategy
+from e2ereset.jobs import queue as outbox
 from e2ereset.records import iso
 from e2ereset.runtime import Runtime, get_e2ereset
-from e2ereset.services.rotation import Batch, Rotation, Use
-from e2ereset.strategies import Strategy
-from e2ereset.strategies.totp import TotpStrategy
+from e2ereset.upkeep.rotation import Batch, Rotation, Use
 
 from .base import Commands, as_json, batch, emit, find_operator
 

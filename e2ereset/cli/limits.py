@@ -20,7 +20,7 @@ from e2ereset.assurance import (
     lockout_of,
     secrets_of,
 )
-from e2ereset.budgets import MOST_IN_A_ROW
+from e2ereset.factors.budgets import MOST_IN_A_ROW
 from e2ereset.runtime import get_e2ereset
 from e2ereset.settings import SERVER_PREFIX
 

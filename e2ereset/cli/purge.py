@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 
 from e2ereset.ports import HoldsExpiring
 from e2ereset.runtime import Runtime, get_e2ereset
-from e2ereset.services.retention import Retention
+from e2ereset.upkeep.retention import Retention
 
 from .base import as_json, batch, emit, find_operator
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect
 
-from e2ereset.engines import schema_of
-from e2ereset.models import Base
-from e2ereset.sql import INSERTS, time_of
+from e2ereset.store.engines import schema_of
+from e2ereset.store.tables import Base
+from e2ereset.store.transactions import INSERTS, time_of
 
 from .findings import Area, Check, Finding, Part
 from .subject import Subject

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select
 from e2ereset.audit.heads import BEYOND, HEAD, NEWEST, is_signed
 from e2ereset.audit.rows import AUDIT
 from e2ereset.crypto import KeyRing
-from e2ereset.mail.outbox import CHORES, OUTBOX, STATE
+from e2ereset.jobs.queue import CHORES, OUTBOX, STATE
 from e2ereset.permissions import (
     EDIT_OTHER_USER_E2EE,
     GRANTS,
@@ -18,7 +18,7 @@ from e2ereset.permissions import (
     SEED_GRANTS,
     SEED_ROLES,
 )
-from e2ereset.sql import run
+from e2ereset.store.transactions import run
 
 from .findings import Area, Check, Finding, Part
 from .subject import Subject

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from e2ereset.services.rotation import Rotation
 from e2ereset.settings import Settings
+from e2ereset.upkeep.rotation import Rotation
 
 
 def is_loopback(host: str | None) -> bool:

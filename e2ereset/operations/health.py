@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, func, select, text
 
 from e2ereset.background import Background
-from e2ereset.mail.outbox import CHORES
-from e2ereset.models import AuditRow, OutboxMail, table
-from e2ereset.sql import Transactions, time_of
+from e2ereset.jobs.queue import CHORES
+from e2ereset.metrics.meter import Gauges
+from e2ereset.store.tables import AuditRow, OutboxMail, table
+from e2ereset.store.transactions import Transactions, time_of
 
-from .meter import Gauges
 from .probe import Probe
 
 MOST_SKEW = 10  # seconds; a third of a TOTP step

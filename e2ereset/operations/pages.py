@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from e2ereset.metrics.meter import Meter
+
 from .health import Health
-from .meter import Meter
 
 PATHS = ("/livez", "/readyz", "/metrics")
 JSON = "application/json"

@@ -14,21 +14,21 @@ from sqlalchemy.exc import ArgumentError
 
 from e2ereset import E2EReset, get_e2ereset
 from e2ereset.errors import SettingsError
+from e2ereset.http import envelope
 from e2ereset.libraries import check_types
-from e2ereset.operations import logs
-from e2ereset.operations.web import operations_of
-from e2ereset.passwords import PasswordHasher
+from e2ereset.operations.routes import operations_of
 from e2ereset.settings import SERVER_PREFIX
-from e2ereset.web import envelope
 
-from . import commands, instance, views
-from .access import identify_and_note, log_requests
-from .accounts import ServerAccounts
+from . import commands, instance, logs
 from .database import engine_options, migrations_folder, tune
-from .models import db
+from .migration_state import check_migrations
+from .passwords import PasswordHasher
+from .people.accounts import ServerAccounts
+from .people.models import db
 from .proxies import Proxied
-from .schema import check_migrations
-from .sessions import EXTENSION, Sessions
+from .request_log import identify_and_note, log_requests
+from .sessions import routes as views
+from .sessions.service import EXTENSION, Sessions
 from .settings import load_server_settings
 
 API = "/api/v1"

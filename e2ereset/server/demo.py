@@ -21,15 +21,15 @@ from e2ereset import Account, Caller
 from e2ereset.cli import Commands, as_json, emit, find_operator
 from e2ereset.errors import E2EResetError
 from e2ereset.files import private
-from e2ereset.passwords import PasswordHasher
 from e2ereset.runtime import Runtime, get_e2ereset
-from e2ereset.services.keys import Pair
+from e2ereset.vault.service import Pair
 
-from .acting import acting_as
 from .address import url_of
-from .models import User
-from .people import NewPerson, add_person
-from .sessions import Sessions, current_sessions
+from .passwords import PasswordHasher
+from .people.acting import acting_as
+from .people.models import User
+from .people.service import NewPerson, add_person
+from .sessions.service import Sessions, current_sessions
 
 PEOPLE = {"alice": "user", "bob": "user", "carol": "admin"}
 PASSWORD_BYTES = 12

@@ -23,7 +23,7 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
 from e2ereset.errors import InvalidParams
-from e2ereset.web import bodies, envelope
+from e2ereset.http import bodies, envelope
 
 from .arrivals import Arrival
 

@@ -23,13 +23,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
+from e2ereset.factors.strategies.base import Strategy, Tools
+from e2ereset.factors.strategies.checks import check_calls, check_class
 from e2ereset.mail import Outbox
-from e2ereset.models import Base
 from e2ereset.records import Account, Action, Attempt
 from e2ereset.settings import load_settings
-from e2ereset.sql import Transactions
-from e2ereset.strategies.base import Strategy, Tools
-from e2ereset.strategies.checks import check_calls, check_class
+from e2ereset.store.tables import Base
+from e2ereset.store.transactions import Transactions
 
 from .doubles import FakeClock, MemoryAccounts, make_account
 

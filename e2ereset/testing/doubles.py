@@ -13,11 +13,11 @@ import pyotp
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from e2ereset.factors.enrolment import Enrolment
+from e2ereset.factors.strategies.totp import STEP_SECONDS
 from e2ereset.mail import Message
 from e2ereset.records import Account
 from e2ereset.runtime import get_e2ereset
-from e2ereset.services.factors import Enrolment
-from e2ereset.strategies.totp import STEP_SECONDS
 
 START = 1_800_000_000
 CODE = re.compile(r"^ *(\d{3,5})-(\d{3,5})$", re.MULTILINE)  # on a line of its own

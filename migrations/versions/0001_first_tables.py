@@ -51,7 +51,7 @@ def downgrade() -> None:
 
 
 def make_library_tables() -> None:
-    """The tables of `e2ereset.models`."""
+    """The tables of `e2ereset.store.tables`."""
     op.create_table(
         "e2ereset_audit",
         sa.Column("id", SERIAL, autoincrement=True, nullable=False),
@@ -196,7 +196,7 @@ def make_library_tables() -> None:
 
 
 def make_server_tables() -> None:
-    """The tables of `e2ereset.server.models`."""
+    """The tables of `e2ereset.server.people.models`."""
     op.create_table(
         "rooms",
         sa.Column("id", sa.String(length=255), nullable=False),

@@ -7,7 +7,7 @@ from outages import assert_unavailable
 from states import RESET, assert_audit_is_whole, notices, states
 
 from e2ereset import get_e2ereset
-from e2ereset.mail.delivery import LEASE_SECONDS
+from e2ereset.jobs.worker import LEASE_SECONDS
 
 
 def assert_all_reset(live, users, load):

@@ -13,14 +13,14 @@ from flask_sqlalchemy import SQLAlchemy
 from world import RESET
 
 from e2ereset import E2EReset, get_e2ereset
-from e2ereset import models as library
 from e2ereset.audit import verify
-from e2ereset.budgets import Budgets
 from e2ereset.errors import TooManyAttempts
-from e2ereset.mail.delivery import LEASE_SECONDS
+from e2ereset.factors.budgets import Budgets
+from e2ereset.jobs.worker import LEASE_SECONDS
 from e2ereset.permissions import seed
-from e2ereset.server import models as server
 from e2ereset.server.app import create_app
+from e2ereset.server.people import models as server
+from e2ereset.store import tables as library
 from e2ereset.testing import MemoryAccounts
 
 pytestmark = pytest.mark.slow

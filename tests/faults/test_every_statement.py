@@ -16,12 +16,12 @@ from states import UNTOUCHED, account_of, add_user, enrol_totp, states
 from world import RESET
 
 from e2ereset import get_e2ereset
-from e2ereset import models as library
 from e2ereset.audit import verify
-from e2ereset.models import Budget, table
 from e2ereset.permissions import seed
-from e2ereset.server import models as server
 from e2ereset.server.app import create_app
+from e2ereset.server.people import models as server
+from e2ereset.store import tables as library
+from e2ereset.store.tables import Budget, table
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from relay import Relay
 from states import RESET, add_users, assert_audit_is_whole, states
 
 from e2ereset import get_e2ereset
-from e2ereset.mail.delivery import LEASE_SECONDS
+from e2ereset.jobs.worker import LEASE_SECONDS
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from sqlalchemy import select, text
 from states import RESET, add_user, enrol_totp, states
 
 from e2ereset import get_e2ereset
-from e2ereset.models import AuditRow, table
-from e2ereset.passwords import PasswordHasher
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.store.tables import AuditRow, table
 
 pytestmark = pytest.mark.slow
 

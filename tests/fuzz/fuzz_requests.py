@@ -15,12 +15,12 @@ from wire import API, HEADERS, NAMES, TYPES, ask, routes
 
 with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset import get_e2ereset
-    from e2ereset.models import Base, KeyPair, table
     from e2ereset.permissions import seed
-    from e2ereset.server import models as server
     from e2ereset.server.app import create_app
-    from e2ereset.server.people import NewPerson, add_person
-    from e2ereset.server.tokens import NewToken, add_token
+    from e2ereset.server.people import models as server
+    from e2ereset.server.people.service import NewPerson, add_person
+    from e2ereset.server.sessions.tokens import NewToken, add_token
+    from e2ereset.store.tables import Base, KeyPair, table
     from e2ereset.testing import FakeClock, enable_email, enrol_totp
 
 PAIR = b'{"public_key":"PUB","private_key":"PRIV"}'

@@ -5,8 +5,8 @@ import threading
 
 from sqlalchemy import event, select
 
-from e2ereset.models import Base
-from e2ereset.server import models as server
+from e2ereset.server.people import models as server
+from e2ereset.store.tables import Base
 
 API = "/api/v1/"
 LOGIN, ME, SEND = API + "login", API + "me", API + "users.2fa.sendEmailCode"

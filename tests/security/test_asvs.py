@@ -24,10 +24,10 @@ from world import sha256
 
 from e2ereset import Caller, Proof
 from e2ereset.errors import NotAllowed
-from e2ereset.models import BackupCode, EmailChallenge, OutboxMail, Totp
+from e2ereset.factors.strategies.totp import backup_digest
 from e2ereset.records import TargetName
 from e2ereset.settings import load_settings
-from e2ereset.strategies.totp import backup_digest
+from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail, Totp
 
 DOCS = Path(__file__).parents[2] / "docs"
 

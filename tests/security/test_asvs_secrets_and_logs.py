@@ -11,10 +11,10 @@ from sqlalchemy import update
 
 from e2ereset.audit import tail, verify
 from e2ereset.errors import SettingsError
-from e2ereset.models import AuditRow, BackupCode, EmailChallenge, Totp, table
+from e2ereset.factors.strategies.totp import matching_steps
 from e2ereset.server.settings import load_server_settings
 from e2ereset.settings import load_settings
-from e2ereset.strategies.totp import matching_steps
+from e2ereset.store.tables import AuditRow, BackupCode, EmailChallenge, Totp, table
 from e2ereset.testing import Mailbox
 
 

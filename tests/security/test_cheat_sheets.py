@@ -7,8 +7,8 @@ from attacker import API, KEY, ME, SEND, again, error, login, other_worker, rese
 from world import sha256
 
 from e2ereset.errors import SettingsError
-from e2ereset.models import EmailChallenge, OutboxMail
 from e2ereset.settings import load_settings
+from e2ereset.store.tables import EmailChallenge, OutboxMail
 from e2ereset.testing import Mailbox
 
 

@@ -23,8 +23,8 @@ from attacker import (
 from world import sha256
 
 from e2ereset.errors import SettingsError
-from e2ereset.models import Budget, OutboxMail
 from e2ereset.settings import load_settings
+from e2ereset.store.tables import Budget, OutboxMail
 
 
 @pytest.fixture

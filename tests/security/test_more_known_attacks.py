@@ -21,8 +21,8 @@ from world import sha256
 
 from e2ereset import Caller, Proof, Strategy
 from e2ereset.errors import FactorInvalid, TooManyAttempts
-from e2ereset.models import AuditRow, BackupCode, Budget, EmailChallenge, OutboxMail, Totp
-from e2ereset.server.models import User
+from e2ereset.server.people.models import User
+from e2ereset.store.tables import AuditRow, BackupCode, Budget, EmailChallenge, OutboxMail, Totp
 
 
 class Stubborn(Strategy):

@@ -8,12 +8,12 @@ from attacker import KEY, again, error, wrong
 from world import sha256
 
 from e2ereset.errors import SettingsError
-from e2ereset.models import BackupCode, Totp
-from e2ereset.passwords import PasswordHasher
-from e2ereset.server.models import User
-from e2ereset.services.factors import BACKUP_CODES, UNAMBIGUOUS
+from e2ereset.factors.enrolment import BACKUP_CODES, UNAMBIGUOUS
+from e2ereset.factors.strategies.totp import BACKUP_LENGTH, DIGITS, backup_digest
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.models import User
 from e2ereset.settings import load_settings
-from e2ereset.strategies.totp import BACKUP_LENGTH, DIGITS, backup_digest
+from e2ereset.store.tables import BackupCode, Totp
 from e2ereset.testing import Mailbox
 
 

@@ -4,8 +4,8 @@ import pytest
 from attacker import again, at_once, break_table, error, other_worker, wrong
 from world import sha256
 
-from e2ereset.models import BackupCode, EmailChallenge, OutboxMail
 from e2ereset.settings import load_settings
+from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail
 
 
 @pytest.fixture

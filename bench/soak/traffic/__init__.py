@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bench.soak.client import Client
 from bench.soak.people import Person
-from e2ereset.server.tokens import token_digest
+from e2ereset.server.sessions.tokens import token_digest
 
 from .codes import ask_again, ask_for_nobody
 from .keys import fetch_key, hand_out, set_key

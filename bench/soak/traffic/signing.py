@@ -7,7 +7,7 @@ import secrets
 from bench.soak.client import Client, Move
 from bench.soak.http import Answer
 from bench.soak.people import Person
-from e2ereset.server.tokens import token_digest
+from e2ereset.server.sessions.tokens import token_digest
 
 from .after import grow, refused
 from .proofs import credentials, find_proof, spent_code

@@ -1,0 +1,127 @@
+"""Challenges: started within the budgets of what is sent, and what a client is told of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from e2ereset.errors import TooManyAttempts
+from e2ereset.records import Attempt, Challenge, Demand
+from e2ereset.settings import Settings
+from e2ereset.store.transactions import Transactions
+
+from .budgets import Budgets, locks
+from .strategies.base import Strategy
+from .strategies.checks import is_usable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenges:
+    """Starts and describes the challenges of the strategies."""
+
+    transactions: Transactions
+    strategies: tuple[Strategy, ...]
+    settings: Settings
+    budgets: Budgets
+
+    def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:
+        """Send a fresh challenge in the place of a pending one, within the budgets.
+
+        Where it is not the owner who asks, beside the pending one, on a budget of its own. False
+        when the account has the method no more, its tries are spent, or nothing was sent.
+        `attempt.session` is only read. Raises TooManyAttempts when the sending budget is spent.
+        """
+        strategy = next(s for s in self.strategies if s.name == method)
+        spent = self._refusal(attempt.account.id, method, attempt.now)
+        if spent or not is_usable(strategy, attempt):
+            return False
+        attempt.session.rollback()
+        if by_owner:
+            return self._send(attempt, strategy) is not None
+        windows = self.settings.asked_windows
+        self.budgets.charge(attempt.account.id, f"asked:{method}", windows, attempt.now)
+        with self.transactions.begin() as session:
+            return strategy.another(replace(attempt, session=session)) is not None
+
+    def start(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
+        """Start a challenge where none is pending; what the client is told of it."""
+        self._refuse_spent(demand, strategy)
+        with self.transactions.read() as session:
+            attempt = attempt_of(demand, session)
+            pending = strategy.pending(attempt)
+            session.rollback()  # gives its connection back before the write takes one
+            if pending is None:
+                pending = self._send_or_find(attempt, demand, strategy)
+            return self.details(session, demand, strategy, pending)
+
+    def _send_or_find(self, attempt: Attempt, demand: Demand, strategy: Strategy) -> Challenge:
+        try:
+            return self._send(attempt, strategy)
+        except TooManyAttempts as refusal:
+            # Of two requests at once one sends; the other finds what that one has sent.
+            pending = strategy.pending(attempt)
+            if pending is None:
+                details = self.details(attempt.session, demand, strategy)
+                raise TooManyAttempts(refusal.retry_after, **details) from None
+            return pending
+
+    def _refuse_spent(self, demand: Demand, strategy: Strategy) -> None:
+        """No challenge while no answer to it would be looked at."""
+        spent = self._refusal(demand.caller.account.id, strategy.name, demand.now)
+        if spent:
+            raise TooManyAttempts(spent.retry_after, **self.told(demand, strategy))
+
+    def _refusal(self, account_id: str, method: str, now: int) -> TooManyAttempts | None:
+        windows = self.settings.verify_windows
+        return self.budgets.refusal(account_id, f"verify:{method}", windows, now)
+
+    def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
+        if strategy.sends:
+            windows = self.settings.send_windows
+            self.budgets.charge(attempt.account.id, f"send:{strategy.name}", windows, attempt.now)
+        with self.transactions.begin() as session:
+            return strategy.challenge(replace(attempt, session=session))
+
+    def told(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
+        """`details`, read in a transaction of its own."""
+        with self.transactions.read() as session:
+            return self.details(session, demand, strategy)
+
+    def details(
+        self,
+        session: Session,
+        demand: Demand,
+        strategy: Strategy,
+        challenge: Challenge | None = None,
+    ) -> dict[str, Any]:
+        """What the client is told: the method, its challenge, and what else there is."""
+        attempt = attempt_of(demand, session)
+        challenge = challenge or strategy.pending(attempt) or Challenge()
+        usable = [s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)]
+        locked = locked_names(session, attempt)
+        return {
+            "method": strategy.name,
+            "codeGenerated": challenge.generated,
+            **challenge.details,
+            "availableMethods": [name for name in usable if name not in locked],
+        }
+
+
+def locked_names(session: Session, attempt: Attempt) -> set[str]:
+    """The methods of the account whose tries are locked."""
+    return {purpose.partition(":")[2] for purpose in locks(session, attempt.account.id)}
+
+
+def attempt_of(demand: Demand, session: Session) -> Attempt:
+    """What a strategy gets to see of a demand."""
+    return Attempt(
+        account=demand.caller.account,
+        action=demand.action,
+        now=demand.now,
+        session=session,
+        address=demand.caller.address,
+        agent=demand.caller.agent,
+        sign_in=demand.new_sign_in or demand.caller.sign_in,
+    )

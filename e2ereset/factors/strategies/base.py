@@ -1,0 +1,81 @@
+"""What a second-factor strategy is, and what it is given to work with."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from e2ereset.crypto import KeyRing
+from e2ereset.jobs.queue import Outbox
+from e2ereset.ports import Accounts
+from e2ereset.records import Attempt, Challenge
+from e2ereset.settings import Settings
+from e2ereset.store.retained import Sealed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The parts of the library that a strategy may use. `entropy` is shaped like `secrets`."""
+
+    settings: Settings
+    keyring: KeyRing
+    outbox: Outbox
+    accounts: Accounts
+    entropy: Any
+
+
+class Strategy(ABC):
+    """One second-factor method. The host counts, locks and chooses; a strategy only verifies.
+
+    All calls are within an open transaction (`attempt.session`) that a strategy must not end. A
+    single-use code is burnt by one conditional statement in it.
+    """
+
+    name: ClassVar[str]
+    """The method's name on the wire, as in `x-2fa-method`."""
+    sends: ClassVar[bool] = False
+    """Whether `challenge` sends something; the host then charges the sending budget first."""
+    fallback: ClassVar[bool] = False
+    """Whether it only serves accounts without another method, and is never listed."""
+    seals: ClassVar[tuple[Sealed, ...]] = ()
+    """The columns where it keeps what `tools.keyring` sealed; `keys rotate` seals it again."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    @abstractmethod
+    def usable(self, attempt: Attempt) -> bool:
+        """Whether this account has the method enabled and working. Changes nothing."""
+
+    @abstractmethod
+    def verify(self, attempt: Attempt, code: str) -> bool:
+        """Whether the code proves the account for this action and target; burns it if so.
+
+        Any text can come as `code`: what does not look like one is False, never an exception.
+        """
+
+    def explain(self, attempt: Attempt, code: str) -> Mapping[str, Any]:  # noqa: ARG002
+        """What the client is told of a code that `verify` has just refused; nothing by default.
+
+        It joins the `details` of `totp-invalid`; `retryAfter`, in seconds, becomes the header too.
+        Never tell what could pass later, or how near a guess was.
+        """
+        return {}
+
+    def pending(self, attempt: Attempt) -> Challenge | None:  # noqa: ARG002
+        """The live challenge of this account and action; None when one must be started."""
+        return None if self.sends else Challenge()
+
+    def challenge(self, attempt: Attempt) -> Challenge:
+        """Start a challenge: what the client is told. Only called when none is pending."""
+        raise NotImplementedError(f"{self.name} starts no challenges")
+
+    def another(self, attempt: Attempt) -> Challenge | None:
+        """Start one more, as somebody has asked who knows the name and is not signed in.
+
+        None when nothing was started. What the owner has in hand should stay good, which a
+        strategy has to see to itself; by default it is a challenge like any other.
+        """
+        return self.challenge(attempt)

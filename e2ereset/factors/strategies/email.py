@@ -1,0 +1,204 @@
+"""Codes by mail: bound to the action and its target, one live per account and action.
+
+A second one lives beside it where somebody who was not signed in asked for it: strangers cannot
+kill the code that the owner has in hand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Executable,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
+
+from e2ereset.ports import HoldsSessions
+from e2ereset.records import Attempt, Challenge, iso
+from e2ereset.store.tables import EmailChallenge, EmailFactor, table
+from e2ereset.store.transactions import Inserts, PerDialect, run
+from e2ereset.typed import is_digits, plain_code
+
+from .base import Strategy
+
+FACTORS, CHALLENGES = table(EmailFactor), table(EmailChallenge)
+ENABLED = select(FACTORS.c.account_id).where(FACTORS.c.account_id == bindparam("account"))
+MINE = (
+    CHALLENGES.c.account_id == bindparam("account"),
+    CHALLENGES.c.action == bindparam("for_action"),
+)
+NOW = bindparam("now", type_=BigInteger)
+FIRST_LIVES = CHALLENGES.c.expires_at > NOW
+SECOND_LIVES = func.coalesce(CHALLENGES.c.extra_expires_at, 0) > NOW
+ALIVE = and_(or_(FIRST_LIVES, SECOND_LIVES), CHALLENGES.c.tries < bindparam("most"))
+LIVE = (*MINE, CHALLENGES.c.target == bindparam("at_target"), ALIVE)
+PENDING = select(CHALLENGES.c.expires_at, CHALLENGES.c.extra_expires_at).where(*LIVE)
+COUNT_TRY = update(CHALLENGES).where(*LIVE).values(tries=CHALLENGES.c.tries + 1)
+DIGESTS: Any = bindparam("digests", expanding=True)
+BURN = delete(CHALLENGES).where(
+    *MINE,
+    or_(
+        and_(CHALLENGES.c.digest.in_(DIGESTS), FIRST_LIVES),
+        and_(CHALLENGES.c.extra_digest.in_(DIGESTS), SECOND_LIVES),
+    ),
+)
+# The tries go on counting over both. Of two that live, it is the second that makes room.
+ADD_SECOND = (
+    update(CHALLENGES)
+    .where(*LIVE)
+    .values(
+        digest=case((FIRST_LIVES, CHALLENGES.c.digest), else_=CHALLENGES.c.extra_digest),
+        expires_at=case(
+            (FIRST_LIVES, CHALLENGES.c.expires_at), else_=CHALLENGES.c.extra_expires_at
+        ),
+        extra_digest=bindparam("new_digest"),
+        extra_expires_at=bindparam("until"),
+        sent_at=NOW,
+    )
+)
+
+
+def _store(*conditions: Any) -> PerDialect:
+    """Store a new code in the place of what is there, where these conditions hold for that."""
+
+    def build(insert: Inserts) -> Executable:
+        statement = insert(CHALLENGES)
+        fresh = {c.name: statement.excluded[c.name] for c in CHALLENGES.c if not c.primary_key}
+        return statement.on_conflict_do_update(
+            index_elements=list(CHALLENGES.primary_key),
+            set_=fresh,
+            where=and_(*conditions) if conditions else None,
+        )
+
+    return PerDialect(build)
+
+
+REPLACE = _store()
+REPLACE_DEAD = _store(not_(ALIVE))
+
+
+class EmailStrategy(Strategy):
+    """A mailed code of digits; a new one replaces the old one, unless a stranger asked for it."""
+
+    name = "email"
+    sends = True
+
+    def usable(self, attempt: Attempt) -> bool:
+        """Whether the method is enabled and there is a verified address to mail to."""
+        if not attempt.account.emails:
+            return False
+        return run(attempt.session, ENABLED, {"account": attempt.account.id}).first() is not None
+
+    def pending(self, attempt: Attempt) -> Challenge | None:
+        """The live codes of exactly this action and target, by when they end."""
+        row = run(attempt.session, PENDING, self._live(attempt)).first()
+        if row is None:
+            return None
+        lives = (expires for expires in row if expires is not None and expires > attempt.now)
+        return self._challenge(attempt, *lives, generated=False)
+
+    def challenge(self, attempt: Attempt) -> Challenge:
+        """Make a code, store its digest, queue its mail, all in the same transaction."""
+        code, expires = self._make_code(), attempt.now + self.tools.settings.email_code_seconds
+        REPLACE(attempt.session, self._row(attempt, code, expires))
+        self._mail(attempt, code, expires)
+        return self._challenge(attempt, expires, generated=True)
+
+    def another(self, attempt: Attempt) -> Challenge | None:
+        """Mail a second code beside the one that lives; a third takes the place of the second.
+
+        None when a live code is for another target by now.
+        """
+        code, expires = self._make_code(), attempt.now + self.tools.settings.email_code_seconds
+        row = self._row(attempt, code, expires)
+        second = {**self._live(attempt), "new_digest": row["digest"], "until": expires}
+        added = (
+            run(attempt.session, ADD_SECOND, second).rowcount
+            or REPLACE_DEAD(attempt.session, {**row, **self._live(attempt)}).rowcount
+            # Its owner has asked in between.
+            or run(attempt.session, ADD_SECOND, second).rowcount
+        )
+        if not added:
+            return None
+        self._mail(attempt, code, expires)
+        return self._challenge(attempt, expires, generated=True)
+
+    def _make_code(self) -> str:
+        digits = self.tools.settings.email_code_digits
+        return f"{self.tools.entropy.randbelow(10**digits):0{digits}d}"
+
+    def _mail(self, attempt: Attempt, code: str, expires: int) -> None:
+        account, half = attempt.account, len(code) // 2
+        facts = {
+            "username": account.username,
+            "phrase": attempt.action.phrase,
+            "action": attempt.action.name,
+            "signs_out": isinstance(self.tools.accounts, HoldsSessions),
+            "code": f"{code[:half]}-{code[half:]}",
+            "expires_at": expires,
+            "address": attempt.address,
+            "agent": attempt.agent,
+        }
+        self.tools.outbox.put(
+            attempt.session, "code", account.emails, facts, now=attempt.now, expires_at=expires
+        )
+
+    def verify(self, attempt: Attempt, code: str) -> bool:
+        """Whether it is the live code of this action and target; counted before it is compared."""
+        digits = plain_code(code)
+        if not is_digits(digits):
+            return False
+        if not run(attempt.session, COUNT_TRY, self._live(attempt)).rowcount:
+            return False
+        burn = {
+            "account": attempt.account.id,
+            "for_action": attempt.action.name,
+            "now": attempt.now,
+            "digests": self.tools.keyring.digests(*self._bound(attempt, digits)),
+        }
+        return run(attempt.session, BURN, burn).rowcount == 1
+
+    def _live(self, attempt: Attempt) -> dict[str, Any]:
+        return {
+            "account": attempt.account.id,
+            "for_action": attempt.action.name,
+            "at_target": attempt.action.target,
+            "now": attempt.now,
+            "most": self.tools.settings.email_code_tries,
+        }
+
+    def _row(self, attempt: Attempt, code: str, expires: int) -> dict[str, Any]:
+        return {
+            "account_id": attempt.account.id,
+            "action": attempt.action.name,
+            "target": attempt.action.target,
+            "phrase": attempt.action.phrase,
+            "digest": self.tools.keyring.digest(*self._bound(attempt, code)),
+            "tries": 0,
+            "sent_at": attempt.now,
+            "expires_at": expires,
+            "extra_digest": None,
+            "extra_expires_at": None,
+        }
+
+    @staticmethod
+    def _bound(attempt: Attempt, code: str) -> tuple[str, ...]:
+        return ("email code", attempt.account.id, attempt.action.name, attempt.action.target, code)
+
+    @staticmethod
+    def _challenge(attempt: Attempt, *expires: int, generated: bool) -> Challenge:
+        details = {
+            "codeCount": len(expires),
+            "codeExpires": [iso(time) for time in expires],
+            "emailOrUsername": attempt.account.username,
+        }
+        return Challenge(generated=generated, details=details)

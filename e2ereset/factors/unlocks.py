@@ -1,0 +1,52 @@
+"""Unlocking what a hundred failures in a row have locked, by who may do that for others."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from e2ereset.errors import NotAllowed
+from e2ereset.permissions import UNLOCK_OTHER_USER_FACTOR
+from e2ereset.permissions.targets import Targets
+from e2ereset.records import Action, Caller, Demand, Proof, TargetName
+
+from .budgets import locks
+from .enrolment import UNLOCK, Factors
+from .stepup import Passed, StepUp
+from .traces import entry_of
+
+
+class Unlocks:
+    """Unlocks second factors behind the second factor of whoever asks."""
+
+    def __init__(self, targets: Targets, stepup: StepUp, factors: Factors) -> None:
+        self._targets = targets
+        self._stepup = stepup
+        self._factors = factors
+
+    def unlock(self, caller: Caller, named: TargetName, proof: Proof, now: int) -> tuple[str, ...]:
+        """Unlock the named account's methods; the purposes that were locked, sorted.
+
+        The caller's own open by the proof itself. Raises the refusals of the second factor,
+        NotAllowed when the caller lacks the permission or the target is out of bounds,
+        UnknownTarget.
+        """
+        account = caller.account
+        target, name, act = account.id, account.username, self._own
+        if not named.names(account):
+            target, name = self._targets.bound(caller, named, UNLOCK_OTHER_USER_FACTOR)
+            act = partial(self._other, named=named)
+        action = Action(name=UNLOCK, target=target, phrase=f"unlock the second factors of {name}")
+        demand = Demand(caller=caller, proof=proof, action=action, now=now)
+        return self._stepup.run(demand, partial(act, demand), outcome="")
+
+    def _own(self, demand: Demand, passed: Passed) -> tuple[str, ...]:
+        account = passed.caller.account
+        if locks(passed.session, account.id):
+            raise NotAllowed("Only another second factor unlocks your own. Ask an administrator")
+        self._stepup.audit.write(passed.session, entry_of(demand, "passed", passed.method))
+        return ()
+
+    def _other(self, demand: Demand, passed: Passed, *, named: TargetName) -> tuple[str, ...]:
+        target = self._targets.permitted(passed, demand, named, UNLOCK_OTHER_USER_FACTOR)
+        entry = entry_of(demand, "", passed.method)
+        return self._factors.unlock_in(passed.session, target, entry)

@@ -1,0 +1,130 @@
+"""Answers on the wire, and the only place that knows status numbers.
+
+Bodies and their key order are Rocket.Chat's, to the byte (SPEC 1).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Flask, Response
+from sqlalchemy.exc import SQLAlchemyError, StatementError, TimeoutError
+from werkzeug.exceptions import HTTPException
+
+from e2ereset.errors import Busy, CrossSite, NotSignedIn, Refusal, TooManyRequests, Unavailable
+from e2ereset.outages import outage
+
+RETRY_SECONDS = 5
+STATUS: dict[type[Refusal], int] = {NotSignedIn: 401, CrossSite: 403, TooManyRequests: 429}
+"""The refusals that are not 400."""
+
+HTTP_WORDS = {
+    404: "Resource not found",
+    405: "Method not allowed",
+    413: "The request body is too large",
+}
+
+FAULTS = (Unavailable, StatementError, TimeoutError)
+"""What is gone: not any error of SQLAlchemy, as a host's `one()` that finds nothing is its own."""
+
+log = logging.getLogger(__name__)
+
+
+def answer(
+    status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON answer that no cache keeps; `Content-Type` is exactly `application/json`."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(
+        text.encode("utf-8", "replace"),
+        status=status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        content_type="application/json",
+    )
+
+
+def success(**fields: Any) -> Response:
+    """200 with the fields, and `success` last."""
+    return answer(200, {**fields, "success": True})
+
+
+def unauthorized() -> Response:
+    """401 for a request without a live sign-in."""
+    words = NotSignedIn.reason
+    return answer(401, {"success": False, "error": words, "status": "error", "message": words})
+
+
+def failure(refusal: Refusal) -> Response:
+    """The answer to a refusal."""
+    if isinstance(refusal, NotSignedIn):
+        return unauthorized()
+    body: dict[str, Any] = {"success": False, "error": str(refusal)}
+    if not isinstance(refusal, TooManyRequests):
+        body["errorType"] = refusal.code
+    if refusal.details:
+        body["details"] = refusal.details
+    return answer(STATUS.get(type(refusal), 400), body, _retry(refusal))
+
+
+def login_failure(refusal: Refusal) -> Response:
+    """The answer to a refused sign-in: 401, or the common one where it is about the request."""
+    if isinstance(refusal, TooManyRequests):
+        return failure(refusal)
+    body: dict[str, Any] = {"success": False, "error": refusal.code, "status": "error"}
+    if refusal.details:
+        body["details"] = refusal.details
+    return answer(401, {**body, "message": refusal.words}, _retry(refusal))
+
+
+def unavailable(retry_after: int = RETRY_SECONDS) -> Response:
+    """503: a part that we need is gone; nothing was done."""
+    body = {"success": False, "error": "Service Unavailable"}
+    return answer(503, body, {"Retry-After": str(retry_after)})
+
+
+def handle_errors(scaffold: Flask | Blueprint) -> None:
+    """Answer refusals and faults of these views in the envelope.
+
+    Any other error goes the way that Flask has for it: to a handler of the host, out to its
+    debugger or its tests, or as a logged one to `_http`.
+    """
+    scaffold.register_error_handler(Refusal, failure)
+    for fault in FAULTS:
+        scaffold.register_error_handler(fault, faulty)
+    scaffold.register_error_handler(HTTPException, http_failure)
+
+
+def faulty(fault: Exception) -> Response:
+    """503 for a fault, and a log line: what to do about an outage, or where a bug is."""
+    if isinstance(fault, Busy):  # there may be thousands of them, and each has the same reason
+        log.warning("Answered 503: %s", fault)
+        return unavailable(fault.retry_after)
+    gone = outage(fault)
+    if gone:
+        log.error("Answered 503: %s", gone)
+        return unavailable()
+    where = "".join(traceback.format_tb(fault.__traceback__))
+    # Never the text of a database error, which quotes statements and values.
+    words = "" if isinstance(fault, SQLAlchemyError | sqlite3.Error) else f": {fault}"
+    log.error("Answered 503 for %s%s\n%s", type(fault).__name__, words, where)
+    return unavailable()
+
+
+def http_failure(error: HTTPException) -> Response:
+    """The answer to an error of werkzeug, or of a hook of the host: with the words that it has."""
+    status = error.code or 500
+    if status >= 500:
+        return unavailable()
+    words = HTTP_WORDS.get(status, error.description or error.name)
+    headers = {k: v for k, v in error.get_headers() if k != "Content-Type"}
+    return answer(status, {"success": False, "error": words}, headers)
+
+
+def _retry(refusal: Refusal) -> dict[str, str]:
+    wait = getattr(refusal, "retry_after", None)
+    return {} if wait is None else {"Retry-After": str(wait)}

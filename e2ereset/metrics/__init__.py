@@ -1,0 +1,1 @@
+"""What is counted: one call where it happens, and no more."""

@@ -1,0 +1,78 @@
+"""The pages on the app itself, behind a token; and the counting of its requests."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from functools import partial
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import NotFound
+
+from e2ereset.http.blueprint import make_blueprint
+from e2ereset.metrics.meter import UNCOUNTED, Meter
+from e2ereset.records import Receipt
+from e2ereset.runtime import Runtime
+from e2ereset.signals import key_reset
+
+from .health import Health
+from .pages import PATHS, Operations
+
+EXTENSION = "e2ereset.operations"
+NO_ROUTE = "none"
+
+
+def watch(app: Flask, runtime: Runtime, name: str) -> None:
+    """Put the pages on the app where there is a token, and count where there is a meter."""
+    settings, meter = runtime.settings, runtime.stepup.meter
+    threads = runtime.background if settings.delivery == "thread" else ()
+    health = Health(runtime.transactions, clock=runtime.clock, threads=threads)
+    operations = app.extensions[EXTENSION] = Operations(health=health, meter=meter)
+    if settings.operations_token:
+        blueprint = make_blueprint(f"{name}_operations")
+        for path in PATHS:
+            view = partial(_show, operations, path, settings.operations_token)
+            blueprint.add_url_rule(path, path[1:], view, methods=["GET"])
+        app.register_blueprint(blueprint)
+    if meter is not UNCOUNTED:
+        _count(app, meter)
+
+
+def operations_of(app: Flask) -> Operations:
+    """The health and metrics of this app."""
+    operations: Operations = app.extensions[EXTENSION]
+    return operations
+
+
+def _show(operations: Operations, path: str, token: str) -> Response:
+    given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+    if path != "/livez" and not hmac.compare_digest(given, f"Bearer {token}".encode()):
+        raise NotFound
+    page = operations.page(path)
+    if page is None:
+        raise NotFound
+    headers = {"Cache-Control": "no-store", "Content-Type": page.content_type}
+    return Response(page.body, page.status, headers)
+
+
+def _count(app: Flask, meter: Meter) -> None:
+    @app.before_request
+    def begin() -> None:
+        """Note the time; a reading, not the app's clock, which may be set."""
+        g.e2ereset_began = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        """Count by URL rule: a path is the client's to make up."""
+        route = request.url_rule.rule if request.url_rule else NO_ROUTE
+        now = time.perf_counter()
+        # A hook of the host that answered first has kept ours from running.
+        meter.request(route, response.status_code, now - g.pop("e2ereset_began", now))
+        return response
+
+    def reset(_sender: object, receipt: Receipt) -> None:
+        """Count what was committed."""
+        own = receipt.caller.id == receipt.target.id
+        meter.reset(own=own, nothing_to_reset=receipt.nothing_to_reset)
+
+    key_reset.connect(reset, sender=app, weak=False)

@@ -1,0 +1,122 @@
+"""The role-permission table: who may do what to whom, read on every request that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, delete, exists, func, select
+from sqlalchemy.orm import Session
+
+from e2ereset.errors import E2EResetError
+from e2ereset.store.tables import Permission, Role, RolePermission, table
+from e2ereset.store.transactions import PerDialect, Transactions, run
+
+EDIT_OTHER_USER_E2EE = "edit-other-user-e2ee"
+EDIT_OTHER_USER_TOTP = "edit-other-user-totp"
+UNLOCK_OTHER_USER_FACTOR = "unlock-other-user-factor"
+
+SEED_ROLES = {"admin": 100, "user": 10, "bot": 10, "app": 10, "guest": 0}
+SEED_GRANTS = {
+    EDIT_OTHER_USER_E2EE: ("admin",),
+    EDIT_OTHER_USER_TOTP: ("admin",),
+    UNLOCK_OTHER_USER_FACTOR: ("admin",),
+}
+
+ROLES, PERMISSIONS, GRANTS = table(Role), table(Permission), table(RolePermission)
+
+ALLOWS = select(
+    exists().where(
+        GRANTS.c.permission == bindparam("permission"),
+        GRANTS.c.role.in_(bindparam("roles", expanding=True)),
+    )
+)
+RANKS = select(ROLES.c.name, ROLES.c.rank).where(
+    ROLES.c.name.in_(bindparam("roles", expanding=True))
+)
+TOP_RANK = select(func.coalesce(func.max(ROLES.c.rank), 0))
+REVOKE = delete(GRANTS).where(
+    GRANTS.c.permission == bindparam("p"), GRANTS.c.role == bindparam("r")
+)
+GRANT = PerDialect(lambda insert: insert(GRANTS).on_conflict_do_nothing())
+ADD_ROLE = PerDialect(lambda insert: insert(ROLES).on_conflict_do_nothing())
+ADD_PERMISSION = PerDialect(lambda insert: insert(PERMISSIONS).on_conflict_do_nothing())
+
+
+class UnknownName(E2EResetError):
+    """A role or a permission of this name is not in the table; the text lists those that are."""
+
+
+class Permissions:
+    """The role-permission table of one app. A change holds for the very next request."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._seeded = False
+
+    def allows(self, session: Session, roles: Sequence[str], permission: str) -> bool:
+        """Whether one of the roles holds the permission."""
+        return bool(session.scalar(ALLOWS, {"permission": permission, "roles": list(roles)}))
+
+    def outranks(
+        self, session: Session, roles: Sequence[str], others: Sequence[str], *, peers: bool
+    ) -> bool:
+        """Whether the highest of `roles` is above each of `others`, or with `peers` level with it.
+
+        A role that the table does not know counts as the highest when it protects somebody, and
+        as nothing when somebody leans on it.
+        """
+        ranks = session.execute(RANKS, {"roles": [*roles, *others]})
+        known = {row.name: row.rank for row in ranks}
+        top = session.scalar(TOP_RANK) or 0
+        own = max((known.get(role, 0) for role in roles), default=0)
+        theirs = max((known.get(role, top) for role in others), default=0)
+        return own >= theirs if peers else own > theirs
+
+    def grant(self, session: Session, permission: str, role: str) -> bool:
+        """Let the role hold the permission. False when it does already."""
+        self._check(session, permission, role)
+        return GRANT(session, {"permission": permission, "role": role}).rowcount > 0
+
+    def revoke(self, session: Session, permission: str, role: str) -> bool:
+        """Take the permission from the role. False when it does not hold it."""
+        self._check(session, permission, role)
+        return run(session, REVOKE, {"p": permission, "r": role}).rowcount > 0
+
+    def rows(self, session: Session) -> list[tuple[str, str]]:
+        """All pairs (permission, role), sorted."""
+        query = select(GRANTS.c.permission, GRANTS.c.role).order_by(*GRANTS.c)
+        return [(row.permission, row.role) for row in session.execute(query)]
+
+    def seed_once(self) -> None:
+        """Seed the table at the first use in this process, for hosts whose migrations do not."""
+        if not self._seeded:
+            with self._transactions.begin() as session:
+                seed(session.connection())
+            self._seeded = self._transactions.lasting
+
+    @staticmethod
+    def _check(session: Session, permission: str, role: str) -> None:
+        for kind, names, wanted in (
+            ("permission", PERMISSIONS.c.name, permission),
+            ("role", ROLES.c.name, role),
+        ):
+            known = list(session.scalars(select(names).order_by(names)))
+            if wanted not in known:
+                raise UnknownName(f"There is no {kind} {wanted!r}. Known: {', '.join(known)}.")
+
+
+def seed(connection: Connection) -> None:
+    """Put in the roles, permissions and grants that are missing since the table was made.
+
+    A grant is seeded together with its permission only, so what an administrator has revoked
+    stays revoked. Safe to run again, and by several processes at once.
+    """
+    known = set(connection.scalars(select(PERMISSIONS.c.name)))
+    if known.issuperset(SEED_GRANTS):
+        return
+    for name, rank in SEED_ROLES.items():
+        ADD_ROLE(connection, {"name": name, "rank": rank})
+    for permission in SEED_GRANTS.keys() - known:
+        if ADD_PERMISSION(connection, {"name": permission}).rowcount:
+            for role in SEED_GRANTS[permission]:
+                GRANT(connection, {"permission": permission, "role": role})

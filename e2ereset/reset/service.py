@@ -1,0 +1,169 @@
+"""The reset of an E2E key: whole or not at all, behind the caller's second factor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from e2ereset.audit import Operator
+from e2ereset.errors import NotAllowed, UnknownTarget
+from e2ereset.factors.stepup import Passed, StepUp
+from e2ereset.factors.strategies.base import Tools
+from e2ereset.factors.traces import entry_of
+from e2ereset.permissions import EDIT_OTHER_USER_E2EE
+from e2ereset.permissions.targets import Targets
+from e2ereset.ports import HoldsKeys, HoldsSessions
+from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
+from e2ereset.signals import key_reset
+from e2ereset.store.transactions import Transactions
+from e2ereset.vault.service import Pair, Vault, drop_key_pair
+
+ACTION = "reset-e2e-key"
+REPLACE = "replace-e2e-key"
+
+
+class Resets:
+    """Resets E2E keys (SPEC 1)."""
+
+    def __init__(
+        self,
+        *,
+        tools: Tools,
+        transactions: Transactions,
+        targets: Targets,
+        stepup: StepUp,
+        vault: Vault,
+    ) -> None:
+        self._settings = tools.settings
+        self._accounts = tools.accounts
+        self._keys = tools.accounts if isinstance(tools.accounts, HoldsKeys) else None
+        self._sessions = tools.accounts if isinstance(tools.accounts, HoldsSessions) else None
+        self._outbox = tools.outbox
+        self._transactions = transactions
+        self._targets = targets
+        self._stepup = stepup
+        self._audit = stepup.audit
+        self._vault = vault
+
+    def reset_key(
+        self, caller: Caller, named: TargetName | None, proof: Proof, now: int
+    ) -> Receipt:
+        """Reset the caller's own key, or with `named` that of another account.
+
+        Naming oneself is an own reset. Raises the refusals of the second factor, NotAllowed when
+        the caller lacks the permission or the target is out of bounds, UnknownTarget.
+        """
+        other = None if named is None or named.names(caller.account) else named
+        demand = Demand(caller=caller, proof=proof, action=self._action(caller, other), now=now)
+        return self._stepup.run(demand, partial(self._act, demand, other), outcome="")
+
+    def replace_key(self, caller: Caller, pair: Pair, proof: Proof, now: int) -> Receipt:
+        """Put the pair in the place of the caller's own: a reset, and the new pair with it.
+
+        E2ERESET_KEY_REPLACEMENT says whether it needs the second factor, or is refused. Raises the
+        refusals of the second factor, and NotAllowed.
+        """
+        account, policy = caller.account, self._settings.key_replacement
+        phrase = f"replace the E2E key of {account.username}"
+        demand = Demand(
+            caller=caller,
+            proof=proof,
+            action=Action(name=REPLACE, target=account.id, phrase=phrase),
+            now=now,
+            proven=policy != "allow",
+        )
+        if policy == "refuse":
+            refusal = NotAllowed("Another public key is stored. Reset your E2E key first")
+            self._stepup.record_refusal(demand, refusal)
+            raise refusal
+        return self._stepup.run(demand, partial(self._replace, demand, pair), outcome="")
+
+    def reset_by_operator(self, operator: Operator, account_id: str, now: int) -> Receipt:
+        """Reset the key of an account for whoever runs the server, who needs no second factor.
+
+        The audit row has the operator's reason. Raises UnknownTarget, and NotAllowed for a
+        federated user.
+        """
+        by = Account(id=operator.caller, username=operator.caller)
+        caller = Caller(account=by, agent="command line")
+        action = Action(name=ACTION, target=account_id)
+        demand = Demand(caller=caller, proof=Proof(), action=action, now=now)
+
+        def act() -> Receipt:
+            with self._transactions.begin() as session:
+                target = self._accounts.get(session, account_id)
+                if target is None:
+                    raise UnknownTarget()
+                passed = Passed(session=session, method="operator", caller=caller)
+                return self._reset(passed, demand, target, operator.reason)
+
+        return self._transactions.unlocked(act)
+
+    def _replace(self, demand: Demand, pair: Pair, passed: Passed) -> Receipt:
+        account = passed.caller.account
+        receipt = self._reset(passed, demand, account)
+        while not self._vault.add(passed.session, account.id, pair, demand.now):
+            # A first pair was stored since the drop, where the host ends no sign-ins.
+            drop_key_pair(passed.session, account.id)
+        return receipt
+
+    def _act(self, demand: Demand, other: TargetName | None, passed: Passed) -> Receipt:
+        target = passed.caller.account
+        if other is not None:
+            target = self._targets.permitted(passed, demand, other, EDIT_OTHER_USER_E2EE)
+        return self._reset(passed, demand, target)
+
+    def _action(self, caller: Caller, other: TargetName | None) -> Action:
+        if other is None:
+            account = caller.account
+            return Action(
+                name=ACTION, target=account.id, phrase=f"reset the E2E key of {account.username}"
+            )
+        target, name = self._targets.bound(caller, other, EDIT_OTHER_USER_E2EE)
+        return Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
+
+    def _reset(self, passed: Passed, demand: Demand, target: Account, reason: str = "") -> Receipt:
+        if target.federated:
+            raise NotAllowed("Federated users cannot have their E2E key reset")
+        session, now = passed.session, demand.now
+        # Sign-ins first, as the recheck of the caller's own has locked one of them: two resets of
+        # one account then take their locks in the same order.
+        if self._sessions:
+            self._sessions.end_sessions(session, target.id)
+        dropped = drop_key_pair(session, target.id)
+        if self._keys:
+            dropped = self._keys.drop_keys(session, target.id, now) or dropped
+        outcome = "reset" if dropped else "nothing-to-reset"
+        entry = entry_of(demand, outcome, passed.method, target=target.id)
+        self._audit.write(session, replace(entry, reason=reason))
+        receipt = Receipt(
+            caller=passed.caller.account,
+            target=target,
+            method=passed.method,
+            at=now,
+            nothing_to_reset=not dropped,
+            replaced=demand.action.name == REPLACE,
+            address=demand.caller.address,
+            agent=demand.caller.agent,
+        )
+        self._outbox.put(session, "key-reset", target.emails, self._facts(receipt), now=now)
+        self._stepup.announcer.later(session, key_reset, receipt=receipt)
+        return receipt
+
+    def _facts(self, receipt: Receipt) -> dict[str, object]:
+        # A host that keeps its sign-ins to itself has not ended them.
+        return {**facts_of(receipt), "signed_out": self._sessions is not None}
+
+
+def facts_of(receipt: Receipt) -> dict[str, object]:
+    """What the notice of a reset tells its owner."""
+    return {
+        "username": receipt.target.username,
+        "by": receipt.caller.username,
+        "own": receipt.caller.id == receipt.target.id,
+        "at": receipt.at,
+        "address": receipt.address,
+        "agent": receipt.agent,
+        "nothing_to_reset": receipt.nothing_to_reset,
+        "replaced": receipt.replaced,
+    }

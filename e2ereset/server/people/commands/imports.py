@@ -1,0 +1,63 @@
+"""`user import`: users that come from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, TextIO
+
+import click
+
+from e2ereset.audit import Operator
+from e2ereset.cli import as_json, emit, with_reason
+from e2ereset.server.people.acting import acting_as
+from e2ereset.server.people.imports import Imported, import_users, read_csv, read_json_lines
+
+from .base import user
+
+READERS = {"jsonl": read_json_lines, "csv": read_csv}
+
+
+@user.command("import")
+@click.argument("file", type=click.File(encoding="utf-8-sig", errors="replace"))
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(tuple(READERS)),
+    help="Default: csv for a FILE that is named so, else jsonl.",
+)
+@click.option("--dry-run", is_flag=True, help="Check every row and store none.")
+@with_reason()
+@as_json
+@click.pass_context
+def import_command(
+    ctx: click.Context,
+    /,
+    *,
+    file: TextIO,
+    kind: str | None,
+    dry_run: bool,
+    operator: Operator,
+    json_output: bool,
+) -> None:
+    """Store the users of FILE, a JSON object in each line or CSV; exits with 1 if any is left out.
+
+    Names that are there already are left as they are, so it can be run again.
+    """
+    kind = kind or ("csv" if file.name.lower().endswith(".csv") else "jsonl")
+    done = import_users(acting_as(operator), READERS[kind](file), dry_run=dry_run)
+    data: dict[str, Any] = {
+        "dryRun": dry_run,
+        "stored": done.stored,
+        "present": done.present,
+        "leftOut": [asdict(left) for left in done.left_out],
+    }
+    emit(data, _lines(done, dry_run=dry_run), json_output)
+    ctx.exit(1 if done.left_out else 0)
+
+
+def _lines(done: Imported, *, dry_run: bool) -> Iterator[str]:
+    for left in done.left_out:
+        yield f"Line {left.line}, {left.username or 'without a name'}: left out. {left.why}"
+    words = "would be stored" if dry_run else "stored"
+    yield f"{done.stored} {words}, {done.present} there already, {len(done.left_out)} left out."

@@ -1,0 +1,193 @@
+"""Users that come from elsewhere: rows read from a file, each checked, then stored or left out."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from e2ereset.errors import E2EResetError, Refusal
+from e2ereset.records import name_key
+from e2ereset.server.passwords import can_verify
+from e2ereset.store.tables import table
+
+from .acting import Acting
+from .models import User
+from .service import BadPerson, NewAddress, NewPerson, add_person
+
+USERS = table(User)
+IS_THERE = select(USERS.c.id).where(USERS.c.username_key == bindparam("name"))
+
+
+class Rolled(Exception):
+    """Ends the transaction of a row that is only tried."""
+
+
+class AddressSchema(Schema):
+    """An address of a row."""
+
+    address = fields.String(required=True)
+    verified = fields.Boolean(load_default=False)
+
+
+class RowSchema(Schema):
+    """A user in a file. `email` and `verified` are short for one address."""
+
+    username = fields.String(required=True)
+    email = fields.String()
+    verified = fields.Boolean(load_default=False)
+    emails = fields.List(fields.Nested(AddressSchema))
+    roles = fields.List(fields.String(), load_default=["user"])
+    passwordHash = fields.String(allow_none=True)
+    totpSecret = fields.String(allow_none=True)
+    active = fields.Boolean(load_default=True)
+
+
+ROW = RowSchema()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A row that was not stored, by its line in the file (the first is 1), and why."""
+
+    line: int
+    username: str
+    why: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Imported:
+    """What became of the rows. `present`: the name is there already, and was left as it is."""
+
+    stored: int = 0
+    present: int = 0
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def read_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
+    """Line numbers and rows of a file with a JSON object in each line; None for what is none."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except ValueError:
+                yield number, None
+
+
+def read_csv(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
+    """Line numbers and rows of a CSV file with heads; roles are parted by spaces.
+
+    Raises BadPerson for a column that is not known.
+    """
+    reader = csv.DictReader(lines)
+    unknown = set(reader.fieldnames or ()) - (ROW.fields.keys() - {"emails"})
+    if unknown or not reader.fieldnames:
+        names = ", ".join(sorted(ROW.fields.keys() - {"emails"}))
+        raise BadPerson(f"The first line must name columns out of: {names}.")
+    for row in reader:
+        if None in row or None in row.values():
+            yield reader.line_num, None
+            continue
+        given = {name: text for name, text in row.items() if text}
+        if "roles" in given:
+            given |= {"roles": given["roles"].split()}
+        yield reader.line_num, given
+
+
+def import_users(
+    acting: Acting, rows: Iterable[tuple[int, Any]], *, dry_run: bool = False
+) -> Imported:
+    """Store the users of the rows, each in a transaction of its own, with its audit row.
+
+    Nobody is told, and what is there already is not changed, so that it can be run again.
+    """
+    done, names, addresses = Imported(), set[str](), set[str]()
+    for line, given in rows:
+        try:
+            row = _checked(given)
+            new = _person(row)
+            _check_once(new, names, addresses)
+            if _store(acting, new, row, dry_run=dry_run):
+                done.stored += 1
+            else:
+                done.present += 1
+        except (E2EResetError, ValidationError) as fault:
+            username = given.get("username") if isinstance(given, Mapping) else None
+            left = LeftOut(line=line, username=str(username or ""), why=_words(fault))
+            done.left_out.append(left)
+    return done
+
+
+def _checked(given: Any) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise BadPerson("It is no row that can be read.")
+    row: dict[str, Any] = ROW.load(given)
+    stored = row.get("passwordHash")
+    if stored is not None and not can_verify(stored):
+        raise BadPerson("No password can be held against the passwordHash: bcrypt is needed.")
+    return row
+
+
+def _person(row: Mapping[str, Any]) -> NewPerson:
+    emails = [NewAddress(**one) for one in row.get("emails", ())]
+    if "email" in row:
+        emails.append(NewAddress(address=row["email"], verified=row["verified"]))
+    return NewPerson(
+        username=row["username"],
+        emails=emails,
+        roles=row["roles"],
+        password_hash=row.get("passwordHash"),
+        active=row["active"],
+    )
+
+
+def _check_once(new: NewPerson, names: set[str], addresses: set[str]) -> None:
+    """Raise BadPerson for a name or an address that the file has had before."""
+    name, own = name_key(new.username), [name_key(one.address) for one in new.addresses]
+    if name in names or not addresses.isdisjoint(own) or len(set(own)) < len(own):
+        raise BadPerson("The file has this username, or an address of it, twice.")
+    names.add(name)
+    addresses.update(own)
+
+
+def _store(acting: Acting, new: NewPerson, row: Mapping[str, Any], *, dry_run: bool) -> bool:
+    """Store a user, or only try to. False when the name is there already."""
+    try:
+        with acting.runtime.transactions.begin() as session:
+            if session.execute(IS_THERE, {"name": name_key(new.username)}).first():
+                return False
+            _add(acting, session, new, row.get("totpSecret"))
+            if dry_run:
+                raise Rolled
+    except Rolled:
+        pass
+    return True
+
+
+def _add(acting: Acting, session: Session, new: NewPerson, secret: str | None) -> None:
+    user = add_person(session, new, acting.now, acting.runtime.entropy)
+    if secret:
+        account = acting.sessions.accounts.get(session, user.id)
+        assert account is not None  # noqa: S101 - it was stored above
+        acting.runtime.factors.enable_totp_in(session, account, secret, acting.now)
+    acting.note(session, "import-user", user.id)
+
+
+def _words(fault: Exception) -> str:
+    """Why a row was left out; never a value of it that may be a secret."""
+    if isinstance(fault, ValidationError):
+        messages = fault.messages if isinstance(fault.messages, dict) else {"row": fault.messages}
+        return "; ".join(f"{name}: {_flat(why)}" for name, why in messages.items())
+    return fault.words if isinstance(fault, Refusal) else str(fault)
+
+
+def _flat(why: Any) -> str:
+    if isinstance(why, Mapping):
+        return " ".join(map(_flat, why.values()))
+    return " ".join(map(_flat, why)) if isinstance(why, list) else str(why)

@@ -1,0 +1,109 @@
+"""What a sign-in request says, in any of the forms that published clients send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import NoneType
+from typing import Any
+
+from e2ereset.server.passwords import PasswordHasher
+
+HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+FIELDS = {"user", "username", "email", "password", "code"}
+IDENTITIES = ("id", "username", "email")
+TYPES: dict[str, tuple[type, ...]] = {
+    "user": (str, dict),
+    "username": (str,),
+    "email": (str,),
+    "password": (str, dict),
+    "code": (str, NoneType),
+    "resume": (str,),
+    "totp": (dict,),
+    "login": (dict,),
+}
+WORDS: dict[type, str] = {str: "string", dict: "object"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """A sign-in by a token that is live already."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A sign-in by password. `by` says what `name` is: `id`, `username` or `email`."""
+
+    by: str
+    name: str
+    digest: str = field(repr=False)
+    code: str | None = field(default=None, repr=False)
+
+
+def read_credentials(body: Mapping[str, Any]) -> Resume | Credentials | None:
+    """What `body` asks for; None when it is of no form that we know, to the last key."""
+    match body:
+        case {"resume": str(token), **rest} if not rest:
+            return Resume(token=token)
+        case {"totp": {"code": str(code), "login": dict(login), **more}, **rest} if not (
+            rest or more or "code" in login
+        ):
+            return _by_password({**login, "code": code})
+        case _:
+            return _by_password(body)
+
+
+def mistyped_field(body: Mapping[str, Any]) -> str | None:
+    """The first known field of `body` that holds a value of another type, and what it must be.
+
+    None when there is none. It goes by the form alone, so it tells of no account.
+    """
+    totp = body.get("totp")
+    login = totp.get("login") if isinstance(totp, dict) else None
+    parts = [part for part in (body, totp, login) if isinstance(part, Mapping)]
+    for part in parts:
+        for name, types in TYPES.items():
+            if name in part and not isinstance(part[name], types):
+                return f"{name} must be {' or '.join(WORDS[t] for t in types if t in WORDS)}"
+    return None
+
+
+def _by_password(body: Mapping[str, Any]) -> Credentials | None:
+    identity, digest = _identity(body), _digest(body.get("password"))
+    code = body.get("code")
+    if identity is None or digest is None or not body.keys() <= FIELDS:
+        return None
+    if code is not None and not isinstance(code, str):
+        return None
+    by, name = identity
+    return Credentials(by=by, name=name, digest=digest, code=code or None)
+
+
+def _identity(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    match body:
+        case {"user": str(user)}:
+            return ("email" if "@" in user else "username"), user
+        case {"user": {**named}} if len(named) == 1:
+            ((by, name),) = named.items()
+            return (by, name) if by in IDENTITIES and isinstance(name, str) else None
+        case {"user": _}:
+            return None
+        case {"username": str(name)}:
+            return "username", name
+        case {"email": str(name)}:
+            return "email", name
+        case _:
+            return None
+
+
+def _digest(password: Any) -> str | None:
+    match password:
+        case str(plain):
+            return PasswordHasher.digest(plain)
+        case {"digest": str(digest), "algorithm": "sha-256", **rest} if not rest:
+            return digest.lower() if HEX_DIGEST.fullmatch(digest) else None
+        case _:
+            return None

@@ -1,0 +1,33 @@
+"""Who is signed in, by the two headers that Rocket.Chat clients send."""
+
+from __future__ import annotations
+
+from flask import request
+
+from e2ereset import Caller, get_e2ereset
+from e2ereset.http import gates
+from e2ereset.server.people.accounts import find_signed_in
+
+from .tokens import sign_in_of
+
+
+def identify() -> Caller | None:
+    """The caller whose live token came with this request; None when there is none."""
+    user_id, token = request.headers.get("X-User-Id"), request.headers.get("X-Auth-Token")
+    if not user_id or not token:
+        return None
+    runtime = get_e2ereset()
+    # A bare connection: this read comes with every request, and a session costs as much again.
+    with runtime.transactions.engine.connect() as connection:
+        found = find_signed_in(connection, user_id, token, int(runtime.clock()))
+    if found is None:
+        return None
+    account, bypasses = found
+    address, agent = gates.origin()
+    return Caller(
+        account=account,
+        address=address,
+        agent=agent,
+        bypasses_two_factor=bypasses,
+        sign_in=sign_in_of(user_id, token),
+    )

@@ -1,1 +1,0 @@
-"""The use cases, a module each; they know neither HTTP nor Flask."""

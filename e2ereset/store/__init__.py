@@ -1,0 +1,1 @@
+"""The database under the library: engines, transactions, tables, paging."""

@@ -1,0 +1,1 @@
+"""E2E key pairs of the accounts: stored, given out, replaced."""

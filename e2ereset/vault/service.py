@@ -1,0 +1,132 @@
+"""Key pairs of the accounts; the library never looks into the private one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Executable, bindparam, delete, select, update
+from sqlalchemy.orm import Session
+
+from e2ereset.audit import Entry
+from e2ereset.errors import KeysAlreadySet
+from e2ereset.factors.stepup import StepUp
+from e2ereset.factors.strategies.base import Tools
+from e2ereset.ports import HearsOfKeys
+from e2ereset.records import Account, Caller
+from e2ereset.store.tables import KeyPair, table
+from e2ereset.store.transactions import Inserts, PerDialect, Transactions, run
+
+from .thumbprints import is_same_key
+
+ACTION = "set-e2e-keys"
+
+KEYS = table(KeyPair)
+GET = select(KEYS.c.public_key, KEYS.c.private_key).where(KEYS.c.account_id == bindparam("account"))
+DROP = delete(KEYS).where(KEYS.c.account_id == bindparam("account"))
+WRAP_ANEW = (
+    update(KEYS)
+    .where(KEYS.c.account_id == bindparam("account"))
+    .values(private_key=bindparam("private"), set_at=bindparam("now"))
+)
+
+
+@PerDialect
+def ADD(insert: Inserts) -> Executable:
+    """Store a pair where there is no public key yet; lock the one that is there."""
+    statement = insert(KEYS)
+    names = ("public_key", "private_key", "set_at")
+    return statement.on_conflict_do_update(
+        index_elements=[KEYS.c.account_id],
+        set_={name: statement.excluded[name] for name in names},
+        where=KEYS.c.public_key == "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A stored key pair; the private key is wrapped by its owner's E2E password."""
+
+    public_key: str
+    private_key: str = field(repr=False)
+
+
+class Vault:
+    """Stores and gives out an account's own key pair."""
+
+    def __init__(self, tools: Tools, transactions: Transactions, stepup: StepUp) -> None:
+        self._transactions = transactions
+        self._outbox = tools.outbox
+        self._audit = stepup.audit
+        self._rechecks = stepup.rechecks
+        self._listener = tools.accounts if isinstance(tools.accounts, HearsOfKeys) else None
+
+    def get(self, account_id: str) -> Pair | None:
+        """The stored pair; None when no public key is set, as after a reset."""
+        with self._transactions.read() as session:
+            pair = _stored(session, account_id)
+        return pair if pair and pair.public_key else None
+
+    def set(self, caller: Caller, pair: Pair, *, force: bool, now: int) -> bool:
+        """Store the caller's first pair, or with `force` the same public key wrapped anew.
+
+        False, and nothing is stored, where it would put another public key in the place of one:
+        that is a reset, see `Resets.replace_key`. Raises KeysAlreadySet when there is a pair and
+        `force` is not given, NotSignedIn when a reset has just ended the caller's sign-in: no key
+        comes from a dead one.
+        """
+        with self._transactions.begin() as session:
+            known = self._rechecks.knows(session, caller)
+            # The sign-in before the pair, in the order in which a reset locks them.
+            caller = self._rechecks.caller(session, caller, now, known=known)
+            if self.add(session, caller.account.id, pair, now):
+                return True
+            return self._wrap_anew(session, caller, pair, force=force, now=now)
+
+    def add(self, session: Session, account_id: str, pair: Pair, now: int) -> bool:
+        """Store the account's first pair. False when a public key is there."""
+        halves = {"public_key": pair.public_key, "private_key": pair.private_key}
+        if not ADD(session, {"account_id": account_id, "set_at": now, **halves}).rowcount:
+            return False
+        if self._listener:
+            self._listener.keys_set(session, account_id, now)
+        return True
+
+    def _wrap_anew(
+        self, session: Session, caller: Caller, pair: Pair, *, force: bool, now: int
+    ) -> bool:
+        stored = _stored(session, caller.account.id)
+        if stored is None:  # never: `add` has locked it
+            return False
+        if stored.private_key and not force:
+            raise KeysAlreadySet(method="e2e.setUserPublicAndPrivateKeys")
+        if not is_same_key(stored.public_key, pair.public_key):
+            return False
+        # The public key stays as it is written: what a JWK says beside its key is not to be changed
+        # behind a token alone.
+        if stored.private_key != pair.private_key:
+            values = {"account": caller.account.id, "private": pair.private_key, "now": now}
+            run(session, WRAP_ANEW, values)
+            self._tell(session, caller, now)
+        return True
+
+    def _tell(self, session: Session, caller: Caller, now: int) -> None:
+        account, origin = caller.account, {"address": caller.address, "agent": caller.agent}
+        facts: dict[str, Any] = {"username": account.username, "at": now, **origin}
+        self._outbox.put(session, "key-wrapped-anew", account.emails, facts, now=now)
+        self._audit.write(session, _entry(account, now, **origin))
+
+
+def drop_key_pair(session: Session, account_id: str) -> bool:
+    """Drop the pair as part of a reset. True when there was one."""
+    return run(session, DROP, {"account": account_id}).rowcount > 0
+
+
+def _stored(session: Session, account_id: str) -> Pair | None:
+    row = run(session, GET, {"account": account_id}).first()
+    return row and Pair(row.public_key, row.private_key)
+
+
+def _entry(account: Account, now: int, **origin: str) -> Entry:
+    mine = {"caller": account.id, "target": account.id}
+    return Entry(at=now, action=ACTION, outcome="wrapped-anew", **mine, **origin)
