@@ -1,10 +1,12 @@
 """Fixtures that several test modules share, and how a run is set up."""
 
 import pytest
-from audit_kit import log, sealed  # noqa: F401
-from certificates import certificate  # noqa: F401
-from compiled import share_compiled
-from databases import (  # noqa: F401
+from hypothesis import HealthCheck, settings
+
+from tests.kit.audit import log, sealed  # noqa: F401
+from tests.kit.certificates import certificate  # noqa: F401
+from tests.kit.compiled import share_compiled
+from tests.kit.databases import (  # noqa: F401
     connect,
     database_uri,
     make_database,
@@ -12,13 +14,20 @@ from databases import (  # noqa: F401
     served_on,
     template,
 )
-from host_kit import hears, host, make_host, with_users  # noqa: F401
-from hypothesis import HealthCheck, settings
-from order import refuse_addresses, refuse_sets
-from ram import claim_base
-from server_kit import accounts, app, clock, config, engine, make_server, session  # noqa: F401
-from skips import refuse_skip
-from world import bob, eve, world  # noqa: F401
+from tests.kit.host import hears, host, make_host, with_users  # noqa: F401
+from tests.kit.order import refuse_addresses, refuse_sets
+from tests.kit.ram import claim_base
+from tests.kit.server import (  # noqa: F401
+    accounts,
+    app,
+    clock,
+    config,
+    engine,
+    make_server,
+    session,
+)
+from tests.kit.skips import refuse_skip
+from tests.kit.world import bob, eve, world  # noqa: F401
 
 COMMON = {
     "deadline": None,  # a busy machine is no fault

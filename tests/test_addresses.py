@@ -5,11 +5,11 @@ import logging
 import pytest
 from flask import request
 from werkzeug.middleware.proxy_fix import ProxyFix
-from world import World
 
 from e2ereset import Account, Caller
 from e2ereset.addresses import network_of, read_address
 from e2ereset.store.tables import AuditRow
+from tests.kit.world import World
 
 LOGIN = "/api/v1/login"
 PROXY = "127.0.0.1"

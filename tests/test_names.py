@@ -2,12 +2,12 @@
 
 import pytest
 from sqlalchemy import select
-from world import sha256
 
 from e2ereset import name_key
 from e2ereset.server.people.models import User
 from e2ereset.server.people.service import NewPerson, add_person
 from e2ereset.testing import Mailbox, make_account
+from tests.kit.world import sha256
 
 UMLAUT, KELVIN, DECOMPOSED = "\u00dcnal", "\u212a", "U\u0308nal"
 SAME = [

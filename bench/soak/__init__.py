@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# The test suite's PostgreSQL and its patience serve here too.
-sys.path.append(str(ROOT / "tests"))

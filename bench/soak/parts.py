@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ports import PATIENCE, free_port, wait_for
-from postgres import BINARIES, Postgres
+from tests.kit.network import PATIENCE, free_port, wait_for
+from tests.kit.postgres import BINARIES, Postgres
 
 from . import ROOT
 from .network import Network, Place

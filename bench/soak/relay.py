@@ -12,7 +12,8 @@ from email.policy import default
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from ports import free_port
+
+from tests.kit.network import free_port
 
 KINDS = {
     "Your E2E key was reset": "notice",

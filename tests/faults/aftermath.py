@@ -2,12 +2,11 @@
 
 import time
 
-from live import ME, wait_for
-from outages import assert_unavailable
-from states import RESET, assert_audit_is_whole, notices, states
-
 from e2ereset import get_e2ereset
 from e2ereset.jobs.worker import LEASE_SECONDS
+from tests.faults.outages import assert_unavailable
+from tests.kit.live import ME, wait_for
+from tests.kit.states import RESET, assert_audit_is_whole, notices, states
 
 
 def assert_all_reset(live, users, load):

@@ -1,8 +1,9 @@
 """A PostgreSQL that may be broken, and a server on it that is no superuser there."""
 
 import pytest
-from live import make_live
-from postgres import fresh_database, own_postgres
+
+from tests.kit.live import make_live
+from tests.kit.postgres import fresh_database, own_postgres
 
 # The processes die here, not the machine: what is committed is kept without fsync as well.
 SETTINGS = (

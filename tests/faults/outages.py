@@ -3,7 +3,7 @@
 import signal
 from contextlib import contextmanager
 
-from live import ME, PAIR, RESET, SET_KEYS, at_once
+from tests.kit.live import ME, PAIR, RESET, SET_KEYS, at_once
 
 UNAVAILABLE = {"success": False, "error": "Service Unavailable"}
 LOGIN = {"user": "user0", "password": "a wrong password"}

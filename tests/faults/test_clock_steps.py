@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 import pytest
-from databases import served_database
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from world import RESET
 
 from e2ereset import E2EReset, get_e2ereset
 from e2ereset.audit import verify
@@ -22,6 +20,8 @@ from e2ereset.server.app import create_app
 from e2ereset.server.people import models as server
 from e2ereset.store import tables as library
 from e2ereset.testing import MemoryAccounts
+from tests.kit.databases import served_database
+from tests.kit.world import RESET
 
 pytestmark = pytest.mark.slow
 

@@ -1,11 +1,12 @@
 """The database goes away under a server at work, and comes back: 503 meanwhile, nothing half."""
 
-import outages
 import pytest
-from aftermath import assert_all_reset, wait_until_served
-from live import wait_for
-from load import Load
-from states import add_users
+
+from tests.faults import outages
+from tests.faults.aftermath import assert_all_reset, wait_until_served
+from tests.kit.live import wait_for
+from tests.kit.load import Load
+from tests.kit.states import add_users
 
 pytestmark = pytest.mark.slow
 

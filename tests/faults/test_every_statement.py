@@ -6,14 +6,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from itertools import count, groupby
 
-import moments
 import pytest
-from databases import served_database
-from server_kit import HASHER, Clock
 from sqlalchemy import select
-from states import RESET as WHOLE
-from states import UNTOUCHED, account_of, add_user, enrol_totp, states
-from world import RESET
 
 from e2ereset import get_e2ereset
 from e2ereset.audit import verify
@@ -22,6 +16,12 @@ from e2ereset.server.app import create_app
 from e2ereset.server.people import models as server
 from e2ereset.store import tables as library
 from e2ereset.store.tables import Budget, table
+from tests.faults import moments
+from tests.kit.databases import served_database
+from tests.kit.server import HASHER, Clock
+from tests.kit.states import RESET as WHOLE
+from tests.kit.states import UNTOUCHED, account_of, add_user, enrol_totp, states
+from tests.kit.world import RESET
 
 pytestmark = pytest.mark.slow
 

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from aftermath import assert_all_reset
-from live import make_live, wait_for
-from load import Load
-from postgres import OWNER, Postgres
-from states import add_users
+
+from tests.faults.aftermath import assert_all_reset
+from tests.kit.live import make_live, wait_for
+from tests.kit.load import Load
+from tests.kit.postgres import OWNER, Postgres
+from tests.kit.states import add_users
 
 pytestmark = pytest.mark.slow
 

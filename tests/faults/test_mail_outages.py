@@ -4,14 +4,14 @@ import time
 from collections import Counter
 
 import pytest
-import relay as relays
-from live import RESET as ROUTE
-from live import Live, wait_for
-from relay import Relay
-from states import RESET, add_users, assert_audit_is_whole, states
 
 from e2ereset import get_e2ereset
 from e2ereset.jobs.worker import LEASE_SECONDS
+from tests.faults import relay as relays
+from tests.faults.relay import Relay
+from tests.kit.live import RESET as ROUTE
+from tests.kit.live import Live, wait_for
+from tests.kit.states import RESET, add_users, assert_audit_is_whole, states
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from threading import Event
 
 import pytest
-from databases import served_database
-from live import PAIR, ROOT, SET_KEYS, Live, make_live
 from sqlalchemy import create_engine, inspect, text
-from states import add_user
 
 from e2ereset import get_e2ereset
+from tests.kit.databases import served_database
+from tests.kit.live import PAIR, ROOT, SET_KEYS, Live, make_live
+from tests.kit.states import add_user
 
 pytestmark = pytest.mark.slow
 

@@ -3,13 +3,13 @@
 import time
 from contextlib import contextmanager
 
-import outages
 import pytest
-from live import ME, make_live, wait_for
-from redis_server import make_redis
-from states import add_user, enrol_totp
 
 from e2ereset import get_e2ereset
+from tests.faults import outages
+from tests.kit.live import ME, make_live, wait_for
+from tests.kit.redis import make_redis
+from tests.kit.states import add_user, enrol_totp
 
 pytestmark = pytest.mark.slow
 

@@ -5,16 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from databases import served_database
-from live import ME, PAIR, SET_KEYS, at_once, make_live, wait_for
-from postgres import execute
 from sqlalchemy import select, text
-from states import RESET, add_user, enrol_totp, states
 
 from e2ereset import get_e2ereset
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.server.passwords import PasswordHasher
 from e2ereset.store.tables import AuditRow, table
+from tests.kit.databases import served_database
+from tests.kit.live import ME, PAIR, SET_KEYS, at_once, make_live, wait_for
+from tests.kit.postgres import execute
+from tests.kit.states import RESET, add_user, enrol_totp, states
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 import atheris
-from wire import API, HEADERS, NAMES, TYPES, ask, routes
+
+from tests.fuzz.wire import API, HEADERS, NAMES, TYPES, ask, routes
 
 with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset import get_e2ereset

@@ -5,7 +5,8 @@ import json
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from wire import HEADERS, NAMES, TYPES, ask, routes
+
+from tests.fuzz.wire import HEADERS, NAMES, TYPES, ask, routes
 
 LATIN = st.characters(max_codepoint=255, exclude_characters="\r\n\0")
 VALUES = st.text(LATIN, max_size=80)

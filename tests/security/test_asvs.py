@@ -2,11 +2,19 @@
 
 import random
 import secrets
-from pathlib import Path
 
 import pyotp
 import pytest
-from attacker import (
+
+from e2ereset import Caller, Proof
+from e2ereset.errors import NotAllowed
+from e2ereset.factors.strategies.totp import backup_digest
+from e2ereset.records import TargetName
+from e2ereset.settings import load_settings
+from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail, Totp
+from tests.kit.paths import ROOT
+from tests.kit.world import sha256
+from tests.security.attacker import (
     API,
     KEY,
     ME,
@@ -20,16 +28,8 @@ from attacker import (
     resend,
     wrong,
 )
-from world import sha256
 
-from e2ereset import Caller, Proof
-from e2ereset.errors import NotAllowed
-from e2ereset.factors.strategies.totp import backup_digest
-from e2ereset.records import TargetName
-from e2ereset.settings import load_settings
-from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail, Totp
-
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import logging
 
 import pyotp
 import pytest
-from attacker import KEY, ME, again, break_table, error, login, other_worker
 from sqlalchemy import update
 
 from e2ereset.audit import tail, verify
@@ -16,6 +15,7 @@ from e2ereset.server.settings import load_server_settings
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import AuditRow, BackupCode, EmailChallenge, Totp, table
 from e2ereset.testing import Mailbox
+from tests.security.attacker import KEY, ME, again, break_table, error, login, other_worker
 
 
 def log_rows(world, count=100):

@@ -3,13 +3,25 @@
 import secrets
 
 import pytest
-from attacker import API, KEY, ME, SEND, again, error, login, other_worker, resend, stored, wrong
-from world import sha256
 
 from e2ereset.errors import SettingsError
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import EmailChallenge, OutboxMail
 from e2ereset.testing import Mailbox
+from tests.kit.world import sha256
+from tests.security.attacker import (
+    API,
+    KEY,
+    ME,
+    SEND,
+    again,
+    error,
+    login,
+    other_worker,
+    resend,
+    stored,
+    wrong,
+)
 
 
 @pytest.fixture

@@ -4,7 +4,12 @@ import base64
 
 import pyotp
 import pytest
-from attacker import (
+
+from e2ereset.errors import SettingsError
+from e2ereset.settings import load_settings
+from e2ereset.store.tables import Budget, OutboxMail
+from tests.kit.world import sha256
+from tests.security.attacker import (
     API,
     KEY,
     LOGIN,
@@ -20,11 +25,6 @@ from attacker import (
     resend,
     wrong,
 )
-from world import sha256
-
-from e2ereset.errors import SettingsError
-from e2ereset.settings import load_settings
-from e2ereset.store.tables import Budget, OutboxMail
 
 
 @pytest.fixture

@@ -2,7 +2,13 @@
 
 import bcrypt
 import pytest
-from attacker import (
+
+from e2ereset import Caller, Proof, Strategy
+from e2ereset.errors import FactorInvalid, TooManyAttempts
+from e2ereset.server.people.models import User
+from e2ereset.store.tables import AuditRow, BackupCode, Budget, EmailChallenge, OutboxMail, Totp
+from tests.kit.world import sha256
+from tests.security.attacker import (
     API,
     ME,
     again,
@@ -17,12 +23,6 @@ from attacker import (
     stored,
     wrong,
 )
-from world import sha256
-
-from e2ereset import Caller, Proof, Strategy
-from e2ereset.errors import FactorInvalid, TooManyAttempts
-from e2ereset.server.people.models import User
-from e2ereset.store.tables import AuditRow, BackupCode, Budget, EmailChallenge, OutboxMail, Totp
 
 
 class Stubborn(Strategy):

@@ -4,8 +4,6 @@ import math
 
 import pyotp
 import pytest
-from attacker import KEY, again, error, wrong
-from world import sha256
 
 from e2ereset.errors import SettingsError
 from e2ereset.factors.enrolment import BACKUP_CODES, UNAMBIGUOUS
@@ -15,6 +13,8 @@ from e2ereset.server.people.models import User
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import BackupCode, Totp
 from e2ereset.testing import Mailbox
+from tests.kit.world import sha256
+from tests.security.attacker import KEY, again, error, wrong
 
 
 def refused(**settings):

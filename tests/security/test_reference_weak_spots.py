@@ -1,11 +1,11 @@
 """Section 10 of the security checklist: what the reference does, and we do not inherit."""
 
 import pytest
-from attacker import again, at_once, break_table, error, other_worker, wrong
-from world import sha256
 
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail
+from tests.kit.world import sha256
+from tests.security.attacker import again, at_once, break_table, error, other_worker, wrong
 
 
 @pytest.fixture

@@ -1,0 +1,345 @@
+"""Checkpoints: what outsiders hold of the log, and how a log that was swapped is found by them."""
+
+import base64
+import json
+import logging
+import os
+import re
+from hashlib import sha256
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, update
+
+from e2ereset.audit import AuditBroken, CheckpointFile, PublicKey, Sealer, append_note, public_keys
+from e2ereset.audit.notes import Checkpoint, NoteError, open_checkpoint, sign_checkpoint
+from e2ereset.crypto import KeyRing
+from e2ereset.store.tables import AuditHead, AuditPurge, AuditRow, AuditSealer, table
+from tests.kit.audit import KEY, NEW_KEY, NOW, ORIGIN, Log
+
+TABLES = [table(model) for model in (AuditRow, AuditHead, AuditPurge, AuditSealer)]
+# Of Go's golang.org/x/mod/sumdb/note, whose package documentation signs this text.
+GO_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+GO_NOTE = (
+    "If you think cryptography is the answer to your problem,\n"
+    "then you don't know what your problem is.\n"
+    "\n"
+    "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZ"
+    "b6KE6RyyBwJnAM=\n"
+)
+
+
+def vkey(*secret_keys):
+    return str(public_keys(KeyRing(secret_keys), ORIGIN)[0])
+
+
+def dump(log):
+    """A copy of the whole database, as far as it is about the audit log."""
+    with log.transactions.read() as session:
+        return [[dict(row._mapping) for row in session.execute(select(t))] for t in TABLES]
+
+
+def put_back(log, copy):
+    with log.transactions.begin() as session:
+        for rows, made in zip(copy, TABLES, strict=True):
+            session.execute(delete(made))
+            for row in rows:
+                session.execute(made.insert(), row)
+
+
+# The format
+
+
+def test_a_checkpoint_is_three_lines_and_a_signature(sealed):
+    origin, size, root, empty, signature, end = sealed.checkpoint().split("\n")
+    assert (origin, size, empty, end) == (ORIGIN, "6", "", "")
+    assert sealed.all(AuditHead.size, AuditHead.root)[-1] == (6, base64.b64decode(root).hex())
+    assert signature.startswith(f"\u2014 {ORIGIN} ")
+
+
+def test_an_outsider_verifies_it_by_the_public_key_alone(sealed):
+    name, key_id, key = vkey(KEY).split("+", 2)
+    raw = base64.b64decode(key)
+    assert (name, raw[0], len(raw)) == (ORIGIN, 1, 33)
+    assert key_id == sha256(f"{name}\n".encode() + raw).hexdigest()[:8]
+    text, signature = sealed.checkpoint().split("\n\n")
+    data = base64.b64decode(signature.split()[-1])
+    assert data[:4].hex() == key_id
+    Ed25519PublicKey.from_public_bytes(raw[1:]).verify(data[4:], f"{text}\n".encode())
+
+
+def test_we_read_keys_and_signatures_as_go_does():
+    key = PublicKey.parse(GO_KEY)
+    with pytest.raises(NoteError, match="no checkpoint"):  # behind the check of the signature
+        open_checkpoint(GO_NOTE, [key])
+    with pytest.raises(NoteError, match="does not verify"):
+        open_checkpoint(GO_NOTE.replace("think", "hope"), [key])
+
+
+def test_an_empty_log_has_a_checkpoint_too(log):
+    assert log.checkpoint().split("\n")[1:3] == [
+        "0",
+        "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    ]
+    assert log.held_against(log.checkpoint()) == []
+
+
+@pytest.mark.parametrize("text", ["", "x", "a+b+c", GO_KEY[:-2], GO_KEY.replace("c7", "c8")])
+def test_what_is_no_public_key_is_refused(text):
+    with pytest.raises(NoteError, match="public-key"):
+        PublicKey.parse(text)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        update(AuditHead).where(AuditHead.size == 6).values(root="00" * 32),
+        delete(AuditHead).where(AuditHead.size == 6),
+        delete(AuditSealer),
+    ],
+)
+def test_no_checkpoint_is_signed_of_an_end_that_was_changed(sealed, harm):
+    sealed.tamper(harm)
+    with pytest.raises(AuditBroken):
+        sealed.checkpoint()
+
+
+# Held against the log
+
+
+def test_a_log_that_grew_still_holds_its_checkpoints(log):
+    notes = [log.checkpoint()]
+    for word in ("abc", "d", "efghi"):
+        log.grow(word)
+        notes.append(log.checkpoint())
+    assert log.held_against("\n\n".join(notes), vkey(KEY)) == []
+
+
+def test_an_older_copy_of_everything_is_found_by_the_checkpoint_alone(sealed):
+    older = dump(sealed)
+    sealed.grow("g")
+    note = sealed.checkpoint()
+    put_back(sealed, older)
+    assert sealed.found() == []
+    assert sealed.held_against(note) == [("checkpoint-mismatch", 7)]
+
+
+def test_an_older_copy_that_grew_again_is_found(sealed):
+    older = dump(sealed)
+    sealed.grow("g")
+    note = sealed.checkpoint()
+    put_back(sealed, older)
+    sealed.grow("h", "i")
+    assert sealed.found() == []
+    assert sealed.held_against(note) == [("checkpoint-mismatch", 7)]
+
+
+def test_all_tables_wiped_are_found_by_the_checkpoint_alone(sealed):
+    note = sealed.checkpoint()
+    put_back(sealed, [[]] * len(TABLES))
+    assert sealed.found() == []
+    assert sealed.held_against(note) == [("checkpoint-mismatch", 6)]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        update(AuditRow).where(AuditRow.position == 1).values(caller="bob"),
+        update(AuditRow).where(AuditRow.position == 5).values(at=0),
+        delete(AuditRow).where(AuditRow.position == 0),
+        delete(AuditRow).where(AuditRow.position == 5),
+    ],
+)
+def test_a_row_changed_or_removed_is_found_without_the_heads(sealed, harm):
+    note = sealed.checkpoint()
+    sealed.tamper(harm)
+    assert sealed.held_against(note) == [("checkpoint-mismatch", 6)]
+
+
+def test_a_whole_log_made_anew_under_our_own_key_is_found(sealed):
+    note = sealed.checkpoint()
+    put_back(sealed, [[]] * len(TABLES))
+    sealed.grow("abc", "def")
+    assert sealed.found() == []
+    assert sealed.held_against(note) == [("checkpoint-mismatch", 6)]
+
+
+# Forged checkpoints
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("6", "5"), (ORIGIN, "other.example"), ("=\n", "A=\n"), ("\n6\n", "\n06\n")]
+)
+def test_a_forged_checkpoint_does_not_count(sealed, old, new):
+    assert sealed.held_against(sealed.checkpoint().replace(old, new, 1)) == [
+        ("checkpoint-forged", 1)
+    ]
+
+
+@given(st.data())
+def test_no_changed_checkpoint_verifies(data):
+    keys = KeyRing([KEY])
+    note = sign_checkpoint(keys, Checkpoint(ORIGIN, 6, bytes(32)))
+    place = data.draw(st.integers(0, len(note) - 1))
+    other = data.draw(st.characters(codec="utf-8").filter(lambda c: c != note[place]))
+    with pytest.raises(NoteError):
+        open_checkpoint(note[:place] + other + note[place + 1 :], public_keys(keys, ORIGIN))
+
+
+def test_a_checkpoint_by_another_key_does_not_count(sealed):
+    forged = sealed.checkpoint()
+    stranger = sealed.under("a key that somebody made up")
+    assert stranger.held_against(forged) == [("checkpoint-forged", 1)]
+    assert sealed.held_against(forged, vkey("a key that somebody made up")) == [
+        ("checkpoint-forged", 1)
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "log.example\n6\n", "\u2014 log.example AAAA\n"])
+def test_a_file_without_a_whole_checkpoint_is_a_finding(sealed, text):
+    assert [kind for kind, _ in sealed.held_against(text)] == ["checkpoint-forged"]
+
+
+def test_one_broken_piece_in_a_file_spoils_no_other_checkpoint(sealed, tmp_path):
+    path = tmp_path / "checkpoints"
+    for note in (sealed.checkpoint(), sealed.checkpoint()[:20], sealed.checkpoint()):
+        append_note(path, note)
+    found = sealed.held_against(path.read_text(encoding="utf-8"))
+    assert found == [("checkpoint-forged", 2)]
+
+
+def test_a_checkpoint_of_a_retired_key_counts_by_its_public_key(sealed):
+    note = sealed.checkpoint()
+    rotated = sealed.under(NEW_KEY)
+    assert rotated.held_against(note) == [("checkpoint-forged", 1)]
+    assert rotated.held_against(note, vkey(KEY), vkey(NEW_KEY)) == []
+
+
+# The file that is kept while the log runs
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "checkpoints"
+
+
+class Running:
+    """A log whose sealer keeps a file of checkpoints."""
+
+    def __init__(self, log: Log, path):
+        self.log, self.path, self.now = log, path, NOW
+
+    def seal(self, *actions):
+        """Another process each time: nothing is remembered from one to the next."""
+        self.log.write(*actions)
+        file = CheckpointFile(
+            str(self.path),
+            self.log.transactions,
+            self.log.keys,
+            origin=ORIGIN,
+            clock=lambda: self.now,
+        )
+        sealer = Sealer(
+            self.log.transactions, self.log.keys, clock=lambda: self.now, publish=file.publish
+        )
+        return sealer.seal()
+
+    def text(self):
+        return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+
+    def sizes(self):
+        """The sizes in the file, whose checkpoints all hold."""
+        assert not self.text() or self.log.held_against(self.text()) == []
+        return [int(size) for size in re.findall(r"^(\d+)$", self.text(), re.MULTILINE)]
+
+
+@pytest.fixture
+def running(log, path):
+    return Running(log, path)
+
+
+def test_a_head_is_published_once_a_minute_at_most(running):
+    for seconds, action in [(0, "a"), (30, "b"), (59, "c"), (60, "d"), (300, "e")]:
+        running.now = NOW + seconds
+        running.seal(action)
+    assert running.sizes() == [1, 4, 5]
+
+
+def test_the_last_head_is_published_though_no_row_follows(running):
+    running.seal("a")
+    running.now = NOW + 5
+    running.seal("b")
+    running.now = NOW + 61
+    running.seal()
+    assert running.sizes() == [1, 2]
+
+
+def test_nothing_new_is_not_published_again(running):
+    running.seal("a")
+    running.now = NOW + 1000
+    running.seal()
+    assert running.sizes() == [1]
+
+
+def test_an_empty_log_publishes_nothing(running):
+    running.seal()
+    assert running.sizes() == []
+
+
+def test_a_published_checkpoint_is_logged_whole(running, caplog):
+    with caplog.at_level(logging.INFO, "e2ereset.audit.checkpoints"):
+        running.seal("a")
+    (record,) = caplog.records
+    assert json.loads(record.getMessage().partition(": ")[2]) == running.log.checkpoint()
+
+
+def test_a_file_that_can_not_be_written_stops_no_sealing(running, caplog):
+    running.path = running.path / "of a folder that is not there"
+    assert running.seal("a") == 1
+    assert "E2ERESET_AUDIT_CHECKPOINTS" in caplog.text
+    assert running.log.found() == []
+
+
+def test_a_fault_is_logged_once_a_minute(log, path, caplog):
+    log.grow("a")
+    now = [NOW]
+    folder = path / "missing"
+    file = CheckpointFile(
+        str(folder / "file"), log.transactions, log.keys, origin=ORIGIN, clock=lambda: now[0]
+    )
+    for seconds in range(0, 120, 10):
+        now[0] = NOW + seconds
+        file.publish()
+    assert len(caplog.records) == 2
+
+
+def test_a_log_that_was_put_back_publishes_nothing_and_says_so(running, caplog):
+    older = dump(running.log)
+    running.seal("a", "b")
+    put_back(running.log, older)
+    running.now = NOW + 100
+    assert running.seal("c") == 1
+    assert "older copy put back" in caplog.text
+    assert "1 rows" in caplog.text
+    assert running.text().count("\u2014") == 1
+
+
+def test_a_clock_that_steps_back_stops_no_publishing(running):
+    running.seal("a")
+    running.now = NOW - 500
+    running.seal("b")
+    assert running.sizes() == [1, 2]
+
+
+def test_a_note_cut_off_by_a_full_disk_hides_no_later_one(running):
+    running.seal("a")
+    whole = running.path.read_bytes()
+    with running.path.open("ab") as file:
+        file.write(b"\n\n" + whole[:30])
+    os.utime(running.path, (NOW, NOW))
+    running.now = NOW + 100
+    running.seal("b")
+    found = running.log.held_against(running.text())
+    assert found == [("checkpoint-forged", 2)]

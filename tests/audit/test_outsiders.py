@@ -1,0 +1,306 @@
+"""What outsiders get, checked without any code of ours: the export, and receipts."""
+
+import base64
+import copy
+import json
+import runpy
+import subprocess
+import sys
+from functools import reduce
+from hashlib import sha256
+from operator import getitem
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from sqlalchemy import delete, update
+
+from e2ereset.audit import AuditBroken, export, public_keys, receipt
+from e2ereset.audit.receipts import NoReceipt
+from e2ereset.crypto import KeyRing
+from e2ereset.store.tables import AuditHead, AuditRow
+from tests.kit.audit import KEY, NOW, ORIGIN
+from tests.kit.paths import ROOT
+
+SCRIPT = ROOT / "examples" / "check_receipt.py"
+check = runpy.run_path(str(SCRIPT))["check"]
+PUBLIC_KEY = str(public_keys(KeyRing([KEY]), ORIGIN)[0])
+FIELDS = ("uid", "at", "action", "caller", "target", "method", "address", "agent", "outcome")
+
+
+def exported(log, **options):
+    with log.transactions.read() as session:
+        return list(export(session, log.keys, ORIGIN, **options))
+
+
+def receipt_of(log, place):
+    with log.transactions.read() as session:
+        return receipt(session, log.keys, ORIGIN, place)
+
+
+def leaf(row):
+    entry = [row[name] for name in (*FIELDS, "digest")]
+    data = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
+    return sha256(b"\0" + data).digest()
+
+
+def root_found_again(lines):
+    """The root of the checkpoint's tree, from where the export starts and its rows."""
+    first, *rows, _ = lines
+    nodes, size = [bytes.fromhex(node) for node in first["frontier"]], first["start"]
+    for size, row in enumerate(rows, first["start"]):
+        assert row["position"] == size
+        nodes.append(leaf(row))
+        full = size
+        while full & 1:
+            right = nodes.pop()
+            nodes[-1] = sha256(b"\1" + nodes[-1] + right).digest()
+            full >>= 1
+    while len(nodes) > 1:
+        right = nodes.pop()
+        nodes[-1] = sha256(b"\1" + nodes[-1] + right).digest()
+    return nodes[0]
+
+
+def root_in(note):
+    return base64.b64decode(note.split("\n")[2])
+
+
+# The export
+
+
+@pytest.mark.parametrize("words", [["a"], ["abc", "def"], ["abcdefg", "h", "ijklm"]])
+def test_an_outsider_finds_the_root_of_the_checkpoint_again(log, words):
+    log.grow(*words)
+    lines = exported(log)
+    assert lines[-1] == {"checkpoint": log.checkpoint()}
+    assert root_found_again(lines) == root_in(log.checkpoint())
+
+
+def test_a_row_is_exported_with_all_that_is_signed(log):
+    log.write("reset", target="bob", method="totp", address="10.0.0.1", agent='"\u00fc\\')
+    log.seal()
+    _, row, _ = exported(log)
+    assert set(row) == {"position", *FIELDS, "digest"}
+    assert (row["at"], row["target"], row["agent"]) == (NOW, "bob", '"\u00fc\\')
+
+
+def test_nothing_of_a_secret_key_is_exported(sealed):
+    assert KEY not in json.dumps(exported(sealed))
+
+
+def test_an_empty_log_is_exported(log):
+    assert exported(log) == [{"start": 0, "frontier": []}, {"checkpoint": log.checkpoint()}]
+
+
+@pytest.mark.parametrize(
+    ("since", "start"), [(0, 0), (99, 3), (100, 3), (101, 6), (250, 8), (999, 8)]
+)
+def test_an_export_since_a_time_leads_to_the_same_root(log, since, start):
+    log.grow("abc", "def", "gh")
+    lines = exported(log, since=NOW + since)
+    assert lines[0]["start"] == start
+    assert len(lines) == 2 + 8 - start
+    assert root_found_again(lines) == root_in(log.checkpoint())
+
+
+def test_an_export_starts_in_the_middle_of_a_batch(log):
+    log.write("a", "b")
+    log.write("c", at=NOW + 50)
+    log.seal()
+    lines = exported(log, since=NOW + 50)
+    assert lines[0]["start"] == 2
+    assert root_found_again(lines) == root_in(log.checkpoint())
+
+
+def test_an_export_after_a_purge_leads_to_the_same_root(log):
+    log.grow("abc", "def", "gh")
+    log.purge(NOW + 50)
+    lines = exported(log)
+    assert lines[0]["start"] == 3
+    assert root_found_again(lines) == root_in(log.checkpoint())
+
+
+def test_pages_of_an_export_leave_out_no_row(log):
+    log.write(*(str(n) for n in range(2001)))
+    log.seal()
+    assert [row["position"] for row in exported(log)[1:-1]] == list(range(2001))
+
+
+def test_a_broken_log_is_exported_but_for_the_checkpoint(sealed):
+    sealed.tamper(delete(AuditHead).where(AuditHead.size == 6))
+    with sealed.transactions.read() as session:
+        lines = export(session, sealed.keys, ORIGIN)
+        assert [next(lines).get("position") for _ in range(7)] == [None, 0, 1, 2, 3, 4, 5]
+        with pytest.raises(AuditBroken):
+            next(lines)
+
+
+# Receipts
+
+
+@pytest.mark.parametrize("position", range(6))
+def test_a_receipt_holds(sealed, position):
+    made = receipt_of(sealed, position)
+    check(made, PUBLIC_KEY)
+    assert made["position"] == position
+    assert made["publicKey"] == PUBLIC_KEY
+    assert made["entry"]["action"] == "abcdef"[position]
+
+
+def test_a_receipt_is_found_by_uid(sealed):
+    assert receipt_of(sealed, sealed.uid(4)) == receipt_of(sealed, "4")
+
+
+@pytest.mark.parametrize("batches", [[1], [1, 1], [2, 5], [3, 1, 8], [7, 13, 1], [16, 16, 5]])
+def test_every_row_of_any_tree_has_a_receipt_that_holds(log, batches):
+    log.grow(*("x" * count for count in batches))
+    for position in range(sum(batches)):
+        check(receipt_of(log, position), PUBLIC_KEY)
+
+
+def test_a_receipt_after_a_purge_holds(log):
+    log.grow("abc", "def")
+    log.purge(NOW + 50)
+    check(receipt_of(log, 4), PUBLIC_KEY)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("6", "No signed head"), ("x", "neither"), ("0" * 32, "no row"), ("-1", "neither")],
+)
+def test_what_is_not_there_has_no_receipt(sealed, place, words):
+    with pytest.raises(NoReceipt, match=words):
+        receipt_of(sealed, place)
+
+
+def test_a_row_that_waits_has_no_receipt_yet(log):
+    log.write("a")
+    with pytest.raises(NoReceipt, match="not sealed yet"):
+        receipt_of(log, log.uid(None))
+
+
+def test_a_purged_row_has_no_receipt(log):
+    log.grow("abc", "def")
+    log.purge(NOW + 50)
+    with pytest.raises(NoReceipt, match="was purged"):
+        receipt_of(log, 1)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        update(AuditRow).where(AuditRow.position == 5).values(caller="bob"),
+        delete(AuditRow).where(AuditRow.position == 3),
+        update(AuditHead).where(AuditHead.size == 6).values(root="00" * 32),
+    ],
+)
+def test_a_changed_log_gives_no_receipt(sealed, harm):
+    sealed.tamper(harm)
+    with pytest.raises(NoReceipt):
+        receipt_of(sealed, 4)
+
+
+# The script
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Runs the script on a receipt: its exit status and what it said."""
+
+    def run(made, key=PUBLIC_KEY):
+        path = tmp_path / "receipt.json"
+        path.write_text(json.dumps(made), encoding="utf-8")
+        command = [sys.executable, "-I", SCRIPT, path, key]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_the_script_tells_who_did_what_and_when(log, script):
+    log.write("reset", target="bob")
+    log.grow("abcdef")
+    assert script(receipt_of(log, 0)) == (
+        0,
+        "2023-11-14T22:13:20+00:00: alice, reset of bob: done\n",
+    )
+
+
+def test_the_script_knows_no_code_of_ours():
+    assert "e2ereset" not in SCRIPT.read_text(encoding="utf-8")
+
+
+def test_the_script_refuses_another_key(sealed, script):
+    other = str(public_keys(KeyRing(["a key that somebody made up"]), ORIGIN)[0])
+    status, said = script(receipt_of(sealed, 4), other)
+    assert (status, said) == (1, "No: the checkpoint is signed by another key.\n")
+
+
+@pytest.mark.parametrize("made", [[], {}, "x", None, {"checkpoint": 5}])
+def test_the_script_refuses_what_is_no_receipt(script, made):
+    status, said = script(made)
+    assert status == 1
+    assert said.startswith("No: ")
+
+
+def changes(made):
+    """The place and another value for every single thing in a receipt; None takes it out."""
+    for name in made["entry"]:
+        yield ("entry", name), 5 if name == "at" else "other"
+        yield ("entry", name), None
+    yield ("entry", "more"), "x"
+    yield ("position",), 3
+    yield ("position",), 99
+    yield ("size",), 7
+    yield ("proof",), made["proof"][1:]
+    yield ("proof",), [*made["proof"], "00" * 32]
+    yield ("proof", 0), "00" * 32
+    yield ("publicKey",), "x+00+AA=="
+    for part in filter(None, made["checkpoint"].split("\n")):
+        yield ("checkpoint",), made["checkpoint"].replace(part, part[:-1] + "5", 1)
+
+
+def changed(made, path, value):
+    """The receipt with another value at this place, or none."""
+    forged = copy.deepcopy(made)
+    *way, last = path
+    place = reduce(getitem, way, forged)
+    place[last] = value
+    if value is None:
+        del place[last]
+    return forged
+
+
+def test_every_changed_receipt_is_refused(sealed):
+    made = receipt_of(sealed, 4)
+    for path, value in changes(made):
+        with pytest.raises((ValueError, KeyError, InvalidSignature)):
+            check(changed(made, path, value), PUBLIC_KEY)
+
+
+@pytest.mark.parametrize("field", ["entry", "position", "size", "proof", "checkpoint", "publicKey"])
+def test_the_script_refuses_a_receipt_with_a_field_changed(sealed, script, field):
+    made, other = receipt_of(sealed, 4), receipt_of(sealed, 1)
+    made[field] = "x+00+AA==" if field == "publicKey" else other[field]
+    status, said = script(made)
+    assert status == 1
+    assert said.startswith("No: ")
+
+
+def test_a_row_with_a_reason_has_it_behind_its_digest(log):
+    log.write("a", "b", reason="a lost laptop")
+    log.seal()
+    receipt = receipt_of(log, 1)
+    assert list(receipt["entry"])[-2:] == ["digest", "reason"]
+    assert receipt["entry"]["reason"] == "a lost laptop"
+    check(receipt, PUBLIC_KEY)
+
+
+@pytest.mark.parametrize("reason", ["another one", ""])
+def test_a_receipt_whose_reason_was_changed_does_not_hold(log, reason):
+    log.write("a", "b", reason="a lost laptop")
+    log.seal()
+    receipt = receipt_of(log, 1)
+    receipt["entry"]["reason"] = reason
+    with pytest.raises((ValueError, KeyError)):
+        check(receipt, PUBLIC_KEY)

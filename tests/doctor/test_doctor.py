@@ -1,0 +1,674 @@
+"""`doctor`: every finding, each with the bad state set up for real."""
+
+import json
+import re
+import time
+from contextlib import contextmanager
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from click.testing import CliRunner
+from flask_migrate import stamp, upgrade
+from sqlalchemy import NullPool, delete, insert, text, update
+
+from e2ereset.audit import Entry
+from e2ereset.cli.doctor import subject_of
+from e2ereset.crypto import KeyRing
+from e2ereset.doctor import CHECKS, Area, Part, Subject, examine
+from e2ereset.doctor.keys import entropy_bits, is_well_known
+from e2ereset.jobs.queue import CHORES
+from e2ereset.server.app import add_migrations
+from e2ereset.server.checks import CHECKS_OF_SERVER, PRIVATE, WORKER
+from e2ereset.server.cli import main
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.store.tables import AuditHead, OutboxMail, Permission, RolePermission, Totp, table
+from tests.kit.databases import ON_POSTGRESQL, only_postgresql
+from tests.kit.host import Host
+from tests.kit.network import free_port
+from tests.kit.paths import ROOT
+from tests.kit.server import make_user
+
+STRONG, STRONGER = "Zk3vW9qLrT7uYxBnMd2c-HfGs8Je5PaQ", "p0OiU7yTr4EwQ_sDfGhJ9kLzXcV6bNm2"
+SECRETS = (STRONG, STRONGER, "relay-Pa55w0rd", "redis-Pa55w0rd", "database-Pa55w0rd")
+PRODUCTION = {
+    "TESTING": False,
+    "SECRET_KEY": STRONG,
+    "MAIL_BACKEND": "smtp",
+    "MAIL_SERVER": "127.0.0.1",
+    "MAIL_DEFAULT_SENDER": "e2ereset@example.org",
+    "RATELIMIT_ENABLED": True,
+    "RATELIMIT_STORAGE_URI": "memory://",
+    "E2ERESET_SERVER_BCRYPT_COST": 10,
+}
+ANYWHERE = "0.0.0.0"  # reaches loopback, and does not look like it
+
+
+class Report:
+    """What `doctor --json` said."""
+
+    def __init__(self, result):
+        self.status, self.text = result.exit_code, result.output
+        assert not any(secret in self.text for secret in SECRETS)
+        self.findings = {f["code"]: f for f in json.loads(self.text)["findings"]}
+
+    def level(self, code):
+        return self.findings[code]["level"] if code in self.findings else None
+
+    @property
+    def bad(self):
+        return {c for c, f in self.findings.items() if f["level"] in ("warning", "error")}
+
+
+def ask(app, *args):
+    args = ["doctor", "--json", "--workers", "1", *args]
+    return Report(app.test_cli_runner().invoke(args=args))
+
+
+@pytest.fixture
+def doctor(make_server, config, engine, clock):
+    """Runs `doctor` on a server over a database with all its tables, with changed settings."""
+
+    def run(*args, **changes):
+        app = make_server(config | PRODUCTION | {"MAIL_PORT": free_port()} | changes)
+        clock.now = time.time()
+        return ask(app, "--no-mail", *args)
+
+    return run
+
+
+@contextmanager
+def relay(**options):
+    """A real mail server; it takes no mail."""
+    controller = Controller(NoMail(), "127.0.0.1", free_port(), **options)
+    controller.start()
+    try:
+        yield controller.port
+    finally:
+        controller.stop()
+        controller.loop.close()
+
+
+class NoMail:
+    async def handle_DATA(self, server, session, envelope):
+        raise AssertionError("doctor sends no mail")
+
+
+def refuse(server, session, envelope, mechanism, data):
+    return AuthResult(success=False, handled=False)
+
+
+def test_a_clean_configuration_gives_nothing_above_a_note(make_server, config, connect, clock):
+    with relay() as port:
+        app = add_migrations(make_server(config | PRODUCTION | {"MAIL_PORT": port}))
+        with app.app_context():
+            upgrade()
+        clock.now = time.time()
+        report = ask(app, "--strict")
+    # The tests' own PostgreSQL writes nothing to the disk, we are its superuser, and a pooler may
+    # stand before it.
+    own = {"not-durable", "superuser", "statement-timeout-unset", "pooler-without-limits"}
+    assert report.bad <= own
+    if not ON_POSTGRESQL:
+        assert (report.bad, report.status) == (set(), 0)
+    assert report.level("relay") == "ok"
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "changes"),
+    [
+        ("testing-on", "error", {"TESTING": True}),
+        ("debug-on", "error", {"DEBUG": True}),
+        ("sql-echo-on", "warning", {"SQLALCHEMY_ECHO": True}),
+        ("two-factor-off", "warning", {"E2ERESET_TWO_FACTOR": False}),
+        ("without-method-allowed", "warning", {"E2ERESET_WITHOUT_METHOD": "allow"}),
+        ("bypass-tokens-allowed", "note", {}),
+        ("methods-password-only", "warning", {"E2ERESET_METHODS": ["password"]}),
+        ("mail-backend-for-tests", "error", {"MAIL_BACKEND": "locmem"}),
+        (
+            "mail-backend-for-tests",
+            "warning",
+            {"MAIL_BACKEND": "console", "E2ERESET_METHODS": ["totp"]},
+        ),
+        ("mail-to-files", "note", {"MAIL_BACKEND": "file"}),
+        ("mail-sender-missing", "warning", {"MAIL_DEFAULT_SENDER": None}),
+        ("mail-tls-twice", "error", {"MAIL_USE_TLS": True, "MAIL_USE_SSL": True}),
+        ("mail-in-clear", "warning", {"MAIL_SERVER": ANYWHERE}),
+        (
+            "mail-in-clear",
+            "error",
+            {"MAIL_SERVER": ANYWHERE, "MAIL_USERNAME": "u", "MAIL_PASSWORD": "relay-Pa55w0rd"},
+        ),
+        ("operations-open", "warning", {"E2ERESET_OPERATIONS_BIND": "0.0.0.0:9100"}),
+        ("setting-misspelled", "warning", {"RATELIMIT_STORAGE_URL": "redis://h"}),
+        ("setting-misspelled", "warning", {"SQLALCHEMY_DATABASE_URL": "sqlite://"}),
+        ("setting-misspelled", "warning", {"FLASK_E2ERESET_METHODS": ["totp"]}),
+        ("setting-misspelled", "warning", {"E2E_RESET_METHODS": ["totp"]}),
+        ("setting-unknown", "note", {"MAIL_DEBUG": True}),
+        ("secret-known", "error", {"SECRET_KEY": "changeme-changeme-secret"}),
+        ("secret-guessable", "error", {"SECRET_KEY": "qpqpqpqpqpqpqpqpqpqp"}),
+        ("secret-weak", "warning", {"SECRET_KEY": "Jupiter-Saturn-7"}),
+        ("secret-known", "error", {"E2ERESET_OPERATIONS_TOKEN": "dev-dev-dev-dev-dev"}),
+        ("rate-limit-off", "warning", {"RATELIMIT_ENABLED": False}),
+        ("rate-store-open", "note", {"E2ERESET_WITHOUT_RATE_STORE": "allow"}),
+        ("parameters-shown", "warning", {"SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": False}}),
+        ("bcrypt-cost-low", "error", {"TESTING": True, "E2ERESET_SERVER_BCRYPT_COST": 4}),
+        ("proxy-trusted", "note", {"E2ERESET_SERVER_PROXY_HOPS": 1}),
+    ],
+)
+def test_a_setting_is_found(doctor, code, level, changes):
+    report = doctor(**changes)
+    assert report.level(code) == level
+    assert report.findings[code]["change"]
+
+
+def test_the_misspelled_setting_is_told_with_the_right_one(doctor):
+    report = doctor(RATELIMIT_STORAGE_URL="redis://h")
+    assert report.findings["setting-misspelled"]["change"] == "RATELIMIT_STORAGE_URI = ..."
+
+
+def test_a_relay_that_is_not_named_is_noted(make_server, config, engine):
+    changes = {k: v for k, v in PRODUCTION.items() if k != "MAIL_SERVER"}
+    assert ask(make_server(config | changes), "--no-mail").level("mail-server-default") == "note"
+
+
+def test_a_variable_without_its_prefix_is_found(doctor, monkeypatch):
+    monkeypatch.setenv("E2ERESET_METHODS", '["totp"]')
+    report = doctor()
+    assert report.findings["variable-unread"]["change"] == "FLASK_E2ERESET_METHODS=..."
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "args"),
+    [
+        ("limiter-in-memory", "warning", ["--workers", "2"]),
+        ("limiter-in-memory", "error", ["--machines", "2"]),
+        ("proxy-untrusted", "warning", ["--machines", "2"]),
+    ],
+)
+def test_what_the_number_of_workers_makes_of_it(doctor, code, level, args):
+    assert doctor(*args).level(code) == level
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="is about files of SQLite")
+@pytest.mark.parametrize(
+    ("code", "level", "args"),
+    [
+        ("sqlite-shared", "note", ["--workers", "2"]),
+        ("sqlite-on-machines", "error", ["--machines", "2"]),
+    ],
+)
+def test_a_file_is_not_for_many(doctor, code, level, args):
+    assert doctor(*args).level(code) == level
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "variables", "changes"),
+    [
+        ("worker-class-other", "warning", {"GUNICORN_CMD_ARGS": "-k gthread"}, {}),
+        ("worker-class-other", "warning", {"GUNICORN_CMD_ARGS": "--worker-class=sync"}, {}),
+        ("worker-class-other", None, {"GUNICORN_CMD_ARGS": f"--worker-class {WORKER}"}, {}),
+        ("worker-class-other", None, {"GUNICORN_CMD_ARGS": "--keep-alive 3"}, {}),
+        ("proxy-none", "note", {"HOST": "0.0.0.0"}, {}),
+        ("proxy-none", None, {"HOST": "::1"}, {}),
+        ("proxy-none", None, {"HOST": "0.0.0.0"}, {"E2ERESET_SERVER_PROXY_HOPS": 1}),
+    ],
+)
+def test_who_collects_requests_is_told(doctor, monkeypatch, code, level, variables, changes):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = doctor(**changes).findings.get(code, {})
+    assert found.get("level") == level
+
+
+@pytest.mark.parametrize("variable", ["3", "1"])
+def test_the_number_of_workers_comes_from_the_environment(
+    make_server, config, engine, monkeypatch, variable
+):
+    monkeypatch.setenv("WEB_CONCURRENCY", variable)
+    app = make_server(config | PRODUCTION)
+    report = Report(app.test_cli_runner().invoke(args=["doctor", "--json", "--no-mail"]))
+    assert ("limiter-in-memory" in report.bad) == (variable == "3")
+
+
+@pytest.mark.parametrize(
+    ("args", "changes", "status"),
+    [
+        ([], {}, 2),  # no migration has run
+        (["--strict"], {"TESTING": True}, 2),
+    ],
+)
+def test_errors_exit_with_2(doctor, args, changes, status):
+    assert doctor(*args, **changes).status == status
+
+
+@pytest.mark.parametrize(("args", "status"), [([], 0), (["--strict"], 1)])
+def test_warnings_exit_with_1_where_one_is_strict(
+    make_server, config, connect, clock, args, status
+):
+    app = add_migrations(make_server(config | PRODUCTION | {"RATELIMIT_ENABLED": False}))
+    with app.app_context():
+        upgrade()
+    clock.now = time.time()
+    report = ask(app, "--no-mail", *args)
+    assert report.status == (2 if "not-durable" in report.bad else status)
+
+
+def test_people_read_what_to_change_below_each_finding(doctor, make_server, config):
+    result = make_server(config).test_cli_runner().invoke(args=["doctor", "--no-mail"])
+    assert re.search(r"error +settings +testing-on: .*\n +-> TESTING = False\n", result.output)
+    assert re.search(r"ok +settings +settings-accepted: ", result.output)
+
+
+def refused(monkeypatch, tmp_path, *args, **variables):
+    """`e2ereset doctor` as an operator runs it, with these variables."""
+    (tmp_path / "instance").mkdir(exist_ok=True)
+    monkeypatch.setenv("E2ERESET_INSTANCE", str(tmp_path / "instance"))
+    for name, value in variables.items():
+        monkeypatch.setenv(f"FLASK_{name}", value)
+    args = ["doctor", "--json", "--no-mail", "--workers", "1", *args]
+    return Report(CliRunner().invoke(main, args))
+
+
+def test_settings_that_refuse_are_a_finding_and_the_rest_goes_on(
+    monkeypatch, tmp_path, engine, database_uri
+):
+    facts = {"SECRET_KEY": STRONG, "SQLALCHEMY_DATABASE_URI": database_uri}
+    report = refused(monkeypatch, tmp_path, E2ERESET_METHOD="1", **facts)
+    assert "E2ERESET_METHOD is not a setting" in report.findings["settings-refused"]["text"]
+    assert report.level("tables") == "ok"
+    assert report.status == 2
+
+
+def test_a_store_that_does_not_exist_is_a_finding(monkeypatch, tmp_path):
+    uri = "nothing://redis-Pa55w0rd@h"
+    report = refused(monkeypatch, tmp_path, SECRET_KEY=STRONG, RATELIMIT_STORAGE_URI=uri)
+    assert report.level("settings-refused") == "error"
+    assert report.level("limiter-store-unknown") == "error"
+
+
+def test_settings_of_a_wrong_type_end_in_findings(monkeypatch, tmp_path):
+    facts = {"MAIL_TIMEOUT": "soon", "MAIL_PORT": "smtp", "RATELIMIT_STORAGE_OPTIONS": "none"}
+    assert refused(monkeypatch, tmp_path, SECRET_KEY=STRONG, **facts).status == 2
+
+
+def test_a_configuration_file_that_does_not_load_is_a_finding(monkeypatch, tmp_path):
+    instance = tmp_path / "instance"
+    instance.mkdir(exist_ok=True)
+    (instance / "config.py").write_text("SECRET_KEY = ")
+    report = refused(monkeypatch, tmp_path)
+    assert "SyntaxError" in report.findings["settings-refused"]["text"]
+    assert report.level("database-unknown") == "error"
+
+
+def test_a_database_that_is_no_address_is_a_finding(monkeypatch, tmp_path):
+    facts = {"SECRET_KEY": STRONG, "SQLALCHEMY_DATABASE_URI": "database-Pa55w0rd"}
+    assert refused(monkeypatch, tmp_path, **facts).level("database-unknown") == "error"
+
+
+def test_a_database_that_is_gone_is_one_finding(doctor):
+    uri = f"postgresql+psycopg://u:database-Pa55w0rd@127.0.0.1:{free_port()}/d"
+    report = doctor(SQLALCHEMY_DATABASE_URI=uri)
+    assert report.bad == {"database-gone"}
+    assert "OperationalError" in report.findings["database-gone"]["text"]
+
+
+def test_a_file_that_is_not_there_is_found_and_not_made(doctor, tmp_path):
+    path = tmp_path / "none.sqlite3"
+    assert doctor(SQLALCHEMY_DATABASE_URI=f"sqlite:///{path}").bad == {"database-missing"}
+    assert not path.exists()
+
+
+def test_a_database_we_do_not_run_on_is_found(doctor):
+    subject = Subject(config={}, engine=StrangeEngine())
+    codes = {f.code for f in examine(subject, CHECKS)}
+    assert "database-unsupported" in codes
+    assert "check-failed" not in codes
+
+
+class StrangeEngine:
+    """Of a database whose driver is not installed here."""
+
+    class dialect:
+        name = "mysql"
+
+
+def test_a_database_without_migrations_is_found(make_server, config, connect):
+    connect().connect().close()  # a SQLite file comes with its first connection
+    report = ask(make_server(config | PRODUCTION), "--no-mail")
+    assert {"schema-incomplete", "migrations-behind"} <= report.bad
+    assert "check-failed" not in report.bad
+
+
+def test_a_column_that_is_missing_is_found(doctor, session):
+    session.execute(text("ALTER TABLE e2ereset_key_pairs DROP COLUMN set_at"))
+    session.commit()
+    finding = doctor().findings["schema-incomplete"]
+    assert "e2ereset_key_pairs.set_at" in finding["text"]
+
+
+def test_a_database_at_an_older_migration_is_found(make_server, config, engine):
+    app = add_migrations(make_server(config | PRODUCTION))
+    with app.app_context():
+        stamp(revision="0001")
+    assert "at migration 0001" in ask(app, "--no-mail").findings["migrations-behind"]["text"]
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="is about SQLite")
+def test_a_sqlite_that_is_not_durable_is_found(config, engine, make_server):
+    app = make_server(config | PRODUCTION)
+    with app.app_context():
+        subject = subject_of(app)
+        with subject.database.connect() as connection:
+            connection.exec_driver_sql("PRAGMA synchronous = OFF")
+        assert "sqlite-not-durable" in {f.code for f in examine(subject, CHECKS)}
+
+
+@pytest.mark.parametrize(
+    ("off", "found"),
+    [(0, None), (5, "clock-off"), (-5, "clock-off"), (40, "clock-wrong"), (-40, "clock-wrong")],
+)
+def test_a_clock_that_is_off_is_found(doctor, make_server, config, clock, off, found):
+    app = make_server(config | PRODUCTION)
+    clock.now = time.time() + off
+    assert ask(app, "--no-mail").bad & {"clock-off", "clock-wrong"} == ({found} if found else set())
+
+
+def test_a_host_has_the_checks_of_the_library(database_uri):
+    host = Host(database_uri, RATELIMIT_STORAGE_URI="memory://")
+    args = ["e2ereset", "doctor", "--json", "--no-mail", "--workers", "1"]
+    report = Report(host.app.test_cli_runner().invoke(args=args))
+    with host.app.app_context():
+        host.db.engine.dispose()
+    assert {"testing-on", "secret-known", "parameters-shown"} <= report.bad
+    assert report.level("tables") == "ok"
+    assert report.level("migrations") is None
+
+
+def test_nobody_who_can_reset_others_is_noted(doctor, session):
+    session.execute(delete(table(RolePermission)))
+    session.commit()
+    assert doctor().level("reset-others-nobody") == "note"
+
+
+def test_everybody_who_can_reset_others_is_found(doctor, session):
+    row = {"permission": "edit-other-user-e2ee", "role": "user"}
+    session.execute(insert(table(RolePermission)).values(row))
+    session.commit()
+    assert doctor().level("reset-others-everybody") == "warning"
+
+
+def test_permissions_that_are_not_seeded_are_noted(doctor, session):
+    session.execute(delete(table(RolePermission)))
+    session.execute(delete(table(Permission)))
+    session.commit()
+    assert doctor().level("permissions-unseeded") == "note"
+
+
+def queue(session, **facts):
+    mail = {"kind": "reset", "recipient": "b@x.org", "created_at": 1, "attempts": 0} | facts
+    session.execute(insert(table(OutboxMail)).values(mail))
+    session.commit()
+
+
+@pytest.mark.parametrize(
+    ("delivery", "words"), [("thread", "see why"), ("process", "E2ERESET_DELIVERY = 'thread'")]
+)
+def test_mails_that_nobody_delivers_are_found(doctor, session, delivery, words):
+    queue(session, due_at=int(time.time()) - 400, sealed="")
+    finding = doctor(E2ERESET_DELIVERY=delivery).findings["outbox-late"]
+    assert finding["level"] == "error"
+    assert words in finding["change"]
+
+
+def test_work_without_a_mail_is_no_finding(doctor, session):
+    for outcome in (None, "OperationalError"):
+        queue(session, due_at=int(time.time()) - 400, outcome=outcome, sealed="", urgency=CHORES)
+    assert doctor().level("outbox") == "ok"
+
+
+def test_hashes_that_nothing_can_verify_are_counted(doctor, session):
+    for number, stored in enumerate(("$5$salt$hash", "", PasswordHasher(4).hash("x"), None)):
+        make_user(session, f"user{number}", password_hash=stored)
+    session.commit()
+    finding = doctor().findings["hashes-unknown"]
+    assert (finding["level"], finding["text"][:7]) == ("warning", "2 users")
+
+
+def test_hashes_that_can_be_verified_are_no_finding(doctor, session):
+    make_user(session, password_hash=PasswordHasher(4).hash("x"))
+    session.commit()
+    assert doctor().level("hashes") == "ok"
+
+
+def test_mails_that_are_tried_again_are_found(doctor, session):
+    queue(session, due_at=int(time.time()) + 400, outcome="ConnectionRefusedError", attempts=3)
+    assert doctor().level("outbox-retried") == "warning"
+
+
+def test_mails_that_were_given_up_are_found(doctor, session):
+    queue(session, outcome="SMTPRecipientsRefused", attempts=30)
+    assert doctor().level("outbox-failed") == "warning"
+
+
+def test_mails_that_were_delivered_are_no_finding(doctor, session):
+    queue(session, delivered_at=5, outcome="delivered", attempts=1)
+    assert doctor().level("outbox") == "ok"
+
+
+def write_audit(app, at):
+    runtime = app.extensions["e2ereset"]
+    with runtime.transactions.begin() as session:
+        entry = Entry(at=at, action="reset", caller="a", outcome="done")
+        runtime.audit.write(session, entry)
+    return runtime
+
+
+def test_audit_rows_that_nobody_seals_are_found(make_server, config, engine, clock):
+    app = make_server(config | PRODUCTION)
+    clock.now = time.time()
+    write_audit(app, int(clock.now) - 100)
+    assert ask(app, "--no-mail").level("audit-unsealed") == "error"
+
+
+def test_the_newest_head_is_told(make_server, config, engine, clock):
+    app = make_server(config | PRODUCTION)
+    clock.now = time.time()
+    write_audit(app, int(clock.now)).sealer.seal()
+    assert "seals 1 rows" in ask(app, "--no-mail").findings["audit"]["text"]
+
+
+def test_an_audit_log_whose_end_was_changed_is_found(make_server, config, session, clock):
+    app = make_server(config | PRODUCTION)
+    write_audit(app, int(clock.now)).sealer.seal()
+    session.execute(update(table(AuditHead)).values(at=1))
+    session.commit()
+    assert ask(app, "--no-mail").level("audit-broken") == "error"
+
+
+def seal_under(session, key):
+    sealed = KeyRing([key]).seal("totp", "a", "x")
+    row = {"account_id": "a", "secret": sealed, "enabled_at": 1, "last_step": 0}
+    session.execute(insert(table(Totp)).values(row))
+    session.commit()
+
+
+def test_an_older_key_that_is_needed_is_counted(doctor, session):
+    seal_under(session, STRONGER)
+    report = doctor(E2ERESET_SECRET_KEYS=[STRONG, STRONGER])
+    assert report.findings["old-key-needed"]["text"].startswith("1 texts or signatures are")
+
+
+def test_an_older_key_that_nothing_needs_may_go(doctor):
+    assert doctor(E2ERESET_SECRET_KEYS=[STRONG, STRONGER]).level("old-key-idle") == "note"
+
+
+def test_a_sealed_audit_row_needs_no_key(make_server, config, session, clock):
+    old = config | PRODUCTION
+    write_audit(make_server(old), int(clock.now)).sealer.seal()
+    app = make_server(old | {"E2ERESET_SECRET_KEYS": [STRONGER, STRONG]})
+    assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+    assert ask(app, "--no-mail").level("old-key-idle") == "note"
+    alone = make_server(old | {"E2ERESET_SECRET_KEYS": [STRONGER]})
+    assert ask(alone, "--no-mail").level("key-lost") is None
+
+
+def test_rows_under_a_key_that_is_gone_are_found(doctor, session):
+    seal_under(session, STRONGER)
+    assert doctor().level("key-lost") == "error"
+
+
+def test_a_relay_that_is_gone_is_found(make_server, config, engine):
+    app = make_server(config | PRODUCTION | {"MAIL_PORT": free_port()})
+    assert ask(app).level("relay-gone") == "error"
+    assert ask(app, "--no-mail").level("relay-gone") is None
+
+
+@pytest.fixture
+def ask_relay(make_server, config, engine):
+    def run(options, **changes):
+        with relay(**options) as port:
+            return ask(make_server(config | PRODUCTION | {"MAIL_PORT": port} | changes))
+
+    return run
+
+
+def test_a_relay_without_starttls_is_found(ask_relay):
+    assert ask_relay({}, MAIL_USE_TLS=True).level("relay-without-starttls") == "error"
+
+
+def test_starttls_that_is_not_used_is_noted(ask_relay, certificate):
+    report = ask_relay({"tls_context": certificate.context}, MAIL_SERVER=ANYWHERE)
+    assert report.level("relay-starttls-unused") == "note"
+
+
+@pytest.mark.parametrize(
+    ("option", "setting"), [("tls_context", "MAIL_USE_TLS"), ("ssl_context", "MAIL_USE_SSL")]
+)
+def test_a_certificate_that_does_not_verify_is_found(
+    make_server, config, engine, certificate, option, setting
+):
+    with relay(**{option: certificate.context}) as port:
+        app = make_server(config | PRODUCTION | {"MAIL_PORT": port, setting: True})
+        assert ask(app).level("relay-certificate") == "error"
+
+
+def test_a_relay_that_refuses_the_password_is_found(ask_relay):
+    options = {"authenticator": refuse, "auth_require_tls": False}
+    sign_in = {"MAIL_USERNAME": "u", "MAIL_PASSWORD": "relay-Pa55w0rd"}
+    assert ask_relay(options, **sign_in).level("relay-refuses-sign-in") == "error"
+
+
+def test_a_store_that_is_gone_is_found(doctor):
+    uri = f"redis://:redis-Pa55w0rd@127.0.0.1:{free_port()}/0"
+    assert doctor(RATELIMIT_STORAGE_URI=uri).level("limiter-store-gone") == "error"
+
+
+@pytest.fixture
+def instance(tmp_path):
+    folder = tmp_path / "instance"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("secret-key-readable", "secret_key"), ("config-readable", "config.py")]
+)
+def test_a_file_that_others_can_read_is_found(doctor, config, instance, code, name):
+    secret = config["SECRET_KEY"]
+    (instance / name).write_text(f"KEY = '{secret}'")
+    (instance / name).chmod(0o644)
+    assert doctor(SECRET_KEY=secret).level(code) == "error"
+    instance.chmod(0o700)
+    assert doctor(SECRET_KEY=secret).level(code) is None
+
+
+def test_a_configuration_without_a_secret_in_it_is_for_everybody(doctor, instance):
+    (instance / "config.py").write_text("E2ERESET_WORKSPACE = 'chat.example.org'")
+    (instance / "config.py").chmod(0o644)
+    assert doctor().level("config-readable") is None
+
+
+def test_a_folder_that_others_can_write_is_found(doctor, instance):
+    instance.chmod(0o777)
+    assert doctor().level("instance-writable") == "error"
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="is about the file of SQLite")
+def test_a_database_file_that_others_can_read_is_found(doctor, instance, tmp_path):
+    (tmp_path / "test.sqlite3").chmod(0o644)
+    assert doctor().level("database-readable") == "warning"
+
+
+def test_a_check_that_raises_is_a_finding_without_its_text():
+    area = Area("a")
+
+    @area.check("odd", "All is well.")
+    def odd(subject):
+        raise ValueError(STRONG)
+        yield
+
+    (finding,) = examine(Subject(config={}), [odd])
+    assert finding.code == "check-failed"
+    assert finding.text == "The check odd ended with ValueError."
+
+
+def test_what_needs_a_missing_part_is_left_out_with_all_that_it_would_show():
+    area = Area("a")
+
+    @area.check("first", "-", shows=Part.DATABASE)
+    def first(subject):
+        yield area.error("gone", "It is gone.", "Start it.")
+
+    @area.check("second", "-", Part.DATABASE, shows=Part.TABLES)
+    def second(subject):
+        yield from ()
+
+    @area.check("third", "-", Part.TABLES)
+    def third(subject):
+        yield from ()
+
+    found = examine(Subject(config={}), [first, second, third])
+    assert [f.code for f in found] == ["gone"]
+
+
+@pytest.mark.parametrize("key", ["dev-secret-key-change-me", "my-super-secret-key-2024", "x" * 20])
+def test_keys_that_everybody_tries_are_known(key):
+    assert is_well_known(key)
+
+
+@pytest.mark.parametrize("key", [STRONG, STRONGER, "8f1d0c4b9a7e35264fd0e1b2c3a49687"])
+def test_random_keys_are_strong(key):
+    assert not is_well_known(key)
+    assert entropy_bits(key) > 90
+
+
+@pytest.mark.parametrize("key", ["abcdefghijklmnopqrst", "0123456789abcdef", "xyzxyzxyzxyzxyzxyz"])
+def test_runs_and_repeats_add_nothing(key):
+    assert entropy_bits(key) < 20
+
+
+def test_every_finding_stands_in_the_documentation_and_no_other():
+    sources = [*(ROOT / "e2ereset" / "doctor").glob("*.py"), ROOT / "e2ereset/server/checks.py"]
+    made = r'(?:error|warning|note|make)\(\s*"([\w-]+)"'
+    codes = {c for path in sources for c in re.findall(made, path.read_text(encoding="utf-8"))}
+    codes |= {"check-failed", *PRIVATE.values()}
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)) == codes
+
+
+def test_every_check_has_a_code_of_its_own():
+    codes = [check.code for check in (*CHECKS, *CHECKS_OF_SERVER)]
+    assert len(set(codes)) == len(codes)
+
+
+def test_files_that_could_not_be_looked_at_are_a_finding(make_server, config, engine, tmp_path):
+    app = make_server(config)
+    (tmp_path / "instance").rmdir()
+    assert ask(app, "--no-mail").level("instance-missing") == "note"
+
+
+@only_postgresql
+def test_a_pool_that_can_not_be_counted_is_a_finding(make_server, config, engine):
+    app = make_server(config | {"SQLALCHEMY_ENGINE_OPTIONS": {"poolclass": NullPool}})
+    assert ask(app, "--no-mail").level("connections-uncounted") == "note"

@@ -1,0 +1,207 @@
+"""What a host's accounts and `identify` give: real rows are taken, wrong things are named."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+from flask_sqlalchemy import SQLAlchemy
+
+from e2ereset import Account, Caller, E2EReset
+from e2ereset.errors import HostError, SettingsError
+from e2ereset.store.tables import KeyPair
+from e2ereset.testing import Mailbox, MemoryAccounts, enrol_totp, make_account
+from tests.kit.host import BOB, SUE, HostAccounts
+
+URL = "/api/v1/users.resetE2EKey"
+
+
+@pytest.mark.parametrize("emails", [(None,), [""], (" ",), None, ["x" * 321]])
+def test_what_is_no_address_gets_no_mail(emails):
+    assert make_account(emails=emails).emails == ()
+
+
+@pytest.mark.parametrize("roles", [None, (None,), ["", " "]])
+def test_what_is_no_role_is_none(roles):
+    assert make_account(roles=roles).roles == ()
+
+
+def test_any_list_of_texts_will_do():
+    account = make_account(emails=["a@x.org", None], roles=iter(["admin"]))
+    assert (account.emails, account.roles) == (("a@x.org",), ("admin",))
+
+
+@pytest.mark.parametrize("emails", [(None,), ("",), None])
+def test_a_user_without_an_address_is_reset_and_enrols(make_host, emails):
+    ned = make_account("ned", emails=emails)
+    host = make_host(accounts=HostAccounts(ned, SUE), MAIL_BACKEND="locmem")
+    for account, named in ((ned, {}), (SUE, {"username": "ned"})):
+        code = enrol_totp(host.app, account).code()
+        assert host.reset(account, code, **named).status_code == 200
+    assert {mail.to for mail in Mailbox(host.app).deliver()} == set(SUE.emails)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", 7),
+        ("id", None),
+        ("id", ""),
+        ("id", "x" * 256),
+        ("username", None),
+        ("username", b"bob"),
+        ("emails", "b@x.org"),
+        ("emails", b"b@x.org"),
+        ("emails", {"b@x.org": True}),
+        ("emails", [7]),
+        ("emails", 7),
+        ("roles", "admin"),
+        ("roles", [object()]),
+        ("active", None),
+        ("active", 1),
+        ("federated", "no"),
+        ("has_password", "x"),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_refused_by_name(field, value):
+    with pytest.raises(HostError, match=rf"^Account\.{field} must "):
+        make_account(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("account", "bob"),
+        ("account", SimpleNamespace(id="b", active=True)),
+        ("bypasses_two_factor", "false"),
+        ("bypasses_two_factor", None),
+        ("agent", object()),
+        ("sign_in", 7),
+    ],
+)
+def test_a_caller_of_a_wrong_shape_is_refused_by_name(field, value):
+    with pytest.raises(TypeError, match=rf"^Caller\.{field} must "):
+        Caller(**{"account": BOB, field: value})
+
+
+def test_a_value_that_may_be_a_secret_is_in_no_refusal():
+    with pytest.raises(HostError) as caught:
+        Caller(account=BOB, sign_in=b"hunter2")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_request_without_agent_and_sign_in_is_a_caller():
+    caller = Caller(account=BOB, address=None, agent=None, sign_in=None)
+    assert (caller.address, caller.agent, caller.sign_in) == ("", "", "")
+
+
+@pytest.mark.parametrize("nobody", [None, False, Caller(account=None)])
+def test_nobody_is_signed_in(make_host, nobody):
+    host = make_host(identify=lambda: nobody)
+    assert host.app.test_client().post(URL).status_code == 401
+
+
+@pytest.mark.parametrize("given", [BOB, "bob", True, 0, {}, object()])
+def test_an_identify_that_gives_something_else_is_named(make_host, given):
+    host = make_host(identify=lambda: given)
+    with pytest.raises(HostError, match=r"^identify: it gave .* must give a Caller or None"):
+        host.app.test_client().post(URL)
+
+
+def test_an_identify_that_makes_a_wrong_account_is_named(make_host):
+    host = make_host(identify=lambda: Caller(account=Account(id=7, username="bob")))
+    with pytest.raises(HostError, match=r"^identify: Account\.id must be a text"):
+        host.app.test_client().post(URL)
+
+
+class Giving(HostAccounts):
+    """Accounts one of whose methods gives what a test wants."""
+
+    def __init__(self, method, given):
+        super().__init__(BOB, SUE)
+        make = given if callable(given) else lambda: given
+        setattr(self, method, lambda *args, **kwargs: make())
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("find", "bob"),
+        ("find", 7),
+        ("find", False),
+        ("find", lambda: Account(id=7, username="bob")),
+        ("end_sessions", None),
+        ("end_sessions", "2"),
+        ("drop_keys", None),
+        ("drop_keys", "yes"),
+    ],
+)
+def test_a_method_that_gives_something_else_is_named_and_nothing_is_done(make_host, method, given):
+    host = make_host(accounts=Giving(method, given))
+    code = enrol_totp(host.app, SUE).code()
+    with host.runtime.transactions.begin() as session:
+        session.add(KeyPair(account_id=BOB.id, public_key="P", private_key="W", set_at=0))
+    with pytest.raises(HostError, match=rf"^Giving\.{method}: "):
+        host.reset(SUE, code, username="bob")
+    assert host.count(KeyPair) == 1
+
+
+@pytest.mark.parametrize("method", ["get", "find_by_email"])
+def test_a_lookup_that_gives_something_else_is_named(make_host, method):
+    host = make_host(accounts=Giving(method, "bob"))
+    with pytest.raises(HostError, match=rf"^Giving\.{method}: it gave an object of str"):
+        getattr(host.runtime.accounts, method)(None, "bob")
+
+
+@pytest.mark.parametrize(
+    ("given", "status"), [(True, 200), (False, 400), (None, 400), (1, 400), ("yes", 400)]
+)
+def test_only_true_is_the_right_password(make_host, caplog, given, status):
+    account = make_account("bob", has_password=True)
+    accounts = Giving("check_password", given)
+    accounts.accounts[account.id] = account
+    host = make_host(accounts=accounts, E2ERESET_METHODS=["password"])
+    assert host.reset(account, "a" * 64).status_code == status
+    named = "Giving.check_password gave" in caplog.text
+    assert named == (given not in (True, False) or (given == 1 and given is not True))
+
+
+@pytest.mark.parametrize(("given", "status"), [(True, 200), (False, 401), (None, 401), (1, 401)])
+def test_only_true_is_a_live_sign_in(make_host, given, status):
+    host = make_host(
+        accounts=Giving("is_signed_in", given),
+        identify=lambda: Caller(account=BOB, sign_in="x"),
+    )
+    assert host.reset(BOB, enrol_totp(host.app, BOB).code()).status_code == status
+
+
+@pytest.mark.parametrize("method", ["get", "find", "check_password"])
+def test_accounts_that_lack_a_method_are_refused_at_start(method):
+    methods = {"get": print, "find": print, "check_password": print}
+    methods.pop(method)
+    with pytest.raises(SettingsError, match=rf"\.{method} is missing"):
+        E2EReset(db=SQLAlchemy(), accounts=SimpleNamespace(**methods), identify=lambda: None)
+
+
+def test_an_identify_that_is_no_function_is_refused_at_start(make_host):
+    with pytest.raises(SettingsError, match="identify is an object of Account"):
+        make_host(identify=BOB)
+
+
+def test_asynchronous_accounts_are_refused_at_start():
+    class Accounts(MemoryAccounts):
+        async def find(self, session, username): ...
+
+    with pytest.raises(SettingsError, match=r"Accounts\.find is asynchronous"):
+        E2EReset(db=SQLAlchemy(), accounts=Accounts(), identify=lambda: None)
+
+
+def test_an_optional_method_that_the_host_lacks_is_not_asked_for(make_host):
+    host = make_host(accounts=MemoryAccounts(BOB))
+    assert host.reset(BOB, enrol_totp(host.app, BOB).code()).status_code == 200
+    assert not hasattr(host.runtime.accounts, "end_sessions")
+
+
+def test_a_right_answer_is_logged_nowhere(host, caplog):
+    with caplog.at_level(logging.INFO):
+        assert host.reset(BOB, enrol_totp(host.app, BOB).code()).status_code == 200
+    assert "gave" not in caplog.text

@@ -1,0 +1,184 @@
+"""In a foreign host: its own users, its own db, its own sign-in."""
+
+import pytest
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import inspect
+
+from e2ereset import E2EReset, get_e2ereset, key_reset
+from e2ereset.errors import E2EResetError, SettingsError
+from e2ereset.store.tables import AuditRow, KeyPair, Totp
+from e2ereset.testing import Mailbox, MemoryAccounts, enable_email, enrol_totp
+from tests.kit.host import BOB, KEY, SUE, HostAccounts
+
+
+def test_create_all_of_the_host_makes_our_tables(host):
+    with host.app.app_context():
+        names = inspect(host.db.engine).get_table_names()
+    assert {"e2ereset_totp", "e2ereset_audit", "e2ereset_outbox"} <= set(names)
+
+
+def test_two_apps_in_one_process_share_nothing(make_host):
+    one = make_host("one", E2ERESET_METHODS=["totp"])
+    two = make_host("two", url_prefix="/x", name="x", SECRET_KEY="another key for tests")
+    code = enrol_totp(one.app, BOB).code()
+    assert two.reset(BOB, code).json["errorType"] == "error-two-factor-not-available"
+    assert one.reset(BOB, code).status_code == 200
+    assert (one.count(Totp), two.count(Totp)) == (1, 0)
+
+
+def test_one_extension_serves_two_apps(host, make_database):
+    other = Flask("other")
+    uri = make_database("other")
+    other.config.from_mapping(TESTING=True, SQLALCHEMY_DATABASE_URI=uri, SECRET_KEY=KEY[::-1])
+    host.db.init_app(other)
+    host.extension.init_app(other)
+    with other.app_context():
+        host.db.create_all()
+        assert get_e2ereset().keyring.newest != host.runtime.keyring.newest
+        enrol_totp(other, BOB)
+        host.db.engine.dispose()
+    assert host.count(Totp) == 0
+
+
+def test_the_blueprint_takes_the_hosts_name_and_prefix(make_host):
+    host = make_host(url_prefix="/keys", name="keys")
+    endpoints = {rule.endpoint: rule.rule for rule in host.app.url_map.iter_rules()}
+    assert endpoints["keys.reset_e2e_key"] == "/keys/users.resetE2EKey"
+
+
+def test_a_host_gets_the_permissions_seeded(host):
+    code = enrol_totp(host.app, SUE).code()
+    assert host.reset(SUE, code, username="bob").status_code == 200
+
+
+def test_what_was_revoked_stays_revoked_after_a_restart(make_host):
+    host = make_host()
+    host.runtime.permissions.seed_once()
+    with host.runtime.transactions.begin() as session:
+        host.runtime.permissions.revoke(session, "edit-other-user-e2ee", "admin")
+    again = make_host()
+    code = enrol_totp(again.app, SUE).code()
+    assert again.reset(SUE, code, username="bob").json["errorType"] == "error-not-allowed"
+
+
+@pytest.mark.parametrize(("accounts", "ends"), [(HostAccounts, True), (MemoryAccounts, False)])
+def test_mails_say_that_sign_ins_end_where_the_host_ends_them(make_host, accounts, ends):
+    host = make_host(accounts=accounts(BOB))
+    enable_email(host.app, BOB)
+    mailbox = Mailbox(host.app)
+    host.reset(BOB)
+    assert host.reset(BOB, mailbox.code_for("bob@example.org")).status_code == 200
+    code, _enabled, notice = (mail.text for mail in mailbox.messages_to("bob@example.org"))
+    assert ("sign-ins" in code, "sign-ins" in notice) == (ends, ends)
+
+
+@pytest.fixture
+def served(make_host):
+    """A host whose faults are answered, as in production, and do not come out of its tests."""
+    return make_host(PROPAGATE_EXCEPTIONS=False)
+
+
+@pytest.mark.parametrize("part", ["drop_keys", "end_sessions"])
+def test_a_fault_in_the_hosts_part_undoes_everything(served, part):
+    served.accounts.failing = part
+    device = enrol_totp(served.app, BOB)
+    with served.runtime.transactions.begin() as session:
+        session.add(KeyPair(account_id=BOB.id, public_key="P", private_key="W", set_at=0))
+    served.accounts.fault = RuntimeError("the host's session store is gone")
+    assert served.reset(BOB, device.code()).status_code == 503
+    assert (served.count(KeyPair), served.count(AuditRow)) == (1, 0)
+    served.accounts.fault = None
+    assert served.reset(BOB, device.code()).status_code == 200
+
+
+def test_the_fault_is_in_no_answer(served):
+    served.accounts.fault = RuntimeError("secret words")
+    response = served.reset(BOB, enrol_totp(served.app, BOB).code())
+    assert response.json == {"success": False, "error": "Service Unavailable"}
+
+
+def test_a_receiver_that_fails_does_not_undo_the_reset(host):
+    def fail(sender, receipt):
+        raise RuntimeError("receiver")
+
+    with key_reset.connected_to(fail):
+        assert host.reset(BOB, enrol_totp(host.app, BOB).code()).status_code == 200
+    assert host.count(AuditRow) == 1
+
+
+def test_a_receiver_finds_the_reset_committed(host):
+    found = []
+
+    def look(sender, receipt):
+        found.append((receipt.target, host.count(AuditRow)))
+
+    with key_reset.connected_to(look):
+        host.reset(BOB, enrol_totp(host.app, BOB).code())
+    assert found == [(BOB, 1)]
+
+
+def test_no_receiver_hears_of_a_reset_that_failed(served):
+    heard = []
+    served.accounts.fault = RuntimeError("the host's session store is gone")
+    with key_reset.connected_to(lambda sender, receipt: heard.append(receipt)):
+        served.reset(BOB, enrol_totp(served.app, BOB).code())
+    assert heard == []
+
+
+def test_the_hosts_rollback_does_not_undo_a_charge(host):
+    host.app.after_request(lambda response: host.db.session.rollback() or response)
+    enrol_totp(host.app, BOB)
+    answers = [host.reset(BOB, "000000").json["errorType"] for _ in range(6)]
+    assert answers == ["totp-invalid"] * 5 + ["totp-max-attempts"]
+
+
+def test_an_app_without_the_hosts_db_is_refused():
+    app = Flask("host")
+    app.config.from_mapping(SECRET_KEY=KEY)
+    with pytest.raises(SettingsError, match=r"db\.init_app"):
+        E2EReset(app, db=SQLAlchemy(), accounts=MemoryAccounts(), identify=lambda: None)
+
+
+def test_a_second_extension_on_one_app_is_refused(host):
+    with pytest.raises(SettingsError, match="already"):
+        E2EReset(host.app, db=host.db, accounts=host.accounts, identify=host.identify)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"E2ERESET_TYPO": 1}, "is not a setting"),
+        ({"E2ERESET_TOTP_WINDOW": 5}, "from 0 to 1"),
+        ({"SECRET_KEY": "dev", "TESTING": False}, "token_urlsafe"),
+        ({"E2ERESET_SECRET_KEYS": [""]}, "token_urlsafe"),
+        ({"E2ERESET_SECRET_KEYS": [7]}, "token_urlsafe"),
+        ({"E2ERESET_RATE_LIMIT": "often"}, "10 per minute"),
+        ({"E2ERESET_METHODS": ["sms"]}, "Known:"),
+    ],
+)
+def test_a_bad_setting_refuses_to_start(make_host, config, words):
+    with pytest.raises(E2EResetError, match=words):
+        make_host(**config)
+
+
+def test_a_short_key_is_not_in_the_refusal(make_host):
+    with pytest.raises(SettingsError) as caught:
+        make_host(SECRET_KEY="hunter2", TESTING=False)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_short_key_is_a_warning_under_testing(make_host, caplog):
+    host = make_host(SECRET_KEY="hunter2")
+    assert ("token_urlsafe" in caplog.text, "hunter2" in caplog.text) == (True, False)
+    assert host.reset(BOB, enrol_totp(host.app, BOB).code()).status_code == 200
+
+
+def test_no_secret_is_in_the_repr_of_the_runtime(host):
+    runtime = host.runtime
+    assert KEY not in f"{runtime!r} {runtime.settings!r} {runtime.keyring!r}"
+
+
+def test_an_app_without_e2ereset_is_told_so():
+    with pytest.raises(SettingsError, match="E2EReset"):
+        get_e2ereset(Flask("bare"))

@@ -1,0 +1,219 @@
+"""Which way a host's mails go, and what they call the host."""
+
+import re
+import smtplib
+from urllib.parse import unquote
+
+import flask_mail
+import pytest
+from flask import current_app
+from flask_mailman import Mail as Mailman
+
+from e2ereset import Message
+from e2ereset.testing import Mailbox, enable_email, enrol_totp, make_account
+from tests.jobs.test_worker import SmtpServer
+from tests.kit.host import BOB, HostAccounts
+
+TO = BOB.emails[0]
+
+
+def flask_mail_first(app):
+    """The host has Flask-Mail before it has us."""
+    flask_mail.Mail(app)
+
+
+def mailed(host):
+    """Have bob told of something; the mails that went out."""
+    enable_email(host.app, BOB)
+    host.runtime.deliverer.deliver_due()
+
+
+@pytest.fixture
+def make_relay():
+    """Makes mail servers that listen."""
+    made = []
+
+    def make(**options):
+        made.append(SmtpServer(**options))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture(params=["before", "after"])
+def with_flask_mail(request, make_host):
+    """Makes hosts with Flask-Mail, which comes before us or after."""
+
+    def make(**config):
+        if request.param == "before":
+            return make_host(before=flask_mail_first, **config)
+        host = make_host(**config)
+        flask_mail.Mail(host.app)
+        return host
+
+    return make
+
+
+def test_a_host_with_flask_mail_sees_our_mails(with_flask_mail):
+    host = with_flask_mail()
+    with host.app.app_context(), host.app.extensions["mail"].record_messages() as sent:
+        mailed(host)
+    (message,) = sent
+    assert (message.recipients, message.sender) == ([TO], "e2ereset@localhost")
+    assert "Codes by e-mail were enabled" in message.body
+    assert "Codes by e-mail were enabled" in message.html
+    assert message.extra_headers == {"Auto-Submitted": "auto-generated"}
+
+
+@pytest.mark.parametrize("suppress", [True, False])
+def test_a_mail_goes_to_flask_mails_relay_unless_that_is_suppressed(
+    with_flask_mail, make_relay, suppress
+):
+    relay = make_relay()
+    host = with_flask_mail(MAIL_SUPPRESS_SEND=suppress, MAIL_PORT=relay.port)
+    mailed(host)
+    assert [mail["To"] for mail in relay.mails] == ([] if suppress else [TO])
+    ours = re.compile(r"<[0-9a-f]{32}@localhost>")  # the same when it is sent again
+    assert all(ours.fullmatch(mail["Message-ID"]) for mail in relay.mails)
+
+
+def test_no_flask_mailman_appears_beside_flask_mail(make_host):
+    assert "mailman" not in make_host(before=flask_mail_first).app.extensions
+
+
+def test_the_hosts_flask_mailman_comes_before_its_flask_mail(make_host):
+    host = make_host(before=lambda app: (Mailman(app), flask_mail.Mail(app)))
+    mailed(host)
+    assert [mail.to for mail in host.app.extensions["mailman"].outbox] == [[TO]]
+
+
+def test_flask_mail_is_not_trusted_with_an_address_that_it_would_mangle(make_host):
+    umlaut = make_account("bob", emails=("j\u00fcrgen@x.org",))
+    host = make_host(before=flask_mail_first, accounts=HostAccounts(umlaut))
+    enable_email(host.app, umlaut)
+    assert host.runtime.deliverer.deliver_due() == 0
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_flask_mails_relay_has_to_show_its_certificate(
+    make_host, make_relay, certificate, monkeypatch, trusted
+):
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    relay = make_relay(tls_context=certificate.context, require_starttls=True)
+    config = {"MAIL_PORT": relay.port, "MAIL_USE_TLS": True, "MAIL_SUPPRESS_SEND": False}
+    mailed(make_host(before=flask_mail_first, **config))
+    assert len(relay.mails) == trusted
+
+
+def test_the_hosts_own_function_gets_each_mail(make_host):
+    sent = []
+
+    def send(message):
+        assert current_app.name == "host"
+        sent.append(message)
+
+    host = make_host(options={"send": send}, before=flask_mail_first)
+    mailed(host)
+    (message,) = sent
+    assert isinstance(message, Message)
+    assert (message.recipient, message.sender) == (TO, "e2ereset@localhost")
+    assert message.text != message.html
+
+
+def test_an_asynchronous_function_is_run(make_host):
+    sent = []
+
+    async def send(message):
+        sent.append(message.recipient)
+
+    mailed(make_host(options={"send": send}))
+    assert sent == [TO]
+
+
+def test_what_the_hosts_function_does_not_deliver_is_tried_again(make_host):
+    ids = []
+
+    def send(message):
+        ids.append(message.message_id)
+        if len(ids) == 1:
+            raise smtplib.SMTPServerDisconnected
+
+    host = make_host(options={"send": send})
+    mailed(host)
+    host.clock.tick(60)
+    host.runtime.deliverer.deliver_due()
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+
+
+@pytest.mark.parametrize("way", [{"before": flask_mail_first}, {"options": {"send": len}}])
+def test_a_mail_box_holds_what_went_any_way(make_host, way):
+    if "options" in way:
+        way = {"options": {"send": lambda message: None}}
+    host = make_host(**way)
+    mailbox = Mailbox(host.app)
+    enable_email(host.app, BOB)
+    assert [mail.to for mail in mailbox.deliver()] == [TO]
+    host.clock.tick(60)
+    host.reset(BOB)
+    assert len(mailbox.code_for(TO)) == 6
+    mailbox.clear()
+    assert mailbox.messages_to(TO) == []
+
+
+def test_a_mail_box_that_would_send_real_mails_by_flask_mail_is_refused(make_host):
+    host = make_host(before=flask_mail_first, MAIL_SUPPRESS_SEND=False)
+    with pytest.raises(AssertionError, match="MAIL_SUPPRESS_SEND"):
+        Mailbox(host.app)
+
+
+def test_accounts_that_look_for_their_app_are_asked_within_it(make_host):
+    asked = []
+
+    class Accounts(HostAccounts):
+        def find(self, session, username):
+            asked.append(current_app.name)
+            return super().find(session, username)
+
+    host = make_host(accounts=Accounts(BOB))
+    body = {"emailOrUsername": "bob"}
+    host.post("/api/v1/users.2fa.sendEmailCode", json=body)
+    host.runtime.deliverer.deliver_due()
+    assert asked == ["host"]
+
+
+@pytest.mark.parametrize("server", [None, ""])
+def test_a_relay_without_a_name_is_said_at_start_and_by_doctor(make_host, caplog, server):
+    host = make_host(MAIL_SERVER=server, MAIL_BACKEND="smtp", TESTING=False)
+    assert "MAIL_SERVER is empty" in caplog.text
+    assert "mail-server-missing" in host.run("e2ereset", "doctor").output
+
+
+@pytest.mark.parametrize(
+    ("way", "code"),
+    [
+        ({"before": flask_mail_first, "MAIL_SUPPRESS_SEND": True}, "mail-backend-for-tests"),
+        ({"options": {"send": print}}, None),
+    ],
+)
+def test_doctor_knows_the_way(make_host, way, code):
+    output = make_host(**way).run("e2ereset", "doctor").output
+    found = {word.rstrip(":") for word in output.split() if word.startswith(("mail-", "relay"))}
+    assert found & {"mail-backend-for-tests", "relay-gone"} == ({code} if code else set())
+
+
+def test_mails_and_authenticators_call_the_host_by_its_name(make_host):
+    host = make_host(MAIL_BACKEND="locmem")
+    assert "issuer=host" in unquote(host.runtime.factors.begin_totp(BOB).url)
+    enrol_totp(host.app, BOB)
+    assert "host" in Mailbox(host.app).messages_to(TO)[0].text
+
+
+def test_a_name_that_the_host_gives_wins(make_host):
+    host = make_host(E2ERESET_WORKSPACE="Chat", E2ERESET_TOTP_ISSUER="Chat")
+    settings = host.runtime.settings
+    assert (settings.workspace, settings.totp_issuer) == ("Chat", "Chat")

@@ -1,0 +1,138 @@
+"""What the operator of a host does for somebody who lost a phone."""
+
+import getpass
+import json
+
+import pyotp
+import pytest
+
+from e2ereset import factor_disabled, factor_enabled
+from e2ereset.store.tables import AuditRow
+from e2ereset.testing import Mailbox, enable_email, enrol_totp, make_account
+from tests.kit.host import BOB, SUE, HostAccounts
+
+OPERATOR = f"operator:{getpass.getuser()}"
+
+
+@pytest.fixture
+def host(make_host):
+    """A host that does not count requests."""
+    return make_host(RATELIMIT_ENABLED=False)
+
+
+@pytest.fixture
+def run(host):
+    """Runs a command of the group `factor`; what it printed as JSON."""
+
+    def run(*words):
+        result = host.run("e2ereset", "factor", *words, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output)
+
+    return run
+
+
+def rows(host):
+    """(action, target, outcome, reason) of what the operator did."""
+    with host.runtime.transactions.read() as session:
+        found = session.query(AuditRow).filter_by(caller=OPERATOR).order_by(AuditRow.id).all()
+    return [(row.action, row.target, row.outcome, row.reason) for row in found]
+
+
+def test_the_factors_of_an_account_are_listed(host, run):
+    enrol_totp(host.app, BOB)
+    assert run("list", "BOB") == {
+        "userId": BOB.id,
+        "username": "bob",
+        "totp": True,
+        "email": False,
+        "backupCodesLeft": 12,
+        "locked": [],
+    }
+
+
+def test_no_secret_is_listed(host):
+    device = enrol_totp(host.app, BOB)
+    output = host.run("e2ereset", "factor", "list", "bob").output
+    assert "totp             yes" in output
+    assert not [code for code in (device.secret, *device.backup_codes) if code in output]
+
+
+def test_a_lost_phone_is_good_for_nothing_audited_and_told(host, run):
+    device, mailbox = enrol_totp(host.app, BOB), Mailbox(host.app)
+    mailbox.clear()
+    done = run("disable", "bob", "--reason", "phone lost, seen in person")
+    assert done == {"userId": BOB.id, "method": "totp", "disabled": True}
+    assert rows(host) == [("disable-totp", BOB.id, "done", "phone lost, seen in person")]
+    assert "TOTP was disabled" in mailbox.messages_to(BOB.emails[0])[0].text
+    for code in (device.code(), device.backup_codes[0]):
+        refused = host.reset(BOB, code).json["errorType"]
+        assert refused == "error-two-factor-not-available"
+
+
+def test_codes_by_email_are_disabled(host, run):
+    enable_email(host.app, BOB)
+    assert run("disable", "bob", "--method", "email")["disabled"]
+    assert rows(host) == [("disable-email-codes", BOB.id, "done", "")]
+    assert not host.runtime.factors.status(BOB.id).email
+
+
+@pytest.mark.parametrize("method", ["totp", "email"])
+def test_what_is_off_already_is_said_and_leaves_no_trace(host, run, method):
+    assert not run("disable", "bob", "--method", method)["disabled"]
+    assert (rows(host), Mailbox(host.app).deliver()) == ([], [])
+
+
+def test_locked_methods_are_unlocked(host, run):
+    device = enrol_totp(host.app, BOB)
+    for _ in range(20):
+        for _ in range(5):
+            host.reset(BOB, "000000")
+        host.clock.tick(86400)
+    assert host.reset(BOB, device.code()).json["errorType"] == "totp-max-attempts"
+    assert run("list", "bob")["locked"] == ["verify:totp"]
+    assert run("unlock", "bob", "--reason", "asked")["unlocked"] == ["verify:totp"]
+    assert rows(host) == [("unlock-factor", BOB.id, "unlocked", "asked")]
+    assert host.reset(BOB, device.code()).status_code == 200
+
+
+def test_an_account_is_found_by_its_id_when_that_is_said(make_host):
+    named = make_account(BOB.id, id="x")  # a name that is another's id
+    host = make_host(accounts=HostAccounts(BOB, named))
+    command = ("e2ereset", "factor", "list", BOB.id, "--json")
+    found = [json.loads(host.run(*command, *flag).output) for flag in ((), ("--id",))]
+    assert [data["userId"] for data in found] == ["x", BOB.id]
+
+
+@pytest.mark.parametrize("flag", [(), ("--id",)])
+@pytest.mark.parametrize("command", ["list", "disable", "unlock"])
+def test_an_unknown_account_is_one_clear_line(host, command, flag):
+    result = host.run("e2ereset", "factor", command, "nobody", *flag)
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "There is no account of the" in result.output
+
+
+def test_the_host_hears_of_factors_that_come_and_go(host, run, hears):
+    came, went = hears(factor_enabled), hears(factor_disabled)
+    factors = host.runtime.factors
+    enrol_totp(host.app, BOB)
+    enable_email(host.app, SUE)
+    run("disable", "bob")
+    run("disable", "bob")
+    factors.set_email(SUE, False)
+    assert [facts for _, facts in came] == [
+        {"account": BOB, "method": "totp"},
+        {"account": SUE, "method": "email"},
+    ]
+    assert [facts for _, facts in went] == [
+        {"account": BOB, "method": "totp"},
+        {"account": SUE, "method": "email"},
+    ]
+
+
+def test_an_enrolment_is_heard_of_when_it_is_confirmed(host, hears):
+    came = hears(factor_enabled)
+    secret = host.runtime.factors.begin_totp(BOB).secret
+    assert came == []
+    host.runtime.factors.confirm_totp(BOB, pyotp.TOTP(secret).at(host.clock.now))
+    assert [(sender, facts["method"]) for sender, facts in came] == [(host.app, "totp")]

@@ -1,0 +1,105 @@
+"""What a host hears of, and when."""
+
+import pytest
+from flask_sqlalchemy import SQLAlchemy
+
+from e2ereset import budget_spent, key_reset, refused
+from e2ereset.store.tables import AuditRow
+from e2ereset.testing import enrol_totp
+from tests.kit.host import BOB, SUE
+
+
+def test_the_host_hears_whom_we_refuse_and_why(host, hears):
+    heard = hears(refused)
+    enrol_totp(host.app, BOB)
+    host.reset(BOB, "000000")
+    ((sender, facts),) = heard
+    assert sender is host.app
+    assert facts == {
+        "account": BOB,
+        "action": "reset-e2e-key",
+        "target": BOB.id,
+        "method": "totp",
+        "code": "totp-invalid",
+    }
+
+
+def test_it_hears_of_each_kind_of_refusal_once(make_host, hears):
+    host = make_host(E2ERESET_RATE_LIMIT="3 per minute", RATELIMIT_ENABLED=True)
+    heard = hears(refused)
+    device = enrol_totp(host.app, BOB)
+    host.reset(BOB)
+    host.reset(BOB, device.code(), username="sue")
+    host.reset(BOB, "000000")
+    for _ in range(3):
+        host.reset(BOB, "000000")
+    codes = [facts["code"] for _, facts in heard]
+    assert codes == [
+        *("totp-required", "error-not-allowed", "totp-invalid"),
+        "error-too-many-requests",
+    ]
+
+
+def test_nobody_who_is_not_signed_in_is_heard_of(host, hears):
+    heard = hears(refused)
+    host.post("/api/v1/users.resetE2EKey")
+    assert heard == []
+
+
+def test_the_host_hears_of_a_spent_budget_once_an_hour(host, hears):
+    heard = hears(budget_spent)
+    enrol_totp(host.app, BOB)
+    for _ in range(8):
+        host.reset(BOB, "000000")
+    assert [facts for _, facts in heard] == [{"account": BOB, "method": "totp", "locked": False}]
+
+
+@pytest.mark.parametrize("signal", [refused, key_reset])
+def test_a_receiver_finds_it_committed_and_may_use_the_database(make_host, signal):
+    db = SQLAlchemy(engine_options={"pool_size": 1, "max_overflow": 0, "pool_timeout": 1})
+    host, found = make_host(db=db), []
+    code = enrol_totp(host.app, BOB).code()
+    with signal.connected_to(lambda sender, **facts: found.append(host.count(AuditRow))):
+        host.reset(BOB, "000000" if signal is refused else code)
+    assert found == [1]
+
+
+@pytest.mark.parametrize("signal", [refused, key_reset])
+def test_a_receiver_that_fails_is_logged_and_the_next_one_hears(host, hears, caplog, signal):
+    code = enrol_totp(host.app, BOB).code()
+
+    def fail(sender, **facts):
+        raise RuntimeError("receiver")
+
+    with signal.connected_to(fail):
+        heard = hears(signal)
+        answer = host.reset(BOB, "000000" if signal is refused else code)
+    assert answer.status_code == (400 if signal is refused else 200)
+    assert len(heard) == 1
+    assert f"A receiver of {signal.name} failed" in caplog.text
+
+
+def test_an_asynchronous_receiver_is_run(host):
+    heard = []
+
+    async def hear(sender, receipt):
+        heard.append(receipt.target)
+
+    with key_reset.connected_to(hear):
+        host.reset(BOB, enrol_totp(host.app, BOB).code())
+    assert heard == [BOB]
+
+
+def test_what_is_rolled_back_is_not_heard_of(make_host, hears):
+    host, heard = make_host(PROPAGATE_EXCEPTIONS=False), hears(key_reset)
+    host.accounts.fault = RuntimeError("no")
+    host.reset(BOB, enrol_totp(host.app, BOB).code())
+    assert heard == []
+
+
+def test_one_app_does_not_hear_of_another(make_host, hears):
+    one, two = make_host("one"), make_host("two")
+    heard = hears(refused, one.app)
+    for host in (one, two):
+        host.reset(SUE)
+    assert [sender for sender, _ in heard] == [one.app]

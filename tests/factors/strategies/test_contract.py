@@ -1,0 +1,90 @@
+"""The contract over every built-in strategy, and over one of a third party."""
+
+import hashlib
+import re
+
+import pyotp
+from sqlalchemy import select
+
+from e2ereset.audit import AuditLog
+from e2ereset.factors.enrolment import Factors
+from e2ereset.factors.stepup import StepUp
+from e2ereset.factors.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
+from e2ereset.store.tables import EmailFactor, OutboxMail
+from e2ereset.testing import StrategyContract
+from tests.kit.paths import ROOT
+
+
+def factors(bench):
+    """The enrolment service over a bench."""
+    tools = bench.tools
+    stepup = StepUp(
+        transactions=bench.transactions,
+        strategies=(),
+        settings=tools.settings,
+        audit=AuditLog(tools.keyring, tools.entropy),
+        outbox=tools.outbox,
+        accounts=tools.accounts,
+    )
+    return Factors(bench.transactions, tools, stepup, bench.clock)
+
+
+class TestTotp(StrategyContract):
+    strategy_class = TotpStrategy
+
+    def enable(self, bench, account):
+        secret = factors(bench).enrol_totp(account).secret
+        if account == bench.bob:
+            self.secret = secret
+
+    def right_code(self, bench, attempt):
+        return pyotp.TOTP(self.secret).at(attempt.now)
+
+    def test_nothing_is_said_of_a_code_that_could_pass(self, bench, code):
+        with bench.trying() as attempt:
+            assert bench.strategy.explain(attempt, code) == {}
+
+
+class TestBackupCodes(StrategyContract):
+    strategy_class = TotpStrategy
+
+    def enable(self, bench, account):
+        codes = factors(bench).enrol_totp(account).backup_codes
+        if account == bench.bob:
+            self.codes = iter(codes)
+
+    def right_code(self, bench, attempt):
+        return next(self.codes)
+
+
+class TestEmail(StrategyContract):
+    strategy_class = EmailStrategy
+    binds_action = True
+
+    def enable(self, bench, account):
+        with bench.transactions.begin() as session:
+            session.add(EmailFactor(account_id=account.id, enabled_at=0))
+
+    def right_code(self, bench, attempt):
+        bench.strategy.challenge(attempt)
+        row = attempt.session.scalars(select(OutboxMail).filter_by(kind="code")).one()
+        return bench.outbox.open("code", row.recipient, row.sealed)["code"]
+
+
+class TestPassword(StrategyContract):
+    strategy_class = PasswordStrategy
+    single_use = False
+
+    def enable(self, bench, account):
+        digest = hashlib.sha256(account.username.encode()).hexdigest()
+        bench.accounts.passwords[account.id] = digest
+
+    def right_code(self, bench, attempt):
+        return bench.accounts.passwords[attempt.account.id].upper()
+
+
+# The third party's is the one in the documentation: its strategy, and its contract.
+
+PAGE = ROOT / "docs" / "strategies.md"
+for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
+    exec(compile(block, str(PAGE), "exec"), globals())

@@ -1,0 +1,268 @@
+"""`limits`: the odds of guessing, held against the real budgets, and the lines of the standards."""
+
+import json
+from itertools import product
+
+import pytest
+
+from e2ereset import get_e2ereset
+from e2ereset.assurance import LINES, Facts, State, judge, lockout_of, most_in, secrets_of, soonest
+from e2ereset.factors.budgets import charge_in
+from e2ereset.settings import load_settings
+
+DEFAULT = ((300, 5), (3600, 20), (86400, 50))
+METHODS = ("totp", "email", "password")
+
+
+def settings(**changes):
+    return load_settings({"SECRET_KEY": "k" * 16} | changes)
+
+
+def facts(methods=METHODS, **changes):
+    return Facts(settings=settings(**changes), methods=methods)
+
+
+def secret(what, **changes):
+    return next(s for s in secrets_of(settings(**changes), METHODS) if s.what == what)
+
+
+def state(line_id, standard, words, given):
+    (verdict,) = (
+        v
+        for line, v in judge(given)
+        if line.id == line_id and line.standard.startswith(standard) and words in line.words
+    )
+    return verdict.state
+
+
+@pytest.fixture
+def limits(make_server, config, engine):
+    """Runs `limits --json` on a server with changed settings."""
+
+    def run(**changes):
+        result = make_server(config | changes).test_cli_runner().invoke(args=["limits", "--json"])
+        assert result.exit_code == 0, result.output
+        assert config["SECRET_KEY"] not in result.output
+        return json.loads(result.output)
+
+    return run
+
+
+class Guesser:
+    """Tries against the real budgets, by a clock of its own."""
+
+    def __init__(self, runtime, windows):
+        self.runtime, self.windows = runtime, windows
+
+    def passes(self, now):
+        with self.runtime.transactions.begin() as session:
+            charge = charge_in(session, "bob", "verify:totp", windows=self.windows, now=now)
+        return charge is not None
+
+    def spend(self, times):
+        return sum(self.passes(now) for now in times)
+
+
+@pytest.fixture
+def guesser(app):
+    return Guesser(get_e2ereset(app), DEFAULT)
+
+
+def test_two_windows_that_meet_let_through_nine_tries_in_a_second(guesser):
+    assert guesser.passes(0)
+    assert guesser.spend([299] * 50 + [300] * 50) == 9 == most_in(DEFAULT, 300)
+
+
+def test_the_most_of_an_hour_can_really_be_tried(guesser):
+    assert guesser.passes(0)
+    tries = [at for at in range(1801, 5401, 10) for _ in range(5)]
+    assert guesser.spend(tries) == 39 == most_in(DEFAULT, 3600)
+
+
+def test_the_most_of_a_day_can_really_be_tried(guesser):
+    assert guesser.passes(0)
+    tries = [at for at in range(43201, 43201 + 86400, 600) for _ in range(5)]
+    assert guesser.spend(tries) == 99 == most_in(DEFAULT, 86400)
+
+
+def test_no_stretch_lets_through_more_than_is_said(guesser):
+    # Often where windows meet, seldom where the day's is full.
+    times = [*range(0, 7800, 150), *range(7800, 86100, 3600), *range(86100, 2 * 86400, 1200)]
+    passed = [at for at, _ in product(times, range(5)) if guesser.passes(at)]
+    for length in (300, 3600, 86400):
+        most = max(sum(at <= x < at + length for x in passed) for at in passed)
+        assert most <= most_in(DEFAULT, length)
+
+
+def test_a_guesser_who_goes_on_spends_the_day_in_the_time_that_is_said(guesser):
+    times = [at for at in range(0, 7501, 300) for _ in range(5)]
+    assert guesser.spend(times) == 50
+    assert soonest(DEFAULT, 50) == 7500
+    assert lockout_of(DEFAULT).shut_per_day == 86400 - 7500
+
+
+@pytest.mark.parametrize(
+    ("windows", "seconds", "most"),
+    [
+        (DEFAULT, 365 * 86400, 365 * 50 + 49),
+        (((300, 1), (3600, 40), (86400, 100)), 3600, 12),
+        (((300, 10), (3600, 20), (86400, 100)), 3600, 39),
+    ],
+)
+def test_the_tightest_window_holds(windows, seconds, most):
+    assert most_in(windows, seconds) == most
+
+
+@pytest.mark.parametrize(("window", "live"), [(0, 1), (1, 3)])
+def test_the_odds_of_a_totp_code(window, live):
+    chance = secret("code", E2ERESET_TOTP_WINDOW=window).chance(86400)
+    assert chance == pytest.approx(1 - (1 - live / 10**6) ** 99)
+
+
+def test_the_tries_at_one_mailed_code_add_up():
+    chance = secret("mailed code").chance(86400)
+    assert chance == pytest.approx(1 - (1 - 10 / 10**6) ** 19 * (1 - 8 / 10**6))
+
+
+def test_a_longer_code_is_harder_by_as_much():
+    long, short = secret("mailed code", E2ERESET_EMAIL_CODE_DIGITS=8), secret("mailed code")
+    assert short.chance(3600) / long.chance(3600) == pytest.approx(100, rel=1e-3)
+
+
+def test_a_budget_of_sends_can_be_what_holds():
+    few = secret("mailed code", E2ERESET_SENDS_PER_DAY=1, E2ERESET_EMAIL_CODE_TRIES=1)
+    assert few.tries(86400) == 1 + 9  # one of the owner's, five and four that strangers ask for
+
+
+def test_backup_codes_are_twelve_of_31_to_the_8th():
+    codes = secret("backup code")
+    assert codes.chance(86400) == pytest.approx(99 * 12 / 31**8)
+
+
+def test_many_accounts_at_once_fall_sooner():
+    code = secret("code")
+    one, many = code.chance(3600), code.chance(3600, 1000)
+    assert many == pytest.approx(1 - (1 - one) ** 1000)
+
+
+def test_nothing_is_said_of_the_strength_of_passwords(limits):
+    password = limits()["factors"][-1]
+    assert password["method"] == "password"
+    assert password["space"] is None
+    assert password["chances"]["1"]["year"] is None
+    assert password["tries"]["day"] == 99
+
+
+def test_more_tries_are_shown(limits):
+    data = limits(E2ERESET_TRIES_PER_5_MINUTES=10)
+    assert data["factors"][0]["tries"]["5 minutes"] == 19
+    assert data["lockout"]["windows"][0] == {"seconds": 300, "tries": 10}
+
+
+def test_a_method_that_is_left_out_is_not_shown(limits):
+    data = limits(E2ERESET_METHODS=["totp"])
+    assert {factor["method"] for factor in data["factors"]} == {"totp"}
+    mail = {s["state"] for s in data["standards"] if s["id"] in ("5.1.3.1", "3.1.3.1")}
+    assert mail == {"not applicable"}
+
+
+def test_every_line_has_its_standard_its_words_and_a_reason(limits):
+    standards = limits()["standards"]
+    assert len(standards) == len(LINES)
+    assert all(s["standard"] and s["id"] and s["words"] and s["by"] for s in standards)
+    assert {s["state"] for s in standards} == {"met", "broken", "not applicable"}
+
+
+@pytest.mark.parametrize(
+    ("line", "standard", "words", "changes"),
+    [
+        ("6.5.5", "OWASP ASVS 5", "TOTP", {"E2ERESET_TOTP_WINDOW": 0}),
+        ("5.1.3.2", "NIST SP 800-63B rev. 3", "20 bits", {"E2ERESET_EMAIL_CODE_DIGITS": 8}),
+        ("6.3.4", "OWASP ASVS 5", "weaker", {"E2ERESET_BYPASS_TOKENS": False}),
+        ("7.5.3", "OWASP ASVS 5", "sensitive", {"E2ERESET_BYPASS_TOKENS": False}),
+    ],
+)
+def test_a_setting_mends_a_line(line, standard, words, changes):
+    assert state(line, standard, words, facts()) is State.BROKEN
+    assert state(line, standard, words, facts(**changes)) is State.MET
+
+
+@pytest.mark.parametrize(
+    ("line", "standard", "words", "changes"),
+    [
+        ("2.2.1", "OWASP ASVS 4", "hour", {"E2ERESET_TRIES_PER_HOUR": 40}),
+        (
+            "6.3.4",
+            "OWASP ASVS 5",
+            "weaker",
+            {"E2ERESET_WITHOUT_METHOD": "allow", "E2ERESET_BYPASS_TOKENS": False},
+        ),
+        ("7.5.3", "OWASP ASVS 5", "sensitive", {"E2ERESET_TWO_FACTOR": False}),
+    ],
+)
+def test_a_setting_breaks_a_line(line, standard, words, changes):
+    assert state(line, standard, words, facts(**changes)) is State.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("line", "standard"), [("5.1.3.1", "NIST SP 800-63B rev. 3"), ("3.1.3.1", "NIST SP 800-63B")]
+)
+def test_codes_by_mail_are_no_out_of_band_factor_for_nist(line, standard):
+    assert state(line, standard, "E-mail", facts()) is State.BROKEN
+    assert state(line, standard, "E-mail", facts(("totp",))) is State.NOT_APPLICABLE
+
+
+def test_codes_by_mail_are_no_factor_for_asvs_level_3():
+    assert state("6.3.6", "OWASP ASVS 5", "E-mail", facts()) is State.BROKEN
+    assert state("6.3.6", "OWASP ASVS 5", "E-mail", facts(("totp",))) is State.MET
+
+
+def test_a_mail_before_totp_is_the_wrong_order():
+    assert state("2.2.2", "OWASP ASVS 4", "second", facts()) is State.MET
+    assert state("2.2.2", "OWASP ASVS 4", "second", facts(("email", "totp"))) is State.BROKEN
+
+
+def test_a_hundred_wrong_tries_in_a_row_are_the_last():
+    assert state("5.2.2", "NIST SP 800-63B rev. 3", "100", facts()) is State.MET
+
+
+def test_without_a_second_factor_its_lines_do_not_apply():
+    given = facts(E2ERESET_TWO_FACTOR=False)
+    assert state("5.2.2", "NIST SP 800-63B rev. 3", "100", given) is State.NOT_APPLICABLE
+
+
+def test_two_kinds_of_factors_need_a_method_besides_the_password():
+    given = {"E2ERESET_BYPASS_TOKENS": False}
+    words, standard = "AAL2", "NIST SP 800-63B rev. 4"
+    assert state("2.2.1", standard, words, facts(**given)) is State.BROKEN
+    assert state("2.2.1", standard, words, facts(("totp",), **given)) is State.MET
+
+
+def test_people_get_a_table_with_what_to_change(make_server, config, engine):
+    args = ["limits", "--odds", "--standards"]
+    output = make_server(config).test_cli_runner().invoke(args=args).output
+    assert "totp: code, 3 of 1000000 are right (19.93 bits)" in output
+    assert "1 account " in output
+    assert "-> E2ERESET_TOTP_WINDOW = 0" in output
+    assert "A guesser who goes on keeps it shut for 78900 s a day," in output
+
+
+def test_the_summary_fits_one_screen(make_server, config, engine):
+    output = make_server(config).test_cli_runner().invoke(args=["limits"]).output
+    assert output.count("\n") <= 24
+    assert max(map(len, output.splitlines())) <= 100
+    assert "NIST SP 800-63B rev. 4: " in output
+    assert "totp, code" in output
+
+
+@pytest.mark.parametrize(
+    ("shortest", "third", "fourth"), [(8, "met", "broken"), (15, "met", "met")]
+)
+def test_the_length_of_passwords_is_held_against_nist(limits, shortest, third, fourth):
+    lines = limits(E2ERESET_SERVER_SHORTEST_PASSWORD=shortest)["standards"]
+    found = {line["id"]: line["state"] for line in lines if "common ones" in line["words"]}
+    assert found == {"5.1.1.2": third, "3.1.1.2": fourth}
+
+
+def test_a_host_that_sets_passwords_itself_is_not_judged():
+    assert state("3.1.1.2", "NIST", "common", facts()) is State.NOT_APPLICABLE

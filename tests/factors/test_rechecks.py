@@ -1,0 +1,319 @@
+"""Rights are as of the act: what changed between the request and the action counts."""
+
+import json
+from functools import partial
+from io import BytesIO
+
+import pytest
+from sqlalchemy import delete, insert, update
+
+from e2ereset import Account, Caller, Proof, Strategy, get_e2ereset
+from e2ereset.errors import FactorInvalid, NotAllowed, NotSignedIn
+from e2ereset.permissions import EDIT_OTHER_USER_E2EE
+from e2ereset.records import TargetName
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.models import Token, User, UserRole
+from e2ereset.store.tables import KeyPair, Role, RolePermission, Totp, table
+from e2ereset.testing import MemoryAccounts, make_account
+from tests.kit.server import HASHER
+from tests.kit.world import RESET, sha256
+
+SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
+
+
+class Meanwhile(Strategy):
+    """Any code is right, and something changes while it is looked at."""
+
+    name = "meanwhile"
+    changes = ()
+
+    def usable(self, attempt):
+        return True
+
+    def verify(self, attempt, code):
+        for change in self.changes:
+            change() if callable(change) else attempt.session.execute(change)
+        return True
+
+
+@pytest.fixture
+def config(config):
+    """The server, with that strategy as its second factor."""
+    return config | {"E2ERESET_METHODS": [Meanwhile, "totp", "password"]}
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Has these statements run between the proof and the action."""
+    return lambda *changes: monkeypatch.setattr(Meanwhile, "changes", changes)
+
+
+@pytest.fixture
+def admin(world):
+    """Somebody who may reset others."""
+    return world.person("sue", roles=["admin"])
+
+
+def owned(model, person):
+    return table(model).c["id" if model is User else "user_id"] == person.id
+
+
+def test_a_sign_in_that_expires_meanwhile_resets_nothing(world, bob, meanwhile):
+    meanwhile(update(table(Token)).where(owned(Token, bob)).values(expires_at=world.clock.now))
+    assert world.reset(bob, code="x").status_code == 401
+    assert world.has_key(bob)
+
+
+def test_a_sign_in_whose_time_is_over_meanwhile_resets_nothing(world, bob, meanwhile, monkeypatch):
+    over = world.clock.now + 86400
+    meanwhile(lambda: monkeypatch.setattr(world.clock, "now", over))
+    assert world.reset(bob, code="x").status_code == 401
+    assert world.has_key(bob)
+
+
+def test_a_sign_in_that_is_ended_meanwhile_resets_nothing(world, bob, meanwhile):
+    meanwhile(delete(table(Token)).where(owned(Token, bob)))
+    assert world.reset(bob, code="x").status_code == 401
+    assert world.has_key(bob)
+
+
+def test_who_is_switched_off_meanwhile_resets_nothing(world, admin, bob, meanwhile):
+    meanwhile(update(table(User)).where(owned(User, admin)).values(active=False))
+    assert world.reset(admin, {"username": "bob"}, code="x").status_code == 401
+    assert world.has_key(bob)
+    assert world.outcomes()[-1][-1] == "error-not-signed-in"
+
+
+def test_who_is_demoted_meanwhile_resets_nobody_else(world, admin, bob, meanwhile):
+    meanwhile(delete(table(UserRole)).where(owned(UserRole, admin)))
+    answer = world.reset(admin, {"username": "bob"}, code="x")
+    assert answer.json["errorType"] == "error-not-allowed"
+    assert world.has_key(bob)
+
+
+def test_a_permission_that_is_revoked_meanwhile_is_none(world, admin, bob, meanwhile):
+    grants = table(RolePermission)
+    meanwhile(delete(grants).where(grants.c.permission == EDIT_OTHER_USER_E2EE))
+    answer = world.reset(admin, {"username": "bob"}, code="x")
+    assert answer.json["errorType"] == "error-not-allowed"
+    assert world.has_key(bob)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda bob: update(table(User)).where(owned(User, bob)).values(kind="federated"),
+        lambda bob: insert(table(UserRole)).values(user_id=bob.id, role="chief"),
+    ],
+    ids=["federated", "promoted"],
+)
+def test_a_target_that_is_out_of_bounds_meanwhile_keeps_its_key(
+    world, admin, bob, meanwhile, change
+):
+    meanwhile(insert(table(Role)).values(name="chief", rank=1000), change(bob))
+    answer = world.reset(admin, {"username": "bob"}, code="x")
+    assert answer.json["errorType"] == "error-not-allowed"
+    assert world.has_key(bob)
+
+
+@pytest.mark.parametrize("body", [{"username": "bob"}, {"user": "BOB"}])
+def test_a_name_that_changes_hands_meanwhile_resets_neither(world, admin, bob, meanwhile, body):
+    eve = world.person("eve")
+    meanwhile(renamed(bob, "bobby"), renamed(eve, "bob"))
+    answer = world.reset(admin, body, code="x")
+    assert answer.json["errorType"] == "error-not-allowed"
+    assert world.has_key(bob)
+    assert world.has_key(eve)
+
+
+def renamed(person, name):
+    return update(table(User)).where(owned(User, person)).values(username=name, username_key=name)
+
+
+def test_a_target_that_appears_meanwhile_is_not_what_the_proof_was_for(
+    world, admin, bob, meanwhile
+):
+    meanwhile(renamed(bob, "new"))
+    answer = world.reset(admin, {"username": "new"}, code="x")
+    assert answer.json["errorType"] == "error-not-allowed"
+    assert world.has_key(bob)
+
+
+def test_who_is_switched_off_between_password_and_proof_gets_no_token(world, meanwhile):
+    ann = world.person("ann", password="good enough")
+    before = world.tokens(ann)
+    meanwhile(update(table(User)).where(owned(User, ann)).values(active=False))
+    form = {"user": "ann", "password": "good enough", "code": "x"}
+    answer = world.client.post("/api/v1/login", json=form)
+    assert answer.status_code == 401
+    assert answer.json["error"] == "error-user-is-not-activated"
+    assert world.tokens(ann) == before
+
+
+class OnlyFallback(Meanwhile):
+    """Serves those who have nothing better."""
+
+    name = "worse"
+    fallback = True
+
+
+def test_a_fallback_is_over_once_there_is_a_better_method(make_server, config, world, monkeypatch):
+    app = make_server(config | {"E2ERESET_METHODS": ["totp", OnlyFallback]})
+    bob, runtime = world.person("bob"), get_e2ereset(app)
+    charge = runtime.stepup.budgets.charge
+
+    def enrolled_meanwhile(*args, **options):
+        world.session.execute(
+            insert(table(Totp)).values(account_id=bob.id, secret="s", enabled_at=1, last_step=0)
+        )
+        world.session.commit()
+        return charge(*args, **options)
+
+    monkeypatch.setattr(runtime.stepup.budgets, "charge", enrolled_meanwhile)
+    caller = Caller(account=world.account(bob))
+    with app.app_context(), pytest.raises(FactorInvalid):
+        runtime.resets.reset_key(caller, None, Proof(code="x"), world.clock.now)
+    assert world.has_key(bob)
+
+
+@pytest.fixture
+def host_resets(world, monkeypatch):
+    """Resets over a host's accounts, and these."""
+    accounts = MemoryAccounts(make_account("bob"), make_account("sue", roles=("admin",)))
+    runtime = world.runtime
+    monkeypatch.setattr(runtime.stepup.rechecks, "_accounts", accounts)
+    monkeypatch.setattr(runtime.stepup.rechecks, "_sign_ins", None)
+    monkeypatch.setattr(runtime.resets._targets, "_accounts", accounts)
+    return runtime.resets, accounts
+
+
+@pytest.fixture
+def dropped(monkeypatch):
+    """Has a host's account changed, or dropped, between the proof and the action."""
+
+    def change(accounts, account_id, account=None):
+        def verify(self, attempt, code):
+            accounts.accounts.pop(account_id, None)
+            if account:
+                accounts.accounts[account_id] = account
+            return True
+
+        monkeypatch.setattr(Meanwhile, "verify", verify)
+
+    return change
+
+
+def reset(resets, account, named=None):
+    return resets.reset_key(Caller(account=account), named, Proof(code="x"), 1_800_000_000)
+
+
+def test_a_host_user_who_is_deleted_meanwhile_does_nothing(host_resets, dropped):
+    resets, accounts = host_resets
+    sue = accounts.accounts["id-of-sue"]
+    dropped(accounts, sue.id)
+    with pytest.raises(NotSignedIn):
+        reset(resets, sue, TargetName(username="bob"))
+
+
+def test_a_host_user_who_is_demoted_meanwhile_does_nothing(host_resets, dropped):
+    resets, accounts = host_resets
+    sue = accounts.accounts["id-of-sue"]
+    dropped(accounts, sue.id, make_account("sue"))
+    with pytest.raises(NotAllowed):
+        reset(resets, sue, TargetName(username="bob"))
+
+
+def test_staff_whom_the_accounts_do_not_know_may_act(host_resets):
+    resets, _ = host_resets
+    staff = Account(id="staff-7", username="ann", roles=("admin",))
+    assert reset(resets, staff, TargetName(username="bob")).target.username == "bob"
+
+
+class Slowly(BytesIO):
+    """A body of which something happens between the first byte and the rest."""
+
+    def read(self, size=-1):
+        if self.happens:
+            self.happens = self.happens()
+            return super().read(1)
+        return super().read(size)
+
+
+def slowly(world, person, url, body, happens, **headers):
+    stream = Slowly(json.dumps(body).encode())
+    stream.happens = happens
+    options = {"input_stream": stream, "content_type": "application/json"}
+    return world.client.post(url, headers=person.headers | headers, **options)
+
+
+@pytest.fixture
+def commit(world):
+    """Commits a change while a body comes."""
+
+    def change(statement):
+        world.session.execute(statement)
+        world.session.commit()
+
+    return change
+
+
+def test_who_is_switched_off_while_the_body_comes_does_nothing(world, admin, bob, commit):
+    off = update(table(User)).where(owned(User, admin)).values(active=False)
+    body = {"username": "bob"}
+    answer = slowly(world, admin, RESET, body, lambda: commit(off), **{"x-2fa-code": "x"})
+    assert answer.status_code == 401
+    assert world.has_key(bob)
+
+
+def test_who_is_demoted_while_the_body_comes_resets_nobody_else(world, admin, bob, commit):
+    demote = delete(table(UserRole)).where(owned(UserRole, admin))
+    body = {"username": "bob"}
+    answer = slowly(world, admin, RESET, body, lambda: commit(demote), **{"x-2fa-code": "x"})
+    assert answer.json["errorType"] == "error-not-allowed"
+    assert world.has_key(bob)
+
+
+def test_a_sign_in_that_expires_while_the_body_comes_is_none(world, bob, clock):
+    happens = partial(setattr, clock, "now", clock.now + 86400)
+    assert slowly(world, bob, RESET, {}, happens, **{"x-2fa-code": "x"}).status_code == 401
+    assert world.has_key(bob)
+
+
+def test_a_key_whose_sign_in_ends_while_it_comes_is_not_stored(world, bob, commit):
+    end = delete(table(Token)).where(owned(Token, bob))
+    body = {"public_key": "PUB", "private_key": "NEW", "force": True}
+    assert slowly(world, bob, SET_KEYS, body, lambda: commit(end)).status_code == 401
+    assert [row.private_key for row in world.rows(KeyPair)] == ["PRIV"]
+
+
+@pytest.mark.parametrize("cost", [4, 5], ids=["kept", "renewed"])
+def test_a_password_that_was_changed_before_the_proof_gives_no_token(world, meanwhile, cost):
+    ann = world.person("ann", password_hash=PasswordHasher(cost).hash("good enough"))
+    before, other = world.tokens(ann), HASHER.hash("another one")
+    meanwhile(update(table(User)).where(owned(User, ann)).values(password_hash=other))
+    form = {"user": "ann", "password": "good enough", "code": "x"}
+    answer = world.client.post("/api/v1/login", json=form)
+    assert (answer.status_code, answer.json["error"]) == (401, "Unauthorized")
+    assert world.tokens(ann) == before
+
+
+def test_a_hash_that_was_renewed_by_another_sign_in_is_no_other_password(world, meanwhile):
+    world.person("ann", password_hash=PasswordHasher(5).hash("good enough"))
+    accounts, digest = world.app.extensions["e2ereset.server"].accounts, sha256("good enough")
+    renewed = HASHER.hash("good enough")
+    with world.runtime.transactions.begin() as session:
+        change = update(table(User)).values(password_hash=renewed)
+        accounts.hasher = Renews(4, lambda: session.execute(change))
+        assert accounts.prove(session, "id-of-ann", digest) == renewed
+
+
+class Renews(PasswordHasher):
+    """Something happens while it makes a hash."""
+
+    def __init__(self, cost, happens):
+        super().__init__(cost)
+        self.happens = happens
+
+    def hash_digest(self, digest):
+        self.happens()
+        return super().hash_digest(digest)

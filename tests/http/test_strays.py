@@ -1,0 +1,108 @@
+"""What Flask or werkzeug would answer by themselves below our prefix is in the envelope: K3."""
+
+import pytest
+from flask import Flask, abort
+from werkzeug.exceptions import BadRequest
+
+from tests.http.test_cross_site import host, make_host  # noqa: F401
+from tests.kit.cookie_host import RESET
+
+DOUBLED = ["/api/v1//users.resetE2EKey", "//api/v1/users.resetE2EKey", "/api//v1/users.resetE2EKey"]
+
+
+def assert_enveloped(answer, status):
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json["success"] is False
+    assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize("path", [*DOUBLED, "/api/v1/me//", "//api/v1/logout", "/api/v1/login/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_server_redirects_nobody(app, method, path):
+    answer = app.test_client().open(method=method, environ_overrides={"PATH_INFO": path})
+    assert answer.status_code in (401, 404, 405)
+    assert_enveloped(answer, answer.status_code)
+
+
+@pytest.mark.parametrize("path", ["/static/x", "//static/x", "/", "/nothing", "/api/v1"])
+def test_the_server_has_no_page_of_flasks(app, path):
+    assert_enveloped(app.test_client().get(path), 404)
+
+
+@pytest.mark.parametrize("path", ["/api/v1//users.resetE2EKey", "/api//v1/users.resetE2EKey"])
+def test_a_host_redirects_nobody_to_a_route_of_ours(host, path):  # noqa: F811
+    here = {"PATH_INFO": path}
+    answer = host.browser.post(headers=host.code(), environ_overrides=here)
+    assert_enveloped(answer, 404)
+
+
+def test_options_is_405_where_cors_is_off(host, app):  # noqa: F811
+    for client in (host.browser, app.test_client()):
+        answer = client.options(RESET, headers={"Origin": "https://app.example.org"})
+        assert_enveloped(answer, 405)
+        assert answer.headers["Allow"] == "POST"
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", RESET, 405),
+        ("PUT", RESET, 405),
+        ("HEAD", RESET, 405),
+        ("BREW", RESET, 405),
+        ("GET", "/api/v1/nothing", 404),
+        ("POST", "/api/v1/", 404),
+        ("GET", "/api/v1", 404),
+        ("GET", "//api/v1/nothing", 404),
+    ],
+)
+def test_a_host_answers_strays_below_our_prefix_in_the_envelope(host, method, path, status):  # noqa: F811
+    answer = host.browser.open(method=method, environ_overrides={"PATH_INFO": path})
+    assert answer.status_code == status
+    assert answer.content_type == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api/v11/x", "/api"])
+def test_the_hosts_own_pages_stay_its_own(host, path):  # noqa: F811
+    answer = host.browser.get(path)
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+
+
+def test_the_hosts_own_redirects_and_options_stay(host):  # noqa: F811
+    assert host.browser.get("/projects").status_code == 308
+    assert host.browser.options("/projects/").status_code == 200
+    assert host.browser.post("/projects/").mimetype == "text/html"
+
+
+def test_a_hook_of_the_host_keeps_its_words(host):  # noqa: F811
+    class Missing(BadRequest):
+        description = "The CSRF token is missing."
+
+    def refuse():
+        raise Missing
+
+    host.app.before_request_funcs[None].append(refuse)
+    answer = host.browser.post(RESET)
+    assert_enveloped(answer, 400)
+    assert answer.json["error"] == "The CSRF token is missing."
+
+
+def test_words_given_to_abort_are_kept(host):  # noqa: F811
+    host.app.before_request_funcs[None].append(lambda: abort(403, "Not from this network."))
+    assert host.browser.post(RESET).json["error"] == "Not from this network."
+
+
+def test_a_host_name_that_is_not_trusted_is_refused_in_the_envelope(make_server, config, engine):
+    client = make_server(config | {"TRUSTED_HOSTS": ["chat.example.org"]}).test_client()
+    assert_enveloped(client.post(RESET, headers={"Host": "evil.example"}), 400)
+
+
+def test_flask_answers_a_view_of_the_host_by_itself():
+    """What the tests above would see without us."""
+    app = Flask("bare")
+    app.add_url_rule("/api/v1/x", view_func=lambda: "x", methods=["POST"])
+    assert app.test_client().post("/api/v1//x").status_code == 308

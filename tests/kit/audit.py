@@ -1,0 +1,132 @@
+"""An audit log of a test's own, and what one does to it."""
+
+import secrets
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from e2ereset.audit import (
+    AuditLog,
+    Entry,
+    Finding,
+    PublicKey,
+    Sealer,
+    count_old,
+    make_checkpoint,
+    purge,
+    resign,
+    verify,
+    verify_checkpoints,
+)
+from e2ereset.crypto import KeyRing
+from e2ereset.store.tables import AuditRow
+from e2ereset.store.transactions import Transactions
+from tests.kit.databases import ON_POSTGRESQL
+
+NOW = 1_700_000_000
+ORIGIN = "log.example"
+KEY, NEW_KEY = "a secret key for the tests", "a newer secret key of the tests"
+
+
+@dataclass
+class Log:
+    """An audit log in a database, and what one does to it."""
+
+    transactions: Transactions
+    keys: KeyRing
+
+    def write(self, *actions: str, **facts) -> None:
+        facts = {"at": NOW, "caller": "alice", "outcome": "done"} | facts
+        with self.transactions.begin() as session:
+            for action in actions:
+                AuditLog(self.keys, secrets).write(session, Entry(**facts, action=action))
+
+    def sealer(self, batch: int = 1000, at: float = NOW + 1.5) -> Sealer:
+        return Sealer(self.transactions, self.keys, clock=lambda: at, batch=batch)
+
+    def seal(self, batch: int = 1000, at: float = NOW + 1.5) -> int:
+        return self.sealer(batch, at).seal()
+
+    def grow(self, *heads: str, every: int = 100) -> None:
+        """A row for each letter and a head for each word, a head and its rows `every` seconds."""
+        for number, word in enumerate(heads):
+            self.write(*word, at=NOW + number * every)
+            self.seal(at=NOW + number * every + 1)
+
+    def purge(self, before: int, batch: int = 1000) -> list[int]:
+        now = NOW + 10_000
+        return list(purge(self.transactions, self.keys, before=before, now=now, batch=batch))
+
+    def resign(self, batch: int = 100) -> list[int]:
+        return list(resign(self.transactions, self.keys, batch, clock=lambda: NOW + 20_000))
+
+    def count_old(self) -> int:
+        with self.transactions.read() as session:
+            return count_old(session, self.keys)
+
+    def checkpoint(self) -> str:
+        with self.transactions.read() as session:
+            return make_checkpoint(session, self.keys, ORIGIN)
+
+    def held_against(self, text: str, *public: str) -> list[tuple[str, int | str]]:
+        keys = [PublicKey.parse(key) for key in public]
+        with self.transactions.read() as session:
+            found = verify_checkpoints(session, self.keys, text, keys)
+        return [(finding.kind, finding.where) for finding in found]
+
+    def under(self, *secret_keys: str) -> "Log":
+        """The same log, by somebody who holds these keys."""
+        return Log(self.transactions, KeyRing(secret_keys))
+
+    def tamper(self, statement) -> None:
+        with self.transactions.begin() as session:
+            if isinstance(statement, str):
+                statement = text(statement.replace("KEY:", f"{self.keys.newest}\\:"))
+            assert session.execute(statement).rowcount != 0
+
+    def garble(self, statement: str) -> None:
+        """Tamper with what only a database with loose types takes."""
+        try:
+            self.tamper(statement)
+        except DBAPIError:
+            if not ON_POSTGRESQL:
+                raise
+            pytest.skip("PostgreSQL does not take it")
+
+    def tamper_schema(self, *statements: str) -> None:
+        with self.transactions.begin() as session:
+            for statement in statements:
+                session.execute(text(statement))
+
+    def uid(self, position: int | None) -> str:
+        with self.transactions.read() as session:
+            same = AuditRow.position.is_not_distinct_from(position)
+            return session.scalars(select(AuditRow.uid).where(same).limit(1)).one()
+
+    def all(self, *columns) -> list:
+        with self.transactions.read() as session:
+            return list(session.execute(select(*columns).order_by(columns[0])))
+
+    def verify(self, keys: KeyRing | None = None) -> list[Finding]:
+        with self.transactions.read() as session:
+            return verify(session, keys or self.keys)
+
+    def found(self) -> list[tuple[str, int | str]]:
+        return [(finding.kind, finding.where) for finding in self.verify()]
+
+
+@pytest.fixture
+def log(engine) -> Log:
+    return Log(Transactions(lambda: engine), KeyRing([KEY]))
+
+
+@pytest.fixture
+def sealed(log) -> Log:
+    """Six rows under two heads, of sizes 3 and 6."""
+    log.write("a", "b", "c")
+    log.seal()
+    log.write("d", "e", "f")
+    log.seal()
+    return log

@@ -1,0 +1,59 @@
+"""A PgBouncer of our own on loopback, in front of a PostgreSQL on loopback."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
+
+from tests.kit.network import free_port, wait_for
+from tests.kit.postgres import OWNER, execute
+
+BINARY = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+SETTINGS = """
+[databases]
+* = host=127.0.0.1 port={behind}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {folder}/users
+pool_mode = {mode}
+default_pool_size = {size}
+max_client_conn = 500
+max_db_connections = 60
+server_idle_timeout = 5
+"""
+
+
+@contextmanager
+def own_pgbouncer(server_uri, mode="transaction", size=20):
+    """The same address, by way of a PgBouncer in this mode, which ends after the block."""
+    url, port = make_url(server_uri), free_port()
+    folder = Path(tempfile.mkdtemp())
+    facts = {"behind": url.port, "port": port, "folder": folder, "mode": mode, "size": size}
+    (folder / "users").write_text(f'"{url.username}" ""\n')
+    (folder / "settings.ini").write_text(SETTINGS.format(**facts))
+    folder.chmod(0o755)  # it does not run as root
+    command = [BINARY, "--quiet", folder / "settings.ini"]
+    with subprocess.Popen(command, cwd="/", stderr=subprocess.DEVNULL, **OWNER) as process:
+        try:
+            uri = url.set(port=port).render_as_string(hide_password=False)
+            wait_for(lambda: _answers(uri), "PgBouncer to answer")
+            yield uri
+        finally:
+            process.terminate()
+            process.wait(30)
+            shutil.rmtree(folder)
+
+
+def _answers(uri):
+    try:
+        return execute(uri, "SELECT 1")
+    except OperationalError:
+        return False

@@ -1,0 +1,114 @@
+"""What a reset changes, read from the database: all of it, or nothing, for each user."""
+
+from dataclasses import dataclass
+
+import pyotp
+from sqlalchemy import select
+
+from e2ereset import get_e2ereset
+from e2ereset.server.people.models import Room, Subscription, Token, Waiting
+from e2ereset.server.people.service import NewPerson, add_person
+from e2ereset.server.sessions.tokens import NewToken, add_token
+from e2ereset.store.tables import AuditRow, KeyPair, OutboxMail, table
+from tests.kit.live import User
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a reset changes for one user; a reset changes all of it, or nothing."""
+
+    pairs: int
+    room_keys: int
+    tokens: int
+    waits: int
+    audit_rows: int
+    notices: int
+
+
+UNTOUCHED = State(pairs=1, room_keys=1, tokens=2, waits=0, audit_rows=0, notices=0)
+RESET = State(pairs=0, room_keys=0, tokens=0, waits=1, audit_rows=1, notices=1)
+
+
+def add_users(app, count):
+    """Users with TOTP, a key pair, a room key and two tokens each."""
+    runtime = get_e2ereset(app)
+    users = [add_user(runtime, f"user{n}") for n in range(count)]
+    for user in users:
+        user.totp = enrol_totp(runtime, user)[0]
+    return users
+
+
+def add_user(runtime, name, **facts):
+    """A user with a key pair, a room key and two tokens."""
+    now = int(runtime.clock())
+    new = NewPerson(username=name, emails=[f"{name}@example.org"], verified=True, **facts)
+    with runtime.transactions.begin() as session:
+        if session.get(Room, "room") is None:
+            session.add(Room(id="room", encrypted=True, e2e_key_id="1"))
+            session.flush()
+        made = add_person(session, new, now, runtime.entropy)
+        session.add(Subscription(user_id=made.id, room_id="room", e2e_key="K", old_keys="[1]"))
+        session.add(KeyPair(account_id=made.id, public_key="PUB", private_key="PRIV", set_at=now))
+        session.flush()
+        login = NewToken(user_id=made.id, created_at=now, expires_at=now + 86400)
+        token = add_token(session, login, runtime.entropy)
+        personal = NewToken(user_id=made.id, created_at=now, expires_at=None, name="script")
+        add_token(session, personal, runtime.entropy)
+    return User(made.id, name, {"X-User-Id": made.id, "X-Auth-Token": token})
+
+
+def enrol_totp(runtime, user):
+    """What makes the user's codes from now on, and backup codes."""
+    enrolment = runtime.factors.enrol_totp(account_of(runtime, user))
+    return pyotp.TOTP(enrolment.secret), enrolment.backup_codes
+
+
+def account_of(runtime, user):
+    with runtime.transactions.read() as session:
+        return runtime.accounts.get(session, user.id)
+
+
+def states(app, users):
+    """The state of each of these users, by id."""
+    counts = {user.id: [0] * 6 for user in users}
+    pairs, audit, outbox = (table(model).c for model in (KeyPair, AuditRow, OutboxMail))
+    keys, tokens, waiting = (table(m).c for m in (Subscription, Token, Waiting))
+    by_address = {user.address: user.id for user in users}
+    queries = [
+        select(pairs.account_id),
+        select(keys.user_id).where(keys.e2e_key.is_not(None) & keys.old_keys.is_not(None)),
+        select(tokens.user_id),
+        select(waiting.user_id),
+        select(audit.target).where(audit.outcome == "reset"),
+        select(outbox.recipient).where(outbox.kind == "key-reset"),
+    ]
+    with get_e2ereset(app).transactions.read() as session:
+        for place, query in enumerate(queries):
+            for owner in session.scalars(query):
+                if count := counts.get(by_address.get(owner, owner)):
+                    count[place] += 1
+    return {owner: State(*numbers) for owner, numbers in counts.items()}
+
+
+def assert_whole(live, app, users, loads):
+    """No key is half reset; what was answered with success is reset; no dead token lives."""
+    found = states(app, users)
+    assert set(found.values()) <= {UNTOUCHED, RESET}
+    for load in loads:
+        assert not load.refused
+        assert all(found[user.id] == RESET for user, _ in load.succeeded)
+    for user in users:
+        expected = 401 if found[user.id] == RESET else 200
+        assert live.call("GET", "/api/v1/me", user.headers).status == expected
+    return {user.address for user in users if found[user.id] == RESET}
+
+
+def assert_audit_is_whole(live):
+    done = live.run_cli("audit", "verify")
+    assert done.returncode == 0, done.stdout
+
+
+def notices(inbox):
+    """The addresses that got the notice of a reset, and the ids of those mails."""
+    mails = [mail for mail in inbox.mails if "reset" in mail["Subject"].lower()]
+    return {mail["To"] for mail in mails}, {(mail["To"], mail["Message-ID"]) for mail in mails}

@@ -1,0 +1,154 @@
+"""A server with people in it, driven over HTTP by a test that owns its clock."""
+
+import hashlib
+from dataclasses import dataclass
+
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from e2ereset import get_e2ereset
+from e2ereset.server.people.models import Room, Subscription, Token, Waiting
+from e2ereset.server.sessions.tokens import NewToken, add_token
+from e2ereset.store.tables import AuditRow, KeyPair, OutboxMail, table
+from tests.kit.server import HASHER, make_user
+
+RESET = "/api/v1/users.resetE2EKey"
+
+
+@dataclass
+class Person:
+    """A user of the server: how it signs its requests and makes its codes."""
+
+    id: str
+    username: str
+    headers: dict
+    totp: pyotp.TOTP | None = None
+    backup_codes: tuple = ()
+
+
+class World:
+    """Makes people, sends their requests, and looks into the database and the mail box."""
+
+    def __init__(self, app, session, clock):
+        self.app, self.session, self.clock = app, session, clock
+        self.client = app.test_client()
+        self.runtime = get_e2ereset(app)
+
+    def person(self, name, *, totp=False, email=False, key=True, **facts):
+        """A user with a login token, and what is asked for."""
+        password = facts.pop("password", None)
+        if password:
+            facts["password_hash"] = HASHER.hash(password)
+        facts.setdefault("emails", [f"{name}@x.org"])
+        user = make_user(self.session, name, **facts)
+        self.session.commit()
+        person = Person(user.id, name, self.sign_in(user.id))
+        account = self.account(person)
+        if totp:
+            enrolment = self.runtime.factors.enrol_totp(account)
+            person.totp, person.backup_codes = (
+                pyotp.TOTP(enrolment.secret),
+                enrolment.backup_codes,
+            )
+        if email:
+            self.runtime.factors.set_email(account, True)
+        if key:
+            self.set_key(person)
+        return person
+
+    def account(self, person):
+        accounts = self.runtime.accounts
+        with self.runtime.transactions.read() as session:
+            return accounts.get(session, person.id)
+
+    def sign_in(self, user_id, **facts):
+        """Headers of a new token."""
+        facts = {"expires_at": self.clock.now + 86400} | facts
+        new = NewToken(user_id=user_id, created_at=self.clock.now, **facts)
+        token = add_token(self.session, new, self.runtime.entropy)
+        self.session.commit()
+        return {"X-User-Id": user_id, "X-Auth-Token": token}
+
+    def set_key(self, person):
+        body = {"public_key": "PUB", "private_key": "PRIV", "force": True}
+        url = "/api/v1/e2e.setUserPublicAndPrivateKeys"
+        assert self.client.post(url, json=body, headers=person.headers).status_code == 200
+
+    def room(self, rid, *people, encrypted=True):
+        self.session.add(Room(id=rid, encrypted=encrypted))
+        for person in people:
+            keys = {"e2e_key": "K", "suggested_key": "S", "suggested_old_keys": "[]"}
+            self.session.add(Subscription(user_id=person.id, room_id=rid, old_keys="[1]", **keys))
+        self.session.commit()
+
+    def code(self, person):
+        return person.totp.at(self.clock.now)
+
+    def reset(self, person, body=None, *, code=None, method=None, **options):
+        """POST a reset as this person."""
+        headers = dict(person.headers) | options.pop("headers", {})
+        if code is not None:
+            headers["x-2fa-code"] = code
+        if method is not None:
+            headers["x-2fa-method"] = method
+        if body is not None:
+            options["json"] = body
+        return self.client.post(RESET, headers=headers, **options)
+
+    def has_key(self, person):
+        return bool(self.rows(KeyPair, account_id=person.id))
+
+    def tokens(self, person):
+        return len(self.rows(Token, user_id=person.id))
+
+    def subscriptions(self, person):
+        return self.rows(Subscription, user_id=person.id)
+
+    def waiting(self, person):
+        return {row.room_id for row in self.rows(Waiting, user_id=person.id)}
+
+    def rows(self, model, **where):
+        self.session.rollback()
+        rows = self.session.scalars(select(model).filter_by(**where)).all()
+        self.session.expunge_all()
+        return rows
+
+    def outcomes(self):
+        """The audit log: (action, caller, target, method, outcome), oldest first."""
+        columns = table(AuditRow).c
+        names = ("action", "caller", "target", "method", "outcome")
+        query = select(*(columns[n] for n in names)).order_by(columns.id)
+        self.session.rollback()
+        return [tuple(row) for row in self.session.execute(query)]
+
+    def queued(self, kind):
+        """(recipient, facts) of the queued mails of a kind, oldest first."""
+        rows = sorted(self.rows(OutboxMail, kind=kind), key=lambda row: row.id)
+        outbox = self.runtime.outbox
+        return [(r.recipient, outbox.open(kind, r.recipient, r.sealed)) for r in rows if r.sealed]
+
+    def mailed_code(self):
+        return self.queued("code")[-1][1]["code"]
+
+
+@pytest.fixture
+def world(app, session, clock):
+    """A server with all its tables and nobody in it."""
+    return World(app, session, clock)
+
+
+@pytest.fixture
+def bob(world):
+    """Somebody with TOTP."""
+    return world.person("bob", totp=True)
+
+
+@pytest.fixture
+def eve(world):
+    """Somebody with mailed codes."""
+    return world.person("eve", email=True)
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,74 @@
+"""What is imported is declared, and what CI and the image install is pinned by hashes."""
+
+import ast
+import configparser
+import re
+import sys
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.kit.paths import ROOT
+
+SETUP = configparser.ConfigParser(interpolation=None)
+SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
+EXTRAS = SETUP["options.extras_require"]
+OWNERS = packages_distributions()
+SHIPPED = ("server", "metrics", "postgres", "redis", "argon2", "testing")
+PLACES = {
+    "e2ereset": SHIPPED,
+    "migrations": ("server",),
+    "tests": (*SHIPPED, "test", "fuzz"),
+    "bench": (*SHIPPED, "test"),
+    "examples": (*SHIPPED, "test"),
+}
+# Looked for and done without; only for type checkers; installed where its tests run.
+OPTIONAL = {"flask_mail", "_typeshed", "atheris"}
+OWN = {"e2ereset", "bench", "examples", "tests", "migrations"}
+
+
+def names(text):
+    """The distributions in a list of requirements."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "%" not in line]
+    return {canonical(re.match(r"[A-Za-z0-9._-]+", line)[0]) for line in lines}
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported(path):
+    """The top-level names that a module imports, within functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_imported_is_declared(place):
+    declared = names(SETUP["options"]["install_requires"])
+    for extra in PLACES[place]:
+        declared |= names(EXTRAS[extra])
+    files = list((ROOT / place).rglob("*.py"))
+    ours = {path.stem for path in (*files, *(ROOT / "tests").rglob("*.py"))}
+    beside = OWN | OPTIONAL | ours | set(sys.stdlib_module_names)
+    wanted = {name for path in files for name in imported(path)} - beside
+    found = {name: {canonical(owner) for owner in OWNERS.get(name, [])} for name in wanted}
+    assert {name: owners for name, owners in found.items() if not owners & declared} == {}
+
+
+LOCKS = {"deploy": ("server", "metrics", "postgres", "redis", "argon2"), ".ci": (*SHIPPED, "test")}
+
+
+@pytest.mark.parametrize("folder", LOCKS)
+def test_what_ci_and_the_image_install_is_pinned_by_hashes(folder):
+    text = (ROOT / folder / "requirements.txt").read_text(encoding="utf-8")
+    blocks = re.split(r"\n(?=\S)", text.strip())
+    assert [b for b in blocks if "--hash=sha256:" not in b or "==" not in b] == []
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
+    wanted = names(SETUP["options"]["install_requires"]) | {"setuptools"}
+    for extra in LOCKS[folder]:
+        wanted |= names(EXTRAS[extra])
+    assert wanted - {canonical(re.match(r"[A-Za-z0-9._-]+", block)[0]) for block in blocks} == set()

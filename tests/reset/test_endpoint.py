@@ -1,0 +1,399 @@
+"""`POST users.resetE2EKey` on the wire, to the byte: SPEC 1."""
+
+import dataclasses
+import json
+
+import pytest
+
+from e2ereset.server.people.models import User
+from e2ereset.store.tables import AuditRow, Totp
+from tests.kit.world import RESET, sha256
+
+UNAUTHORIZED = (
+    b'{"success":false,"error":"You must be logged in to do this.","status":"error",'
+    b'"message":"You must be logged in to do this."}'
+)
+NOT_ALLOWED = (
+    b'{"success":false,"error":"Not allowed [error-not-allowed]","errorType":"error-not-allowed"}'
+)
+UNKNOWN = (
+    b'{"success":false,"error":"The required \\"userId\\" or \\"username\\" param provided does not'
+    b' match any users [error-invalid-user]","errorType":"error-invalid-user"}'
+)
+PASSWORD_REQUIRED = (
+    b'{"success":false,"error":"TOTP Required [totp-required]","errorType":"totp-required",'
+    b'"details":{"method":"password","codeGenerated":false,"availableMethods":[]}}'
+)
+TOO_MANY = "error-too-many-requests"
+
+
+@pytest.fixture
+def bob(world):
+    return world.person("bob", totp=True)
+
+
+@pytest.fixture
+def admin(world):
+    return world.person("root", totp=True, roles=["admin"])
+
+
+def assert_invalid(response):
+    assert response.status_code == 400
+    assert response.json["errorType"] == "invalid-params"
+    assert response.json["error"].endswith(" [invalid-params]")
+
+
+def test_success_is_nothing_but_success(world, bob):
+    response = world.reset(bob, code=world.code(bob))
+    assert (response.status_code, response.data) == (200, b'{"success":true}')
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-User-Id": "id-of-bob"},
+        {"X-Auth-Token": "x"},
+        {"X-User-Id": "id-of-bob", "X-Auth-Token": "x" * 43},
+        {"X-User-Id": "id-of-bob", "X-Auth-Token": "x" * 5000},
+        {"X-User-Id": "\xe4", "X-Auth-Token": "\xff"},
+    ],
+)
+def test_without_a_live_token_it_is_401(world, bob, headers):
+    response = world.client.post(RESET, headers=headers)
+    assert (response.status_code, response.data) == (401, UNAUTHORIZED)
+    assert response.headers["Content-Type"] == "application/json"
+
+
+def test_an_expired_token_is_401(world, bob, clock):
+    clock.now += 86400
+    assert world.reset(bob).status_code == 401
+
+
+def test_an_inactive_user_is_401(world, bob):
+    world.session.query(User).update({"active": False})
+    world.session.commit()
+    assert world.reset(bob, code=world.code(bob)).status_code == 401
+
+
+def test_the_token_of_another_user_is_401(world, bob, admin):
+    headers = {"X-User-Id": admin.id, "X-Auth-Token": bob.headers["X-Auth-Token"]}
+    assert world.client.post(RESET, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("query", ["\xff=1", "%ff", "a&&=;", "\xe2\x82"])
+def test_an_address_that_nobody_can_decode_is_no_fault(world, bob, query):
+    answer = world.reset(bob, environ_overrides={"QUERY_STRING": query})
+    assert answer.json["errorType"] == "totp-required"
+
+
+@pytest.mark.parametrize("field", ["userId", "username", "user"])
+def test_a_target_in_the_address_is_never_an_own_reset(world, bob, field):
+    for options in ({}, {"json": {}}, {"json": {field: "bob"}}):
+        query = {field: "sue"}
+        answer = world.reset(bob, code=world.code(bob), query_string=query, **options)
+        assert_invalid(answer)
+    assert world.has_key(bob)
+
+
+def test_authentication_comes_before_the_body(world):
+    assert world.client.post(RESET, data="{broken").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "{broken",
+        "[]",
+        '["bob"]',
+        '"bob"',
+        "null",
+        "1",
+        '{"name":"bob"}',
+        '{"userId":1}',
+        '{"userId":["x"]}',
+        '{"userId":{"$ne":"x"}}',
+        '{"username":true}',
+        '{"userId":"a","userId":"b"}',
+        '{"userId":"\\u0000"}',
+        '{"username":"\\ud800"}',
+        "[" * 100_000,
+        " ",
+        "userId=bob",
+        '{"userId":"a"',
+        b"\xff\xfe{\x00}\x00",
+        '{"username":' + "9" * 5000 + "}",
+    ],
+)
+def test_a_malformed_body_is_400_and_never_an_own_reset(world, bob, data):
+    headers = {"Content-Type": "application/json"}
+    assert_invalid(world.reset(bob, code=world.code(bob), data=data, headers=headers))
+    assert world.has_key(bob)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "", "text/json"])
+def test_a_body_of_another_type_is_400(world, bob, kind):
+    options = {"data": '{"username":"bob"}', "headers": {"Content-Type": kind}}
+    assert_invalid(world.reset(bob, code=world.code(bob), **options))
+
+
+@pytest.mark.parametrize("kind", [None, "application/json", "text/plain", "image/png"])
+def test_an_empty_body_is_an_own_reset_whatever_its_type(world, bob, kind):
+    headers = {"Content-Type": kind} if kind else {}
+    assert world.reset(bob, code=world.code(bob), headers=headers).status_code == 200
+    assert not world.has_key(bob)
+
+
+def test_an_empty_object_is_an_own_reset(world, bob):
+    assert world.reset(bob, {}, code=world.code(bob)).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["userId", "username", "user"])
+@pytest.mark.parametrize("value", ["", "  ", None])
+def test_a_blank_target_is_never_ones_own(world, bob, key, value):
+    response = world.reset(bob, {key: value}, code=world.code(bob))
+    assert response.status_code == 400
+    assert response.json["errorType"] == "error-user-param-not-provided"
+    assert world.has_key(bob)
+
+
+@pytest.mark.parametrize("body", [{"userId": "id-of-bob"}, {"username": "BOB"}, {"user": "bob"}])
+def test_an_administrator_resets_a_named_user(world, admin, bob, body):
+    assert world.reset(admin, body, code=world.code(admin)).status_code == 200
+    assert (world.has_key(admin), world.has_key(bob)) == (True, False)
+    assert (world.tokens(admin), world.tokens(bob)) == (1, 0)
+
+
+def test_a_form_names_a_user_too(world, admin, bob):
+    form = {"data": {"username": "bob"}}
+    assert world.reset(admin, code=world.code(admin), **form).status_code == 200
+    assert not world.has_key(bob)
+
+
+def test_a_form_field_that_stands_twice_is_400(world, admin):
+    form = {"data": {"username": ["bob", "root"]}}
+    assert_invalid(world.reset(admin, code=world.code(admin), **form))
+
+
+def test_user_id_goes_before_username(world, admin, bob):
+    body = {"username": "root", "userId": bob.id}
+    assert world.reset(admin, body, code=world.code(admin)).status_code == 200
+    assert (world.has_key(admin), world.has_key(bob)) == (True, False)
+
+
+@pytest.mark.parametrize("body", [{"userId": "id-of-bob"}, {"username": "BoB"}])
+def test_naming_oneself_is_an_own_reset_without_the_permission(world, bob, body):
+    assert world.reset(bob, body, code=world.code(bob)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["root", "nobody"])
+def test_without_the_permission_nothing_is_said_of_who_exists(world, bob, admin, name):
+    response = world.reset(bob, {"username": name}, code=world.code(bob))
+    assert (response.status_code, response.data) == (400, NOT_ALLOWED)
+    assert world.has_key(admin)
+
+
+def test_an_unknown_target_is_told_to_who_may_know(world, admin):
+    response = world.reset(admin, {"username": "nobody"}, code=world.code(admin))
+    assert (response.status_code, response.data) == (400, UNKNOWN)
+
+
+def test_the_second_factor_comes_before_the_permission(world, bob):
+    response = world.reset(bob, {"username": "nobody"})
+    assert response.json["errorType"] == "totp-required"
+
+
+def test_the_fallback_asks_as_the_documentation_shows(world):
+    carol = world.person("carol", password="pw")
+    response = world.reset(carol)
+    assert (response.status_code, response.data) == (400, PASSWORD_REQUIRED)
+    assert world.reset(carol, code=sha256("pw").upper()).status_code == 200
+
+
+def test_a_federated_user_is_refused(world, admin):
+    world.person("fed", kind="federated")
+    response = world.reset(admin, {"username": "fed"}, code=world.code(admin))
+    assert response.json["errorType"] == "error-not-allowed"
+
+
+def test_nobody_resets_who_outranks_them(world, admin):
+    runtime = world.runtime
+    with runtime.transactions.begin() as session:
+        runtime.permissions.grant(session, "edit-other-user-e2ee", "user")
+    bob = world.person("bob", totp=True)
+    response = world.reset(bob, {"username": "root"}, code=world.code(bob))
+    assert response.data == NOT_ALLOWED
+    assert world.has_key(admin)
+
+
+def test_peers_may_reset_each_other_unless_the_setting_says_no(make_server, config, engine, world):
+    one = world.person("one", totp=True, roles=["admin"])
+    world.person("two", roles=["admin"])
+    world.app = make_server(config | {"E2ERESET_PEER_RESETS": False})
+    world.client = world.app.test_client()
+    response = world.reset(one, {"username": "two"}, code=world.code(one))
+    assert response.data == NOT_ALLOWED
+
+
+def test_a_revoked_permission_holds_for_the_next_request(world, admin, bob, clock):
+    with world.runtime.transactions.begin() as session:
+        world.runtime.permissions.revoke(session, "edit-other-user-e2ee", "admin")
+    assert world.reset(admin, {"username": "bob"}, code=world.code(admin)).data == NOT_ALLOWED
+
+
+def test_a_body_over_the_limit_is_413(world, bob):
+    response = world.reset(bob, data=b"x" * (1024 * 1024 + 1), content_type="application/json")
+    assert response.status_code == 413
+    assert response.json == {"success": False, "error": "The request body is too large"}
+
+
+def test_a_get_changes_nothing(world, bob):
+    response = world.client.get(RESET, headers=bob.headers | {"x-2fa-code": world.code(bob)})
+    assert response.status_code == 405
+    assert world.has_key(bob)
+
+
+def test_a_database_that_is_gone_is_503_and_nothing_is_done(world, bob, engine):
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE e2ereset_audit RENAME TO gone")
+    response = world.reset(bob, code=world.code(bob))
+    assert (response.status_code, response.json["success"]) == (503, False)
+    assert response.headers["Retry-After"]
+    assert world.has_key(bob)
+    assert world.tokens(bob) == 1
+    assert world.rows(Totp)[0].last_step < world.clock.now // 30
+
+
+def test_a_reset_does_all_of_it(world, bob, admin):
+    world.room("secret", bob, admin)
+    world.room("open", bob, encrypted=False)
+    world.sign_in(bob.id, expires_at=None, name="ci")
+    assert world.reset(bob, code=world.code(bob)).status_code == 200
+    assert not world.has_key(bob)
+    assert world.tokens(bob) == 0
+    for row in world.subscriptions(bob):
+        kept = (row.e2e_key, row.suggested_key, row.suggested_old_keys, row.old_keys)
+        assert kept == (None, None, None, None)
+    assert world.waiting(bob) == {"secret"}
+    assert world.subscriptions(admin)[0].e2e_key == "K"
+    assert world.outcomes()[-1] == ("reset-e2e-key", bob.id, bob.id, "totp", "reset")
+
+
+def test_the_notice_names_who_asked_from_where(world, admin):
+    world.person("bob", emails=["b1@x.org", "b2@x.org", "b3@x.org!"])
+    agent = {"User-Agent": "Firefox\t1"}
+    world.reset(admin, {"username": "bob"}, code=world.code(admin), headers=agent)
+    notices = world.queued("key-reset")
+    assert [to for to, _ in notices] == ["b1@x.org", "b2@x.org"]
+    facts = notices[0][1]
+    assert (facts["by"], facts["own"], facts["at"]) == ("root", False, world.clock.now)
+    assert (facts["address"], facts["agent"]) == ("127.0.0.1", "Firefox")
+
+
+def test_an_own_reset_is_notified_too(world, bob):
+    world.reset(bob, code=world.code(bob))
+    assert world.queued("key-reset")[0][1]["own"] is True
+
+
+def test_nothing_to_reset_is_a_success_and_is_recorded(world):
+    dave = world.person("dave", totp=True, key=False)
+    assert world.reset(dave, code=world.code(dave)).status_code == 200
+    assert world.outcomes()[-1][-1] == "nothing-to-reset"
+
+
+def test_every_refusal_after_authentication_leaves_a_row(world, bob):
+    world.reset(bob, {"nonsense": "x"})
+    world.reset(bob)
+    world.reset(bob, code="000000")
+    world.reset(bob, {"username": "nobody"}, code=world.code(bob))
+    outcomes = [row[-1] for row in world.outcomes()]
+    assert outcomes == ["invalid-params", "totp-required", "totp-invalid", "error-not-allowed"]
+
+
+def test_no_secret_is_in_the_audit_log(world, bob):
+    code = world.code(bob)
+    world.reset(bob, code=code)
+    everything = json.dumps([[str(v) for v in vars(row).values()] for row in world.rows(AuditRow)])
+    assert code not in everything
+    assert bob.headers["X-Auth-Token"] not in everything
+
+
+def test_the_eleventh_request_in_a_minute_is_429(make_server, config, engine, world):
+    bob = world.person("bob", totp=True)
+    world.client = make_server(config | {"RATELIMIT_ENABLED": True}).test_client()
+    first = world.reset(bob)
+    assert first.headers["X-RateLimit-Limit"] == "10"
+    assert first.headers["X-RateLimit-Remaining"] == "9"
+    for _ in range(9):
+        world.reset(bob)
+    last = world.reset(bob, code=world.code(bob))
+    assert last.status_code == 429
+    assert last.json["error"].endswith("[error-too-many-requests]")
+    assert set(last.json) == {"success", "error"}
+    assert int(last.headers["Retry-After"]) >= 1
+    assert int(last.headers["X-RateLimit-Reset"]) > 10**12
+
+
+def test_requests_over_the_rate_leave_one_row_for_each_account_route_and_window(
+    make_server, config, engine, world
+):
+    bob, sue = world.person("bob", totp=True), world.person("sue", totp=True)
+    world.client = make_server(config | {"RATELIMIT_ENABLED": True}).test_client()
+    for _ in range(15):
+        world.reset(bob)
+    world.reset(sue)
+    for route in ("e2e.fetchMyKeys", "me", "logout"):
+        for _ in range(12):
+            world.client.get(f"/api/v1/{route}", headers=bob.headers)
+            bob.headers = world.sign_in(bob.id)
+    world.clock.now += 60
+    for _ in range(3):
+        world.reset(bob)
+    refused = [(row[0], row[1]) for row in world.outcomes() if row[-1] == TOO_MANY]
+    reset = "reset-e2e-key"
+    assert refused == [
+        (reset, bob.id),
+        (reset, sue.id),
+        ("fetch-e2e-keys", bob.id),
+        ("me", bob.id),
+        ("logout", bob.id),
+        (reset, bob.id),
+    ]
+
+
+def ending_the_token_in_between(world, person, monkeypatch):
+    """Let a reset end this person's sign-ins after the request's token was read."""
+    identify = world.runtime.identify
+
+    def identify_then_end():
+        caller = identify()
+        with world.runtime.transactions.begin() as session:
+            world.runtime.accounts.end_sessions(session, person.id)
+        return caller
+
+    runtime = dataclasses.replace(world.runtime, identify=identify_then_end)
+    monkeypatch.setitem(world.app.extensions, "e2ereset", runtime)
+
+
+def test_a_token_that_died_meanwhile_resets_nothing(world, bob, monkeypatch):
+    ending_the_token_in_between(world, bob, monkeypatch)
+    assert world.reset(bob, code=world.code(bob)).data == UNAUTHORIZED
+    assert world.has_key(bob)
+
+
+def test_a_token_that_died_meanwhile_sets_no_key(world, monkeypatch):
+    dave = world.person("dave", key=False)
+    ending_the_token_in_between(world, dave, monkeypatch)
+    body = {"public_key": "PUB", "private_key": "PRIV"}
+    url = "/api/v1/e2e.setUserPublicAndPrivateKeys"
+    assert world.client.post(url, json=body, headers=dave.headers).data == UNAUTHORIZED
+    assert not world.has_key(dave)
+
+
+def test_a_refused_key_leaves_a_row_too(world, bob):
+    body = {"public_key": "P", "private_key": "W"}
+    url = "/api/v1/e2e.setUserPublicAndPrivateKeys"
+    assert world.client.post(url, json=body, headers=bob.headers).status_code == 400
+    assert world.outcomes() == [("set-e2e-keys", bob.id, "", "", "error-keys-already-set")]

@@ -1,0 +1,346 @@
+"""Accounts looked after from the command line: what is done, audited, and told to the owner."""
+
+import getpass
+import json
+import threading
+
+import pytest
+from sqlalchemy import select
+
+from e2ereset.server.people import models as server
+from e2ereset.server.people.models import Room, User
+from e2ereset.store.tables import AuditRow
+from tests.kit.server import HASHER
+
+OPERATOR = f"operator:{getpass.getuser()}"
+
+
+@pytest.fixture
+def run(app):
+    """Runs a command of the server under test; its result."""
+    return lambda *args, **options: app.test_cli_runner().invoke(args=args, **options)
+
+
+@pytest.fixture
+def done(run):
+    """Runs a command with --json that has to succeed; what it printed, parsed."""
+
+    def parsed(*args, **options):
+        result = run(*args, "--json", **options)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output)
+
+    return parsed
+
+
+@pytest.fixture
+def boss(world):
+    """An administrator."""
+    return world.person("boss", roles=["admin"])
+
+
+def audited(world):
+    """(action, target, outcome, reason) of what the operator did, oldest first."""
+    rows = world.rows(AuditRow, caller=OPERATOR)
+    rows.sort(key=lambda row: row.id)
+    return [(row.action, row.target, row.outcome, row.reason) for row in rows]
+
+
+def told(world):
+    """(recipient, change) of the mails about changes of accounts."""
+    return [(to, facts["change"]) for to, facts in world.queued("account-changed")]
+
+
+ACTS = [
+    (["user", "password", "bob", "--password-stdin"], "set-password"),
+    (["user", "email", "bob", "new@x.org"], "change-email"),
+    (["user", "email", "bob", "new@x.org", "--add"], "change-email"),
+    (["user", "verify", "bob", "--off"], "verify-email"),
+    (["user", "role", "bob", "--add", "admin"], "change-roles"),
+    (["user", "disable", "bob"], "disable-user"),
+    (["user", "delete", "bob"], "delete-user"),
+    (["user", "token", "bob"], "add-token"),
+    (["user", "token", "bob", "--personal", "ci"], "add-token"),
+    (["user", "tokens", "bob", "--end"], "end-tokens"),
+]
+
+
+@pytest.mark.parametrize(("words", "action"), ACTS, ids=lambda value: " ".join(value))
+def test_an_act_leaves_one_audit_row_and_tells_the_owner(world, bob, run, words, action):
+    result = run(*words, "--reason", "asked by phone", input="a better word\n")
+    assert result.exit_code == 0, result.output
+    ((made, target, _, reason),) = audited(world)
+    assert (made, target, reason) == (action, bob.id, "asked by phone")
+    assert "bob@x.org" in [to for to, _ in told(world)]
+
+
+FACTORS = [
+    (["user", "totp", "eve"], "enable-totp"),
+    (["user", "email-2fa", "eve", "--off"], "disable-email-codes"),
+    (["user", "totp", "bob", "--off"], "disable-totp"),
+    (["user", "email-2fa", "bob", "--on"], "enable-email-codes"),
+    (["user", "codes", "bob"], "new-backup-codes"),
+]
+
+
+@pytest.mark.parametrize(("words", "action"), FACTORS, ids=lambda value: " ".join(value))
+def test_a_change_of_a_factor_leaves_one_audit_row_and_tells_the_owner(
+    world, bob, eve, run, words, action
+):
+    before = len(world.queued("factor-changed"))
+    assert run(*words).exit_code == 0
+    assert [row[0] for row in audited(world)] == [action]
+    assert len(world.queued("factor-changed")) == before + 1
+
+
+def test_a_new_user_and_a_change_of_rights_are_audited(world, done):
+    made = done("user", "add", "carol", "--reason", "new here")
+    done("permission", "grant", "edit-other-user-e2ee", "bot")
+    done("permission", "revoke", "edit-other-user-e2ee", "bot")
+    done("permission", "revoke", "edit-other-user-e2ee", "bot")
+    right = "edit-other-user-e2ee bot"
+    assert audited(world) == [
+        ("add-user", made["userId"], "done", "new here"),
+        ("grant-permission", right, "done", ""),
+        ("revoke-permission", right, "done", ""),
+    ]
+
+
+def test_a_purge_that_drops_something_is_audited(world, bob, done):
+    world.clock.now += 400 * 86400
+    done("purge")
+    done("purge")
+    assert [(action, outcome) for action, _, outcome, _ in audited(world)] == [
+        ("purge", "tokens 1")
+    ]
+
+
+def test_what_changes_nothing_leaves_no_row(world, bob, run):
+    for words in (
+        ["user", "enable", "bob"],
+        ["user", "verify", "bob"],
+        ["user", "role", "bob", "--add", "user"],
+        ["user", "email-2fa", "bob", "--off"],
+    ):
+        assert run(*words).exit_code == 0
+    assert (audited(world), told(world)) == ([], [])
+
+
+def test_a_new_password_signs_in_and_ends_what_was_signed_in(world, bob, run):
+    run("user", "password", "bob", "--password-stdin", input="a better word\n")
+    (user,) = world.rows(User, id=bob.id)
+    assert HASHER.verify(HASHER.digest("a better word"), user.password_hash)
+    assert world.tokens(bob) == 0
+
+
+def test_a_password_is_asked_for_twice_without_being_shown(world, bob, run):
+    result = run("user", "password", "bob", input="a better word\na better word\n")
+    assert result.exit_code == 0
+    assert "better" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("x", "at least 8 characters"),
+        ("seven77", "at least 8 characters"),
+        ("password", "one of the commonest"),
+        ("PassWord1", "one of the commonest"),
+        ("1234567890", "one of the commonest"),
+    ],
+)
+@pytest.mark.parametrize("command", [["add", "carol"], ["password", "bob"]], ids=" ".join)
+def test_a_weak_password_is_refused(world, bob, run, command, password, words):
+    result = run("user", *command, "--password-stdin", input=f"{password}\n")
+    assert (result.exit_code, words in result.output) == (1, True)
+    assert result.output.count("\n") == 1
+    assert audited(world) == []
+
+
+def test_the_shortest_password_is_a_setting(make_server, config, engine):
+    app = make_server(config | {"E2ERESET_SERVER_SHORTEST_PASSWORD": 15})
+    args = ["user", "add", "carol", "--password-stdin"]
+    assert app.test_cli_runner().invoke(args=args, input="fourteen chars\n").exit_code == 1
+    assert app.test_cli_runner().invoke(args=args, input="fifteen chars..\n").exit_code == 0
+
+
+def test_old_and_new_addresses_are_told(world, bob, run):
+    run("user", "email", "bob", "new@x.org", "--verified")
+    assert [to for to, _ in told(world)] == ["bob@x.org", "new@x.org"]
+    assert world.account(bob).emails == ("new@x.org",)
+
+
+def test_an_address_beside_the_others_leaves_them(world, bob, run):
+    run("user", "email", "bob", "new@x.org", "--verified", "--add")
+    assert world.account(bob).emails == ("bob@x.org", "new@x.org")
+    run("user", "email", "bob", "BOB@x.org", "--remove")
+    assert world.account(bob).emails == ("new@x.org",)
+
+
+def test_a_code_in_a_mail_box_that_was_taken_away_is_dead(world, eve, run):
+    world.reset(eve)
+    code = world.mailed_code()
+    run("user", "email", "eve", "new@x.org", "--verified")
+    assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
+
+
+def test_a_code_in_a_mail_box_that_is_not_verified_any_more_is_dead(world, eve, run):
+    run("user", "email", "eve", "old@x.org", "--verified", "--add")
+    world.reset(eve)
+    code = world.mailed_code()
+    assert run("user", "verify", "eve", "old@x.org", "--off").exit_code == 0
+    assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
+
+
+def test_a_code_from_before_mailed_codes_were_off_is_dead(world, eve, run):
+    world.reset(eve)
+    code = world.mailed_code()
+    run("user", "email-2fa", "eve", "--off")
+    run("user", "email-2fa", "eve", "--on")
+    assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["email", "eve", "new@x.org"], "no verified address"),
+        (["email", "eve", "eve@x.org", "--remove"], "no verified address"),
+        (["verify", "eve", "--off"], "no verified address"),
+        (["email", "eve", "bob@x.org"], "somebody else's"),
+        (["email", "eve", "nonsense"], "no e-mail address"),
+        (["email", "eve", "other@x.org", "--remove"], "has no address 'other@x.org'"),
+        (["verify", "eve", "other@x.org"], "has no address 'other@x.org'"),
+        (["email-2fa", "bare", "--on"], "address"),
+        (["codes", "eve"], "TOTP is not enabled"),
+        (["role", "eve", "--add", "king"], "There is no role 'king'"),
+        (["role", "boss", "--remove", "admin"], "Nobody would be an administrator"),
+        (["disable", "boss"], "Nobody would be an administrator"),
+        (["delete", "boss"], "Nobody would be an administrator"),
+        (["delete", "nobody"], "There is no user 'nobody'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_must_not_be_is_refused_in_one_line(world, bob, eve, boss, run, words, said):
+    world.person("bare", emails=[])
+    result = run("user", *words)
+    assert (result.exit_code, said in result.output) == (1, True), result.output
+    assert result.output.count("\n") == 1
+    assert audited(world) == []
+    assert world.account(boss).roles == ("admin",)
+
+
+def test_an_administrator_who_is_not_the_last_can_go(world, boss, run):
+    world.person("other", roles=["admin", "user"])
+    assert run("user", "role", "other", "--remove", "admin").exit_code == 0
+    world.person("third", roles=["admin"])
+    assert run("user", "delete", "boss").exit_code == 0
+
+
+def test_two_operators_at_once_leave_one_administrator(app, world, boss):
+    world.person("other", roles=["admin"])
+    barrier, codes = threading.Barrier(2), []
+
+    def disable(name):
+        barrier.wait()
+        codes.append(app.test_cli_runner().invoke(args=["user", "disable", name]).exit_code)
+
+    threads = [threading.Thread(target=disable, args=[name]) for name in ("boss", "other")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [0, 1]
+
+
+def test_a_disabled_user_is_signed_out_and_comes_back(world, bob, run):
+    run("user", "disable", "bob")
+    assert world.reset(bob, code=world.code(bob)).status_code == 401
+    assert world.tokens(bob) == 0
+    run("user", "enable", "bob")
+    assert world.account(bob).active
+
+
+def test_deleting_leaves_audit_rows_and_nothing_else(world, bob, eve, run):
+    world.room("r", bob)
+    world.session.add(server.KnownAddress(user_id=bob.id, network="192.0.2.1", seen_at=1))
+    world.session.commit()
+    world.reset(bob, code="000000")
+    assert run("user", "delete", "bob").exit_code == 0
+    for rows in server.db.metadata.sorted_tables:
+        for name in {"account_id", "user_id", "id"} & set(rows.c.keys()):
+            column = rows.c[name]
+            if column.type.python_type is str:
+                found = world.session.execute(select(rows).where(column == bob.id)).all()
+                assert (rows.name, found) == (rows.name, [])
+    assert {row.target for row in world.rows(AuditRow)} == {bob.id}
+    assert world.rows(Room)
+    assert world.tokens(eve) == 1
+
+
+def test_tokens_are_listed_without_what_they_are(world, bob, run, done):
+    made = done("user", "token", "bob", "--personal", "ci", "--bypass")
+    rows = done("user", "tokens", "bob")
+    assert [(row["kind"], row["name"]) for row in rows] == [("login", None), ("personal", "ci")]
+    shown = run("user", "tokens", "bob").output
+    assert "skips the second factor" in shown
+    assert made["authToken"] not in shown
+    assert done("user", "tokens", "bob", "--end") == {"username": "bob", "ended": 2}
+    assert done("user", "tokens", "bob") == []
+
+
+def test_new_backup_codes_take_the_place_of_the_old(world, bob, done):
+    new = done("user", "codes", "bob")["backupCodes"]
+    assert (len(new), set(new) & set(bob.backup_codes)) == (12, set())
+    old = world.reset(bob, code=bob.backup_codes[0], method="totp")
+    assert old.json["errorType"] == "totp-invalid"
+    assert world.reset(bob, code=new[0], method="totp").status_code == 200
+
+
+def test_a_reset_by_an_operator_does_all_that_a_reset_does(world, bob, done):
+    world.room("r", bob)
+    said = done("user", "reset-key", "bob", "--reason", "lost laptop, seen in person")
+    assert said == {"username": "bob", "nothingToReset": False}
+    assert (world.has_key(bob), world.tokens(bob), world.waiting(bob)) == (False, 0, {"r"})
+    assert world.subscriptions(bob)[0].e2e_key is None
+    row = ("reset-e2e-key", bob.id, "reset", "lost laptop, seen in person")
+    assert audited(world) == [row]
+    ((recipient, facts),) = world.queued("key-reset")
+    assert (recipient, facts["by"]) == ("bob@x.org", OPERATOR)
+
+
+def test_a_reset_by_an_operator_needs_a_reason(world, bob, run):
+    assert run("user", "reset-key", "bob").exit_code == 2
+    assert run("user", "reset-key", "bob", "--reason", " ").exit_code == 2
+    assert world.has_key(bob)
+
+
+def test_a_federated_user_is_not_reset_by_an_operator_either(world, run):
+    world.person("far", kind="federated")
+    result = run("user", "reset-key", "far", "--reason", "x")
+    assert (result.exit_code, "Federated" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("reason", ["x" * 256, "two\nlines"])
+def test_a_reason_that_can_not_be_kept_is_refused(bob, run, reason):
+    assert run("user", "disable", "bob", "--reason", reason).exit_code == 2
+
+
+def test_the_log_is_whole_with_reasons_in_it(world, bob, run):
+    run("user", "disable", "bob", "--reason", "on leave")
+    assert run("audit", "verify").exit_code == 0
+
+
+def test_the_qr_code_is_drawn_or_written_for_its_owner_only(world, eve, run, tmp_path):
+    assert "█" in run("user", "totp", "eve").output or "▄" in run("user", "totp", "eve").output
+    run("user", "totp", "eve", "--off")
+    png = tmp_path / "eve.png"
+    result = run("user", "totp", "eve", "--png", str(png))
+    assert "▄" not in result.output
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert png.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_can_not_be_written_leaves_totp_off(world, eve, run, done, tmp_path):
+    result = run("user", "totp", "eve", "--png", str(tmp_path / "no" / "eve.png"))
+    assert (result.exit_code, "can not be written" in result.output) == (1, True)
+    assert done("user", "show", "eve")["totp"] is False

@@ -1,0 +1,114 @@
+"""Administration of users, in the bare database."""
+
+import secrets
+
+import pytest
+from sqlalchemy import select
+
+from e2ereset.server.people.models import Email, User
+from e2ereset.server.people.service import (
+    ID_ALPHABET,
+    BadPerson,
+    NewPerson,
+    UnknownPerson,
+    add_person,
+    find_person,
+    get_person,
+    list_people,
+)
+from e2ereset.store.tables import BackupCode, EmailFactor, KeyPair, Totp
+from tests.kit.server import NOW, make_user
+
+
+def add(session, username="bob", **facts):
+    return add_person(session, NewPerson(username=username, **facts), NOW, secrets)
+
+
+def test_a_new_user_has_an_id_as_the_reference_makes_them(session):
+    user_id = add(session).id
+    assert len(user_id) == 17
+    assert set(user_id) <= set(ID_ALPHABET)
+
+
+def test_a_new_user_is_active_with_the_role_user(session):
+    add(session, "Bob", emails=["Bob@x.org"], verified=True)
+    person = get_person(session, "bob")
+    assert (person.username, person.active, person.roles) == ("Bob", True, ("user",))
+    assert (person.emails, person.created_at) == ((("Bob@x.org", True),), NOW)
+
+
+def test_an_address_is_not_verified_unless_said(session):
+    add(session, emails=["b@x.org"])
+    assert get_person(session, "bob").emails == (("b@x.org", False),)
+
+
+@pytest.mark.parametrize("name", ["", "b b", "b@x", "b\n", "é", "b" * 129, "bob\u202e"])
+def test_a_name_that_clients_could_not_send_is_refused(session, name):
+    with pytest.raises(BadPerson, match="username"):
+        add(session, name)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "b", "b@", "@x.org", "a@b@c", "b@x.org\nBcc: e@x.org", "b <b@x.org>", "b@x\0"]
+)
+def test_what_is_no_address_is_refused(session, address):
+    with pytest.raises(BadPerson, match="no e-mail address"):
+        add(session, emails=[address])
+
+
+def test_an_unknown_role_is_refused_and_the_known_ones_are_named(session):
+    with pytest.raises(BadPerson, match=r"'boss'. Known: admin, .*guest"):
+        add(session, roles=["boss"])
+
+
+def test_a_name_is_given_once_whatever_its_case(session):
+    add(session)
+    with pytest.raises(BadPerson, match="taken"):
+        add(session, "BOB")
+
+
+def test_an_address_is_given_once_whatever_its_case(session):
+    add(session, emails=["b@x.org"])
+    with pytest.raises(BadPerson, match="taken"):
+        add(session, "eve", emails=["B@X.org"])
+
+
+def test_who_is_refused_leaves_nothing_behind(session):
+    add(session, emails=["b@x.org"])
+    session.commit()
+    with pytest.raises(BadPerson):
+        add(session, "eve", emails=["e@x.org", "b@x.org"])
+    session.rollback()
+    assert session.scalars(select(User.username)).all() == ["bob"]
+    assert session.scalars(select(Email.address)).all() == ["b@x.org"]
+
+
+def test_a_person_shows_factors_and_whether_a_key_is_set(session):
+    bob = add(session).id
+    session.add(Totp(account_id=bob, secret="s", enabled_at=NOW, last_step=0))
+    session.add(EmailFactor(account_id=bob, enabled_at=NOW))
+    session.add(KeyPair(account_id=bob, public_key="p", private_key="k", set_at=NOW))
+    session.add_all(BackupCode(account_id=bob, digest=d) for d in "ab")
+    session.flush()
+    person = get_person(session, "bob")
+    assert (person.totp, person.email_2fa, person.has_key) == (True, True, True)
+    assert person.backup_codes_left == 2
+
+
+def test_a_pending_enrolment_is_no_factor(session):
+    bob = add(session).id
+    session.add(Totp(account_id=bob, pending_secret="s", last_step=0))
+    session.flush()
+    assert get_person(session, "bob").totp is False
+
+
+def test_people_are_listed_by_name(session):
+    for name in ("bob", "Alice", "carol"):
+        make_user(session, name)
+    assert [person.username for person in list_people(session)] == ["Alice", "bob", "carol"]
+
+
+def test_who_is_not_there_is_said(session):
+    assert find_person(session, "nobody") is None
+    with pytest.raises(UnknownPerson, match="no user 'nobody'"):
+        get_person(session, "nobody")

@@ -1,0 +1,559 @@
+"""Signing in and out of the server, and who one is, over HTTP."""
+
+import pyotp
+import pytest
+from sqlalchemy import event, select, update
+
+from e2ereset import Account, get_e2ereset
+from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.models import KnownAddress, Token, User
+from e2ereset.server.sessions.tries import PASSWORD_TRIES
+from e2ereset.store.tables import Budget, OutboxMail
+from tests.kit.server import HASHER, NOW, make_user
+
+LOGIN, LOGOUT, ME = "/api/v1/login", "/api/v1/logout", "/api/v1/me"
+BOB = "id-of-bob"
+UNAUTHORIZED = {
+    "success": False,
+    "error": "Unauthorized",
+    "status": "error",
+    "message": "Unauthorized",
+}
+BLOCKED = {
+    "success": False,
+    "error": "error-login-blocked-for-user",
+    "status": "error",
+    "message": "Login has been temporarily blocked For User",
+}
+T = "You must be logged in to do this."
+NOT_SIGNED_IN = {"success": False, "error": T, "status": "error", "message": T}
+AWAY = {"REMOTE_ADDR": "203.0.113.9"}
+RIGHT = {"user": "bob", "password": "pw"}
+WRONG = {"user": "bob", "password": "no"}
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def bob(session):
+    """A user with a password and a verified address."""
+    user = make_user(session, password_hash=HASHER.hash("pw"), emails=["Bob@x.org"])
+    session.commit()
+    return user
+
+
+@pytest.fixture
+def totp(app, bob):
+    """Bob's TOTP, which he has enrolled."""
+    with app.app_context():
+        runtime = get_e2ereset()
+        with runtime.transactions.read() as session:
+            account = app.extensions["e2ereset.server"].accounts.get(session, BOB)
+        return pyotp.TOTP(runtime.factors.enrol_totp(account).secret)
+
+
+def tokens(session):
+    session.rollback()
+    return session.scalars(select(Token.digest)).all()
+
+
+def sign_in(client):
+    data = client.post(LOGIN, json=RIGHT).json["data"]
+    return {"X-User-Id": data["userId"], "X-Auth-Token": data["authToken"]}
+
+
+def test_a_right_password_signs_in(client, bob):
+    answer = client.post(LOGIN, json=RIGHT)
+    assert answer.status_code == 200
+    assert answer.json["status"] == "success"
+    assert answer.json["success"] is True
+    assert answer.json["data"]["userId"] == BOB
+    assert len(answer.json["data"]["authToken"]) == 43
+    assert answer.json["data"]["me"]["username"] == "bob"
+
+
+def test_every_answer_is_plain_json_that_is_not_stored(client, bob):
+    for answer in (client.post(LOGIN, json=RIGHT), client.post(LOGIN), client.get(ME)):
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"username": "BOB", "password": "pw"},
+        {"email": "bob@X.org", "password": "pw"},
+        {"user": "bob@x.org", "password": "pw"},
+        {"user": {"id": BOB}, "password": "pw"},
+        {"user": "bob", "password": {"digest": HASHER.digest("pw"), "algorithm": "sha-256"}},
+    ],
+)
+def test_a_user_is_known_by_name_address_and_id(client, bob, body):
+    assert client.post(LOGIN, json=body).json["data"]["userId"] == BOB
+
+
+def test_a_form_signs_in(client, bob):
+    assert client.post(LOGIN, data=RIGHT).status_code == 200
+
+
+def test_stale_headers_do_not_hinder_a_sign_in(client, bob):
+    stale = {"X-User-Id": BOB, "X-Auth-Token": "gone"}
+    assert client.post(LOGIN, json=RIGHT, headers=stale).status_code == 200
+
+
+def test_only_the_digest_of_the_token_is_stored(client, bob, session):
+    token = sign_in(client)["X-Auth-Token"]
+    assert token not in tokens(session)
+
+
+@pytest.mark.parametrize("body", [WRONG, {"user": "eve", "password": "pw"}, {"resume": "gone"}, {}])
+def test_every_wrong_sign_in_gets_the_same_answer(client, bob, body):
+    answer = client.post(LOGIN, json=body)
+    assert (answer.status_code, answer.json) == (401, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"),
+    [
+        (b"", None),
+        (b"", "application/json"),
+        (b'{"user": "bob\\u0000", "password": "pw"}', "application/json"),
+        (b'{"user": "\\ud800", "password": "\\ud800"}', "application/json"),
+        (b'{"user": {"id": "\\ud800"}, "password": "pw"}', "application/json"),
+        (b'{"resume": "\\ud800"}', "application/json"),
+    ],
+)
+def test_garbage_is_unauthorized(client, bob, data, content_type):
+    answer = client.post(LOGIN, data=data, content_type=content_type)
+    assert (answer.status_code, answer.json) == (401, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"),
+    [
+        (b"{", "application/json"),
+        (b"[]", "application/json"),
+        (b'"bob"', "application/json"),
+        (b"null", "application/json"),
+        (b"\xff\xfe", "application/json"),
+        (b'{"user": "bob", "password": "pw"}', "text/plain"),
+        (b"[" * 100_000, "application/json"),
+    ],
+)
+def test_a_malformed_sign_in_is_400_and_says_so(client, bob, data, content_type):
+    answer = client.post(LOGIN, data=data, content_type=content_type)
+    assert (answer.status_code, answer.json["errorType"]) == (400, "invalid-params")
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("code must be string", RIGHT | {"code": 123456}),
+        ("code must be string", {"totp": {"code": 123456, "login": RIGHT}}),
+        ("user must be string or object", RIGHT | {"user": 1}),
+        ("username must be string", {"username": ["bob"], "password": "pw"}),
+        ("password must be string or object", RIGHT | {"password": None}),
+        ("password must be string or object", {"totp": {"login": RIGHT | {"password": 1}}}),
+        ("resume must be string", {"resume": True}),
+        ("totp must be object", {"totp": "123456"}),
+    ],
+)
+def test_a_field_of_another_type_is_named(client, bob, field, body):
+    answer = client.post(LOGIN, json=body)
+    assert answer.status_code == 400
+    assert answer.json["error"] == f"{field} [invalid-params]"
+
+
+def test_a_code_that_is_null_is_no_code(client, bob):
+    assert client.post(LOGIN, json=RIGHT | {"code": None}).status_code == 200
+
+
+def test_a_live_token_resumes_and_stays(client, bob, session):
+    headers = sign_in(client)
+    answer = client.post(LOGIN, json={"resume": headers["X-Auth-Token"]})
+    assert answer.json["data"]["authToken"] == headers["X-Auth-Token"]
+    assert len(tokens(session)) == 1
+
+
+def test_a_resume_needs_no_second_factor(client, bob, totp):
+    body = {**RIGHT, "code": totp.at(NOW)}
+    token = client.post(LOGIN, json=body).json["data"]["authToken"]
+    assert client.post(LOGIN, json={"resume": token}).status_code == 200
+
+
+def test_a_sign_in_ends_after_90_days(client, bob, clock):
+    headers = sign_in(client)
+    clock.now += 90 * 86400 - 1
+    assert client.get(ME, headers=headers).status_code == 200
+    clock.now += 1
+    assert client.get(ME, headers=headers).json == NOT_SIGNED_IN
+    resume = {"resume": headers["X-Auth-Token"]}
+    assert client.post(LOGIN, json=resume).json == UNAUTHORIZED
+
+
+def test_an_inactive_user_is_told_after_the_right_password_only(client, bob, session):
+    bob.active = False
+    session.commit()
+    answer = client.post(LOGIN, json=RIGHT)
+    assert answer.status_code == 401
+    assert answer.json["error"] == "error-user-is-not-activated"
+    assert client.post(LOGIN, json=WRONG).json == UNAUTHORIZED
+
+
+def test_a_user_without_roles_is_told(client, session):
+    make_user(session, password_hash=HASHER.hash("pw"), roles=[])
+    session.commit()
+    answer = client.post(LOGIN, json=RIGHT)
+    assert (answer.status_code, answer.json["error"]) == (401, "error-user-has-no-roles")
+
+
+def test_a_second_factor_is_asked_for_after_the_right_password(client, totp, session):
+    answer = client.post(LOGIN, json=RIGHT)
+    assert answer.status_code == 401
+    assert answer.json == {
+        "success": False,
+        "error": "totp-required",
+        "status": "error",
+        "details": {"method": "totp", "codeGenerated": False, "availableMethods": ["totp"]},
+        "message": "TOTP Required",
+    }
+    assert tokens(session) == []
+
+
+def test_a_wrong_password_never_asks_for_a_second_factor(client, totp):
+    body = {**WRONG, "code": totp.at(NOW)}
+    assert client.post(LOGIN, json=body).json == UNAUTHORIZED
+
+
+def test_the_right_code_in_the_body_signs_in(client, totp):
+    assert client.post(LOGIN, json={**RIGHT, "code": totp.at(NOW)}).status_code == 200
+
+
+def test_the_right_code_in_the_header_signs_in(client, totp):
+    headers = {"x-2fa-code": totp.at(NOW), "x-2fa-method": "email"}
+    assert client.post(LOGIN, json=RIGHT, headers=headers).status_code == 200
+
+
+def test_the_verbatim_form_signs_in(client, totp):
+    login = {"user": {"username": "bob"}, "password": "pw"}
+    body = {"totp": {"code": totp.at(NOW), "login": login}}
+    assert client.post(LOGIN, json=body).status_code == 200
+
+
+def test_a_code_signs_in_once(client, totp, session):
+    body = {**RIGHT, "code": totp.at(NOW)}
+    client.post(LOGIN, json=body)
+    answer = client.post(LOGIN, json=body)
+    assert (answer.status_code, answer.json["error"]) == (401, "totp-invalid")
+    assert answer.json["message"] == "TOTP Invalid"
+    assert len(tokens(session)) == 1
+
+
+def test_the_password_is_no_second_factor_of_a_sign_in(client, totp):
+    headers = {"x-2fa-code": HASHER.digest("pw"), "x-2fa-method": "password"}
+    answer = client.post(LOGIN, json=RIGHT, headers=headers)
+    assert answer.json["error"] == "totp-invalid"
+
+
+def test_wrong_codes_run_into_their_budget(client, totp):
+    answers = [client.post(LOGIN, json={**RIGHT, "code": "000000"}) for _ in range(6)]
+    assert {answer.status_code for answer in answers} == {401}
+    assert [answer.json["error"] for answer in answers[-2:]] == [
+        "totp-invalid",
+        "totp-max-attempts",
+    ]
+    assert answers[-1].json["details"]["retryAfter"] == 300
+
+
+@pytest.mark.parametrize("name", ["bob", "eve", "bob@x.org", "eve@x.org"])
+def test_a_spent_budget_is_said_for_known_and_unknown_names_alike(client, bob, clock, name):
+    answers = [client.post(LOGIN, json={**WRONG, "user": name}) for _ in range(7)]
+    assert [answer.json["error"] for answer in answers[:5]] == ["Unauthorized"] * 5
+    for answer in answers[5:]:
+        assert (answer.status_code, answer.json) == (401, BLOCKED)
+        assert answer.headers["Retry-After"] == "300"
+
+
+def test_after_wrong_passwords_a_right_one_waits(client, bob, clock):
+    for _ in range(5):
+        client.post(LOGIN, json=WRONG)
+    assert client.post(LOGIN, json=RIGHT).json == BLOCKED
+    clock.now += 300
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+
+
+def test_right_passwords_spend_no_budget(client, bob):
+    assert {client.post(LOGIN, json=RIGHT).status_code for _ in range(9)} == {200}
+
+
+def test_right_passwords_without_a_code_spend_no_budget(client, totp):
+    answers = [client.post(LOGIN, json=RIGHT).json["error"] for _ in range(9)]
+    assert set(answers) == {"totp-required"}
+
+
+def test_names_of_one_user_share_one_budget(client, bob, clock):
+    for name in ("bob", "BOB", "bob@x.org", "bob", "Bob@X.org"):
+        client.post(LOGIN, json={"user": name, "password": "no"})
+    assert client.post(LOGIN, json=RIGHT).status_code == 401
+    clock.now += 300
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+
+
+@pytest.mark.parametrize("who", ["bob", "eve"])
+def test_the_answers_do_not_tell_which_names_are_of_one_user(client, bob, who):
+    names = [who, f"{who}@x.org", {"id": f"id-of-{who}"}] * 6
+    answers = [client.post(LOGIN, json={"user": name, "password": "no"}).json for name in names]
+    assert answers == [UNAUTHORIZED] * 15 + [BLOCKED] * 3
+
+
+def test_spellings_of_an_unknown_name_share_one_budget(client, bob):
+    spellings = ("\u00c9ve", "E\u0301ve", "\u00e9VE", "e\u0301ve", "\u00c9VE")
+    for name in spellings:
+        client.post(LOGIN, json={"user": name, "password": "no"})
+    assert client.post(LOGIN, json={"user": "\u00e9ve", "password": "no"}).json == BLOCKED
+
+
+def test_no_name_that_was_typed_is_stored(client, session):
+    client.post(LOGIN, json={"user": "my secret password", "password": "no"})
+    assert "secret" not in str(session.execute(select(Budget.account_id)).all())
+
+
+def test_too_many_failures_from_one_address_are_refused(client, bob):
+    for number in range(20):
+        client.post(LOGIN, json={"user": f"eve{number}", "password": "pw"})
+    answer = client.post(LOGIN, json=RIGHT)
+    assert (answer.status_code, answer.json["error"]) == (401, "error-login-blocked-for-ip")
+    assert answer.json["message"] == "Login has been temporarily blocked For IP"
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).status_code == 200
+
+
+def test_an_ipv6_network_is_one_address(client, bob):
+    for number in range(20):
+        away = {"REMOTE_ADDR": f"2001:db8::{number + 1:x}"}
+        client.post(LOGIN, json={"user": f"eve{number}", "password": "pw"}, environ_base=away)
+    near, far = ({"REMOTE_ADDR": address} for address in ("2001:db8::ffff", "2001:db8:0:1::1"))
+    answer = client.post(LOGIN, json=RIGHT, environ_base=near)
+    assert answer.json["error"] == "error-login-blocked-for-ip"
+    assert client.post(LOGIN, json=RIGHT, environ_base=far).status_code == 200
+
+
+def test_a_success_takes_back_its_own_charge_of_the_address_only(client, bob, session):
+    for number in range(7):
+        client.post(LOGIN, json={"user": f"eve{number}", "password": "pw"})
+    client.post(LOGIN, json=RIGHT)
+    counted = select(Budget.count_1).where(Budget.purpose == "login:address")
+    assert session.scalars(counted).all() == [7]
+
+
+def test_wrong_second_factors_are_failures_of_their_address_too(client, totp, session):
+    for code in ("000000", "000001", totp.at(NOW)):
+        client.post(LOGIN, json={**RIGHT, "code": code})
+    counted = select(Budget.count_1).where(Budget.purpose == "login:address")
+    assert session.scalars(counted).all() == [2]
+
+
+def test_strangers_do_not_keep_the_owner_out_of_where_they_have_been(client, bob):
+    sign_in(client)
+    for _ in range(7):
+        client.post(LOGIN, json=WRONG, environ_base=AWAY)
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).json == BLOCKED
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+
+
+def test_failures_at_other_names_do_not_keep_the_owner_out_of_where_they_have_been(client, bob):
+    sign_in(client)
+    for number in range(21):
+        client.post(LOGIN, json={"user": f"eve{number}", "password": "pw"})
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+
+
+def test_an_address_is_the_owners_for_thirty_days(client, bob, clock, session):
+    sign_in(client)
+    assert session.scalars(select(KnownAddress.network)).all() == ["127.0.0.1"]
+    clock.now += 30 * 86400
+    for _ in range(5):
+        client.post(LOGIN, json=WRONG, environ_base=AWAY)
+    assert client.post(LOGIN, json=RIGHT).status_code == 401
+
+
+def test_where_the_owner_has_been_tries_run_out_too(client, bob):
+    sign_in(client)
+    answers = [client.post(LOGIN, json=WRONG).json for _ in range(6)]
+    assert answers == [UNAUTHORIZED] * 5 + [BLOCKED]
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).status_code == 200
+
+
+def test_an_address_is_known_by_a_whole_sign_in_only(client, totp, session):
+    client.post(LOGIN, json=RIGHT)
+    client.post(LOGIN, json={**RIGHT, "code": "000000"})
+    assert session.scalars(select(KnownAddress.network)).all() == []
+    session.rollback()
+    assert client.post(LOGIN, json={**RIGHT, "code": totp.at(NOW)}).status_code == 200
+    assert session.scalars(select(KnownAddress.network)).all() == ["127.0.0.1"]
+
+
+def test_a_hundred_wrong_passwords_in_a_row_lock_out_strangers_and_not_the_owner(
+    client, bob, session, app
+):
+    sign_in(client)
+    client.post(LOGIN, json=WRONG, environ_base=AWAY)
+    session.execute(update(Budget).where(Budget.purpose == PASSWORD_TRIES).values(failures=99))
+    session.commit()
+    client.post(LOGIN, json=WRONG, environ_base=AWAY)
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).json == UNAUTHORIZED
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+    locked = select(OutboxMail.recipient).where(OutboxMail.kind == "factor-locked")
+    assert session.scalars(locked).all() == ["Bob@x.org"]
+    with app.app_context():
+        factors = get_e2ereset().factors
+        assert factors.status(BOB).locked == (PASSWORD_TRIES,)
+        factors.unlock(Account(id=BOB, username="bob"), by="operator:root")
+    assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).status_code == 200
+
+
+@pytest.mark.parametrize("spent", ["name", "account", "address", "own"])
+def test_a_refused_sign_in_costs_a_hash_like_any_other(client, app, bob, monkeypatch, spent):
+    hashed = []
+    hasher = app.extensions["e2ereset.server"].accounts.hasher
+    if spent == "own":
+        sign_in(client)
+    for number in range(20 if spent == "address" else 5):
+        name = {"address": f"eve{number}", "account": ("bob@x.org", "bob")[number % 2]}
+        client.post(LOGIN, json={"user": name.get(spent, "bob"), "password": "no"})
+    monkeypatch.setattr(hasher, "_timed", lambda *_: hashed.append(1))
+    assert client.post(LOGIN, json=WRONG).status_code == 401
+    assert hashed == [1]
+
+
+@pytest.mark.parametrize("name", ["eve", "bob"])
+def test_known_and_unknown_names_run_the_same_statements(client, bob, engine, app, name):
+    client.post(LOGIN, json={"user": "before", "password": "no"})  # it connects first
+    seen = []
+    with app.app_context():
+        event.listen(
+            get_e2ereset().transactions.engine,
+            "before_cursor_execute",
+            lambda *facts: seen.append(facts[2].split()[0]),
+        )
+    client.post(LOGIN, json={"user": name, "password": "no"})
+    assert seen == ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT", "INSERT", "INSERT"]
+
+
+@pytest.mark.parametrize("name", ["eve", "bob"])
+def test_the_last_try_and_those_refused_run_the_same_statements(client, bob, engine, app, name):
+    client.post(LOGIN, json={"user": "spent before", "password": "no"})
+    seen = []
+    for _ in range(4):
+        client.post(LOGIN, json={"user": name, "password": "no"})
+    with app.app_context():
+        event.listen(
+            get_e2ereset().transactions.engine,
+            "before_cursor_execute",
+            lambda *facts: seen.append(facts[2].split()[0]),
+        )
+    for _ in range(2):
+        client.post(LOGIN, json={"user": name, "password": "no"})
+    last = ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT", "INSERT", "INSERT"]
+    assert seen == [*last, "SELECT", "SELECT", "INSERT", "INSERT", "SELECT"]
+
+
+@pytest.mark.parametrize("name", ["eve", "bob"])
+def test_an_account_that_is_spent_by_its_other_names_runs_the_same_statements(
+    client, bob, app, name
+):
+    for number in range(4):
+        user = {"id": BOB if name == "bob" else f"eve{number}"}
+        client.post(LOGIN, json={"user": user, "password": "no"})
+    seen = []
+    with app.app_context():
+        event.listen(
+            get_e2ereset().transactions.engine,
+            "before_cursor_execute",
+            lambda *facts: seen.append(facts[2].split()[0]),
+        )
+    client.post(LOGIN, json={"user": name, "password": "no"})
+    assert seen == ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT", "INSERT", "INSERT"]
+
+
+def test_a_sign_in_renews_a_hash_of_an_old_cost(client, session):
+    make_user(session, password_hash=PasswordHasher(5).hash("pw"))
+    session.commit()
+    client.post(LOGIN, json=RIGHT)
+    session.rollback()
+    assert session.scalar(select(User.password_hash)).startswith("$2b$04$")
+
+
+def test_me_is_whose_token_it_is(client, bob):
+    answer = client.get(ME, headers=sign_in(client))
+    assert answer.status_code == 200
+    assert answer.json == {
+        "_id": BOB,
+        "name": "bob",
+        "username": "bob",
+        "emails": [{"address": "Bob@x.org", "verified": True}],
+        "email": "Bob@x.org",
+        "roles": ["user"],
+        "active": True,
+        "settings": {"profile": {}, "preferences": {}, "calendar": {}},
+        "avatarUrl": "/avatar/bob",
+        "isOAuthUser": False,
+        "services": {"password": {"exists": True}},
+        "success": True,
+    }
+
+
+def test_me_names_the_factors_that_are_enabled(client, totp):
+    headers = {"x-2fa-code": totp.at(NOW)}
+    me = client.post(LOGIN, json=RIGHT, headers=headers).json["data"]["me"]
+    assert me["services"] == {"password": {"exists": True}, "totp": {"enabled": True}}
+
+
+def test_an_address_that_is_not_verified_is_not_ones_email(client, session):
+    make_user(session, password_hash=HASHER.hash("pw"), emails=["b@x.org!"])
+    session.commit()
+    me = client.post(LOGIN, json=RIGHT).json["data"]["me"]
+    assert me["emails"] == [{"address": "b@x.org", "verified": False}]
+    assert "email" not in me
+
+
+@pytest.mark.parametrize("name", ["X-User-Id", "X-Auth-Token"])
+@pytest.mark.parametrize("value", [None, "", "x", "é", "x" * 5000])
+def test_a_bad_or_missing_header_is_nobody(client, bob, name, value):
+    headers = {**sign_in(client), name: value}
+    answer = client.get(
+        ME, headers={key: text for key, text in headers.items() if text is not None}
+    )
+    assert (answer.status_code, answer.json) == (401, NOT_SIGNED_IN)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_signing_out_ends_exactly_that_token(client, bob, method):
+    first, second = sign_in(client), sign_in(client)
+    answer = client.open(LOGOUT, method=method, headers=first)
+    assert answer.json["status"] == "success"
+    assert answer.json["data"] == {"message": "You've been logged out!"}
+    assert client.get(ME, headers=first).status_code == 401
+    assert client.get(ME, headers=second).status_code == 200
+
+
+def test_only_who_is_signed_in_signs_out(client, bob):
+    answer = client.post(LOGOUT)
+    assert (answer.status_code, answer.json) == (401, NOT_SIGNED_IN)
+
+
+def test_the_rate_of_sign_ins_is_limited(make_server, config, engine):
+    client = make_server({**config, "RATELIMIT_ENABLED": True}).test_client()
+    answers = [client.post(LOGIN, json=WRONG).status_code for _ in range(11)]
+    assert answers == [401] * 10 + [429]
+
+
+def test_no_secret_of_a_sign_in_reaches_the_log(client, totp, caplog):
+    caplog.set_level(0)
+    code = totp.at(NOW)
+    token = client.post(LOGIN, json={**RIGHT, "code": code}).json["data"]["authToken"]
+    client.post(LOGIN, json={"resume": token})
+    assert not {"pw", code, token} & set(caplog.text.split())

@@ -1,0 +1,204 @@
+"""The server as an app: where its settings come from, its key, its database, its errors."""
+
+import json
+import stat
+import threading
+
+import pytest
+from flask import request
+from sqlalchemy import text
+
+from e2ereset import get_e2ereset
+from e2ereset.errors import SettingsError
+from e2ereset.server import database
+from e2ereset.server.people.models import db
+from tests.kit.databases import only_direct, only_postgresql, only_sqlite
+from tests.kit.postgres import execute
+
+
+@pytest.fixture
+def instance(tmp_path):
+    folder = tmp_path / "instance"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def keys_of(app):
+    return get_e2ereset(app).settings.secret_keys
+
+
+def test_the_database_is_in_the_instance_folder(make_server, instance):
+    with make_server({"TESTING": True}).app_context():
+        assert db.engine.url.database == str(instance / "e2ereset.sqlite3")
+
+
+def test_the_instance_folder_is_beside_the_working_folder_by_default(
+    make_server, tmp_path, monkeypatch
+):
+    app = make_server  # sets the environment, which is taken back here
+    monkeypatch.delenv("E2ERESET_INSTANCE")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "instance").mkdir(exist_ok=True)
+    assert app({"TESTING": True}).instance_path == str(tmp_path / "instance")
+
+
+def test_the_config_file_is_read(make_server, instance):
+    (instance / "config.py").write_text("E2ERESET_WORKSPACE = 'from the file'")
+    app = make_server({"TESTING": True})
+    assert get_e2ereset(app).settings.workspace == "from the file"
+
+
+def test_the_environment_wins_over_the_config_file(make_server, instance, monkeypatch):
+    (instance / "config.py").write_text("E2ERESET_WORKSPACE = 'from the file'")
+    monkeypatch.setenv("FLASK_E2ERESET_WORKSPACE", "from the environment")
+    app = make_server({"TESTING": True})
+    assert get_e2ereset(app).settings.workspace == "from the environment"
+
+
+def test_what_is_passed_wins_over_all(make_server, monkeypatch):
+    monkeypatch.setenv("FLASK_E2ERESET_WORKSPACE", "from the environment")
+    app = make_server({"TESTING": True, "E2ERESET_WORKSPACE": "passed"})
+    assert get_e2ereset(app).settings.workspace == "passed"
+
+
+def test_a_key_is_made_at_the_first_start_and_kept(make_server, instance):
+    first, second = make_server({"TESTING": True}), make_server({"TESTING": True})
+    path = instance / "secret_key"
+    assert keys_of(first) == keys_of(second) == (path.read_text(),)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [file.name for file in instance.glob("secret_key*")] == ["secret_key"]
+
+
+def test_workers_that_start_at_once_agree_on_the_key(make_server, instance):
+    apps, barrier = [], threading.Barrier(4)
+
+    def start():
+        barrier.wait()
+        apps.append(make_server({"TESTING": True}))
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({keys_of(app) for app in apps}) == 1
+
+
+def test_no_key_is_made_where_one_is_set(make_server, instance):
+    make_server({"TESTING": True, "E2ERESET_SECRET_KEYS": ["a key for tests only"]})
+    assert not (instance / "secret_key").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"E2ERESET_SERVER_BCRYPT_COST": 17}, "from 4 to 16"),
+        ({"E2ERESET_SERVER_BCRYPT_COST": 9, "TESTING": False}, "10 or more"),
+        ({"E2ERESET_SERVER_TOKEN_DAYS": 366}, "from 1 to 365"),
+        ({"E2ERESET_SERVER_TOKEN_DAYS": "90"}, "of type int"),
+        ({"E2ERESET_SERVER_PROXY_HOPS": 6}, "from 0 to 5"),
+        ({"E2ERESET_SERVER_COLOUR": "red"}, "is not a setting. Known: .*BCRYPT_COST"),
+    ],
+)
+def test_an_unsafe_or_unknown_setting_refuses_to_start(make_server, config, setting, words):
+    with pytest.raises(SettingsError, match=words):
+        make_server({**config, **setting})
+
+
+def test_the_life_of_a_sign_in_is_a_setting(make_server, config):
+    app = make_server({**config, "E2ERESET_SERVER_TOKEN_DAYS": 7})
+    assert app.extensions["e2ereset.server"].settings.token_seconds == 7 * 86400
+
+
+def test_errors_of_the_database_hide_values_whatever_its_options(make_server, config):
+    options = {"SQLALCHEMY_ENGINE_OPTIONS": {"pool_recycle": 60}}
+    with make_server({**config, **options}).app_context():
+        assert db.engine.hide_parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SQLALCHEMY_DATABASE_URI", "postgres://x:hunter2@127.0.0.1/x"),
+        ("SQLALCHEMY_DATABASE_URI", "postgresql+nodriver://x:hunter2@127.0.0.1/x"),
+        ("SQLALCHEMY_DATABASE_URI", "hunter2"),
+        ("RATELIMIT_STORAGE_URI", "reddis://:hunter2@127.0.0.1/0"),
+    ],
+)
+def test_an_address_that_can_not_be_used_is_told_without_its_password(
+    make_server, config, name, value
+):
+    with pytest.raises(SettingsError, match=name) as caught:
+        make_server(config | {"RATELIMIT_ENABLED": True, name: value})
+    assert "hunter2" not in str(caught.value)
+
+
+@only_postgresql
+def test_postgresql_ends_what_takes_too_long(app):
+    with app.app_context(), db.engine.connect() as connection:
+        found = [
+            connection.scalar(text(f"SHOW {name}"))
+            for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        ]
+        assert db.engine.pool.size() == 8
+    assert found == ["10s", "5s", "30s"]
+
+
+@only_direct
+@only_postgresql
+def test_an_idle_connection_that_died_is_replaced_before_it_serves(app, monkeypatch):
+    monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)
+    with app.app_context():
+        with db.engine.connect() as connection:
+            dead = connection.scalar(text("SELECT pg_backend_pid()"))
+        execute(db.engine.url, f"SELECT pg_terminate_backend({dead})")
+        with db.engine.connect() as connection:
+            assert connection.scalar(text("SELECT pg_backend_pid()")) != dead
+
+
+@only_sqlite
+def test_sqlite_is_tuned(app):
+    with app.app_context(), db.engine.connect() as connection:
+        found = {
+            name: connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
+        }
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "busy_timeout": 10_000,
+        "foreign_keys": 1,
+    }
+
+
+@pytest.mark.parametrize(("hops", "seen"), [(0, "127.0.0.1"), (1, "9.9.9.9"), (2, "1.1.1.1")])
+def test_a_forwarded_address_counts_for_the_proxies_that_are_there(make_server, config, hops, seen):
+    app = make_server({**config, "E2ERESET_SERVER_PROXY_HOPS": hops})
+    app.add_url_rule("/address", "address", lambda: request.remote_addr)
+    answer = app.test_client().get("/address", headers={"X-Forwarded-For": "1.1.1.1, 9.9.9.9"})
+    assert answer.text == seen
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 404), ("GET", "/api/v1/nothing", 404), ("GET", "/api/v1/login", 405)],
+)
+def test_what_is_not_there_is_said_in_json(app, method, path, status):
+    answer = app.test_client().open(path, method=method)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/json"
+    assert json.loads(answer.data)["success"] is False
+
+
+def test_a_body_beyond_the_limit_is_413(app):
+    answer = app.test_client().post("/api/v1/login", data=b"x" * (1024 * 1024 + 1))
+    assert answer.status_code == 413
+    assert answer.json["success"] is False
+
+
+def test_a_database_that_is_gone_is_503(make_server, config):
+    client = make_server(config).test_client()  # has no tables
+    body = {"user": "bob", "password": "pw"}
+    answer = client.post("/api/v1/login", json=body)
+    assert answer.status_code == 503
+    assert answer.json["success"] is False

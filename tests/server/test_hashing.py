@@ -1,0 +1,119 @@
+"""Hashing at sign-ins and resets: bounded, and of any hash that a row may hold."""
+
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select
+
+from e2ereset.server.people.models import User
+from e2ereset.server.sessions.service import current_sessions
+from e2ereset.store.tables import AuditRow, Budget
+from tests.kit.world import sha256
+from tests.server.test_passwords import FOREIGN
+
+LOGIN, ME = "/api/v1/login", "/api/v1/me"
+RIGHT = {"user": "bob", "password": "right"}
+
+
+@pytest.fixture
+def bob(world):
+    """Somebody whose only factor is the password."""
+    return world.person("bob", password="right")
+
+
+@contextmanager
+def all_turns_taken(app):
+    """While others hash as many passwords as may be at once."""
+    with app.app_context():
+        hasher = current_sessions().accounts.hasher
+    with hasher.turn(), hasher.turn(), hasher.turn():
+        yield
+
+
+def counts(world):
+    """What has been counted of tries, and of failures in a row."""
+    return {(row.purpose, row.count_1, row.failures) for row in world.rows(Budget)}
+
+
+def store(world, stored):
+    """Have this in the place of everybody's password hash."""
+    world.session.query(User).update({"password_hash": stored})
+    world.session.commit()
+
+
+def test_a_sign_in_over_the_bound_is_503_and_counts_nothing(app, world, bob):
+    with all_turns_taken(app):
+        for body in (RIGHT, RIGHT | {"user": "nobody"}):
+            answer = world.client.post(LOGIN, json=body)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+            assert answer.json == {"success": False, "error": "Service Unavailable"}
+    assert counts(world) == set()
+    assert world.client.post(LOGIN, json=RIGHT).status_code == 200
+
+
+def test_who_is_signed_in_is_answered_meanwhile(app, world, bob):
+    with all_turns_taken(app):
+        assert world.client.get(ME, headers=bob.headers).status_code == 200
+
+
+def test_a_reset_over_the_bound_does_nothing_and_takes_its_try_back(app, world, bob):
+    world.reset(bob, code=sha256("wrong"))
+    before = counts(world)
+    with all_turns_taken(app):
+        answer = world.reset(bob, code=sha256("right"))
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert world.has_key(bob)
+    assert counts(world) == before == {("verify:password", 1, 1)}
+    assert world.reset(bob, code=sha256("right")).status_code == 200
+
+
+def test_sign_ins_leave_a_turn_to_a_reset(app, world, bob):
+    with app.app_context():
+        hasher = current_sessions().accounts.hasher
+    with hasher.sign_in_turn(), hasher.sign_in_turn():
+        assert world.client.post(LOGIN, json=RIGHT).status_code == 503
+        assert world.reset(bob, code=sha256("right")).status_code == 200
+
+
+def test_what_is_over_the_bound_is_one_line_of_the_log(app, world, bob, caplog):
+    with all_turns_taken(app):
+        world.client.post(LOGIN, json=RIGHT)
+    (record,) = (r for r in caplog.records if r.name == "e2ereset.http.envelope")
+    assert record.levelname == "WARNING"
+    assert "\n" not in record.getMessage()
+
+
+@pytest.mark.parametrize("stored", FOREIGN)
+def test_a_foreign_or_broken_hash_is_a_wrong_password(world, bob, stored):
+    store(world, stored)
+    assert world.client.post(LOGIN, json=RIGHT).status_code == 401
+    assert world.reset(bob, code=sha256("right")).json["errorType"] == "totp-invalid"
+    assert world.rows(AuditRow)[-1].method == "password"
+
+
+def test_a_hash_of_argon2_signs_in_and_is_replaced(world, bob):
+    argon2 = pytest.importorskip("argon2")
+    store(world, argon2.PasswordHasher(1, 8, 1).hash(sha256("right")))
+    assert world.client.post(LOGIN, json=RIGHT | {"password": "no"}).status_code == 401
+    assert world.client.post(LOGIN, json=RIGHT).status_code == 200
+    assert world.session.scalar(select(User.password_hash)).startswith("$2b$04$")
+
+
+def test_a_hash_of_argon2_resets(world, bob):
+    argon2 = pytest.importorskip("argon2")
+    store(world, argon2.PasswordHasher(1, 8, 1).hash(sha256("right")))
+    assert world.reset(bob, code=sha256("right")).status_code == 200
+
+
+@pytest.mark.parametrize("of", ["login", "reset"])
+def test_each_hash_runs_within_a_turn(app, world, bob, of, monkeypatch):
+    with app.app_context():
+        hasher = current_sessions().accounts.hasher
+    left = []
+    monkeypatch.setattr(hasher, "verify", lambda *_: left.append(hasher._turns._value) or False)
+    if of == "login":
+        world.client.post(LOGIN, json=RIGHT)
+    else:
+        world.reset(bob, code=sha256("right"))
+    assert left == [2]
+    assert hasher._turns._value == 3

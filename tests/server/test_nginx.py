@@ -1,0 +1,130 @@
+"""The shipped nginx.conf before a real server: no redirect, JSON only, and bodies come whole."""
+
+import json
+import shutil
+import socket
+import subprocess
+from contextlib import closing
+
+import pytest
+
+from tests.kit.live import ME, RESET, make_live
+from tests.kit.network import free_port, wait_for
+from tests.kit.paths import ROOT
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("nginx"), reason="needs nginx"),
+]
+
+
+CONFIGURATION = ROOT / "deploy" / "nginx.conf"
+
+
+class Front:
+    """nginx with the shipped configuration, before one server."""
+
+    def __init__(self, folder, backend):
+        self.port, self.folder = free_port(), folder
+        text = CONFIGURATION.read_text(encoding="utf-8")
+        for old, new in {
+            "web:8000": f"127.0.0.1:{backend}",
+            "listen 8080": f"listen 127.0.0.1:{self.port}",
+            "/tmp/": f"{folder}/",
+        }.items():
+            assert old in text
+            text = text.replace(old, new)
+        (folder / "nginx.conf").write_text(text)
+        command = ["nginx", "-c", folder / "nginx.conf", "-p", folder, "-g", "daemon off;"]
+        with (folder / "nginx.log").open("wb") as log:
+            self.process = subprocess.Popen(command, stderr=log)
+        wait_for(self.is_up, f"nginx, see {folder}/nginx.log")
+
+    def is_up(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except OSError:
+            return False
+        return True
+
+    def ask(self, raw, *, half_close=False):
+        """(status, headers, body) of the answer to these bytes."""
+        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=20)) as sock:
+            sock.sendall(raw)
+            if half_close:
+                sock.shutdown(socket.SHUT_WR)
+            found = b"".join(iter(lambda: sock.recv(65536), b""))
+        head, _, body = found.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+        return int(lines[0].split()[1]), headers, json.loads(body)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The server, bob, and nginx in front of both."""
+    settings = {"FLASK_E2ERESET_SERVER_PROXY_HOPS": "1"}
+    with make_live(tmp_path_factory.mktemp("behind"), settings=settings) as live:
+        bob = live.user("bob")
+        front = Front(tmp_path_factory.mktemp("front"), live.port)
+        try:
+            yield live, bob, front
+        finally:
+            front.process.terminate()
+            front.process.wait(10)
+
+
+def request(method, path, *lines, headers=(), body=b""):
+    names = [f"{n}: {v}" for n, v in dict(headers).items()]
+    head = [f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *names, *lines, "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+def assert_enveloped(answer, status):
+    found, headers, body = answer
+    assert (found, body["success"]) == (status, status == 200)
+    assert headers["content-type"] == "application/json"
+    assert headers["cache-control"] == "no-store"
+    assert "location" not in headers
+
+
+@pytest.mark.parametrize("path", ["/api/v1//users.resetE2EKey", "/api//v1/users.resetE2EKey"])
+def test_a_doubled_slash_is_no_redirect_to_http(served, path):
+    _, bob, front = served
+    assert_enveloped(front.ask(request("POST", path, headers=bob.headers)), 404)
+
+
+def test_a_request_passes(served):
+    _, bob, front = served
+    assert_enveloped(front.ask(request("GET", ME, headers=bob.headers)), 200)
+
+
+def test_a_cut_body_resets_nothing(served):
+    live, bob, front = served
+    lines = ["Content-Type: application/json", "Content-Length: 18"]
+    raw = request("POST", RESET, *lines, headers=bob.headers)
+    with closing(socket.create_connection(("127.0.0.1", front.port), timeout=20)) as sock:
+        sock.sendall(raw)
+    keys = live.call("GET", "/api/v1/e2e.fetchMyKeys", bob.headers)
+    assert keys.body["public_key"] == "PUB"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (request("POST", RESET, "Content-Length: 2000000"), 413),
+        (request("GET", ME, "X: " + "x" * 40_000), 400),
+        (request("GET", "/" + "x" * 40_000), 414),
+        (request("POST", RESET, "Content-Length: x"), 400),
+        (request("POST", RESET, "Transfer-Encoding: chunked", body=b"zz\r\n"), 400),
+    ],
+)
+def test_what_nginx_refuses_is_in_the_envelope(served, raw, status):
+    assert_enveloped(served[2].ask(raw), status)
+
+
+def test_a_server_that_is_gone_is_503_in_the_envelope(served):
+    live, _, front = served
+    live.stop()
+    assert_enveloped(front.ask(request("GET", ME)), 503)
+    live.start()

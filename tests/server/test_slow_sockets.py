@@ -1,0 +1,283 @@
+"""Under gunicorn 2x4: slow clients stop nobody, and what is framed badly is 400 and the end: K2."""
+
+import json
+import socket
+import time
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPResponse
+
+import pytest
+
+from tests.kit.live import ME, RESET, make_live
+
+pytestmark = pytest.mark.slow
+
+SOCKETS = 24
+QUICK = 2  # seconds; a few hundredths on an idle machine, and for ever where threads are held
+HEAD = f"POST {RESET} HTTP/1.1\r\nHost: x\r\n".encode()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    """A server that gives a client 2 seconds for a head and 2 more for a body."""
+    settings = {"HEAD_SECONDS": "2", "BODY_SECONDS": "2"}
+    with make_live(tmp_path_factory.mktemp("slow"), settings=settings) as live:
+        live.signs = live.user("bob").headers
+        yield live
+
+
+def connect(live):
+    return socket.create_connection(("127.0.0.1", live.port), timeout=20)
+
+
+def read_all(sock):
+    """All that comes until the server ends the connection."""
+    found = b""
+    with suppress(ConnectionResetError):
+        while piece := sock.recv(65536):
+            found += piece
+    return found
+
+
+def ask(live, raw, *, half_close=False):
+    """(status, headers, body) of the answer to these bytes, after which the connection ended."""
+    with closing(connect(live)) as sock:
+        sock.sendall(raw)
+        if half_close:
+            sock.shutdown(socket.SHUT_WR)
+        head, _, body = read_all(sock).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+    return int(lines[0].split()[1]), headers, json.loads(body)
+
+
+def signed(live, *lines, body=b""):
+    """The bytes of a reset by bob with a password that is wrong anyway."""
+    names = [*(f"{n}: {v}" for n, v in live.signs.items()), "Content-Type: application/json"]
+    return HEAD + "\r\n".join([*names, *lines, "", ""]).encode() + body
+
+
+def chunked(live, body):
+    return signed(live, "Transfer-Encoding: chunked", body=body)
+
+
+def slowest(live, seconds):
+    """The longest that `/me` took, asked for as long as that."""
+    worst, until = 0.0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        began = time.monotonic()
+        assert live.call("GET", ME, live.signs).status == 200
+        worst = max(worst, time.monotonic() - began)
+        time.sleep(0.02)
+    return worst
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"G",
+        HEAD,
+        HEAD + b"Content-Length: 100\r\n\r\n",
+        HEAD + b"Content-Length: 100\r\n\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n{",
+        b"GET /api/v1/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ],
+    ids=["nothing", "a-byte", "a-head", "no-body", "a-body", "a-chunk", "too-much", "no-end"],
+)
+def test_slow_sockets_stop_nobody(live, start):
+    with ExitStack() as stack:
+        for _ in range(SOCKETS):
+            stack.enter_context(closing(connect(live))).sendall(start)
+        assert slowest(live, 1.5) < QUICK
+
+
+def test_the_owner_resets_a_key_meanwhile(live):
+    amy = live.user("amy", totp=True)
+    with ExitStack() as stack:
+        for start in (HEAD, HEAD + b"Content-Length: 100\r\n\r\n{") * (SOCKETS // 2):
+            stack.enter_context(closing(connect(live))).sendall(start)
+        began = time.monotonic()
+        assert live.reset(amy, code=amy.totp.at(int(time.time()) + 30)).status == 200
+        assert time.monotonic() - began < QUICK
+
+
+def test_sockets_that_drip_stop_nobody_and_are_ended(live):
+    with ExitStack() as stack:
+        socks = [stack.enter_context(closing(connect(live))) for _ in range(SOCKETS)]
+        for sock in socks:
+            sock.sendall(HEAD + b"Content-Length: 100\r\n\r\n")
+        worst = 0.0
+        for _ in range(8):
+            for sock in socks:
+                with suppress(OSError):
+                    sock.send(b"{")
+            worst = max(worst, slowest(live, 0.5))
+        assert worst < QUICK
+        for sock in socks:
+            assert b"HTTP/1.1 408 " in read_all(sock)
+
+
+def test_unfinished_bodies_take_a_bounded_part_of_the_memory(live):
+    almost = signed(live, "Content-Length: 1000001", body=b"x" * 1_000_000)
+    with ExitStack() as stack:
+        socks = [stack.enter_context(closing(connect(live))) for _ in range(80)]
+        for sock in socks:
+            with suppress(OSError):
+                sock.sendall(almost)
+        assert slowest(live, 0.5) < QUICK
+        answers = [read_all(sock) for sock in socks]
+    assert any(b"HTTP/1.1 503 " in answer for answer in answers)
+    assert any(b"HTTP/1.1 408 " in answer for answer in answers)
+
+
+def test_a_head_that_never_ends_is_408_in_the_envelope(live):
+    status, headers, body = ask(live, HEAD)
+    assert (status, headers["connection"]) == (408, "close")
+    assert body == {"success": False, "error": "The request took too long"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"zz\r\n{}\r\n0\r\n\r\n",
+        b"0x2\r\n{}\r\n0\r\n\r\n",
+        b"1_0\r\n" + b" " * 16 + b"\r\n0\r\n\r\n",
+        b"-2\r\n{}\r\n0\r\n\r\n",
+        b"\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}0\r\n\r\n",
+        b"2\r\n{}xx0\r\n\r\n",
+        b"2 2\r\n{}\r\n0\r\n\r\n",
+        b"2;\x01\r\n{}\r\n0\r\n\r\n",
+        b"F" * 40 + b"\r\n{}",
+        b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n",
+        b"2\r\n{}\r\n0\r\nno trailer\r\n\r\n",
+        b"2" * 9000,
+    ],
+)
+def test_chunks_that_are_none_are_400_and_end_the_connection(live, body):
+    status, headers, answer = ask(live, chunked(live, body))
+    assert (status, answer["errorType"]) == (400, "invalid-params")
+    assert headers["connection"] == "close"
+    assert headers["content-type"] == "application/json"
+    assert "Traceback" not in live.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (["Content-Length: 18"], b""),
+        (["Content-Length: 18"], b"{}"),
+        (["Transfer-Encoding: chunked"], b"2\r\n{}\r\n"),
+        (["Transfer-Encoding: chunked"], b"5\r\n{}"),
+        (["Transfer-Encoding: chunked"], b""),
+        (["Transfer-Encoding: chunked"], b"2\r\n{}\r\n0\r\n"),
+    ],
+)
+def test_a_body_that_is_cut_off_is_400_and_ends_the_connection(live, lines, body):
+    status, headers, answer = ask(live, signed(live, *lines, body=body), half_close=True)
+    assert (status, answer["errorType"]) == (400, "invalid-params")
+    assert headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (["Content-Length: 2"], b"{}{}"),
+        ([], b"{}"),
+        (["Content-Length: 2", "Transfer-Encoding: chunked"], b"2\r\n{}\r\n0\r\n\r\n"),
+        (["Content-Length: 2", "Content-Length: 2"], b"{}"),
+        (["Content-Length: -2"], b"{}"),
+        (["Content-Length: 2,2"], b"{}"),
+        (["Transfer-Encoding: identity"], b"{}"),
+        (["Transfer-Encoding: gzip"], b"{}"),
+        (["Transfer-Encoding: chunked, chunked"], b"2\r\n{}\r\n0\r\n\r\n"),
+        (["Transfer-Encoding: br, chunked"], b"2\r\n{}\r\n0\r\n\r\n"),
+        (["No colon"], b""),
+    ],
+)
+def test_a_request_that_can_be_read_two_ways_is_400(live, lines, body):
+    status, headers, answer = ask(live, signed(live, *lines, body=body))
+    assert (status, answer["errorType"]) == (400, "invalid-params")
+    assert headers["content-type"] == "application/json"
+    assert headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (HEAD + b"X: " + b"x" * 9000 + b"\r\n\r\n", 431),
+        (HEAD + b"".join(b"X%d: 1\r\n" % i for i in range(70)) + b"\r\n", 431),
+        (HEAD + b"X: " + b"x" * 600_000, 431),
+        (HEAD + b"Expect: magic\r\n\r\n", 417),
+        (b"\r\n\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: x\n\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400),
+    ],
+)
+def test_a_head_that_gunicorn_refuses_is_answered_in_the_envelope(live, raw, status):
+    found, headers, body = ask(live, raw)
+    assert (found, body["success"]) == (status, False)
+    assert headers["content-type"] == "application/json"
+    assert headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        lambda live: signed(live, "Content-Length: 1500000", body=b"x" * 1_500_000),
+        lambda live: chunked(live, b"%x\r\n" % 1_500_000 + b"x" * 1_500_000 + b"\r\n0\r\n\r\n"),
+        lambda live: chunked(live, (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 48 + b"0\r\n\r\n"),
+        lambda live: chunked(live, b"FFFFFFF0\r\nx"),
+        lambda live: signed(live, "Content-Length: 1500000", "Expect: 100-continue"),
+    ],
+)
+def test_a_body_over_the_limit_is_413_and_says_that_the_connection_ends(live, raw):
+    status, headers, body = ask(live, raw(live))
+    assert (status, headers["connection"]) == (413, "close")
+    assert body == {"success": False, "error": "The request body is too large"}
+
+
+def test_a_client_that_waits_to_be_told_is_told(live):
+    raw = signed(live, "Content-Length: 2", "Expect: 100-continue", "Connection: close")
+    with closing(connect(live)) as sock:
+        sock.sendall(raw)
+        assert sock.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+        sock.sendall(b"{}")
+        assert b"HTTP/1.1 400 " in read_all(sock)
+
+
+@pytest.mark.parametrize("pause", [0, 0.01])
+def test_a_request_that_comes_in_pieces_is_served_and_the_connection_kept(live, pause):
+    names = "".join(f"{n}: {v}\r\n" for n, v in live.signs.items())
+    raw = f"GET {ME} HTTP/1.1\r\nHost: x\r\n{names}\r\n".encode()
+    with closing(connect(live)) as sock:
+        for _ in range(2):
+            for at in range(0, len(raw), 16):
+                sock.sendall(raw[at : at + 16])
+                time.sleep(pause)
+            answer = HTTPResponse(sock)
+            answer.begin()
+            assert (answer.status, answer.headers["Connection"]) == (200, "keep-alive")
+            assert answer.read()
+
+
+def test_two_requests_at_once_are_both_answered(live):
+    names = "".join(f"{n}: {v}\r\n" for n, v in live.signs.items())
+    raw = f"GET {ME} HTTP/1.1\r\nHost: x\r\n{names}".encode()
+    with closing(connect(live)) as sock:
+        sock.sendall(raw + b"\r\n" + raw + b"Connection: close\r\n\r\n")
+        assert read_all(sock).count(b"HTTP/1.1 200 ") == 2
+
+
+def test_a_slow_client_does_not_hold_up_the_end(tmp_path):
+    """A worker waits half a minute for what it is answering, not for what has not come."""
+    slow = {"HEAD_SECONDS": "60"}
+    with make_live(tmp_path, settings=slow) as live, closing(connect(live)) as sock:
+        sock.sendall(HEAD)
+        live.cli("permission", "list")  # gunicorn loses a signal that comes right after its start
+        began = time.monotonic()
+        live.stop()
+        assert time.monotonic() - began < 25
