@@ -13,7 +13,7 @@ from unittest.mock import patch
 from flask import Flask
 
 from e2ereset.server.app import create_app
-from e2ereset.server.people.models import db
+from e2ereset.server.tables import db
 
 from .people import SECRET_KEY, Call, calls_with_codes, equip, fill
 

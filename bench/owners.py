@@ -23,10 +23,10 @@ import pyotp
 from e2ereset import get_e2ereset
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
-from e2ereset.server.people import models as server
-from e2ereset.server.people.models import db
 from e2ereset.server.people.service import NewPerson, add_person
 from e2ereset.server.sessions.tokens import NewToken, add_token
+from e2ereset.server.tables import Base as ServerBase
+from e2ereset.server.tables import db
 from e2ereset.store.tables import Base
 from e2ereset.testing import enable_email, enrol_totp
 
@@ -157,7 +157,7 @@ def _made(kind: str, number: int) -> Iterator[Owner]:
     runtime = get_e2ereset(app)
     with app.app_context():
         Base.metadata.create_all(db.engine)
-        server.Base.metadata.create_all(db.engine)
+        ServerBase.metadata.create_all(db.engine)
         with runtime.transactions.begin() as session:
             seed(session.connection())
         for n in range(number):

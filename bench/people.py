@@ -15,9 +15,9 @@ from sqlalchemy import Connection, create_engine, text
 
 from e2ereset.crypto import KeyRing
 from e2ereset.permissions import seed
-from e2ereset.server.people import models as server
 from e2ereset.server.sessions.tokens import token_digest
-from e2ereset.store import tables as library
+from e2ereset.server.tables import Base as ServerBase
+from e2ereset.store.tables import Base
 
 SECRET_KEY = "a secret key of the benchmark"
 ROOMS_EACH = 10
@@ -61,8 +61,8 @@ def fill(path: Path, people: int) -> None:
     sealed = KeyRing([SECRET_KEY]).seal("totp", "nobody", pyotp.random_base32())
     values = {"people": people, "rooms_each": ROOMS_EACH, "key": KEY, "sealed": sealed}
     values |= {"expires": int(time.time()) + 86400}
-    library.Base.metadata.create_all(engine)
-    server.Base.metadata.create_all(engine)
+    Base.metadata.create_all(engine)
+    ServerBase.metadata.create_all(engine)
     with engine.connect() as connection:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -200000"):
             connection.exec_driver_sql(f"PRAGMA {pragma}")

@@ -22,9 +22,9 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from e2ereset.crypto import KeyRing
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
-from e2ereset.server.people import models as server
-from e2ereset.server.people.models import db
-from e2ereset.store import tables as library
+from e2ereset.server.tables import Base as ServerBase
+from e2ereset.server.tables import db
+from e2ereset.store.tables import Base
 
 from .people import KEY, SECRET_KEY, Call, calls_with_codes, calls_without_codes, make_known
 
@@ -84,8 +84,8 @@ def fill(people: int) -> None:
         connection.exec_driver_sql(f"CREATE DATABASE scale_{people}")
     engine.dispose()
     engine = create_engine(address(people))
-    library.Base.metadata.create_all(engine)
-    server.Base.metadata.create_all(engine)
+    Base.metadata.create_all(engine)
+    ServerBase.metadata.create_all(engine)
     sealed = KeyRing([SECRET_KEY]).seal("totp", "nobody", pyotp.random_base32())
     with engine.begin() as connection:
         seed(connection)

@@ -20,9 +20,11 @@ from e2ereset import get_e2ereset
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
 from e2ereset.server.passwords import PasswordHasher
-from e2ereset.server.people import models as server
+from e2ereset.server.people.models import FEDERATED, User
 from e2ereset.server.people.service import NewPerson, add_person
 from e2ereset.server.sessions.tokens import NewToken, add_token
+from e2ereset.server.tables import Base as ServerBase
+from e2ereset.server.tables import db
 from e2ereset.store.tables import Base
 from e2ereset.testing import FakeClock, TotpDevice, enable_email, enrol_totp
 
@@ -58,7 +60,7 @@ class Strangers:
             make["old"] = _person(session, "old", PasswordHasher(COST - 2).hash("right"))
             make["odd"] = _person(session, "odd", "$5$rounds=1000$salt$hash")
             _set(session, make["gone"], active=False)
-            _set(session, make["fed"], kind=server.FEDERATED)
+            _set(session, make["fed"], kind=FEDERATED)
             self._headers = {name: self._sign_in(session, make[name]) for name in ("bob", "eve")}
         for name in ("eve", "root"):
             enable_email(app, self._account(make[name]))
@@ -156,9 +158,9 @@ def serving(folder: Path) -> Iterator[Strangers]:
     with patch.dict(os.environ, E2ERESET_INSTANCE=str(folder)):
         app = create_app(config, clock=clock)
     with app.app_context():
-        engine = server.db.engine
+        engine = db.engine
     Base.metadata.create_all(engine)
-    server.Base.metadata.create_all(engine)
+    ServerBase.metadata.create_all(engine)
     yield Strangers(app, clock)
     engine.dispose()
 
@@ -175,7 +177,7 @@ def _person(session: Session, name: str, hashed: str | None, *, role: str = "use
 
 
 def _set(session: Session, user_id: str, **facts: Any) -> None:
-    session.execute(update(server.User).where(server.User.id == user_id).values(**facts))
+    session.execute(update(User).where(User.id == user_id).values(**facts))
 
 
 def _case(name: str, request: Callable[[], EnvironBuilder], wanted: int) -> Case:

@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from e2ereset import Account, Caller
 from e2ereset.addresses import network_of, read_address
-from e2ereset.store.tables import AuditRow
+from e2ereset.audit.models import AuditRow
 from tests.kit.world import World
 
 LOGIN = "/api/v1/login"

@@ -4,7 +4,7 @@ import pytest
 
 from e2ereset import Account, Caller
 from e2ereset.agents import PLATFORMS, PROGRAMS, UNKNOWN, read_agent
-from e2ereset.store.tables import AuditRow
+from e2ereset.audit.models import AuditRow
 
 SENTENCE = "Your account is locked. Call +1 800 555 0100 or sign in at chat-unlock.example/verify"
 LIKE = "AppleWebKit/537.36 (KHTML, like Gecko)"

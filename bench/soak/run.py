@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from e2ereset.server.app import create_app
-from e2ereset.server.people.models import db
+from e2ereset.server.tables import db
 
 from .checker import Found, check, read_found
 from .client import Client

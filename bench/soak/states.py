@@ -7,8 +7,14 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, func, not_, or_, select
 
-from e2ereset.server.people.models import Email, Subscription, Token, Waiting
-from e2ereset.store.tables import AuditRow, BackupCode, KeyPair, OutboxMail, table
+from e2ereset.audit.models import AuditRow
+from e2ereset.factors.models import BackupCode
+from e2ereset.jobs.models import OutboxMail
+from e2ereset.server.people.models import Email
+from e2ereset.server.rooms.models import Subscription, Waiting
+from e2ereset.server.sessions.models import Token
+from e2ereset.store.tables import table
+from e2ereset.vault.models import KeyPair
 
 AUDIT, OUTBOX, EMAILS = table(AuditRow), table(OutboxMail), table(Email)
 BACKUPS, PAIRS = table(BackupCode), table(KeyPair)

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import E2EResetError
-from e2ereset.store.tables import AuditHead, AuditPurge, AuditSealer, table
+from e2ereset.store.tables import table
 
+from .models import AuditHead, AuditPurge, AuditSealer
 from .rows import AUDIT, big, holds
 from .tree import Tree
 

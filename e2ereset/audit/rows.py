@@ -20,8 +20,10 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.records import iso
-from e2ereset.store.tables import AuditRow, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
+
+from .models import AuditRow
 
 UID_BYTES = 16
 LONGEST = 255

@@ -33,8 +33,10 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
 from e2ereset.metrics.meter import UNCOUNTED, Meter
-from e2ereset.store.tables import Budget, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import DatabaseEpoch, Inserts, PerDialect, Transactions, run
+
+from .models import Budget
 
 Windows = tuple[tuple[int, int], ...]
 """Three pairs (length in seconds, most charges)."""

@@ -16,9 +16,10 @@ from e2ereset.errors import TooManyAttempts
 from e2ereset.jobs.queue import CHORES, CODES
 from e2ereset.ports import FindsByEmail
 from e2ereset.records import Account, Action, Attempt, name_key
-from e2ereset.store.tables import EmailChallenge, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions
 
+from .models import EmailChallenge
 from .stepup import StepUp
 from .strategies.base import Tools
 

@@ -7,11 +7,12 @@ from flask import Response
 from e2ereset.errors import TargetParamMissing
 from e2ereset.http import envelope, gates
 from e2ereset.http.rates import rate_limit
-from e2ereset.http.schemas import CODE, TARGET, target_named
+from e2ereset.permissions.schemas import TARGET, target_named
 from e2ereset.records import Action
 from e2ereset.runtime import get_e2ereset
 
 from .enrolment import UNLOCK
+from .schemas import CODE
 
 
 def send_email_code() -> Response:

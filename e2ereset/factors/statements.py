@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Executable, bindparam, case, delete, insert, select, update
 
-from e2ereset.store.tables import BackupCode, EmailChallenge, EmailFactor, Totp, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect
+
+from .models import BackupCode, EmailChallenge, EmailFactor, Totp
 
 TOTPS, BACKUPS, EMAILS = table(Totp), table(BackupCode), table(EmailFactor)
 CHALLENGES = table(EmailChallenge)

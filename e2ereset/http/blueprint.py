@@ -1,4 +1,4 @@
-"""The blueprint: views that are a few lines each, from gates to a use case to the envelope."""
+"""Blueprints whose bodies are read first and whose errors are answered in the envelope."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from e2ereset.factors.routes import send_email_code, unlock_factor
-from e2ereset.reset.routes import reset_e2e_key
-from e2ereset.vault.routes import fetch_my_keys, set_keys
-
-from . import bodies, cross_site, envelope, gates, strays
+from . import bodies, cross_site, envelope, strays
 from .rates import add_rate_headers
 
 
@@ -32,17 +28,3 @@ def make_blueprint(name: str, *, url_prefix: str | None = None) -> Blueprint:
     for hook in (add_rate_headers, bodies.close_after_fault, cross_site.allow_origin):
         blueprint.after_request(hook)
     return blueprint
-
-
-def make_routes(name: str, url_prefix: str) -> Blueprint:
-    """The library's own routes, Rocket.Chat's by name."""
-    blueprint = make_blueprint(name, url_prefix=url_prefix)
-    blueprint.post("/users.resetE2EKey")(reset_e2e_key)
-    blueprint.post("/users.2fa.sendEmailCode")(send_email_code)
-    blueprint.post("/users.unlockFactor")(unlock_factor)
-    blueprint.post("/e2e.setUserPublicAndPrivateKeys")(set_keys)
-    blueprint.get("/e2e.fetchMyKeys")(fetch_my_keys)
-    return blueprint
-
-
-__all__ = ["bodies", "envelope", "gates", "make_blueprint", "make_routes"]

@@ -1,4 +1,4 @@
-"""The bodies that our routes take. Strict: no unknown keys, no type is turned into another."""
+"""What bodies are made of. Strict: no unknown keys, no type is turned into another."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields
-
-from e2ereset.errors import TargetParamMissing
-from e2ereset.records import TargetName
-
-TARGET_KEYS = ("userId", "username", "user")
 
 SPELLED = {"true": True, "false": False}
 UNFIT = re.compile("[\0\ud800-\udfff]")
@@ -63,43 +58,3 @@ class Body(Schema):
     def _spelled(self, name: str, text: str) -> str | bool:
         is_flag = isinstance(self.fields.get(name), Flag)
         return SPELLED.get(text, text) if is_flag else text
-
-
-class TargetBody(Body):
-    """Whose key: at most one is looked at, in the order userId, username, user."""
-
-    userId = Text(allow_none=True)
-    username = Text(allow_none=True)
-    user = Text(allow_none=True)
-
-
-class KeysBody(Body):
-    """A new key pair; both are opaque text."""
-
-    public_key = Text(required=True)
-    private_key = Text(required=True)
-    force = Flag(load_default=False)
-
-
-class CodeBody(Body):
-    """Whose pending code to mail again."""
-
-    emailOrUsername = Text(required=True)
-
-
-TARGET, KEYS, CODE = TargetBody(), KeysBody(), CodeBody()
-
-
-def target_named(body: Mapping[str, Any]) -> TargetName | None:
-    """Whom the body names; None when it has no target key at all.
-
-    Raises TargetParamMissing for a key that is there but blank: never one's own account.
-    """
-    given = [key for key in TARGET_KEYS if key in body]
-    if not given:
-        return None
-    if any(not (body[key] or "").strip() for key in given):
-        raise TargetParamMissing()
-    if given[0] == "userId":
-        return TargetName(user_id=body["userId"])
-    return TargetName(username=body[given[0]])

@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import KeyRing
 from e2ereset.records import iso
 from e2ereset.store.retained import Sealed
-from e2ereset.store.tables import OutboxMail, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, run
+
+from .models import OutboxMail
 
 PURPOSE = "outbox"
 CODES, NOTICES, CHORES = range(3)

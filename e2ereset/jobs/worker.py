@@ -34,9 +34,10 @@ from sqlalchemy import (
 
 from e2ereset.crypto import KeyRing
 from e2ereset.mail.messages import Message, Undeliverable, name_domain, render
-from e2ereset.store.tables import OutboxMail, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions, run
 
+from .models import OutboxMail
 from .queue import CODES, DELIVERED, EXPIRED, Outbox
 
 # Longer than one send can take (MOST_SECONDS in smtp.py), so that a second deliverer never takes

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, select, text
 
+from e2ereset.audit.models import AuditRow
 from e2ereset.background import Background
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.jobs.queue import CHORES
 from e2ereset.metrics.meter import Gauges
-from e2ereset.store.tables import AuditRow, OutboxMail, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions, time_of
 
 from .probe import Probe

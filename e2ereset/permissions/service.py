@@ -8,8 +8,10 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError
-from e2ereset.store.tables import Permission, Role, RolePermission, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import PerDialect, Transactions, run
+
+from .models import Permission, Role, RolePermission
 
 EDIT_OTHER_USER_E2EE = "edit-other-user-e2ee"
 EDIT_OTHER_USER_TOTP = "edit-other-user-totp"

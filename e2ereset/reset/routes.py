@@ -6,7 +6,7 @@ from flask import Response
 
 from e2ereset.http import envelope, gates
 from e2ereset.http.rates import rate_limit
-from e2ereset.http.schemas import TARGET, target_named
+from e2ereset.permissions.schemas import TARGET, target_named
 from e2ereset.records import Action
 from e2ereset.runtime import get_e2ereset
 

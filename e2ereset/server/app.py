@@ -24,12 +24,12 @@ from .database import engine_options, migrations_folder, tune
 from .migration_state import check_migrations
 from .passwords import PasswordHasher
 from .people.accounts import ServerAccounts
-from .people.models import db
 from .proxies import Proxied
 from .request_log import identify_and_note, log_requests
 from .sessions import routes as views
 from .sessions.service import EXTENSION, Sessions
 from .settings import load_server_settings
+from .tables import db
 
 API = "/api/v1"
 SHORTEST = f"{SERVER_PREFIX}SHORTEST_PASSWORD"

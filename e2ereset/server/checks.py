@@ -22,9 +22,9 @@ from e2ereset.settings import SERVER_PREFIX
 
 from .migration_state import find_revisions, heads
 from .passwords import can_verify
-from .people.models import db
 from .sessions.tokens import USERS
 from .settings import SAFE_ALONE, SAFE_BCRYPT_COST, SHORTEST_PASSWORD
+from .tables import db
 
 AREA = Area("server")
 PRIVATE = {"secret_key": "secret-key-readable", "config.py": "config-readable"}

@@ -15,7 +15,7 @@ from e2ereset.cli import OneLineErrors, as_json, emit
 
 from .instance import make_default_folder
 from .migration_state import find_revisions, heads
-from .people.models import db
+from .tables import db
 
 
 @click.group("db", cls=OneLineErrors)

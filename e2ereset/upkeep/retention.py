@@ -13,11 +13,14 @@ from typing import Any
 from sqlalchemy import BigInteger, and_, bindparam, delete, func, select, tuple_
 
 from e2ereset import audit
+from e2ereset.audit.models import AuditRow
 from e2ereset.crypto import KeyRing
+from e2ereset.factors.models import Budget, EmailChallenge
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.settings import Settings
 from e2ereset.store.paging import Walk
 from e2ereset.store.retained import NOW, Expiring
-from e2ereset.store.tables import AuditRow, Budget, EmailChallenge, OutboxMail, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import DatabaseEpoch, Transactions, run
 
 DAY = 86400

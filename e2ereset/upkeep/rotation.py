@@ -16,9 +16,10 @@ from sqlalchemy import Row, Table, and_, bindparam, func, select, union_all, upd
 
 from e2ereset import audit
 from e2ereset.crypto import ID_LENGTH, KeyRing, UnknownKey
+from e2ereset.factors.models import EmailChallenge
 from e2ereset.store.paging import Page, Walk
 from e2ereset.store.retained import Sealed
-from e2ereset.store.tables import EmailChallenge, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions, run
 
 CODES = table(EmailChallenge)

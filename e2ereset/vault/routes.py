@@ -8,10 +8,10 @@ from e2ereset.errors import InvalidParams
 from e2ereset.http import bodies, envelope, gates
 from e2ereset.http.cross_site import rides_on_cookie
 from e2ereset.http.rates import rate_limit
-from e2ereset.http.schemas import KEYS
 from e2ereset.records import Action
 from e2ereset.runtime import get_e2ereset
 
+from .schemas import KEYS
 from .service import ACTION, Pair
 
 

@@ -14,9 +14,10 @@ from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies.base import Tools
 from e2ereset.ports import HearsOfKeys
 from e2ereset.records import Account, Caller
-from e2ereset.store.tables import KeyPair, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, Transactions, run
 
+from .models import KeyPair
 from .thumbprints import is_same_key
 
 ACTION = "set-e2e-keys"

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
 from e2ereset.audit import AuditBroken, CheckpointFile, PublicKey, Sealer, append_note, public_keys
+from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow, AuditSealer
 from e2ereset.audit.notes import Checkpoint, NoteError, open_checkpoint, sign_checkpoint
 from e2ereset.crypto import KeyRing
-from e2ereset.store.tables import AuditHead, AuditPurge, AuditRow, AuditSealer, table
+from e2ereset.store.tables import table
 from tests.kit.audit import KEY, NEW_KEY, NOW, ORIGIN, Log
 
 TABLES = [table(model) for model in (AuditRow, AuditHead, AuditPurge, AuditSealer)]

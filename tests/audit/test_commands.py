@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 
 from e2ereset import get_e2ereset
 from e2ereset.audit import Entry, PublicKey, purge
-from e2ereset.store.tables import AuditHead, AuditRow
+from e2ereset.audit.models import AuditHead, AuditRow
 from tests.kit.server import NOW
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, event, select, update
 
 from e2ereset.audit import AuditBroken, AuditLog, Entry, tail
+from e2ereset.audit.models import AuditHead, AuditRow, AuditSealer
 from e2ereset.audit.rows import clean
 from e2ereset.crypto import KeyRing
-from e2ereset.store.tables import AuditHead, AuditRow, AuditSealer
 from tests.kit.audit import NOW, Log
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, update
 
 from e2ereset.audit import AuditBroken, AuditLog, Operator, mend
 from e2ereset.audit.mend import NothingToMend
-from e2ereset.store.tables import AuditHead, AuditPurge, AuditRow, AuditSealer
+from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow, AuditSealer
 from tests.kit.audit import NOW
 
 ROOT = Operator(login="root", reason="a full disk")

@@ -15,9 +15,9 @@ from cryptography.exceptions import InvalidSignature
 from sqlalchemy import delete, update
 
 from e2ereset.audit import AuditBroken, export, public_keys, receipt
+from e2ereset.audit.models import AuditHead, AuditRow
 from e2ereset.audit.receipts import NoReceipt
 from e2ereset.crypto import KeyRing
-from e2ereset.store.tables import AuditHead, AuditRow
 from tests.kit.audit import KEY, NOW, ORIGIN
 from tests.kit.paths import ROOT
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select, update
 
 from e2ereset.audit import AuditBroken, purge
 from e2ereset.audit.heads import make_purge
-from e2ereset.store.tables import AuditHead, AuditPurge, AuditRow
+from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow
 from tests.kit.audit import KEY, NEW_KEY, NOW
 
 LATE = NOW + 150  # between the second head and the third

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from e2ereset.audit import AuditBroken, resign
-from e2ereset.store.tables import AuditHead, AuditRow, AuditSealer
+from e2ereset.audit.models import AuditHead, AuditRow, AuditSealer
 from tests.kit.audit import KEY, NEW_KEY, NOW
 
 

@@ -18,10 +18,12 @@ from sqlalchemy import select, update
 
 from e2ereset import get_e2ereset
 from e2ereset.audit import Entry
+from e2ereset.audit.models import AuditRow
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.server.app import add_migrations
 from e2ereset.server.cli import main
-from e2ereset.server.people.models import Token, User
-from e2ereset.store.tables import AuditRow, OutboxMail
+from e2ereset.server.people.models import User
+from e2ereset.server.sessions.models import Token
 from tests.kit.server import HASHER, NOW, make_user
 
 

@@ -13,16 +13,20 @@ from flask_migrate import stamp, upgrade
 from sqlalchemy import NullPool, delete, insert, text, update
 
 from e2ereset.audit import Entry
+from e2ereset.audit.models import AuditHead
 from e2ereset.cli.doctor import subject_of
 from e2ereset.crypto import KeyRing
 from e2ereset.doctor import CHECKS, Area, Part, Subject, examine
 from e2ereset.doctor.keys import entropy_bits, is_well_known
+from e2ereset.factors.models import Totp
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.jobs.queue import CHORES
+from e2ereset.permissions.models import Permission, RolePermission
 from e2ereset.server.app import add_migrations
 from e2ereset.server.checks import CHECKS_OF_SERVER, PRIVATE, WORKER
 from e2ereset.server.cli import main
 from e2ereset.server.passwords import PasswordHasher
-from e2ereset.store.tables import AuditHead, OutboxMail, Permission, RolePermission, Totp, table
+from e2ereset.store.tables import table
 from tests.kit.databases import ON_POSTGRESQL, only_postgresql
 from tests.kit.host import Host
 from tests.kit.network import free_port

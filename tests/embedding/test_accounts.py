@@ -8,8 +8,8 @@ from flask_sqlalchemy import SQLAlchemy
 
 from e2ereset import Account, Caller, E2EReset
 from e2ereset.errors import HostError, SettingsError
-from e2ereset.store.tables import KeyPair
 from e2ereset.testing import Mailbox, MemoryAccounts, enrol_totp, make_account
+from e2ereset.vault.models import KeyPair
 from tests.kit.host import BOB, SUE, HostAccounts
 
 URL = "/api/v1/users.resetE2EKey"

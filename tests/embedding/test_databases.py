@@ -8,9 +8,11 @@ from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
+from e2ereset.audit.models import AuditRow
 from e2ereset.errors import SettingsError
-from e2ereset.store.tables import AuditRow, KeyPair, Totp
+from e2ereset.factors.models import Totp
 from e2ereset.testing import enrol_totp, make_account
+from e2ereset.vault.models import KeyPair
 from tests.kit.databases import only_postgresql, only_sqlite
 from tests.kit.host import BOB, SUE, reset_bob
 

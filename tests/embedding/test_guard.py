@@ -8,8 +8,9 @@ from sqlalchemy import select
 from werkzeug.exceptions import HTTPException
 
 from e2ereset import Refusal, two_factor_required
+from e2ereset.audit.models import AuditRow
 from e2ereset.errors import HostError
-from e2ereset.store.tables import AuditRow, EmailChallenge
+from e2ereset.factors.models import EmailChallenge
 from e2ereset.testing import enable_email, enrol_totp
 from tests.kit.host import BOB
 from tests.kit.network import free_port

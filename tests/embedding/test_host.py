@@ -6,9 +6,11 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import inspect
 
 from e2ereset import E2EReset, get_e2ereset, key_reset
+from e2ereset.audit.models import AuditRow
 from e2ereset.errors import E2EResetError, SettingsError
-from e2ereset.store.tables import AuditRow, KeyPair, Totp
+from e2ereset.factors.models import Totp
 from e2ereset.testing import Mailbox, MemoryAccounts, enable_email, enrol_totp
+from e2ereset.vault.models import KeyPair
 from tests.kit.host import BOB, KEY, SUE, HostAccounts
 
 

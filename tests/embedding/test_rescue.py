@@ -7,7 +7,7 @@ import pyotp
 import pytest
 
 from e2ereset import factor_disabled, factor_enabled
-from e2ereset.store.tables import AuditRow
+from e2ereset.audit.models import AuditRow
 from e2ereset.testing import Mailbox, enable_email, enrol_totp, make_account
 from tests.kit.host import BOB, SUE, HostAccounts
 

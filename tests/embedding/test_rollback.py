@@ -4,7 +4,9 @@ import pytest
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import inspect
 
-from e2ereset.store.tables import AuditRow, Permission, Totp
+from e2ereset.audit.models import AuditRow
+from e2ereset.factors.models import Totp
+from e2ereset.permissions.models import Permission
 from e2ereset.testing import enrol_totp, rolled_back
 from tests.kit.host import BOB, SUE
 

@@ -4,7 +4,7 @@ import pytest
 from flask_sqlalchemy import SQLAlchemy
 
 from e2ereset import budget_spent, key_reset, refused
-from e2ereset.store.tables import AuditRow
+from e2ereset.audit.models import AuditRow
 from e2ereset.testing import enrol_totp
 from tests.kit.host import BOB, SUE
 

@@ -6,8 +6,8 @@ from sqlalchemy import select, text
 
 from e2ereset import Caller
 from e2ereset.errors import SettingsError
-from e2ereset.store.tables import KeyPair
 from e2ereset.testing import enrol_totp
+from e2ereset.vault.models import KeyPair
 from tests.kit.databases import only_direct, only_postgresql
 from tests.kit.host import BOB, SUE, reset_bob, users
 

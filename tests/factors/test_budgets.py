@@ -4,7 +4,7 @@ import pyotp
 import pytest
 
 from e2ereset.errors import EnrolmentInvalid
-from e2ereset.store.tables import Budget
+from e2ereset.factors.models import Budget
 
 WINDOWS = ((300, 5), (3600, 20), (86400, 50))
 

@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import update
 
 from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
+from e2ereset.factors.models import BackupCode, Totp
 from e2ereset.server.people.models import Email
-from e2ereset.store.tables import BackupCode, Totp, table
+from e2ereset.store.tables import table
 
 TOTPS = table(Totp)
 

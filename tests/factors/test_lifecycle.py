@@ -14,12 +14,14 @@ from e2ereset.audit import AuditLog
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import FactorInvalid, FactorRequired, TooManyAttempts
 from e2ereset.factors.challenges import attempt_of
+from e2ereset.factors.models import EmailFactor
 from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies import Tools, resolve
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.jobs.queue import Outbox
 from e2ereset.records import Account, Action, Caller, Demand, Proof
 from e2ereset.settings import load_settings
-from e2ereset.store.tables import Base, EmailFactor, OutboxMail
+from e2ereset.store.tables import Base
 from e2ereset.store.transactions import Transactions
 from e2ereset.testing import MemoryAccounts
 from tests.kit.databases import new_database

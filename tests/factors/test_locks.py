@@ -8,8 +8,10 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import update
 
+from e2ereset.audit.models import AuditRow
 from e2ereset.errors import TooManyAttempts
-from e2ereset.store.tables import AuditRow, Budget, table
+from e2ereset.factors.models import Budget
+from e2ereset.store.tables import table
 from tests.kit.world import sha256
 
 BUDGETS = table(Budget)

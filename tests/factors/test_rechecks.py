@@ -9,12 +9,16 @@ from sqlalchemy import delete, insert, update
 
 from e2ereset import Account, Caller, Proof, Strategy, get_e2ereset
 from e2ereset.errors import FactorInvalid, NotAllowed, NotSignedIn
+from e2ereset.factors.models import Totp
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
+from e2ereset.permissions.models import Role, RolePermission
 from e2ereset.records import TargetName
 from e2ereset.server.passwords import PasswordHasher
-from e2ereset.server.people.models import Token, User, UserRole
-from e2ereset.store.tables import KeyPair, Role, RolePermission, Totp, table
+from e2ereset.server.people.models import User, UserRole
+from e2ereset.server.sessions.models import Token
+from e2ereset.store.tables import table
 from e2ereset.testing import MemoryAccounts, make_account
+from e2ereset.vault.models import KeyPair
 from tests.kit.server import HASHER
 from tests.kit.world import RESET, sha256
 

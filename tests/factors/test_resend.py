@@ -2,8 +2,9 @@
 
 import pytest
 
+from e2ereset.factors.models import EmailChallenge
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.jobs.queue import CHORES, CODES
-from e2ereset.store.tables import EmailChallenge, OutboxMail
 from e2ereset.testing import MemoryAccounts, enable_email, make_account
 
 CODE_URL = "/api/v1/users.2fa.sendEmailCode"

@@ -4,8 +4,9 @@ import pyotp
 import pytest
 from sqlalchemy import event, update
 
+from e2ereset.factors.models import BackupCode, EmailChallenge, Totp
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.server.people.models import Email
-from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail, Totp
 from e2ereset.testing import Mailbox
 from tests.kit.world import sha256
 

@@ -3,7 +3,7 @@
 import pytest
 
 from e2ereset.errors import TooManyAttempts
-from e2ereset.store.tables import Budget
+from e2ereset.factors.models import Budget
 
 WINDOWS = ((300, 5), (3600, 20), (86400, 50))
 

@@ -17,8 +17,8 @@ from e2ereset.factors.budgets import Budgets
 from e2ereset.jobs.worker import LEASE_SECONDS
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
-from e2ereset.server.people import models as server
-from e2ereset.store import tables as library
+from e2ereset.server.tables import Base as ServerBase
+from e2ereset.store.tables import Base
 from e2ereset.testing import MemoryAccounts
 from tests.kit.databases import served_database
 from tests.kit.world import RESET
@@ -39,8 +39,8 @@ def database_uri(served_on, tmp_path):
 @pytest.fixture
 def engine(connect):
     engine = connect()
-    library.Base.metadata.create_all(engine)
-    server.Base.metadata.create_all(engine)
+    Base.metadata.create_all(engine)
+    ServerBase.metadata.create_all(engine)
     with engine.begin() as connection:
         seed(connection)
     return engine

@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from e2ereset import get_e2ereset
 from e2ereset.audit import verify
+from e2ereset.factors.models import Budget
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
-from e2ereset.server.people import models as server
-from e2ereset.store import tables as library
-from e2ereset.store.tables import Budget, table
+from e2ereset.server.tables import Base as ServerBase
+from e2ereset.server.tables import db
+from e2ereset.store.tables import Base, table
 from tests.faults import moments
 from tests.kit.databases import served_database
 from tests.kit.server import HASHER, Clock
@@ -47,7 +49,7 @@ class Cases:
 
     def __init__(self, app, clock):
         self.app, self.clock, self.runtime = app, clock, get_e2ereset(app)
-        self.engine = server.db.engine
+        self.engine = db.engine
         self._numbers = count()
 
     def make(self, way, *, own):
@@ -93,7 +95,7 @@ class Cases:
         self.runtime.factors.set_email(account_of(self.runtime, caller), True)
         answer = self.reset(Case(caller, target, "", "email"))
         assert answer.json["errorType"] == "totp-required"
-        outbox = table(library.OutboxMail)
+        outbox = table(OutboxMail)
         query = select(outbox).where(outbox.c.recipient == caller.address, outbox.c.kind == "code")
         with self.engine.connect() as connection:
             mail = connection.execute(query).one()
@@ -116,15 +118,15 @@ def cases(served_on, tmp_path_factory):
         }
         app = create_app(config, clock=clock)
         with app.app_context():
-            make_tables(server.db.engine)
+            make_tables(db.engine)
             yield Cases(app, clock)
             assert_audit_is_whole(app)
-            server.db.engine.dispose()
+            db.engine.dispose()
 
 
 def make_tables(engine):
-    library.Base.metadata.create_all(engine)
-    server.Base.metadata.create_all(engine)
+    Base.metadata.create_all(engine)
+    ServerBase.metadata.create_all(engine)
     with engine.begin() as connection:
         seed(connection)
 

@@ -18,11 +18,13 @@ with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset import get_e2ereset
     from e2ereset.permissions import seed
     from e2ereset.server.app import create_app
-    from e2ereset.server.people import models as server
     from e2ereset.server.people.service import NewPerson, add_person
     from e2ereset.server.sessions.tokens import NewToken, add_token
-    from e2ereset.store.tables import Base, KeyPair, table
+    from e2ereset.server.tables import Base as ServerBase
+    from e2ereset.server.tables import db
+    from e2ereset.store.tables import Base, table
     from e2ereset.testing import FakeClock, enable_email, enrol_totp
+    from e2ereset.vault.models import KeyPair
 
 PAIR = b'{"public_key":"PUB","private_key":"PRIV"}'
 
@@ -45,12 +47,12 @@ class Target:
         self.runtime = get_e2ereset(self.app)
         self.routes = routes(self.app)
         with self.app.app_context():
-            self.engine = server.db.engine
+            self.engine = db.engine
         self._fill()
 
     def _fill(self):
         Base.metadata.create_all(self.engine)
-        server.Base.metadata.create_all(self.engine)
+        ServerBase.metadata.create_all(self.engine)
         entropy = self.runtime.entropy
         new = NewPerson(username="bob", emails=["bob@example.org"], verified=True)
         with self.runtime.transactions.begin() as session:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from e2ereset.store.tables import Budget
+from e2ereset.factors.models import Budget
 from tests.kit.network import free_port
 from tests.kit.server import make_user
 from tests.kit.world import RESET, World

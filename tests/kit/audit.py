@@ -20,8 +20,8 @@ from e2ereset.audit import (
     verify,
     verify_checkpoints,
 )
+from e2ereset.audit.models import AuditRow
 from e2ereset.crypto import KeyRing
-from e2ereset.store.tables import AuditRow
 from e2ereset.store.transactions import Transactions
 from tests.kit.databases import ON_POSTGRESQL
 

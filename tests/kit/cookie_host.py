@@ -4,7 +4,7 @@ from flask import Flask, request, session
 from flask_sqlalchemy import SQLAlchemy
 
 from e2ereset import Caller, E2EReset, get_e2ereset, two_factor_required
-from e2ereset.store.tables import AuditRow
+from e2ereset.audit.models import AuditRow
 from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
 
 BOB = make_account("bob")

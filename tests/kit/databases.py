@@ -9,8 +9,8 @@ from sqlalchemy import create_engine, make_url
 
 from e2ereset.permissions import seed
 from e2ereset.server.database import tune
-from e2ereset.server.people import models as server
-from e2ereset.store import tables as library
+from e2ereset.server.tables import Base as ServerBase
+from e2ereset.store.tables import Base
 from tests.kit.postgres import QUICK, VARIABLE, WAY, execute, fresh_database, own_postgres
 
 SERVER = os.environ.get(VARIABLE)
@@ -48,8 +48,8 @@ def template(tmp_path_factory):
     """The address of a database with all tables and the first roles, for copies of it."""
     with new_database(tmp_path_factory.mktemp("template")) as uri:
         engine = tune(create_engine(uri))
-        library.Base.metadata.create_all(engine)
-        server.Base.metadata.create_all(engine)
+        Base.metadata.create_all(engine)
+        ServerBase.metadata.create_all(engine)
         with engine.begin() as connection:
             seed(connection)
         engine.dispose()

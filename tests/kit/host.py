@@ -8,7 +8,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import select
 
 from e2ereset import Caller, E2EReset, get_e2ereset
-from e2ereset.store.tables import AuditRow
+from e2ereset.audit.models import AuditRow
 from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
 
 BOB, SUE = make_account("bob"), make_account("sue", roles=("admin",))

@@ -21,7 +21,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from e2ereset.server.app import create_app
-from e2ereset.server.people.models import db
+from e2ereset.server.tables import db
 from tests.kit.network import PATIENCE, free_port, wait_for
 from tests.kit.paths import ROOT
 

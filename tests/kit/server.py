@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 from e2ereset.records import name_key
 from e2ereset.server.app import create_app
 from e2ereset.server.passwords import PasswordHasher
-from e2ereset.server.people import models as server
 from e2ereset.server.people.accounts import ServerAccounts
+from e2ereset.server.people.models import Email, User, UserRole
+from e2ereset.server.tables import db
 
 NOW = 1_800_000_000
 HASHER = PasswordHasher(4)
@@ -36,15 +37,15 @@ def make_user(session, username="bob", **facts):
     """Add a user with its roles and addresses; an address ending in ! is not verified."""
     roles, emails = facts.pop("roles", ["user"]), facts.pop("emails", [])
     facts = {"password_hash": None, "active": True, "kind": "user"} | facts
-    user = server.User(
+    user = User(
         id=f"id-of-{username}",
         username=username,
         username_key=name_key(username),
         name=username,
         created_at=NOW,
-        roles=[server.UserRole(role=role) for role in roles],
+        roles=[UserRole(role=role) for role in roles],
         emails=[
-            server.Email(
+            Email(
                 address=mail.rstrip("!"),
                 address_key=name_key(mail.rstrip("!")),
                 verified=not mail.endswith("!"),
@@ -101,7 +102,7 @@ def make_server(tmp_path, monkeypatch, clock):
     yield make
     for app in made:
         with app.app_context():
-            server.db.engine.dispose()
+            db.engine.dispose()
 
 
 @pytest.fixture

@@ -8,9 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from e2ereset import get_e2ereset
-from e2ereset.server.people.models import Room, Subscription, Token, Waiting
+from e2ereset.audit.models import AuditRow
+from e2ereset.jobs.models import OutboxMail
+from e2ereset.server.rooms.models import Room, Subscription, Waiting
+from e2ereset.server.sessions.models import Token
 from e2ereset.server.sessions.tokens import NewToken, add_token
-from e2ereset.store.tables import AuditRow, KeyPair, OutboxMail, table
+from e2ereset.store.tables import table
+from e2ereset.vault.models import KeyPair
 from tests.kit.server import HASHER, make_user
 
 RESET = "/api/v1/users.resetE2EKey"

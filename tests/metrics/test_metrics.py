@@ -7,11 +7,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.metrics.meter import UNCOUNTED, make_meter
 from e2ereset.metrics.prometheus import prometheus_meter
 from e2ereset.operations.routes import operations_of
 from e2ereset.settings import load_settings
-from e2ereset.store.tables import OutboxMail
 from tests.kit.world import RESET, sha256
 
 TOKEN = "a token for tests only"

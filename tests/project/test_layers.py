@@ -46,4 +46,6 @@ def test_services_strategies_and_their_like_never_import_flask(path):
 )
 def test_what_knows_no_flask_imports_nothing_that_does(path):
     closed = ("e2ereset.http", "e2ereset.extension", "e2ereset.runtime", "e2ereset.cli")
-    assert not [name for name in imports(path) if name.startswith(closed)]
+    without = "e2ereset.http.schemas"
+    found = [n for n in imports(path) if n.startswith(closed) and not n.startswith(without)]
+    assert not found

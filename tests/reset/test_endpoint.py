@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from e2ereset.audit.models import AuditRow
+from e2ereset.factors.models import Totp
 from e2ereset.server.people.models import User
-from e2ereset.store.tables import AuditRow, Totp
 from tests.kit.world import RESET, sha256
 
 UNAUTHORIZED = (

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from e2ereset.store.tables import KeyPair
+from e2ereset.vault.models import KeyPair
 from e2ereset.vault.service import Pair
 from e2ereset.vault.thumbprints import thumbprint
 from tests.kit.world import sha256

@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import event, update
 
 from e2ereset.background import Background
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.server.people.models import User
-from e2ereset.store.tables import OutboxMail, table
+from e2ereset.store.tables import table
 from e2ereset.testing import enable_email, make_account
 from tests.kit.host import HostAccounts
 from tests.kit.world import World

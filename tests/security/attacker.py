@@ -5,7 +5,7 @@ import threading
 
 from sqlalchemy import event, select
 
-from e2ereset.server.people import models as server
+from e2ereset.server.tables import Base as ServerBase
 from e2ereset.store.tables import Base
 
 API = "/api/v1/"
@@ -86,7 +86,7 @@ def statements(world, ask):
 def stored(world):
     """All that stands in the database, as text."""
     world.session.rollback()
-    tables = [*Base.metadata.sorted_tables, *server.Base.metadata.sorted_tables]
+    tables = [*Base.metadata.sorted_tables, *ServerBase.metadata.sorted_tables]
     return "\n".join(str(tuple(row)) for t in tables for row in world.session.execute(select(t)))
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from e2ereset import Caller, Proof
 from e2ereset.errors import NotAllowed
+from e2ereset.factors.models import BackupCode, EmailChallenge, Totp
 from e2ereset.factors.strategies.totp import backup_digest
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.records import TargetName
 from e2ereset.settings import load_settings
-from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail, Totp
 from tests.kit.paths import ROOT
 from tests.kit.world import sha256
 from tests.security.attacker import (

@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import update
 
 from e2ereset.audit import tail, verify
+from e2ereset.audit.models import AuditRow
 from e2ereset.errors import SettingsError
+from e2ereset.factors.models import BackupCode, EmailChallenge, Totp
 from e2ereset.factors.strategies.totp import matching_steps
 from e2ereset.server.settings import load_server_settings
 from e2ereset.settings import load_settings
-from e2ereset.store.tables import AuditRow, BackupCode, EmailChallenge, Totp, table
+from e2ereset.store.tables import table
 from e2ereset.testing import Mailbox
 from tests.security.attacker import KEY, ME, again, break_table, error, login, other_worker
 

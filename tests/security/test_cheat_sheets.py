@@ -5,8 +5,9 @@ import secrets
 import pytest
 
 from e2ereset.errors import SettingsError
+from e2ereset.factors.models import EmailChallenge
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.settings import load_settings
-from e2ereset.store.tables import EmailChallenge, OutboxMail
 from e2ereset.testing import Mailbox
 from tests.kit.world import sha256
 from tests.security.attacker import (

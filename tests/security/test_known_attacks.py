@@ -6,8 +6,9 @@ import pyotp
 import pytest
 
 from e2ereset.errors import SettingsError
+from e2ereset.factors.models import Budget
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.settings import load_settings
-from e2ereset.store.tables import Budget, OutboxMail
 from tests.kit.world import sha256
 from tests.security.attacker import (
     API,

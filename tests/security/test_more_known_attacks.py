@@ -4,9 +4,11 @@ import bcrypt
 import pytest
 
 from e2ereset import Caller, Proof, Strategy
+from e2ereset.audit.models import AuditRow
 from e2ereset.errors import FactorInvalid, TooManyAttempts
+from e2ereset.factors.models import BackupCode, Budget, EmailChallenge, Totp
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.server.people.models import User
-from e2ereset.store.tables import AuditRow, BackupCode, Budget, EmailChallenge, OutboxMail, Totp
 from tests.kit.world import sha256
 from tests.security.attacker import (
     API,

@@ -2,8 +2,9 @@
 
 import pytest
 
+from e2ereset.factors.models import BackupCode, EmailChallenge
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.settings import load_settings
-from e2ereset.store.tables import BackupCode, EmailChallenge, OutboxMail
 from tests.kit.world import sha256
 from tests.security.attacker import again, at_once, break_table, error, other_worker, wrong
 

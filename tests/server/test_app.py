@@ -11,7 +11,7 @@ from sqlalchemy import text
 from e2ereset import get_e2ereset
 from e2ereset.errors import SettingsError
 from e2ereset.server import database
-from e2ereset.server.people.models import db
+from e2ereset.server.tables import db
 from tests.kit.databases import only_direct, only_postgresql, only_sqlite
 from tests.kit.postgres import execute
 

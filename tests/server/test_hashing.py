@@ -5,9 +5,10 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import select
 
+from e2ereset.audit.models import AuditRow
+from e2ereset.factors.models import Budget
 from e2ereset.server.people.models import User
 from e2ereset.server.sessions.service import current_sessions
-from e2ereset.store.tables import AuditRow, Budget
 from tests.kit.world import sha256
 from tests.server.test_passwords import FOREIGN
 

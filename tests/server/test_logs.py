@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from e2ereset.errors import SettingsError
 from e2ereset.server.logs import FACTS, JsonLines, TextLines
-from e2ereset.server.people.models import Token
+from e2ereset.server.sessions.models import Token
 from tests.kit.world import sha256
 
 ACCESS = "e2ereset.server.request_log"

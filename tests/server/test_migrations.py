@@ -9,10 +9,10 @@ from sqlalchemy import inspect, select, text
 
 from e2ereset import get_e2ereset
 from e2ereset.audit import Entry, verify
+from e2ereset.permissions.models import RolePermission
 from e2ereset.server.app import add_migrations
 from e2ereset.server.database import migrations_folder
-from e2ereset.server.people.models import db
-from e2ereset.store.tables import RolePermission
+from e2ereset.server.tables import db
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 
 from e2ereset import get_e2ereset
 from e2ereset.server.app import add_migrations
-from e2ereset.server.people.models import db
+from e2ereset.server.tables import db
 from tests.kit.pgbouncer import own_pgbouncer
 from tests.kit.postgres import execute, fresh_database
 

@@ -15,8 +15,10 @@ from bench.soak.record import Record
 from bench.soak.relay import Arrival
 from bench.soak.states import State
 from bench.soak.traffic.after import after_reset
-from e2ereset.server.people.models import Subscription, Token
-from e2ereset.store.tables import AuditRow, KeyPair
+from e2ereset.audit.models import AuditRow
+from e2ereset.server.rooms.models import Subscription
+from e2ereset.server.sessions.models import Token
+from e2ereset.vault.models import KeyPair
 
 
 class Run:

@@ -9,13 +9,16 @@ from sqlalchemy import event, insert, select
 
 from e2ereset import audit
 from e2ereset.audit import Entry
+from e2ereset.audit.models import AuditRow
 from e2ereset.cli.purge import make_retention
 from e2ereset.errors import SettingsError
 from e2ereset.factors.budgets import Budgets
+from e2ereset.factors.models import Budget, EmailChallenge, Totp
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.ports import HoldsExpiring
-from e2ereset.server.people.models import KnownAddress, Token
+from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.settings import load_settings
-from e2ereset.store.tables import AuditRow, Budget, EmailChallenge, OutboxMail, Totp, table
+from e2ereset.store.tables import table
 from e2ereset.testing import MemoryAccounts
 from tests.kit.databases import ON_POSTGRESQL
 from tests.kit.server import NOW

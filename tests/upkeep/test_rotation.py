@@ -10,14 +10,17 @@ import pytest
 from sqlalchemy import Column, MetaData, String, Table, insert, select, update
 
 from e2ereset import Action, audit
+from e2ereset.audit.models import AuditHead
 from e2ereset.cli.keys import make_rotation
 from e2ereset.crypto import KeyRing, UnknownKey, digest_under
 from e2ereset.errors import EnrolmentInvalid
 from e2ereset.factors.enrolment import Factors
+from e2ereset.factors.models import Totp
 from e2ereset.factors.strategies.totp import TotpStrategy
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.records import Attempt
 from e2ereset.store.retained import Sealed
-from e2ereset.store.tables import AuditHead, OutboxMail, Totp, table
+from e2ereset.store.tables import table
 from e2ereset.upkeep.rotation import Rotation
 from tests.kit.server import NOW
 from tests.kit.world import World

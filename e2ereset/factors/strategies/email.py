@@ -22,9 +22,10 @@ from sqlalchemy import (
     update,
 )
 
+from e2ereset.factors.models import EmailChallenge, EmailFactor
 from e2ereset.ports import HoldsSessions
 from e2ereset.records import Attempt, Challenge, iso
-from e2ereset.store.tables import EmailChallenge, EmailFactor, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, run
 from e2ereset.typed import is_digits, plain_code
 

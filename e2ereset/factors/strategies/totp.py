@@ -10,9 +10,10 @@ from sqlalchemy import Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing, digest_under
+from e2ereset.factors.models import BackupCode, Totp
 from e2ereset.records import Attempt
 from e2ereset.store.retained import Sealed
-from e2ereset.store.tables import BackupCode, Totp, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 from e2ereset.typed import is_digits, plain_code
 

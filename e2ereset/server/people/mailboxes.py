@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from e2ereset import Account
 from e2ereset.errors import E2EResetError
+from e2ereset.factors.models import EmailFactor
 from e2ereset.factors.statements import DROP_CODES
 from e2ereset.records import name_key
-from e2ereset.store.tables import EmailFactor, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 
 from .acting import Acting

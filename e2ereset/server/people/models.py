@@ -1,25 +1,14 @@
-"""The standalone server's own tables: users, what they sign in with, and their rooms."""
+"""Users, their e-mail addresses and their roles."""
 
 from __future__ import annotations
 
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ForeignKey, MetaData, String, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from e2ereset.store.tables import NAMING, Epoch, Key, Name, Serial
+from e2ereset.server.tables import Base
+from e2ereset.store.tables import Epoch, Key, Name, Serial
 
 FEDERATED = "federated"
-LOGIN = "login"
-PERSONAL = "personal"
-
-
-class Base(DeclarativeBase):
-    """Declarative base of the server's tables."""
-
-    metadata = MetaData(naming_convention=NAMING)
-
-
-db = SQLAlchemy(model_class=Base)
 
 
 class User(Base):
@@ -55,61 +44,3 @@ class UserRole(Base):
     __tablename__ = "user_roles"
     user_id: Mapped[str] = mapped_column(ForeignKey(User.id), primary_key=True)
     role: Mapped[Key]
-
-
-class Token(Base):
-    """A live sign-in or a personal access token; `digest` is base64(SHA-256(token)).
-
-    `expires_at` is None, and `name` is set, for personal tokens only.
-    """
-
-    __tablename__ = "tokens"
-    digest: Mapped[str] = mapped_column(String(44), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey(User.id))
-    kind: Mapped[str] = mapped_column(String(16))
-    name: Mapped[str | None] = mapped_column(String(255))
-    bypass_two_factor: Mapped[bool]
-    created_at: Mapped[Epoch]
-    expires_at: Mapped[Epoch | None]
-
-    # Also the index by which a reset finds a user's tokens.
-    __table_args__ = (UniqueConstraint("user_id", "name"),)
-
-
-class KnownAddress(Base):
-    """A network (an IPv4 address, an IPv6 /64) from which the user signed in, and when last."""
-
-    __tablename__ = "known_addresses"
-    user_id: Mapped[str] = mapped_column(ForeignKey(User.id), primary_key=True)
-    network: Mapped[Key]
-    seen_at: Mapped[Epoch] = mapped_column(index=True)
-
-
-class Room(Base):
-    """A room; `e2e_key_id` names the key that an encrypted room uses now."""
-
-    __tablename__ = "rooms"
-    id: Mapped[Key]
-    encrypted: Mapped[bool]
-    e2e_key_id: Mapped[str | None] = mapped_column(String(255))
-
-
-class Subscription(Base):
-    """A user's membership of a room, with the room key wrapped for that user."""
-
-    __tablename__ = "subscriptions"
-    user_id: Mapped[str] = mapped_column(ForeignKey(User.id), primary_key=True)
-    room_id: Mapped[str] = mapped_column(ForeignKey(Room.id), primary_key=True, index=True)
-    e2e_key: Mapped[str | None] = mapped_column(Text)
-    suggested_key: Mapped[str | None] = mapped_column(Text)
-    suggested_old_keys: Mapped[str | None] = mapped_column(Text)
-    old_keys: Mapped[str | None] = mapped_column(Text)
-
-
-class Waiting(Base):
-    """A user waits for a member of the encrypted room to hand out the room key."""
-
-    __tablename__ = "waiting_for_keys"
-    room_id: Mapped[str] = mapped_column(ForeignKey(Room.id), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey(User.id), primary_key=True)
-    since: Mapped[Epoch]

@@ -12,8 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from e2ereset.errors import E2EResetError
+from e2ereset.factors.models import BackupCode, EmailFactor, Totp
+from e2ereset.permissions.models import Role
 from e2ereset.records import name_key
-from e2ereset.store.tables import BackupCode, EmailFactor, KeyPair, Role, Totp
+from e2ereset.vault.models import KeyPair
 
 from .models import Email, User, UserRole
 

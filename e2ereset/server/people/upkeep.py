@@ -13,12 +13,13 @@ from e2ereset import Account
 from e2ereset.errors import E2EResetError
 from e2ereset.server.sessions.service import NotActivated
 from e2ereset.server.sessions.tokens import NewToken, add_token, drop_tokens
+from e2ereset.server.tables import Base
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 from e2ereset.upkeep.forgetting import forget
 
 from .acting import Acting
-from .models import Base, User, UserRole
+from .models import User, UserRole
 from .service import NewPerson, add_person, check_roles
 
 ADMIN = "admin"

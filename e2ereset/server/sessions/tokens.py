@@ -23,9 +23,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError
-from e2ereset.server.people.models import LOGIN, PERSONAL, Token, User
+from e2ereset.server.people.models import User
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import counted, run
+
+from .models import LOGIN, PERSONAL, Token
 
 TOKENS = table(Token)
 USERS = table(User)

@@ -19,15 +19,17 @@ from sqlalchemy.orm import Session
 from e2ereset import Account, Refusal
 from e2ereset.addresses import network_of
 from e2ereset.factors.budgets import Charge, Windows
+from e2ereset.factors.models import Budget
 from e2ereset.records import name_key
 from e2ereset.runtime import Runtime
-from e2ereset.server.people.models import Email, KnownAddress
+from e2ereset.server.people.models import Email
 from e2ereset.server.settings import ServerSettings
 from e2ereset.store.retained import NOW, Expiring
-from e2ereset.store.tables import Budget, table
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, run
 
 from .credentials import Credentials
+from .models import KnownAddress
 
 PASSWORD_TRIES = "login:password"  # noqa: S105 - the name of a budget
 NAME_TRIES = "login:name"

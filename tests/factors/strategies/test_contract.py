@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from e2ereset.audit import AuditLog
 from e2ereset.factors.enrolment import Factors
+from e2ereset.factors.models import EmailFactor
 from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
-from e2ereset.store.tables import EmailFactor, OutboxMail
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.testing import StrategyContract
 from tests.kit.paths import ROOT
 

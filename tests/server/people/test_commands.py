@@ -7,9 +7,11 @@ import threading
 import pytest
 from sqlalchemy import select
 
-from e2ereset.server.people import models as server
-from e2ereset.server.people.models import Room, User
-from e2ereset.store.tables import AuditRow
+from e2ereset.audit.models import AuditRow
+from e2ereset.server.people.models import User
+from e2ereset.server.rooms.models import Room
+from e2ereset.server.sessions.models import KnownAddress
+from e2ereset.server.tables import db
 from tests.kit.server import HASHER
 
 OPERATOR = f"operator:{getpass.getuser()}"
@@ -262,11 +264,11 @@ def test_a_disabled_user_is_signed_out_and_comes_back(world, bob, run):
 
 def test_deleting_leaves_audit_rows_and_nothing_else(world, bob, eve, run):
     world.room("r", bob)
-    world.session.add(server.KnownAddress(user_id=bob.id, network="192.0.2.1", seen_at=1))
+    world.session.add(KnownAddress(user_id=bob.id, network="192.0.2.1", seen_at=1))
     world.session.commit()
     world.reset(bob, code="000000")
     assert run("user", "delete", "bob").exit_code == 0
-    for rows in server.db.metadata.sorted_tables:
+    for rows in db.metadata.sorted_tables:
         for name in {"account_id", "user_id", "id"} & set(rows.c.keys()):
             column = rows.c[name]
             if column.type.python_type is str:

@@ -7,9 +7,10 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
+from e2ereset.audit.models import AuditRow
+from e2ereset.jobs.models import OutboxMail
 from e2ereset.server.passwords import PasswordHasher
 from e2ereset.server.people.models import User
-from e2ereset.store.tables import AuditRow, OutboxMail
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "an old password"

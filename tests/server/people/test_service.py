@@ -5,6 +5,7 @@ import secrets
 import pytest
 from sqlalchemy import select
 
+from e2ereset.factors.models import BackupCode, EmailFactor, Totp
 from e2ereset.server.people.models import Email, User
 from e2ereset.server.people.service import (
     ID_ALPHABET,
@@ -16,7 +17,7 @@ from e2ereset.server.people.service import (
     get_person,
     list_people,
 )
-from e2ereset.store.tables import BackupCode, EmailFactor, KeyPair, Totp
+from e2ereset.vault.models import KeyPair
 from tests.kit.server import NOW, make_user
 
 

@@ -1,0 +1,79 @@
+"""Second factors, their live codes, and the budgets of tries."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from e2ereset.store.tables import Base, Epoch, Key
+
+
+class Totp(Base):
+    """A TOTP enrolment; both secrets are sealed. `last_step` is the highest step ever accepted.
+
+    `last_address` and `last_sign_in`, a keyed digest, tell from where it was; None where nobody
+    knows.
+    """
+
+    __tablename__ = "e2ereset_totp"
+    account_id: Mapped[Key]
+    secret: Mapped[str | None] = mapped_column(Text)
+    pending_secret: Mapped[str | None] = mapped_column(Text)
+    enabled_at: Mapped[int | None] = mapped_column(BigInteger)
+    last_step: Mapped[Epoch]
+    last_address: Mapped[str | None] = mapped_column(String(255))
+    last_sign_in: Mapped[str | None] = mapped_column(String(512))
+
+
+class BackupCode(Base):
+    """A keyed digest of a backup code that is still unused."""
+
+    __tablename__ = "e2ereset_backup_codes"
+    account_id: Mapped[Key]
+    digest: Mapped[str] = mapped_column(String(80), primary_key=True)
+
+
+class EmailFactor(Base):
+    """A row says that e-mail is enabled as the account's second factor."""
+
+    __tablename__ = "e2ereset_email_factors"
+    account_id: Mapped[Key]
+    enabled_at: Mapped[Epoch]
+
+
+class EmailChallenge(Base):
+    """The live mailed code of an account for an action; bound to the action's target.
+
+    `extra_digest` is of a second code, mailed because somebody who was not signed in asked for it;
+    both die with the tries, each at its own time.
+    """
+
+    __tablename__ = "e2ereset_email_challenges"
+    account_id: Mapped[Key]
+    action: Mapped[Key]
+    target: Mapped[str] = mapped_column(Text)
+    phrase: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(String(80))
+    tries: Mapped[int]
+    sent_at: Mapped[Epoch]
+    expires_at: Mapped[Epoch]
+    extra_digest: Mapped[str | None] = mapped_column(String(80))
+    extra_expires_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Budget(Base):
+    """Three counting windows of an account for a purpose, such as `verify:totp`.
+
+    `failures` are those in a row, over whatever time.
+    """
+
+    __tablename__ = "e2ereset_budgets"
+    account_id: Mapped[Key]
+    purpose: Mapped[Key]
+    start_1: Mapped[Epoch]
+    count_1: Mapped[int]
+    start_2: Mapped[Epoch]
+    count_2: Mapped[int]
+    start_3: Mapped[Epoch]
+    count_3: Mapped[int]
+    failures: Mapped[int] = mapped_column(server_default="0")

@@ -1,0 +1,14 @@
+"""The body of `users.2fa.sendEmailCode`."""
+
+from __future__ import annotations
+
+from e2ereset.http.schemas import Body, Text
+
+
+class CodeBody(Body):
+    """Whose pending code to mail again."""
+
+    emailOrUsername = Text(required=True)
+
+
+CODE = CodeBody()

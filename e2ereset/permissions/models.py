@@ -1,0 +1,31 @@
+"""Roles, permissions, and which role holds which."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from e2ereset.store.tables import Base, Key
+
+
+class Role(Base):
+    """A role; the higher `rank` outranks the lower."""
+
+    __tablename__ = "e2ereset_roles"
+    name: Mapped[Key]
+    rank: Mapped[int]
+
+
+class Permission(Base):
+    """A permission that roles can hold."""
+
+    __tablename__ = "e2ereset_permissions"
+    name: Mapped[Key]
+
+
+class RolePermission(Base):
+    """The role-permission table: a row says that the role holds the permission."""
+
+    __tablename__ = "e2ereset_role_permissions"
+    permission: Mapped[str] = mapped_column(ForeignKey(Permission.name), primary_key=True)
+    role: Mapped[str] = mapped_column(ForeignKey(Role.name), primary_key=True)

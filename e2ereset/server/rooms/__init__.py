@@ -1,0 +1,1 @@
+"""Rooms, as far as their keys go."""

@@ -1,0 +1,42 @@
+"""Sign-ins, personal access tokens, and the networks that people sign in from."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from e2ereset.server.tables import Base
+from e2ereset.store.tables import Epoch, Key
+
+LOGIN = "login"
+
+
+PERSONAL = "personal"
+
+
+class Token(Base):
+    """A live sign-in or a personal access token; `digest` is base64(SHA-256(token)).
+
+    `expires_at` is None, and `name` is set, for personal tokens only.
+    """
+
+    __tablename__ = "tokens"
+    digest: Mapped[str] = mapped_column(String(44), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str | None] = mapped_column(String(255))
+    bypass_two_factor: Mapped[bool]
+    created_at: Mapped[Epoch]
+    expires_at: Mapped[Epoch | None]
+
+    # Also the index by which a reset finds a user's tokens.
+    __table_args__ = (UniqueConstraint("user_id", "name"),)
+
+
+class KnownAddress(Base):
+    """A network (an IPv4 address, an IPv6 /64) from which the user signed in, and when last."""
+
+    __tablename__ = "known_addresses"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    network: Mapped[Key]
+    seen_at: Mapped[Epoch] = mapped_column(index=True)

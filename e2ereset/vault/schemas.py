@@ -1,0 +1,16 @@
+"""The body of a key pair."""
+
+from __future__ import annotations
+
+from e2ereset.http.schemas import Body, Flag, Text
+
+
+class KeysBody(Body):
+    """A new key pair; both are opaque text."""
+
+    public_key = Text(required=True)
+    private_key = Text(required=True)
+    force = Flag(load_default=False)
+
+
+KEYS = KeysBody()
