@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Here:
+class PerProcess:
     """What one process has of a Background: none of it survives a fork."""
 
     lock: Lock = field(default_factory=Lock)
@@ -33,12 +33,12 @@ class Background:
     def __init__(self, tick: Callable[[], object], *, interval: float = 1.0) -> None:
         self._tick = tick
         self._interval = interval
-        self._by_pid: dict[int, Here] = {}
+        self._by_pid: dict[int, PerProcess] = {}
 
     @property
     def running(self) -> bool:
         """Whether the thread lives in this process."""
-        thread = self._here().thread
+        thread = self._mine().thread
         return thread is not None and thread.is_alive()
 
     def start(self) -> None:
@@ -46,48 +46,48 @@ class Background:
 
         A forked worker has to start its own: threads stay behind in a fork.
         """
-        if self._here().ended.is_set():
-            self._by_pid[os.getpid()] = Here()
-        self.keep()
+        if self._mine().ended.is_set():
+            self._by_pid[os.getpid()] = PerProcess()
+        self.ensure_running()
 
-    def keep(self) -> None:
+    def ensure_running(self) -> None:
         """As `start`, but one that was told to end in this process stays ended."""
-        here = self._here()
-        with here.lock:
-            if not (self.running or here.ended.is_set()):
-                here.thread = Thread(
-                    target=self._run, args=(here,), name="e2ereset-background", daemon=True
+        mine = self._mine()
+        with mine.lock:
+            if not (self.running or mine.ended.is_set()):
+                mine.thread = Thread(
+                    target=self._run, args=(mine,), name="e2ereset-background", daemon=True
                 )
-                here.thread.start()
+                mine.thread.start()
 
     def wake(self) -> None:
         """Tick at once, or once more when a tick is under way; many calls count as one."""
-        self._here().woken.set()
+        self._mine().woken.set()
 
     def end(self) -> None:
         """Ask it to end after the tick under way, and do not wait."""
-        here = self._here()
-        here.ended.set()
-        here.woken.set()
+        mine = self._mine()
+        mine.ended.set()
+        mine.woken.set()
 
     def stop(self, timeout: float | None = None) -> None:
         """Let the tick under way finish, then end; wait `timeout` seconds for it at most."""
         self.end()
-        thread = self._here().thread
+        thread = self._mine().thread
         if thread is not None:
             thread.join(timeout)
 
-    def _here(self) -> Here:
+    def _mine(self) -> PerProcess:
         # A lock would be no good here, as a fork may copy it locked: setdefault is atomic, so of
         # two threads that come first after a fork both get the same.
         pid = os.getpid()
-        return self._by_pid.get(pid) or self._by_pid.setdefault(pid, Here())
+        return self._by_pid.get(pid) or self._by_pid.setdefault(pid, PerProcess())
 
-    def _run(self, here: Here) -> None:
+    def _run(self, mine: PerProcess) -> None:
         pause = self._interval
         while True:
-            here.woken.clear()  # before the look at `ended`, whose wake must not get lost
-            if here.ended.is_set():
+            mine.woken.clear()  # before the look at `ended`, whose wake must not get lost
+            if mine.ended.is_set():
                 return
             try:
                 self._tick()
@@ -96,7 +96,7 @@ class Background:
                 # The name of the exception only: its text may quote what must not be logged.
                 name = type(fault).__name__
                 log.error("Background work failed, again in %g s: %s", pause, name)
-                here.ended.wait(pause)
+                mine.ended.wait(pause)
             else:
                 pause = self._interval
-                here.woken.wait(pause)
+                mine.woken.wait(pause)

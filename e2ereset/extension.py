@@ -115,7 +115,7 @@ class E2EReset:
         answer_strays(app, self._url_prefix)
         app.teardown_request(bodies.drop_settled)
         if runtime.settings.delivery == "thread":
-            app.before_request(runtime.keep)
+            app.before_request(runtime.ensure_running)
         register_commands(app)
         watch(app, runtime, self._name)
         if not runtime.settings.two_factor:

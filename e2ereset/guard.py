@@ -79,7 +79,7 @@ def _prove(action: Action) -> None:
     try:
         refuse_cross_site()
         bodies.settle()
-        asked = gates.demand(action)
+        asked = gates.action_request(action)
         with gates.recorded(asked):
             rate_limit()
         runtime = get_e2ereset()

@@ -70,7 +70,7 @@ class RechecksSignIns(Protocol):
 
 
 @runtime_checkable
-class HearsOfKeys(Protocol):
+class ListensForKeys(Protocol):
     """Optional: for hosts whose rooms wait for people to have a key pair."""
 
     def keys_set(self, session: Session, account_id: str, now: int) -> None:

@@ -116,11 +116,11 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class ActionRequest:
     """A caller wants to do an action at `now` (epoch seconds) and brings a proof.
 
     `fallback`: whether the fallback method may serve those who have no other. `proven`: whether
-    a proof is asked for at all. `new_sign_in` is the handle of the sign-in that this demand makes,
+    a proof is asked for at all. `new_sign_in` is the handle of the sign-in that this request makes,
     where it is for one.
     """
 

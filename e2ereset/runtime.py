@@ -64,11 +64,11 @@ class Runtime:
             for thread in self.background:
                 thread.start()
 
-    def keep(self) -> None:
+    def ensure_running(self) -> None:
         """Start those that were not started, as each request does; what was stopped stays so."""
         if self.settings.delivery == "thread":
             for thread in self.background:
-                thread.keep()
+                thread.ensure_running()
 
     def wake(self) -> None:
         """Deliver what has just been committed, now."""

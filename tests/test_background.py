@@ -80,9 +80,9 @@ def test_wakes_during_a_tick_make_one_more_tick(run):
 
 def test_starting_twice_runs_one_thread(run):
     background = run(lambda: None)
-    thread = background._here().thread
+    thread = background._mine().thread
     background.start()
-    assert background._here().thread is thread
+    assert background._mine().thread is thread
 
 
 def test_a_failing_tick_is_tried_again(run):
@@ -111,7 +111,7 @@ def test_pauses_grow_with_each_failure_and_start_anew_after_a_success():
             raise ValueError
 
     background = Background(tick, interval=10.0)
-    background._here().ended = NoWait()
+    background._mine().ended = NoWait()
     background.start()
     assert done.wait(PATIENCE)
     background.stop(PATIENCE)
@@ -163,10 +163,10 @@ def app_with_threads(make_server, config, engine):
 
 def test_one_that_was_stopped_is_not_kept_running(run):
     background = run(lambda: None)
-    background.keep()
+    background.ensure_running()
     assert background.running
     background.stop(PATIENCE)
-    background.keep()
+    background.ensure_running()
     assert not background.running
 
 
@@ -196,7 +196,7 @@ held, let_go, ticks = threading.Event(), threading.Event(), threading.Semaphore(
 background = Background(ticks.release, interval=60)
 background.start()
 assert ticks.acquire(timeout=5)
-here = background._here()
+here = background._mine()
 here.lock.acquire()
 here.woken._cond.acquire()
 if os.fork():

@@ -11,7 +11,7 @@ from e2ereset.store.transactions import Transactions, run
 
 from .heads import END, HEAD, PURGE, AuditBroken, find_end, is_signed, make_mark
 from .rows import AUDIT, MENDED, AuditLog, Operator, big, lenient
-from .sealer import SET_MARK, TAKE_TURN
+from .sealer import LOCK_SEALER, SET_MARK
 
 HEADS_DOWN = select(HEAD).order_by(HEAD.c.size.desc())
 UNPLACE = update(AUDIT).where(AUDIT.c.position >= big("size")).values(position=None)
@@ -37,7 +37,7 @@ def mend(
     `audit-mended` says so for good. `now` is in epoch seconds. Raises NothingToMend.
     """
     with transactions.begin() as session, lenient(session):
-        TAKE_TURN(session, {"now": now})
+        LOCK_SEALER(session, {"now": now})
         if _is_whole(session, keys):
             raise NothingToMend("The end of the audit log is whole: there is nothing to mend.")
         size = _last_signed(session, keys)

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
-from e2ereset.store.transactions import Transactions, lift_limits, run
+from e2ereset.store.transactions import Transactions, disable_timeouts, run
 
 from .heads import (
     END,
@@ -23,7 +23,7 @@ from .heads import (
     make_purge,
 )
 from .rows import AUDIT, big, lenient
-from .sealer import SET_MARK, TAKE_TURN
+from .sealer import LOCK_SEALER, SET_MARK
 
 _first_kept = select(
     func.coalesce(func.min(AUDIT.c.position).filter(AUDIT.c.at >= big("before")), LARGEST)
@@ -62,7 +62,7 @@ def purge(
     when the end of the log, or that head, is not as it was left.
     """
     with transactions.begin() as session, lenient(session):
-        lift_limits(session)  # where the rows to keep begin is looked for in all of them
+        disable_timeouts(session)  # where the rows to keep begin is looked for in all of them
         size = _start_purge(session, keyring, before, now)
         dropped = _drop(session, size, batch)
     while dropped:
@@ -73,7 +73,7 @@ def purge(
 
 def _start_purge(session: Session, keys: KeyRing, before: int, now: int) -> int:
     """Leave the signed record of a purge; the size up to which rows go, by this or an older one."""
-    TAKE_TURN(session, {"now": now})
+    LOCK_SEALER(session, {"now": now})
     end = session.execute(END).one()
     start = find_start(session, keys).size
     head = session.execute(LAST_OLD_HEAD, {"before": before, "start": start}).first()

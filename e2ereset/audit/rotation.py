@@ -20,7 +20,7 @@ from e2ereset.store.transactions import Transactions, run
 from .heads import END, HEAD, PURGE, is_marked, is_signed, make_mark, sign
 from .pages import rows_from
 from .rows import big, is_genuine, lenient
-from .sealer import SET_MARK, TAKE_TURN, Sealer
+from .sealer import LOCK_SEALER, SET_MARK, Sealer
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def resign(
         after = -1
         while True:
             with transactions.begin() as session, lenient(session):
-                TAKE_TURN(session, {"now": int(clock())})
+                LOCK_SEALER(session, {"now": int(clock())})
                 bounds = {"ours": f"{keyring.newest}:%", "after": after, "batch": batch}
                 rows = session.execute(OLD[table], bounds).all()
                 signed = _sign_again(session, keyring, table, rows)

@@ -39,7 +39,7 @@ SET_MARK = update(SEALER).where(SEALER.c.id == ONLY_ROW).values(mark=bindparam("
 
 
 @PerDialect
-def TAKE_TURN(insert: Inserts) -> Any:
+def LOCK_SEALER(insert: Inserts) -> Any:
     """Lock the sealer's row, making it where it is missing."""
     added = insert(SEALER).values(id=ONLY_ROW, sealed_at=bindparam("now"), mark="")
     return added.on_conflict_do_update(
@@ -88,7 +88,7 @@ class Sealer:
     def _seal_batch(self) -> int:
         now = int(self._clock())
         with self._transactions.begin() as session, lenient(session):
-            TAKE_TURN(session, {"now": now})
+            LOCK_SEALER(session, {"now": now})
             newest = find_newest(session, self._keys)
             end = session.execute(END).one()
             tree = tree_of(newest) if newest else Tree()

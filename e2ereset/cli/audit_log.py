@@ -17,7 +17,7 @@ from e2ereset import audit
 from e2ereset.files import private
 from e2ereset.ports import Accounts
 from e2ereset.runtime import Runtime, get_e2ereset
-from e2ereset.store.transactions import lift_limits
+from e2ereset.store.transactions import disable_timeouts
 
 from .base import Commands, as_json, emit, limit, table, with_reason
 
@@ -75,7 +75,7 @@ def verify(
     runtime = get_e2ereset()
     public = [audit.PublicKey.parse(key) for key in public_key]
     with runtime.transactions.read() as session:
-        lift_limits(session)
+        disable_timeouts(session)
         found = audit.verify(session, runtime.keyring)
         rows, waiting = audit.count(session)
         if checkpoint:
@@ -138,7 +138,7 @@ def export(out: Path | None, since: datetime | None, json_output: bool) -> None:
         runtime.sealer.seal()
     origin = runtime.settings.audit_origin
     with runtime.transactions.read() as session, _opened(out) as file:
-        lift_limits(session)
+        disable_timeouts(session)
         for item in audit.export(session, runtime.keyring, origin, since=_epoch(since)):
             # Garbage that was slipped in as bytes must still make a line.
             file.write(json.dumps(item, default=bytes.hex) + "\n")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
-from e2ereset.records import Attempt, Challenge, Demand
+from e2ereset.records import ActionRequest, Attempt, Challenge
 from e2ereset.settings import Settings
 from e2ereset.store.transactions import Transactions
 
@@ -45,33 +45,35 @@ class Challenges:
         with self.transactions.begin() as session:
             return strategy.another(replace(attempt, session=session)) is not None
 
-    def start(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
+    def start(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
         """Start a challenge where none is pending; what the client is told of it."""
-        self._refuse_spent(demand, strategy)
+        self._refuse_spent(asked, strategy)
         with self.transactions.read() as session:
-            attempt = attempt_of(demand, session)
+            attempt = attempt_of(asked, session)
             pending = strategy.pending(attempt)
             session.rollback()  # gives its connection back before the write takes one
             if pending is None:
-                pending = self._send_or_find(attempt, demand, strategy)
-            return self.details(session, demand, strategy, pending)
+                pending = self._send_or_find(attempt, asked, strategy)
+            return self.details(session, asked, strategy, pending)
 
-    def _send_or_find(self, attempt: Attempt, demand: Demand, strategy: Strategy) -> Challenge:
+    def _send_or_find(
+        self, attempt: Attempt, asked: ActionRequest, strategy: Strategy
+    ) -> Challenge:
         try:
             return self._send(attempt, strategy)
         except TooManyAttempts as refusal:
             # Of two requests at once one sends; the other finds what that one has sent.
             pending = strategy.pending(attempt)
             if pending is None:
-                details = self.details(attempt.session, demand, strategy)
+                details = self.details(attempt.session, asked, strategy)
                 raise TooManyAttempts(refusal.retry_after, **details) from None
             return pending
 
-    def _refuse_spent(self, demand: Demand, strategy: Strategy) -> None:
+    def _refuse_spent(self, asked: ActionRequest, strategy: Strategy) -> None:
         """No challenge while no answer to it would be looked at."""
-        spent = self._refusal(demand.caller.account.id, strategy.name, demand.now)
+        spent = self._refusal(asked.caller.account.id, strategy.name, asked.now)
         if spent:
-            raise TooManyAttempts(spent.retry_after, **self.told(demand, strategy))
+            raise TooManyAttempts(spent.retry_after, **self.told(asked, strategy))
 
     def _refusal(self, account_id: str, method: str, now: int) -> TooManyAttempts | None:
         windows = self.settings.verify_windows
@@ -84,20 +86,20 @@ class Challenges:
         with self.transactions.begin() as session:
             return strategy.challenge(replace(attempt, session=session))
 
-    def told(self, demand: Demand, strategy: Strategy) -> dict[str, Any]:
+    def told(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
         """`details`, read in a transaction of its own."""
         with self.transactions.read() as session:
-            return self.details(session, demand, strategy)
+            return self.details(session, asked, strategy)
 
     def details(
         self,
         session: Session,
-        demand: Demand,
+        asked: ActionRequest,
         strategy: Strategy,
         challenge: Challenge | None = None,
     ) -> dict[str, Any]:
         """What the client is told: the method, its challenge, and what else there is."""
-        attempt = attempt_of(demand, session)
+        attempt = attempt_of(asked, session)
         challenge = challenge or strategy.pending(attempt) or Challenge()
         usable = [s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)]
         locked = locked_names(session, attempt)
@@ -114,14 +116,14 @@ def locked_names(session: Session, attempt: Attempt) -> set[str]:
     return {purpose.partition(":")[2] for purpose in locks(session, attempt.account.id)}
 
 
-def attempt_of(demand: Demand, session: Session) -> Attempt:
-    """What a strategy gets to see of a demand."""
+def attempt_of(asked: ActionRequest, session: Session) -> Attempt:
+    """What a strategy gets to see of a request."""
     return Attempt(
-        account=demand.caller.account,
-        action=demand.action,
-        now=demand.now,
+        account=asked.caller.account,
+        action=asked.action,
+        now=asked.now,
         session=session,
-        address=demand.caller.address,
-        agent=demand.caller.agent,
-        sign_in=demand.new_sign_in or demand.caller.sign_in,
+        address=asked.caller.address,
+        agent=asked.caller.agent,
+        sign_in=asked.new_sign_in or asked.caller.sign_in,
     )

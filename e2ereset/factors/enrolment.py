@@ -51,7 +51,7 @@ SECRET_CHARACTERS = 32  # of base32: 160 bits, as RFC 4226 section 4 recommends
 SHORTEST_SECRET = 80  # bits, of one that comes from elsewhere: so short are those of some servers
 BACKUP_CODES = 12
 UNLOCK = "unlock-factor"
-"""The action of unlocking, in the audit log and in the demand for a second factor."""
+"""The action of unlocking, in the audit log and in the request for a second factor."""
 UNAMBIGUOUS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 

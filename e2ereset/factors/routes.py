@@ -35,14 +35,14 @@ def send_email_code() -> Response:
 def unlock_factor() -> Response:
     """Unlock the second factors of the account that the body names."""
     runtime = get_e2ereset()
-    demand = gates.demand(Action(name=UNLOCK))
-    with gates.recorded(demand):
+    asked = gates.action_request(Action(name=UNLOCK))
+    with gates.recorded(asked):
         named = target_named(gates.body(TARGET))
         if named is None:
             raise TargetParamMissing()
         rate_limit()
     try:
-        unlocked = runtime.unlocks.unlock(demand.caller, named, demand.proof, demand.now)
+        unlocked = runtime.unlocks.unlock(asked.caller, named, asked.proof, asked.now)
     finally:
         runtime.wake()
     return envelope.success(unlocked=unlocked)

@@ -26,7 +26,7 @@ from e2ereset.errors import (
 from e2ereset.jobs.queue import Outbox
 from e2ereset.metrics.meter import UNCOUNTED, Meter
 from e2ereset.ports import Accounts
-from e2ereset.records import BYPASS, OFF, Attempt, Caller, Demand
+from e2ereset.records import BYPASS, OFF, ActionRequest, Attempt, Caller
 from e2ereset.settings import Settings
 from e2ereset.signals import Announcer
 from e2ereset.store.transactions import Transactions
@@ -103,7 +103,9 @@ class StepUp:
         )
         self.rechecks = Rechecks(accounts, clock)
 
-    def run(self, demand: Demand, block: Callable[[Passed], T], *, outcome: str = "passed") -> T:
+    def run(
+        self, asked: ActionRequest, block: Callable[[Passed], T], *, outcome: str = "passed"
+    ) -> T:
         """What `block` gives, which does the action in its open transaction, once the proof is
         right.
 
@@ -115,13 +117,13 @@ class StepUp:
         sign-in or the account has ended meanwhile.
         """
         try:
-            admitted = self._admit(demand)
+            admitted = self._admit(asked)
         except Refusal as refusal:
-            self._refused_before(demand, refusal)
+            self._refused_before(asked, refusal)
             raise
-        act = partial(self._act, demand, admitted, block, outcome=outcome)
+        act = partial(self._act, asked, admitted, block, outcome=outcome)
         try:
-            done = self._transactions.unlocked(act)
+            done = self._transactions.retry_deadlocks(act)
         except Busy:  # nothing was looked at
             if admitted.charge:
                 self.budgets.take_back(admitted.charge)
@@ -129,146 +131,151 @@ class StepUp:
         self.meter.second_factor(admitted.method, "passed")
         return done
 
-    def record_refusal(self, demand: Demand, refusal: Refusal) -> None:
+    def record_refusal(self, asked: ActionRequest, refusal: Refusal) -> None:
         """Write the audit row of a refusal that came before any proof was asked for.
 
         Of those for their rate, one for each account, route and window of time.
         """
         with self._transactions.begin() as session:
-            if isinstance(refusal, TooManyRequests) and not is_first(session, demand, refusal):
+            if isinstance(refusal, TooManyRequests) and not is_first(session, asked, refusal):
                 return
-            named = demand.proof.method or ""
+            named = asked.proof.method or ""
             # The header is any text of a stranger: only a method that there is goes into the log.
-            self._traces.refused(session, demand, refusal, named if self.has(named) else "")
+            self._traces.refused(session, asked, refusal, named if self.has(named) else "")
 
-    def warn_spent(self, demand: Demand, method: str) -> None:
+    def warn_spent(self, asked: ActionRequest, method: str) -> None:
         """Mail the owner that a budget of tries is spent, once an hour at most."""
         with self._transactions.begin() as session:
-            self._traces.spent(session, demand, method)
+            self._traces.spent(session, asked, method)
 
-    def tell_locked(self, demand: Demand, method: str) -> None:
+    def tell_locked(self, asked: ActionRequest, method: str) -> None:
         """Write down, and mail the owner, that the tries at this method are locked."""
         with self._transactions.begin() as session:
-            self._traces.locked(session, demand, method)
+            self._traces.locked(session, asked, method)
 
     def has(self, method: str) -> bool:
         """Whether the configuration names this method."""
         return any(strategy.name == method for strategy in self.strategies)
 
     def _act(
-        self, demand: Demand, admitted: Admitted, block: Callable[[Passed], T], *, outcome: str
+        self,
+        asked: ActionRequest,
+        admitted: Admitted,
+        block: Callable[[Passed], T],
+        *,
+        outcome: str,
     ) -> T:
-        with self._transactions.keep() as session:
+        with self._transactions.begin_keeping_refusals() as session:
             try:
-                self._verify(session, demand, admitted)
+                self._verify(session, asked, admitted)
                 caller = self.rechecks.caller(
-                    session, demand.caller, demand.now, known=admitted.known
+                    session, asked.caller, asked.now, known=admitted.known
                 )
                 done = block(Passed(session=session, method=admitted.method, caller=caller))
             except Refusal as refusal:
-                self._traces.refused(session, demand, refusal, admitted.method)
+                self._traces.refused(session, asked, refusal, admitted.method)
                 raise
             if outcome:
-                self._traces.record(session, demand, outcome, admitted.method)
+                self._traces.record(session, asked, outcome, admitted.method)
             return done
 
-    def _admit(self, demand: Demand) -> Admitted:
-        if not (self._settings.two_factor and demand.proven):
+    def _admit(self, asked: ActionRequest) -> Admitted:
+        if not (self._settings.two_factor and asked.proven):
             return Admitted(method=OFF)
-        if demand.caller.bypasses_two_factor and self._settings.bypass_tokens:
+        if asked.caller.bypasses_two_factor and self._settings.bypass_tokens:
             return Admitted(method=BYPASS)
         with self._transactions.read() as session:
-            known = self.rechecks.knows(session, demand.caller)
-            strategy, named = self._choose(attempt_of(demand, session), demand)
+            known = self.rechecks.knows(session, asked.caller)
+            strategy, named = self._choose(attempt_of(asked, session), asked)
         if strategy is None:
-            return self._without_method(demand)
+            return self._without_method(asked)
         try:
-            admitted = self._admit_to(demand, strategy, named=named)
+            admitted = self._admit_to(asked, strategy, named=named)
         except TooManyAttempts as refusal:
-            other = self._beside(demand, strategy) if refusal.locked else None
+            other = self._beside(asked, strategy) if refusal.locked else None
             if other is None:
                 raise
-            named = demand.proof.method in (None, other.name)
-            admitted = self._admit_to(demand, other, named=named)
+            named = asked.proof.method in (None, other.name)
+            admitted = self._admit_to(asked, other, named=named)
         return replace(admitted, known=known)
 
-    def _beside(self, demand: Demand, locked: Strategy) -> Strategy | None:
+    def _beside(self, asked: ActionRequest, locked: Strategy) -> Strategy | None:
         """What serves in the place of a locked method that the caller has not asked for by name."""
-        if demand.proof.method == locked.name:
+        if asked.proof.method == locked.name:
             return None
         with self._transactions.read() as session:
-            attempt = attempt_of(demand, session)
+            attempt = attempt_of(asked, session)
             usable = [s for s in self.strategies if not s.fallback and is_usable(s, attempt)]
             names = locked_names(session, attempt)
         return next((s for s in usable if s.name not in names), None)
 
-    def _admit_to(self, demand: Demand, strategy: Strategy, *, named: bool) -> Admitted:
-        if demand.proof.code is None:
-            raise FactorRequired(**self.challenges.start(demand, strategy))
+    def _admit_to(self, asked: ActionRequest, strategy: Strategy, *, named: bool) -> Admitted:
+        if asked.proof.code is None:
+            raise FactorRequired(**self.challenges.start(asked, strategy))
         if not named:
-            raise FactorInvalid(**self.challenges.told(demand, strategy))
-        charge = self._charge(demand, strategy)
+            raise FactorInvalid(**self.challenges.told(asked, strategy))
+        charge = self._charge(asked, strategy)
         return Admitted(method=strategy.name, strategy=strategy, charge=charge)
 
-    def _choose(self, attempt: Attempt, demand: Demand) -> tuple[Strategy | None, bool]:
+    def _choose(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
         """The strategy that serves, and whether it is what the caller named (or named none)."""
-        name = demand.proof.method
+        name = asked.proof.method
         proper = [s for s in self.strategies if not s.fallback]
         for strategy in proper:
             if strategy.name == name and is_usable(strategy, attempt):
                 return strategy, True
-        fallbacks = [s for s in self.strategies if s.fallback and demand.fallback]
+        fallbacks = [s for s in self.strategies if s.fallback and asked.fallback]
         for strategy in (*proper, *fallbacks):
             if is_usable(strategy, attempt):
                 return strategy, name in (None, strategy.name)
         return None, False
 
-    def _without_method(self, demand: Demand) -> Admitted:
+    def _without_method(self, asked: ActionRequest) -> Admitted:
         # Signing in is what the password was for: an account without a second factor may.
-        if not demand.fallback or self._settings.without_method == "allow":
+        if not asked.fallback or self._settings.without_method == "allow":
             return Admitted(method="")
         raise NoFactor()
 
-    def _charge(self, demand: Demand, strategy: Strategy) -> Charge:
-        account = demand.caller.account
+    def _charge(self, asked: ActionRequest, strategy: Strategy) -> Charge:
+        account = asked.caller.account
         purpose, windows = f"verify:{strategy.name}", self._settings.verify_windows
         try:
-            return self.budgets.charge(account.id, purpose, windows, demand.now, guess=True)
+            return self.budgets.charge(account.id, purpose, windows, asked.now, guess=True)
         except TooManyAttempts as refusal:
             raise TooManyAttempts(
-                refusal.retry_after, **self.challenges.told(demand, strategy)
+                refusal.retry_after, **self.challenges.told(asked, strategy)
             ) from None
 
-    def _verify(self, session: Session, demand: Demand, admitted: Admitted) -> None:
+    def _verify(self, session: Session, asked: ActionRequest, admitted: Admitted) -> None:
         strategy, charge = admitted.strategy, admitted.charge
         if not admitted.method or (strategy and strategy.fallback):
-            self._refuse_overtaken(session, demand, strategy)
+            self._refuse_overtaken(session, asked, strategy)
         if strategy is None or charge is None:
             return
-        attempt = attempt_of(demand, session)
-        if is_true(strategy, strategy.verify(attempt, demand.proof.code or "")):
+        attempt = attempt_of(asked, session)
+        if is_true(strategy, strategy.verify(attempt, asked.proof.code or "")):
             self.budgets.refund(session, charge, unlocks=not strategy.fallback)
             return
         if charge.locks:
-            self._traces.locked(session, demand, strategy.name)
+            self._traces.locked(session, asked, strategy.name)
         elif charge.last:
-            self._traces.spent(session, demand, strategy.name)
+            self._traces.spent(session, asked, strategy.name)
         self.meter.second_factor(strategy.name, FactorInvalid.code)
-        why = strategy.explain(attempt, demand.proof.code or "")
-        raise FactorInvalid(**{**why, **self.challenges.details(session, demand, strategy)})
+        why = strategy.explain(attempt, asked.proof.code or "")
+        raise FactorInvalid(**{**why, **self.challenges.details(session, asked, strategy)})
 
     def _refuse_overtaken(
-        self, session: Session, demand: Demand, strategy: Strategy | None
+        self, session: Session, asked: ActionRequest, strategy: Strategy | None
     ) -> None:
         """What serves those who have nothing better is over once they have."""
-        better, _ = self._choose(attempt_of(demand, session), demand)
+        better, _ = self._choose(attempt_of(asked, session), asked)
         if better is not None and better is not strategy:
-            raise FactorInvalid(**self.challenges.details(session, demand, better))
+            raise FactorInvalid(**self.challenges.details(session, asked, better))
 
-    def _refused_before(self, demand: Demand, refusal: Refusal) -> None:
+    def _refused_before(self, asked: ActionRequest, refusal: Refusal) -> None:
         method = str(refusal.details.get("method", ""))
         self.meter.second_factor(method, refusal.code)
         with self._transactions.begin() as session:
-            self._traces.refused(session, demand, refusal, method)
+            self._traces.refused(session, asked, refusal, method)
             if isinstance(refusal, TooManyAttempts):
-                self._traces.spent(session, demand, method, locked=refusal.locked)
+                self._traces.spent(session, asked, method, locked=refusal.locked)

@@ -7,7 +7,7 @@ from functools import partial
 from e2ereset.errors import NotAllowed
 from e2ereset.permissions import UNLOCK_OTHER_USER_FACTOR
 from e2ereset.permissions.targets import Targets
-from e2ereset.records import Action, Caller, Demand, Proof, TargetName
+from e2ereset.records import Action, ActionRequest, Caller, Proof, TargetName
 
 from .budgets import locks
 from .enrolment import UNLOCK, Factors
@@ -36,17 +36,17 @@ class Unlocks:
             target, name = self._targets.bound(caller, named, UNLOCK_OTHER_USER_FACTOR)
             act = partial(self._other, named=named)
         action = Action(name=UNLOCK, target=target, phrase=f"unlock the second factors of {name}")
-        demand = Demand(caller=caller, proof=proof, action=action, now=now)
-        return self._stepup.run(demand, partial(act, demand), outcome="")
+        asked = ActionRequest(caller=caller, proof=proof, action=action, now=now)
+        return self._stepup.run(asked, partial(act, asked), outcome="")
 
-    def _own(self, demand: Demand, passed: Passed) -> tuple[str, ...]:
+    def _own(self, asked: ActionRequest, passed: Passed) -> tuple[str, ...]:
         account = passed.caller.account
         if locks(passed.session, account.id):
             raise NotAllowed("Only another second factor unlocks your own. Ask an administrator")
-        self._stepup.audit.write(passed.session, entry_of(demand, "passed", passed.method))
+        self._stepup.audit.write(passed.session, entry_of(asked, "passed", passed.method))
         return ()
 
-    def _other(self, demand: Demand, passed: Passed, *, named: TargetName) -> tuple[str, ...]:
-        target = self._targets.permitted(passed, demand, named, UNLOCK_OTHER_USER_FACTOR)
-        entry = entry_of(demand, "", passed.method)
+    def _other(self, asked: ActionRequest, passed: Passed, *, named: TargetName) -> tuple[str, ...]:
+        target = self._targets.permitted(passed, asked, named, UNLOCK_OTHER_USER_FACTOR)
+        entry = entry_of(asked, "", passed.method)
         return self._factors.unlock_in(passed.session, target, entry)

@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 
 from e2ereset.agents import read_agent
 from e2ereset.errors import InvalidParams, NotSignedIn, Refusal
-from e2ereset.records import Action, Caller, Demand, Proof
+from e2ereset.records import Action, ActionRequest, Caller, Proof
 from e2ereset.runtime import get_e2ereset
 from e2ereset.typed import header_text
 
@@ -42,10 +42,10 @@ def proof() -> Proof:
     )
 
 
-def demand(action: Action) -> Demand:
+def action_request(action: Action) -> ActionRequest:
     """What the signed-in caller of this request wants, and brings. Raises NotSignedIn."""
     now = int(get_e2ereset().clock())
-    return Demand(caller=signed_in(), proof=proof(), action=action, now=now)
+    return ActionRequest(caller=signed_in(), proof=proof(), action=action, now=now)
 
 
 def body(schema: Body) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def body(schema: Body) -> dict[str, Any]:
 
 
 @contextmanager
-def recorded(asked: Demand) -> Iterator[None]:
+def recorded(asked: ActionRequest) -> Iterator[None]:
     """Write the audit row of a refusal in this block, which is before any proof is asked for."""
     try:
         yield

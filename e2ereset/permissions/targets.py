@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.factors.stepup import Passed
 from e2ereset.factors.strategies.base import Tools
-from e2ereset.records import Account, Caller, Demand, TargetName
+from e2ereset.records import Account, ActionRequest, Caller, TargetName
 from e2ereset.store.transactions import Transactions
 
 from .service import Permissions
@@ -34,7 +34,7 @@ class Targets:
         return (found.id, found.username) if found else (str(named), "another user")
 
     def permitted(
-        self, passed: Passed, demand: Demand, named: TargetName, permission: str
+        self, passed: Passed, asked: ActionRequest, named: TargetName, permission: str
     ) -> Account:
         """The named account, in the action's transaction.
 
@@ -50,7 +50,7 @@ class Targets:
         outranks = self._permissions.outranks
         if not outranks(session, actor.roles, target.roles, peers=self._peers):
             raise NotAllowed()
-        if target.id != demand.action.target:
+        if target.id != asked.action.target:
             raise NotAllowed("The target has changed meanwhile. Try again")
         return target
 

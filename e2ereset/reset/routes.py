@@ -16,12 +16,12 @@ from .service import ACTION
 def reset_e2e_key() -> Response:
     """Reset one's own E2E key, or with a target named somebody else's (SPEC 1)."""
     runtime = get_e2ereset()
-    demand = gates.demand(Action(name=ACTION))
-    with gates.recorded(demand):
+    asked = gates.action_request(Action(name=ACTION))
+    with gates.recorded(asked):
         named = target_named(gates.body(TARGET))
         rate_limit()
     try:
-        runtime.resets.reset_key(demand.caller, named, demand.proof, demand.now)
+        runtime.resets.reset_key(asked.caller, named, asked.proof, asked.now)
     finally:
         runtime.wake()
     return envelope.success()

@@ -13,7 +13,7 @@ from e2ereset.factors.traces import entry_of
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.permissions.targets import Targets
 from e2ereset.ports import HoldsKeys, HoldsSessions
-from e2ereset.records import Account, Action, Caller, Demand, Proof, Receipt, TargetName
+from e2ereset.records import Account, Action, ActionRequest, Caller, Proof, Receipt, TargetName
 from e2ereset.signals import key_reset
 from e2ereset.store.transactions import Transactions
 from e2ereset.vault.service import Pair, Vault, drop_key_pair
@@ -54,8 +54,10 @@ class Resets:
         the caller lacks the permission or the target is out of bounds, UnknownTarget.
         """
         other = None if named is None or named.names(caller.account) else named
-        demand = Demand(caller=caller, proof=proof, action=self._action(caller, other), now=now)
-        return self._stepup.run(demand, partial(self._act, demand, other), outcome="")
+        asked = ActionRequest(
+            caller=caller, proof=proof, action=self._action(caller, other), now=now
+        )
+        return self._stepup.run(asked, partial(self._act, asked, other), outcome="")
 
     def replace_key(self, caller: Caller, pair: Pair, proof: Proof, now: int) -> Receipt:
         """Put the pair in the place of the caller's own: a reset, and the new pair with it.
@@ -65,7 +67,7 @@ class Resets:
         """
         account, policy = caller.account, self._settings.key_replacement
         phrase = f"replace the E2E key of {account.username}"
-        demand = Demand(
+        asked = ActionRequest(
             caller=caller,
             proof=proof,
             action=Action(name=REPLACE, target=account.id, phrase=phrase),
@@ -74,9 +76,9 @@ class Resets:
         )
         if policy == "refuse":
             refusal = NotAllowed("Another public key is stored. Reset your E2E key first")
-            self._stepup.record_refusal(demand, refusal)
+            self._stepup.record_refusal(asked, refusal)
             raise refusal
-        return self._stepup.run(demand, partial(self._replace, demand, pair), outcome="")
+        return self._stepup.run(asked, partial(self._replace, asked, pair), outcome="")
 
     def reset_by_operator(self, operator: Operator, account_id: str, now: int) -> Receipt:
         """Reset the key of an account for whoever runs the server, who needs no second factor.
@@ -87,7 +89,7 @@ class Resets:
         by = Account(id=operator.caller, username=operator.caller)
         caller = Caller(account=by, agent="command line")
         action = Action(name=ACTION, target=account_id)
-        demand = Demand(caller=caller, proof=Proof(), action=action, now=now)
+        asked = ActionRequest(caller=caller, proof=Proof(), action=action, now=now)
 
         def act() -> Receipt:
             with self._transactions.begin() as session:
@@ -95,23 +97,23 @@ class Resets:
                 if target is None:
                     raise UnknownTarget()
                 passed = Passed(session=session, method="operator", caller=caller)
-                return self._reset(passed, demand, target, operator.reason)
+                return self._reset(passed, asked, target, operator.reason)
 
-        return self._transactions.unlocked(act)
+        return self._transactions.retry_deadlocks(act)
 
-    def _replace(self, demand: Demand, pair: Pair, passed: Passed) -> Receipt:
+    def _replace(self, asked: ActionRequest, pair: Pair, passed: Passed) -> Receipt:
         account = passed.caller.account
-        receipt = self._reset(passed, demand, account)
-        while not self._vault.add(passed.session, account.id, pair, demand.now):
+        receipt = self._reset(passed, asked, account)
+        while not self._vault.add(passed.session, account.id, pair, asked.now):
             # A first pair was stored since the drop, where the host ends no sign-ins.
             drop_key_pair(passed.session, account.id)
         return receipt
 
-    def _act(self, demand: Demand, other: TargetName | None, passed: Passed) -> Receipt:
+    def _act(self, asked: ActionRequest, other: TargetName | None, passed: Passed) -> Receipt:
         target = passed.caller.account
         if other is not None:
-            target = self._targets.permitted(passed, demand, other, EDIT_OTHER_USER_E2EE)
-        return self._reset(passed, demand, target)
+            target = self._targets.permitted(passed, asked, other, EDIT_OTHER_USER_E2EE)
+        return self._reset(passed, asked, target)
 
     def _action(self, caller: Caller, other: TargetName | None) -> Action:
         if other is None:
@@ -122,10 +124,12 @@ class Resets:
         target, name = self._targets.bound(caller, other, EDIT_OTHER_USER_E2EE)
         return Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
 
-    def _reset(self, passed: Passed, demand: Demand, target: Account, reason: str = "") -> Receipt:
+    def _reset(
+        self, passed: Passed, asked: ActionRequest, target: Account, reason: str = ""
+    ) -> Receipt:
         if target.federated:
             raise NotAllowed("Federated users cannot have their E2E key reset")
-        session, now = passed.session, demand.now
+        session, now = passed.session, asked.now
         # Sign-ins first, as the recheck of the caller's own has locked one of them: two resets of
         # one account then take their locks in the same order.
         if self._sessions:
@@ -134,7 +138,7 @@ class Resets:
         if self._keys:
             dropped = self._keys.drop_keys(session, target.id, now) or dropped
         outcome = "reset" if dropped else "nothing-to-reset"
-        entry = entry_of(demand, outcome, passed.method, target=target.id)
+        entry = entry_of(asked, outcome, passed.method, target=target.id)
         self._audit.write(session, replace(entry, reason=reason))
         receipt = Receipt(
             caller=passed.caller.account,
@@ -142,9 +146,9 @@ class Resets:
             method=passed.method,
             at=now,
             nothing_to_reset=not dropped,
-            replaced=demand.action.name == REPLACE,
-            address=demand.caller.address,
-            agent=demand.caller.agent,
+            replaced=asked.action.name == REPLACE,
+            address=asked.caller.address,
+            agent=asked.caller.agent,
         )
         self._outbox.put(session, "key-reset", target.emails, self._facts(receipt), now=now)
         self._stepup.announcer.later(session, key_reset, receipt=receipt)

@@ -57,7 +57,7 @@ class Transactions:
                 call()
 
     @contextmanager
-    def keep(self) -> Iterator[Session]:
+    def begin_keeping_refusals(self) -> Iterator[Session]:
         """Like `begin`, but a Refusal commits too: a decision is no fault, its traces stay."""
         refused: Refusal | None = None
         with self.begin() as session:
@@ -74,7 +74,7 @@ class Transactions:
         with self._session() as session:
             yield session
 
-    def unlocked(self, transaction: Callable[[], T]) -> T:
+    def retry_deadlocks(self, transaction: Callable[[], T]) -> T:
         """What the transaction gives; it is done anew when it was ended to break a deadlock."""
         for _ in range(RETRIES):
             try:
@@ -179,11 +179,11 @@ def time_of(connection: Connection) -> float:
 
 
 def after_commit(session: Session, call: Callable[[], object]) -> None:
-    """Have this called once the session's transaction, one of `begin` or `keep`, is committed."""
+    """Have this called once the session's transaction, one of `begin`, is committed."""
     session.info.setdefault(AFTER, []).append(call)
 
 
-def lift_limits(session: Session) -> None:
+def disable_timeouts(session: Session) -> None:
     """Let this transaction take its time, where PostgreSQL is set to end what does."""
     if session.connection().dialect.name == "postgresql":
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):

@@ -18,17 +18,17 @@ from .service import ACTION, Pair
 def set_keys() -> Response:
     """Store the caller's key pair; another public key in the place of one is a reset (SPEC 1)."""
     runtime = get_e2ereset()
-    demand = gates.demand(Action(name=ACTION))
-    with gates.recorded(demand):
+    asked = gates.action_request(Action(name=ACTION))
+    with gates.recorded(asked):
         if bodies.read().is_form and rides_on_cookie():
             raise InvalidParams(f"body must be {bodies.JSON_TYPE}")  # any page can send a form
         body = gates.body(KEYS)
-        rate_limit(guarded=demand.proof.code is not None)
+        rate_limit(guarded=asked.proof.code is not None)
         pair = Pair(body["public_key"], body["private_key"])
-        done = runtime.vault.set(demand.caller, pair, force=body["force"], now=demand.now)
+        done = runtime.vault.set(asked.caller, pair, force=body["force"], now=asked.now)
     try:
         if not done:
-            runtime.resets.replace_key(demand.caller, pair, demand.proof, demand.now)
+            runtime.resets.replace_key(asked.caller, pair, asked.proof, asked.now)
     finally:
         runtime.wake()
     return envelope.success()
@@ -36,11 +36,11 @@ def set_keys() -> Response:
 
 def fetch_my_keys() -> Response:
     """The caller's key pair; nothing but `success` when there is none."""
-    demand = gates.demand(Action(name="fetch-e2e-keys"))
-    with gates.recorded(demand):
+    asked = gates.action_request(Action(name="fetch-e2e-keys"))
+    with gates.recorded(asked):
         bodies.read().parsed()  # nothing in it counts, but it has to have come
         rate_limit(guarded=False)
-    pair = get_e2ereset().vault.get(demand.caller.account.id)
+    pair = get_e2ereset().vault.get(asked.caller.account.id)
     if pair is None:
         return envelope.success()
     return envelope.success(public_key=pair.public_key, private_key=pair.private_key)

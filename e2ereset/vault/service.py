@@ -12,7 +12,7 @@ from e2ereset.audit import Entry
 from e2ereset.errors import KeysAlreadySet
 from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies.base import Tools
-from e2ereset.ports import HearsOfKeys
+from e2ereset.ports import ListensForKeys
 from e2ereset.records import Account, Caller
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, Transactions, run
@@ -60,7 +60,7 @@ class Vault:
         self._outbox = tools.outbox
         self._audit = stepup.audit
         self._rechecks = stepup.rechecks
-        self._listener = tools.accounts if isinstance(tools.accounts, HearsOfKeys) else None
+        self._listener = tools.accounts if isinstance(tools.accounts, ListensForKeys) else None
 
     def get(self, account_id: str) -> Pair | None:
         """The stored pair; None when no public key is set, as after a reset."""

@@ -19,7 +19,7 @@ from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies import Tools, resolve
 from e2ereset.jobs.models import OutboxMail
 from e2ereset.jobs.queue import Outbox
-from e2ereset.records import Account, Action, Caller, Demand, Proof
+from e2ereset.records import Account, Action, ActionRequest, Caller, Proof
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import Base
 from e2ereset.store.transactions import Transactions
@@ -68,8 +68,8 @@ class MailedCode(RuleBasedStateMachine):
     def teardown(self):
         self.ends.close()
 
-    def demand(self, target, code=None):
-        return Demand(
+    def asked(self, target, code=None):
+        return ActionRequest(
             caller=Caller(account=BOB),
             proof=Proof(code=code),
             action=Action(name="reset-e2e-key", target=target, phrase="x"),
@@ -78,7 +78,7 @@ class MailedCode(RuleBasedStateMachine):
 
     def attempt(self, target, code=None):
         try:
-            return self.stepup.run(self.demand(target, code), lambda _passed: "passed")
+            return self.stepup.run(self.asked(target, code), lambda _passed: "passed")
         except (FactorRequired, FactorInvalid, TooManyAttempts) as refusal:
             return type(refusal)
 
@@ -126,7 +126,7 @@ class MailedCode(RuleBasedStateMachine):
     def a_stranger_asks(self, whom):
         living, mails = self.living(), self.count_mails()
         with suppress(TooManyAttempts), self.transactions.read() as session:
-            attempt = attempt_of(self.demand(whom), session)
+            attempt = attempt_of(self.asked(whom), session)
             self.stepup.challenges.resend(attempt, "email", by_owner=False)
         if self.count_mails() == mails:
             return

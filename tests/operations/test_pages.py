@@ -124,7 +124,7 @@ def test_a_database_without_tables_fails_each_check_alone(ask, session):
 def test_a_thread_that_has_ended_is_not_ready(make_server, config, engine, session, clock):
     clock.now = int(time.time())
     app = make_server({**config, "E2ERESET_DELIVERY": "thread"})
-    app.before_request_funcs[None].remove(get_e2ereset(app).keep)
+    app.before_request_funcs[None].remove(get_e2ereset(app).ensure_running)
     answer = app.test_client().get("/readyz", headers=BEARER)
     assert list(failing(answer)) == ["threads"]
 

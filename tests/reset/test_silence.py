@@ -43,7 +43,7 @@ def test_who_may_not_reset_others_has_nobody_looked_up(world, bob, looked_up, ke
 
 def test_asking_for_a_code_wakes_nobody(make_server, config, engine, session, clock, monkeypatch):
     woken = []
-    monkeypatch.setattr(Background, "keep", lambda _: None)
+    monkeypatch.setattr(Background, "ensure_running", lambda _: None)
     monkeypatch.setattr(Background, "wake", lambda thread: woken.append(thread))
     world = World(make_server(config | {"E2ERESET_DELIVERY": "thread"}), session, clock)
     eve = world.person("eve", email=True)

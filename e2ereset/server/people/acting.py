@@ -44,7 +44,7 @@ class Acting:
                     raise UnknownPerson(f"There is no user {account.username!r}.")
                 return act(session, present)
 
-        return self.runtime.transactions.unlocked(change)
+        return self.runtime.transactions.retry_deadlocks(change)
 
     def done(
         self,

@@ -57,11 +57,11 @@ def me() -> Response:
 
 def _signed_in(action: str) -> Caller:
     """Whose whole request this is, within its rate; a refusal of it is in the audit log."""
-    demand = gates.demand(Action(name=action))
-    with gates.recorded(demand):
+    asked = gates.action_request(Action(name=action))
+    with gates.recorded(asked):
         bodies.read().parsed()
         rate_limit(guarded=False)
-    return demand.caller
+    return asked.caller
 
 
 def _read_credentials(form: Mapping[str, Any]) -> Credentials | Resume:

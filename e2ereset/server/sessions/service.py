@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from e2ereset import Account, Action, Caller, Proof, Refusal
 from e2ereset.errors import FactorInvalid, NotSignedIn
 from e2ereset.factors.stepup import Passed
-from e2ereset.records import Demand
+from e2ereset.records import ActionRequest
 from e2ereset.runtime import Runtime
 from e2ereset.server.people.accounts import ServerAccounts
 from e2ereset.server.settings import ServerSettings
@@ -73,17 +73,17 @@ class Sessions:
             asked = None
             if found:
                 caller = Caller(account=found, address=address, agent=agent)
-                asked = _demand(caller, credentials, now, token)
-            demand, proven_by = self._check_password(asked, credentials, address, now)
-        account = demand.caller.account
+                asked = _request(caller, credentials, now, token)
+            asked, proven_by = self._check_password(asked, credentials, address, now)
+        account = asked.caller.account
         if not account.active:
             raise NotActivated
         if not account.roles:
             raise NoRoles
         try:
             # The token commits with the proof that it was given for, or neither does.
-            admit = partial(self._admit, demand=demand, token=token, proven_by=proven_by)
-            return self.runtime.stepup.run(demand, admit)
+            admit = partial(self._admit, asked=asked, token=token, proven_by=proven_by)
+            return self.runtime.stepup.run(asked, admit)
         except NotSignedIn:  # switched off since its password was checked
             raise NotActivated from None
         except FactorInvalid:
@@ -125,24 +125,24 @@ class Sessions:
         with self.runtime.transactions.begin() as session:
             drop_token(session, signed_in.user_id, signed_in.token)
 
-    def _admit(self, passed: Passed, demand: Demand, token: str, proven_by: str) -> SignedIn:
-        caller, session = demand.caller, passed.session
+    def _admit(self, passed: Passed, asked: ActionRequest, token: str, proven_by: str) -> SignedIn:
+        caller, session = asked.caller, passed.session
         user_id = caller.account.id
         try:
-            signed_in = self.add(session, user_id, demand.now, token=token, proven_by=proven_by)
+            signed_in = self.add(session, user_id, asked.now, token=token, proven_by=proven_by)
         except NotActivated:  # it was active a moment ago: the password is another one by now
             raise Unauthorized from None
-        self.tries.know(session, user_id, caller.address, demand.now)
+        self.tries.know(session, user_id, caller.address, asked.now)
         return signed_in
 
     def _check_password(
-        self, demand: Demand | None, credentials: Credentials, address: str, now: int
-    ) -> tuple[Demand, str]:
-        """The demand of the account whose password this is, and the hash that it proved right by.
+        self, asked: ActionRequest | None, credentials: Credentials, address: str, now: int
+    ) -> tuple[ActionRequest, str]:
+        """The request of the account whose password this is, and the hash that it proved right by.
 
         After the same work for everybody.
         """
-        account = demand.caller.account if demand else None
+        account = asked.caller.account if asked else None
         try:
             tried = self.tries.count(account, credentials, address, now)
         except BlockedForUser:
@@ -151,21 +151,21 @@ class Sessions:
         account_id = account.id if account and tried.looks else NOBODY
         with self.runtime.transactions.begin() as session:
             proven_by = self.accounts.prove(session, account_id, credentials.digest)
-            if demand and proven_by:
+            if asked and proven_by:
                 self.tries.take_back(session, tried)
-                return demand, proven_by
-        self._warn(demand, tried, now)
+                return asked, proven_by
+        self._warn(asked, tried, now)
         raise Unauthorized
 
-    def _warn(self, demand: Demand | None, tried: Tried, now: int) -> None:
+    def _warn(self, asked: ActionRequest | None, tried: Tried, now: int) -> None:
         """Tell the owner that tries are spent; where there is nothing to tell, take the same time.
 
         Only an account's own budget can run out before that of the name: the time must not tell.
         """
-        if demand and tried.locks:
-            self.runtime.stepup.tell_locked(demand, "sign-in")
-        elif demand and tried.spent:
-            self.runtime.stepup.warn_spent(demand, "password")
+        if asked and tried.locks:
+            self.runtime.stepup.tell_locked(asked, "sign-in")
+        elif asked and tried.spent:
+            self.runtime.stepup.warn_spent(asked, "password")
         else:
             self.tries.warn_nobody(now)
         self.runtime.wake()
@@ -184,9 +184,9 @@ class Sessions:
         return find(session, credentials.name)
 
 
-def _demand(caller: Caller, credentials: Credentials, now: int, token: str) -> Demand:
+def _request(caller: Caller, credentials: Credentials, now: int, token: str) -> ActionRequest:
     account = caller.account
-    return Demand(
+    return ActionRequest(
         caller=caller,
         proof=Proof(code=credentials.code),
         action=Action(name="login", target=account.id, phrase=f"sign in as {account.username}"),

@@ -43,7 +43,7 @@ def waiting(session):
 
 
 def test_the_accounts_are_every_port(accounts):
-    for port in (ports.FindsByEmail, ports.HoldsKeys, ports.HoldsSessions, ports.HearsOfKeys):
+    for port in (ports.FindsByEmail, ports.HoldsKeys, ports.HoldsSessions, ports.ListensForKeys):
         assert isinstance(accounts, port)
 
 
