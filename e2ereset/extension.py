@@ -33,7 +33,7 @@ from .http.rates import find_limiter, read_rate
 from .http.strays import answer_strays
 from .libraries import check_switches_meant_off
 from .mail import Deliverer, Message, Outbox, Way
-from .metrics.meter import make_meter
+from .metrics import make_meter
 from .operations.routes import watch
 from .permissions import Permissions
 from .permissions.targets import Targets
@@ -144,7 +144,7 @@ class E2EReset:
             audit=AuditLog(keyring, self._entropy),
             outbox=outbox,
             accounts=self._accounts,
-            meter=make_meter(settings),
+            meter=make_meter(settings.operations),
             announcer=Announcer(app),
             clock=self._clock,
             # A clock of the host's own, as tests have, goes for budgets too.

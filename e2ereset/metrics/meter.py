@@ -1,20 +1,15 @@
-"""The seam at which things are counted: one call where they happen, and no more."""
+"""What can be counted. Services call it; they do not know who counts."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
-
-from e2ereset.settings import Settings
 
 Gauges = Iterable[tuple[str, str, float]]
 """(name, what it is, value) of what is measured only when somebody looks."""
 
-log = logging.getLogger(__name__)
-
 
 class Meter:
-    """Counts what happens. This one counts nothing; that of `operations.metrics` does."""
+    """Counts what happens. This one counts nothing; `PrometheusMeter` does."""
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """A request was answered; `route` is its URL rule, never its path."""
@@ -36,15 +31,3 @@ class Meter:
 
 
 UNCOUNTED = Meter()
-
-
-def make_meter(settings: Settings) -> Meter:
-    """One that counts, where the settings open the metrics and the extra `metrics` is installed."""
-    if not settings.operations:
-        return UNCOUNTED
-    try:
-        from .prometheus import prometheus_meter
-    except ImportError:
-        log.warning("/metrics is off: install e2ereset[metrics] for it.")
-        return UNCOUNTED
-    return prometheus_meter()

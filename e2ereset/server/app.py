@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from flask import Flask, Request
-from flask.sessions import SessionInterface
+from flask import Flask
 from sqlalchemy.exc import ArgumentError
 
 from e2ereset import E2EReset, get_e2ereset
@@ -19,7 +17,8 @@ from e2ereset.libraries import check_types
 from e2ereset.operations.routes import operations_of
 from e2ereset.settings import SERVER_PREFIX
 
-from . import commands, instance, logs
+from . import commands, logs
+from .config import configured_app
 from .database import engine_options, migrations_folder, tune
 from .migration_state import check_migrations
 from .passwords import PasswordHasher
@@ -33,13 +32,6 @@ from .tables import db
 
 API = "/api/v1"
 SHORTEST = f"{SERVER_PREFIX}SHORTEST_PASSWORD"
-
-
-class NoCookies(SessionInterface):
-    """Who asks is in the headers: no request pays for a session that no view opens."""
-
-    def open_session(self, app: Flask, request: Request) -> None:
-        """None: the views get Flask's null session, which cannot be written."""
 
 
 def create_app(
@@ -70,14 +62,6 @@ def create_app(
     commands.register(app)
     if settings.proxy_hops:
         app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
-    return app
-
-
-def configured_app(config: Mapping[str, Any]) -> Flask:
-    """An app that has its configuration and nothing else: what is left where settings refuse."""
-    app = Flask("e2ereset", static_folder=None, instance_path=str(instance.instance_folder()))
-    app.session_interface = NoCookies()
-    _configure(app, config)
     return app
 
 
@@ -112,18 +96,3 @@ def _connect(app: Flask, connections: int) -> None:
         raise SettingsError(f"SQLALCHEMY_ENGINE_OPTIONS is not taken: {unknown}") from None
     with app.app_context():
         tune(db.engine, given.get("connect_args"))
-
-
-def _configure(app: Flask, config: Mapping[str, Any]) -> None:
-    folder = Path(app.instance_path)
-    app.config.from_mapping(
-        SQLALCHEMY_DATABASE_URI="sqlite:///e2ereset.sqlite3",
-        MAIL_FILE_PATH=str(folder / "mail"),
-        E2ERESET_COOKIE_SIGN_IN=False,  # the sign-in is in headers, and only there
-    )
-    instance.read_config(app.config, folder / "config.py")
-    app.config.from_prefixed_env()
-    app.config.from_mapping(config)
-    instance.check_folder(folder, app.config)
-    if not instance.has_secret(app.config):
-        app.config["SECRET_KEY"] = instance.own_secret_key(folder / "secret_key")

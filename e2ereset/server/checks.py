@@ -20,6 +20,7 @@ from e2ereset.doctor.subject import is_loopback
 from e2ereset.errors import E2EResetError
 from e2ereset.settings import SERVER_PREFIX
 
+from .config import configured_app
 from .migration_state import find_revisions, heads
 from .passwords import can_verify
 from .sessions.tokens import USERS
@@ -169,8 +170,6 @@ def doctor(ctx: click.Context, /, strict: bool, json_output: bool, **run: Any) -
 
 def _load(script: ScriptInfo) -> tuple[Flask, str]:
     """The app, and why it does not start: then it is one that has its configuration alone."""
-    from .app import configured_app  # not above: the app loads this module with its commands
-
     script.set_debug_flag = False  # or DEBUG would be off by the time that it is looked at
     try:
         return script.load_app(), ""
