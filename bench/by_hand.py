@@ -137,12 +137,12 @@ def _charge(database: sqlite3.Connection, user: str, now: int) -> tuple[int, ...
 
 
 def _burn(database: sqlite3.Connection, user: str, code: str, now: int) -> bool:
-    sealed = database.execute(SECRET, (user,)).fetchone()[0]
-    totp = pyotp.TOTP(_open(user, sealed))
+    encrypted = database.execute(SECRET, (user,)).fetchone()[0]
+    totp = pyotp.TOTP(_decrypt(user, encrypted))
     present = now // STEP
     for step in range(present - WINDOW, present + WINDOW + 1):
         if hmac.compare_digest(totp.generate_otp(step), code):
-            return database.execute(TAKE_STEP, (step, user, sealed, step)).rowcount == 1
+            return database.execute(TAKE_STEP, (step, user, encrypted, step)).rowcount == 1
     return False
 
 
@@ -159,8 +159,8 @@ def _reset(database: sqlite3.Connection, rows: list[tuple[Any, ...]], now: int) 
     facts = {"username": username, "by": username, "own": True, "at": now, "address": address}
     plain = json.dumps({**facts, "agent": agent, "nothing_to_reset": False})
     for recipient in {row[6] for row in rows if row[6]}:
-        sealed = _seal(f"key-reset\n{recipient}", plain)
-        database.execute(OUTBOX, ("key-reset", recipient, sealed, now, now, None))
+        encrypted = _encrypt(f"key-reset\n{recipient}", plain)
+        database.execute(OUTBOX, ("key-reset", recipient, encrypted, now, now, None))
 
 
 def _database() -> sqlite3.Connection:
@@ -191,12 +191,12 @@ def _audit_digest(*parts: str) -> str:
     return f"{KEY_ID}:{mac.hexdigest()}"
 
 
-def _open(user: str, sealed: str) -> str:
-    data = base64.b64decode(sealed.partition(":")[2])
+def _decrypt(user: str, encrypted: str) -> str:
+    data = base64.b64decode(encrypted.partition(":")[2])
     return AESGCM(TOTP_BOX).decrypt(data[:12], data[12:], user.encode()).decode()
 
 
-def _seal(context: str, plain: str) -> str:
+def _encrypt(context: str, plain: str) -> str:
     nonce = os.urandom(12)
     data = nonce + AESGCM(OUTBOX_BOX).encrypt(nonce, plain.encode(), context.encode())
     return f"{KEY_ID}:{base64.b64encode(data).decode()}"

@@ -42,7 +42,7 @@ FILL = (
     """INSERT INTO tokens (digest, user_id, kind, bypass_two_factor, created_at, expires_at)
        SELECT substr(hex(randomblob(22)), 1, 44), u, 'login', 0, 0, :expires FROM n""",
     """INSERT INTO e2ereset_totp (account_id, secret, enabled_at, last_step)
-       SELECT u, :sealed, 1, 0 FROM n""",
+       SELECT u, :encrypted, 1, 0 FROM n""",
 )
 
 
@@ -58,8 +58,8 @@ class Call:
 def fill(path: Path, people: int) -> None:
     """Make a SQLite database with so many people in it."""
     engine = create_engine(f"sqlite:///{path}")
-    sealed = KeyRing([SECRET_KEY]).seal("totp", "nobody", pyotp.random_base32())
-    values = {"people": people, "rooms_each": ROOMS_EACH, "key": KEY, "sealed": sealed}
+    encrypted = KeyRing([SECRET_KEY]).encrypt("totp", "nobody", pyotp.random_base32())
+    values = {"people": people, "rooms_each": ROOMS_EACH, "key": KEY, "encrypted": encrypted}
     values |= {"expires": int(time.time()) + 86400}
     Base.metadata.create_all(engine)
     ServerBase.metadata.create_all(engine)
@@ -87,9 +87,9 @@ def make_known(connection: Connection, users: Iterable[str]) -> None:
     """Give these users the token and the TOTP secret that we know, unspent."""
     keyring, users = KeyRing([SECRET_KEY]), list(users)
     _set_tokens(connection, users)
-    sealed = [{"u": u, "s": keyring.seal("totp", u, _secret(u))} for u in users]
+    encrypted = [{"u": u, "s": keyring.encrypt("totp", u, _secret(u))} for u in users]
     spent = "UPDATE e2ereset_totp SET secret = :s, last_step = 0 WHERE account_id = :u"
-    connection.execute(text(spent), sealed)
+    connection.execute(text(spent), encrypted)
 
 
 def calls_with_codes(users: Iterable[str]) -> list[Call]:

@@ -54,7 +54,7 @@ FILL = (
        SELECT left(encode(sha256(u::bytea), 'base64'), 44), u, 'login', false, 0, 4000000000
        FROM n""",
     """INSERT INTO e2ereset_totp (account_id, secret, enabled_at, last_step)
-       SELECT u, '{sealed}', 1, 0 FROM n""",
+       SELECT u, '{encrypted}', 1, 0 FROM n""",
     "INSERT INTO user_roles (user_id, role) VALUES ('u00000000', 'admin')",
 )
 CROWD = """INSERT INTO subscriptions (user_id, room_id, e2e_key)
@@ -86,12 +86,14 @@ def fill(people: int) -> None:
     engine = create_engine(address(people))
     Base.metadata.create_all(engine)
     ServerBase.metadata.create_all(engine)
-    sealed = KeyRing([SECRET_KEY]).seal("totp", "nobody", pyotp.random_base32())
+    encrypted = KeyRing([SECRET_KEY]).encrypt("totp", "nobody", pyotp.random_base32())
     with engine.begin() as connection:
         seed(connection)
         for statement in FILL:
             start = time.monotonic()
-            connection.exec_driver_sql(statement.format(people=people, key=KEY, sealed=sealed))
+            connection.exec_driver_sql(
+                statement.format(people=people, key=KEY, encrypted=encrypted)
+            )
             print(f"{time.monotonic() - start:7.1f} s  {' '.join(statement.split())[:60]}")
     with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")

@@ -1,8 +1,8 @@
-"""Keyed digests and the secret box. Every key is derived from the secret keys by purpose.
+"""Keyed digests, encryption and signatures. Every key is derived from a secret key, by purpose.
 
-Derivation is HKDF-SHA256 (RFC 5869), digests are HMAC-SHA256 (RFC 2104), the box is AES-256-GCM
-with a random 96-bit nonce, signatures for outsiders are Ed25519 (RFC 8032). What is stored carries
-the id of its key, so that several secret keys can be in use while a rotation runs.
+Derivation is HKDF-SHA256 (RFC 5869), digests are HMAC-SHA256 (RFC 2104), texts are encrypted with
+AES-256-GCM and a random 96-bit nonce, signatures for outsiders are Ed25519 (RFC 8032). What is
+stored carries the id of its secret key, so that several can be in use while a rotation runs.
 """
 
 from __future__ import annotations
@@ -60,19 +60,19 @@ class KeyRing:
             stored.encode("utf-8", "replace"), self._digest(key_id, purpose, parts).encode()
         )
 
-    def seal(self, purpose: str, context: str, plain: str) -> str:
+    def encrypt(self, purpose: str, context: str, plain: str) -> str:
         """Encrypt `plain` so that it opens for the same purpose and context only."""
         nonce = os.urandom(NONCE_BYTES)
         cipher = AESGCM(self._derive(self.newest, f"box {purpose}"))
         data = nonce + cipher.encrypt(nonce, plain.encode(), context.encode())
         return f"{self.newest}:{base64.b64encode(data).decode()}"
 
-    def open(self, purpose: str, context: str, sealed: str) -> str:
-        """The text that was sealed. Raises UnknownKey when no key opens it."""
-        key_id, _, text = sealed.partition(":")
+    def decrypt(self, purpose: str, context: str, encrypted: str) -> str:
+        """The text that was encrypted. Raises UnknownKey when no key opens it."""
+        key_id, _, text = encrypted.partition(":")
         if key_id not in self._keys:
             raise UnknownKey(
-                f"Data is sealed with key {key_id}, which E2ERESET_SECRET_KEYS does not hold."
+                f"Data is encrypted with key {key_id}, which E2ERESET_SECRET_KEYS does not hold."
                 " Put that key back behind the newest one."
             )
         cipher = AESGCM(self._derive(key_id, f"box {purpose}"))
@@ -80,12 +80,12 @@ class KeyRing:
             data = base64.b64decode(text)
             plain = cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError):
-            raise UnknownKey(f"Data sealed for {purpose} was changed in the database.") from None
+            raise UnknownKey(f"Data encrypted for {purpose} was changed in the database.") from None
         return plain.decode()
 
-    def reseal(self, purpose: str, context: str, sealed: str) -> str:
-        """The same text, sealed under the newest key. Raises UnknownKey when no key opens it."""
-        return self.seal(purpose, context, self.open(purpose, context, sealed))
+    def reencrypt(self, purpose: str, context: str, encrypted: str) -> str:
+        """The same text, encrypted under the newest key. Raises UnknownKey when no key opens it."""
+        return self.encrypt(purpose, context, self.decrypt(purpose, context, encrypted))
 
     def signing_keys(self, purpose: str) -> list[Ed25519PrivateKey]:
         """The Ed25519 key under each secret key, newest first: the first one is to sign with."""

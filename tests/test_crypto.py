@@ -13,38 +13,38 @@ RING = KeyRing([NEW, OLD])
 
 
 @given(st.text())
-def test_what_is_sealed_opens_to_the_same_text(text):
-    assert RING.open("p", "c", RING.seal("p", "c", text)) == text
+def test_what_is_encrypted_decrypts_to_the_same_text(text):
+    assert RING.decrypt("p", "c", RING.encrypt("p", "c", text)) == text
 
 
 def test_a_box_opens_for_its_purpose_and_context_only():
-    sealed = RING.seal("totp", "bob", "secret")
+    encrypted = RING.encrypt("totp", "bob", "secret")
     for purpose, context in (("totp", "eve"), ("outbox", "bob")):
         with pytest.raises(UnknownKey):
-            RING.open(purpose, context, sealed)
+            RING.decrypt(purpose, context, encrypted)
 
 
 def test_a_box_of_an_older_key_still_opens():
-    sealed = KeyRing([OLD]).seal("p", "c", "text")
-    assert RING.open("p", "c", sealed) == "text"
+    encrypted = KeyRing([OLD]).encrypt("p", "c", "text")
+    assert RING.decrypt("p", "c", encrypted) == "text"
 
 
 def test_a_box_of_a_lost_key_says_what_to_do():
-    sealed = KeyRing([OLD]).seal("p", "c", "text")
+    encrypted = KeyRing([OLD]).encrypt("p", "c", "text")
     with pytest.raises(UnknownKey, match="Put that key back"):
-        KeyRing([NEW]).open("p", "c", sealed)
+        KeyRing([NEW]).decrypt("p", "c", encrypted)
 
 
 def test_a_changed_box_is_found():
-    sealed = RING.seal("p", "c", "text")
+    encrypted = RING.encrypt("p", "c", "text")
     with pytest.raises(UnknownKey):
-        RING.open("p", "c", sealed[:-6] + "AAAA==")
+        RING.decrypt("p", "c", encrypted[:-6] + "AAAA==")
 
 
-@pytest.mark.parametrize("sealed", ["", "x", RING.newest + ":", RING.newest + ":?", "é:é"])
-def test_garbage_is_an_unknown_key_and_no_fault(sealed):
+@pytest.mark.parametrize("encrypted", ["", "x", RING.newest + ":", RING.newest + ":?", "é:é"])
+def test_garbage_is_an_unknown_key_and_no_fault(encrypted):
     with pytest.raises(UnknownKey):
-        RING.open("p", "c", sealed)
+        RING.decrypt("p", "c", encrypted)
 
 
 @given(st.lists(st.text(), min_size=1), st.lists(st.text(), min_size=1))
@@ -66,7 +66,7 @@ def test_no_key_is_in_the_repr():
 
 
 def test_no_two_seals_of_a_text_are_alike():
-    assert len({RING.seal("totp", "bob", "text")[:30] for _ in range(20)}) == 20
+    assert len({RING.encrypt("totp", "bob", "text")[:30] for _ in range(20)}) == 20
 
 
 def test_digests_are_compared_in_constant_time(monkeypatch):

@@ -34,7 +34,7 @@ def keys() -> None:
 @as_json
 @click.pass_context
 def rotate(ctx: click.Context, /, *, json_output: bool, check: bool, **pace: Any) -> None:
-    """Seal what is stored under the newest key, and say which older keys can go.
+    """Encrypt what is stored under the newest key, and say which older keys can go.
 
     Runs beside the traffic, and goes on when it is started again. Before, give the new list of
     keys to all workers.
@@ -64,15 +64,15 @@ def _note(runtime: Runtime, renewed: int) -> None:
 
 
 def make_rotation(runtime: Runtime) -> Rotation:
-    """The rotation of all that this app has sealed."""
+    """The rotation of all that this app has encrypted."""
     # TOTP's too where the method is switched off: it may be switched on again.
     strategies: tuple[Strategy | type[Strategy], ...]
     strategies = (TotpStrategy, *runtime.stepup.strategies)
-    seals = [*(sealed for strategy in strategies for sealed in strategy.seals), outbox.SEALED]
+    columns = [*(text for strategy in strategies for text in strategy.encrypted), outbox.ENCRYPTED]
     return Rotation(
         runtime.transactions,
         runtime.keyring,
-        seals={str(sealed): sealed for sealed in seals}.values(),
+        columns={str(column): column for column in columns}.values(),
         clock=runtime.clock,
     )
 

@@ -106,7 +106,7 @@ def SQLITE(subject: Subject) -> Iterator[Finding]:
 
 @AREA.check("parameters", "Errors of the database name no values.", Part.DATABASE, Part.SETTINGS)
 def PARAMETERS(subject: Subject) -> Iterator[Finding]:
-    """Whether an error of the database would carry digests and sealed texts into a log."""
+    """Whether an error of the database would carry digests and encrypted texts into a log."""
     if not subject.database.hide_parameters:
         yield AREA.warning(
             "parameters-shown",

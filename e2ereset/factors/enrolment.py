@@ -148,10 +148,10 @@ class Factors:
         """
         begin = BEGIN_MADE if secret is None else BEGIN_GIVEN
         secret = pyotp.random_base32(SECRET_CHARACTERS) if secret is None else _read_secret(secret)
-        sealed = self._begin(session, account, secret, begin)
+        encrypted = self._begin(session, account, secret, begin)
         # One step back, so that the very next code is good.
         step = now // STEP_SECONDS - 2
-        enabled = {"account": account.id, "sealed": sealed, "step": step, "now": now}
+        enabled = {"account": account.id, "encrypted": encrypted, "step": step, "now": now}
         if not run(session, ENABLE, enabled).rowcount:
             raise EnrolmentInvalid("TOTP was not enabled: another enrolment came between")
         self._stepup.budgets.reopen(session, account.id, "verify:totp")
@@ -180,10 +180,10 @@ class Factors:
         """Twelve new backup codes in the place of the old ones. Raises EnrolmentInvalid."""
         now = int(self._clock())
         with self._transactions.begin() as session:
-            sealed = run(session, LOCK_SECRET, {"account": account.id}).scalar()
-            if sealed is None:
+            encrypted = run(session, LOCK_SECRET, {"account": account.id}).scalar()
+            if encrypted is None:
                 raise EnrolmentInvalid("TOTP is not enabled")
-            codes = self._renew_backup_codes(session, account, self._open(account, sealed))
+            codes = self._renew_backup_codes(session, account, self._decrypt(account, encrypted))
             self._tell(session, account, "New backup codes were made", now)
             self._note(session, account, by, "new-backup-codes", now)
         return codes
@@ -254,11 +254,11 @@ class Factors:
         return locked
 
     def _begin(self, session: Session, account: Account, secret: str, begin: PerDialect) -> str:
-        sealed = self._tools.keyring.seal("totp", account.id, secret)
-        row = {"account_id": account.id, "pending_secret": sealed, "last_step": -1}
+        encrypted = self._tools.keyring.encrypt("totp", account.id, secret)
+        row = {"account_id": account.id, "pending_secret": encrypted, "last_step": -1}
         if not begin(session, row).rowcount:
             raise FactorAlreadyEnabled()
-        return sealed
+        return encrypted
 
     def _confirm(
         self, session: Session, account: Account, code: str, use: Mapping[str, Any]
@@ -270,11 +270,14 @@ class Factors:
         if not is_digits(code, DIGITS):
             raise EnrolmentInvalid()
         window, tried = self._tools.settings.totp_window, None
-        # Once more when it was sealed again, or begun again, since it was read.
-        while (sealed := session.scalar(GET_PENDING, {"account": account.id})) not in (None, tried):
-            secret, tried = self._open(account, sealed), sealed
+        # Once more when it was encrypted again, or begun again, since it was read.
+        while (encrypted := session.scalar(GET_PENDING, {"account": account.id})) not in (
+            None,
+            tried,
+        ):
+            secret, tried = self._decrypt(account, encrypted), encrypted
             for step in matching_steps(secret, code, now=use["now"], window=window):
-                confirmed = {"account": account.id, "sealed": sealed, "step": step, **use}
+                confirmed = {"account": account.id, "encrypted": encrypted, "step": step, **use}
                 if run(session, CONFIRM, confirmed).rowcount:
                     return secret
         raise EnrolmentInvalid()
@@ -284,8 +287,8 @@ class Factors:
             return {"from_address": None, "in_sign_in": None}
         return place_of(self._tools.keyring, caller.address, caller.sign_in)
 
-    def _open(self, account: Account, sealed: str) -> str:
-        return self._tools.keyring.open("totp", account.id, sealed)
+    def _decrypt(self, account: Account, encrypted: str) -> str:
+        return self._tools.keyring.decrypt("totp", account.id, encrypted)
 
     def _renew_backup_codes(
         self, session: Session, account: Account, secret: str

@@ -9,7 +9,7 @@ from e2ereset.store.tables import Base, Epoch, Key
 
 
 class Totp(Base):
-    """A TOTP enrolment; both secrets are sealed. `last_step` is the highest step ever accepted.
+    """A TOTP enrolment; both secrets are encrypted. `last_step` is the highest step ever accepted.
 
     `last_address` and `last_sign_in`, a keyed digest, tell from where it was; None where nobody
     knows.

@@ -25,7 +25,7 @@ CONFIRM = (
     update(TOTPS)
     .where(
         MINE,
-        TOTPS.c.pending_secret == bindparam("sealed"),
+        TOTPS.c.pending_secret == bindparam("encrypted"),
         TOTPS.c.enabled_at.is_(None),
         TOTPS.c.last_step < bindparam("step"),
     )
@@ -41,7 +41,7 @@ CONFIRM = (
 # No code confirms it, so the very next one is good; but none that this secret has used before.
 ENABLE = (
     update(TOTPS)
-    .where(MINE, TOTPS.c.pending_secret == bindparam("sealed"), TOTPS.c.enabled_at.is_(None))
+    .where(MINE, TOTPS.c.pending_secret == bindparam("encrypted"), TOTPS.c.enabled_at.is_(None))
     .values(
         secret=TOTPS.c.pending_secret,
         pending_secret=None,

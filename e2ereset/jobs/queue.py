@@ -1,6 +1,6 @@
-"""The outbox: mails queued in the transaction of what they tell of, their facts sealed.
+"""The outbox: mails queued in the transaction of what they tell of, their facts encrypted.
 
-Putting a mail in renders nothing; that is for delivery, so that a reset pays for one seal and
+Putting a mail in renders nothing; that is for delivery, so that a reset pays for one encryption and
 one row for each recipient.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.records import iso
-from e2ereset.store.retained import Sealed
+from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, run
 
@@ -27,7 +27,7 @@ CODES, NOTICES, CHORES = range(3)
 DELIVERED, EXPIRED = "delivered", "expired"
 
 OUTBOX = table(OutboxMail)
-SEALED = Sealed(OUTBOX.c.sealed, PURPOSE, lambda row: _context(row.kind, row.recipient))
+ENCRYPTED = Encrypted(OUTBOX.c.sealed, PURPOSE, lambda row: _context(row.kind, row.recipient))
 STATE = case(
     (OUTBOX.c.delivered_at.is_not(None), DELIVERED),
     (OUTBOX.c.lease.is_not(None), "leased"),
@@ -63,7 +63,7 @@ TAIL = (
 
 
 class Outbox:
-    """Queues mails, and opens what it sealed."""
+    """Queues mails, and decrypts their facts."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
@@ -118,7 +118,7 @@ class Outbox:
         return {
             "kind": kind,
             "recipient": recipient,
-            "sealed": self._keys.seal(PURPOSE, _context(kind, recipient), plain),
+            "sealed": self._keys.encrypt(PURPOSE, _context(kind, recipient), plain),
             "created_at": now,
             "due_at": now,
             "attempts": 0,
@@ -126,7 +126,7 @@ class Outbox:
 
     def open(self, kind: str, recipient: str, sealed: str) -> dict[str, Any]:
         """The facts that were put in. Raises UnknownKey unless kind and recipient are theirs."""
-        facts = json.loads(self._keys.open(PURPOSE, _context(kind, recipient), sealed))
+        facts = json.loads(self._keys.decrypt(PURPOSE, _context(kind, recipient), sealed))
         return dict(facts)
 
 

@@ -65,7 +65,7 @@ def engine_options(
     What is `given`, or stands in the address or in the environment for libpq, wins.
     """
     url = make_url(uri)
-    # An error of the database must not carry a digest or a sealed text into a log.
+    # An error of the database must not carry a digest or an encrypted text into a log.
     options: dict[str, Any] = {"hide_parameters": True}
     reach: dict[str, Any] = {}
     if url.get_backend_name() == "postgresql":

@@ -18,8 +18,8 @@ def by_key(row: Row[Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A column of texts that `KeyRing.seal` made, for `keys rotate` to seal again.
+class Encrypted:
+    """A column of texts that `KeyRing.encrypt` made, for `keys rotate` to encrypt again.
 
     The first column of its table is the primary key. `context` makes from a row of the table what
     the row's text was bound to.

@@ -1,8 +1,8 @@
-"""Key rotation: seals again, under the newest secret key, what an older one has sealed.
+"""Key rotation: encrypts again, under the newest secret key, what an older one has encrypted.
 
 It runs beside the traffic, and may be killed and run again: a row is written by one UPDATE that
 names the text it was read with, so that whoever changed the row meanwhile wins, and what is
-sealed with the newest key already is passed over.
+encrypted with the newest key already is passed over.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from e2ereset import audit
 from e2ereset.crypto import ID_LENGTH, KeyRing, UnknownKey
 from e2ereset.factors.models import EmailChallenge
 from e2ereset.store.paging import Page, Walk
-from e2ereset.store.retained import Sealed
+from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions, run
 
@@ -37,7 +37,7 @@ LIVE_CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one batch did: rows passed, texts sealed or signed again, rows that no key opens."""
+    """What one batch did: rows passed, texts encrypted or signed again, rows that no key opens."""
 
     rows: int
     renewed: int
@@ -59,11 +59,11 @@ class Use:
 
 
 class Column:
-    """The statements that find and renew the texts of one sealed column."""
+    """The statements that find and renew the texts of one encrypted column."""
 
-    def __init__(self, sealed: Sealed, newest: str) -> None:
-        self.sealed = sealed
-        self._column, rows = sealed.column, sealed.column.table
+    def __init__(self, encrypted: Encrypted, newest: str) -> None:
+        self.encrypted = encrypted
+        self._column, rows = encrypted.column, encrypted.column.table
         assert isinstance(rows, Table)  # noqa: S101 - a column of a view is never written
         (key,) = rows.primary_key
         self.walk = Walk(key)
@@ -80,8 +80,8 @@ class Column:
 
     def renewed(self, keyring: KeyRing, row: Row[Any]) -> dict[str, str]:
         """The parameters of `renew`. Raises UnknownKey when no key opens the row's text."""
-        was, sealed = row._mapping[self._column.name], self.sealed
-        renewed = keyring.reseal(sealed.purpose, sealed.context(row), was)
+        was, encrypted = row._mapping[self._column.name], self.encrypted
+        renewed = keyring.reencrypt(encrypted.purpose, encrypted.context(row), was)
         return {"its_key": row[0], "was": was, "renewed": renewed}
 
 
@@ -93,12 +93,12 @@ class Rotation:
         transactions: Transactions,
         keyring: KeyRing,
         *,
-        seals: Iterable[Sealed],
+        columns: Iterable[Encrypted],
         clock: Callable[[], float],
     ) -> None:
         self._transactions = transactions
         self._keyring = keyring
-        self._columns = [Column(sealed, keyring.newest) for sealed in seals]
+        self._columns = [Column(encrypted, keyring.newest) for encrypted in columns]
         self._clock = clock
 
     def count_rows(self) -> int:
@@ -138,7 +138,7 @@ class Rotation:
             try:
                 fresh.append(column.renewed(self._keyring, row))
             except UnknownKey:
-                unreadable.append(f"{column.sealed} of {row[0]}")
+                unreadable.append(f"{column.encrypted} of {row[0]}")
         if not fresh:
             return Batch(page.keys, 0, tuple(unreadable))
         with self._transactions.begin() as session:
@@ -151,4 +151,4 @@ class Rotation:
             with self._transactions.read() as session:
                 counts.update({row.key: row.rows for row in run(session, column.uses, page.bounds)})
         for key, count in counts.items():
-            yield Use(what=str(column.sealed), key=key, count=count)
+            yield Use(what=str(column.encrypted), key=key, count=count)

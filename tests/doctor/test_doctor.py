@@ -490,15 +490,15 @@ def test_an_audit_log_whose_end_was_changed_is_found(make_server, config, sessio
     assert ask(app, "--no-mail").level("audit-broken") == "error"
 
 
-def seal_under(session, key):
-    sealed = KeyRing([key]).seal("totp", "a", "x")
-    row = {"account_id": "a", "secret": sealed, "enabled_at": 1, "last_step": 0}
+def encrypt_under(session, key):
+    encrypted = KeyRing([key]).encrypt("totp", "a", "x")
+    row = {"account_id": "a", "secret": encrypted, "enabled_at": 1, "last_step": 0}
     session.execute(insert(table(Totp)).values(row))
     session.commit()
 
 
 def test_an_older_key_that_is_needed_is_counted(doctor, session):
-    seal_under(session, STRONGER)
+    encrypt_under(session, STRONGER)
     report = doctor(E2ERESET_SECRET_KEYS=[STRONG, STRONGER])
     assert report.findings["old-key-needed"]["text"].startswith("1 texts or signatures are")
 
@@ -518,7 +518,7 @@ def test_a_sealed_audit_row_needs_no_key(make_server, config, session, clock):
 
 
 def test_rows_under_a_key_that_is_gone_are_found(doctor, session):
-    seal_under(session, STRONGER)
+    encrypt_under(session, STRONGER)
     assert doctor().level("key-lost") == "error"
 
 

@@ -242,7 +242,7 @@ def test_what_is_no_code_is_invalid_and_no_fault(world, bob, code):
     assert error(response) == "totp-invalid"
 
 
-def test_the_secret_is_sealed_in_the_database(world, bob):
+def test_the_secret_is_encrypted_in_the_database(world, bob):
     stored = world.rows(Totp)[0].secret
     assert bob.totp.secret not in stored
     assert len(bob.totp.secret) * 5 == 160

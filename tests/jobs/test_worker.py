@@ -258,7 +258,7 @@ def test_a_code_that_fails_is_due_when_it_expires_at_the_latest(desk):
         ({"sealed": "no box at all"}, "UnknownKey"),
         ({"recipient": "mallory@example.org"}, "UnknownKey"),
         (
-            {"sealed": Outbox(KEYS)._keys.seal("outbox", "code\na@example.org", "[")},
+            {"sealed": Outbox(KEYS)._keys.encrypt("outbox", "code\na@example.org", "[")},
             "JSONDecodeError",
         ),
         ({"kind": "no-such-kind"}, "UnknownKey"),

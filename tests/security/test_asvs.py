@@ -152,8 +152,8 @@ def test_12_6_5_1_codes_of_every_kind_pass_once(world, kind):
 
 def test_12_6_5_2_a_look_up_secret_is_stored_under_a_key_kept_elsewhere(world, bob):
     code, stored = bob.backup_codes[0], {row.digest for row in world.rows(BackupCode)}
-    sealed = world.rows(Totp)[0].secret
-    for key, is_there in ((bob.totp.secret, True), (sealed, False), ("", False)):
+    encrypted = world.rows(Totp)[0].secret
+    for key, is_there in ((bob.totp.secret, True), (encrypted, False), ("", False)):
         assert (backup_digest(key, bob.id, code) in stored) is is_there
 
 

@@ -42,7 +42,9 @@ def test_12_11_5_1_a_token_has_256_unguessable_bits(world):
     assert all(len(token) >= 43 for token in tokens)
 
 
-def test_12_11_2_2_a_new_secret_key_opens_what_the_old_one_sealed(world, bob, make_server, config):
+def test_12_11_2_2_a_new_secret_key_opens_what_the_old_one_encrypted(
+    world, bob, make_server, config
+):
     keys = ["a newer key for tests", "a key for tests only"]
     newer = other_worker(world, make_server(config | {"E2ERESET_SECRET_KEYS": keys}))
     assert newer.reset(bob, code=world.code(bob)).status_code == 200
@@ -205,10 +207,10 @@ def test_12_v4_2_8_1_a_totp_code_has_a_life(world, bob):
 
 def test_12_v4_2_8_2_a_stolen_seed_opens_for_no_other_account_or_key(world, bob):
     ann = world.person("ann", totp=True)
-    sealed = world.rows(Totp, account_id=bob.id)[0].secret
+    encrypted = world.rows(Totp, account_id=bob.id)[0].secret
     columns = table(Totp).c
     with world.runtime.transactions.begin() as session:
-        move = update(table(Totp)).where(columns.account_id == ann.id).values(secret=sealed)
+        move = update(table(Totp)).where(columns.account_id == ann.id).values(secret=encrypted)
         session.execute(move)
     assert world.reset(ann, code=world.code(bob)).status_code == 503
     assert world.has_key(ann)

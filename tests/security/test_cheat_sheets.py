@@ -150,7 +150,9 @@ def test_13_forgot_03_no_mail_holds_a_link_or_the_host_header(world, eve):
     assert "http" not in mail.text
 
 
-def test_13_forgot_06_a_code_is_random_for_one_user_sealed_once_and_for_a_while(world, eve, root):
+def test_13_forgot_06_a_code_is_random_for_one_user_encrypted_once_and_for_a_while(
+    world, eve, root
+):
     world.reset(eve)
     world.reset(root)
     mine, other = (facts["code"] for _, facts in world.queued("code"))

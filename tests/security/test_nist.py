@@ -75,11 +75,11 @@ def test_11_n07_mail_can_be_left_out_as_a_factor(world, eve, make_server, config
     assert error(answer) == "error-two-factor-not-available"
 
 
-def test_11_n08_a_seed_is_sealed_for_its_account(world, bob):
+def test_11_n08_a_seed_is_encrypted_for_its_account(world, bob):
     stored = world.rows(Totp)[0].secret
     keyring = world.runtime.keyring
     assert bob.totp.secret not in stored
-    assert keyring.open("totp", bob.id, stored) == bob.totp.secret
+    assert keyring.decrypt("totp", bob.id, stored) == bob.totp.secret
 
 
 def test_11_n09_a_code_that_comes_again_is_refused_recorded_and_mailed(world, bob):

@@ -19,7 +19,7 @@ from e2ereset.factors.models import Totp
 from e2ereset.factors.strategies.totp import TotpStrategy
 from e2ereset.jobs.models import OutboxMail
 from e2ereset.records import Attempt
-from e2ereset.store.retained import Sealed
+from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
 from e2ereset.upkeep.rotation import Rotation
 from tests.kit.server import NOW
@@ -170,7 +170,7 @@ def test_a_mailed_code_keeps_the_old_key_until_it_has_expired(before, serve, clo
     assert rotate(world, "--check").exit_code == 0
 
 
-def test_what_a_strategy_of_a_host_has_sealed_comes_along(serve, engine):
+def test_what_a_strategy_of_a_host_has_encrypted_comes_along(serve, engine):
     notes = Table(
         "notes", MetaData(), Column("id", String(9), primary_key=True), Column("text", String)
     )
@@ -178,15 +178,16 @@ def test_what_a_strategy_of_a_host_has_sealed_comes_along(serve, engine):
 
     class NoteStrategy(TotpStrategy):
         name = "note"
-        seals = (Sealed(notes.c.text, "note"),)
+        encrypted = (Encrypted(notes.c.text, "note"),)
 
     world = serve(NEW, OLD, E2ERESET_METHODS=[NoteStrategy])
-    row = {"id": "bob", "text": KeyRing([OLD]).seal("note", "bob", "hello")}
+    row = {"id": "bob", "text": KeyRing([OLD]).encrypt("note", "bob", "hello")}
     write(world, insert(notes).values(row))
     assert report(world)["renewed"] == 1
     with engine.connect() as connection:
         assert (
-            KeyRing([NEW]).open("note", "bob", connection.scalar(select(notes.c.text))) == "hello"
+            KeyRing([NEW]).decrypt("note", "bob", connection.scalar(select(notes.c.text)))
+            == "hello"
         )
 
 
@@ -210,14 +211,16 @@ def test_what_changed_since_it_was_read_is_not_overwritten(world):
         return row.account_id
 
     runtime = world.runtime
-    seals = [Sealed(TOTPS.c.secret, "totp", change)]
-    rotation = Rotation(runtime.transactions, runtime.keyring, seals=seals, clock=runtime.clock)
+    encrypted = [Encrypted(TOTPS.c.secret, "totp", change)]
+    rotation = Rotation(
+        runtime.transactions, runtime.keyring, columns=encrypted, clock=runtime.clock
+    )
     assert sum(batch.renewed for batch in rotation.rotate(10)) == 0
     assert secret_of(world, world.bob) == f"{IDS[NEW]}:changed"
 
 
 @pytest.mark.parametrize(
-    "lost", ["no text that was ever sealed", f"{IDS[OLD]}:AAAA", "00000000:AAAA"]
+    "lost", ["no text that was ever encrypted", f"{IDS[OLD]}:AAAA", "00000000:AAAA"]
 )
 def test_a_text_that_no_key_opens_is_told_of_and_stops_nothing(before, serve, lost):
     before.person("zoe", totp=True)
@@ -253,11 +256,11 @@ class Interrupted(KeyRing):
 
     meanwhile = None
 
-    def open(self, purpose, context, sealed):
+    def decrypt(self, purpose, context, encrypted):
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile:
             meanwhile()
-        return super().open(purpose, context, sealed)
+        return super().decrypt(purpose, context, encrypted)
 
 
 @pytest.fixture
@@ -303,19 +306,21 @@ def enrol_again(world):
     return world.runtime.factors.enrol_totp(account)
 
 
-def test_a_right_code_passes_though_its_secret_is_sealed_again_meanwhile(world, ring, verify):
+def test_a_right_code_passes_though_its_secret_is_encrypted_again_meanwhile(world, ring, verify):
     ring.meanwhile = lambda: rotate(world)
     assert verify(world.code(world.bob))
     assert secret_of(world, world.bob).startswith(IDS[NEW])
 
 
-def test_a_spent_code_stays_spent_though_its_secret_is_sealed_again_meanwhile(world, ring, verify):
+def test_a_spent_code_stays_spent_though_its_secret_is_encrypted_again_meanwhile(
+    world, ring, verify
+):
     assert verify(world.code(world.bob))
     ring.meanwhile = lambda: rotate(world)
     assert not verify(world.code(world.bob))
 
 
-def test_a_backup_code_passes_though_the_secret_is_sealed_again_meanwhile(world, ring, verify):
+def test_a_backup_code_passes_though_the_secret_is_encrypted_again_meanwhile(world, ring, verify):
     ring.meanwhile = lambda: rotate(world)
     assert verify(world.bob.backup_codes[0])
 
@@ -335,7 +340,7 @@ def begin(world):
     return world.runtime.factors.begin_totp(world.account(world.eve)).secret
 
 
-def test_a_first_code_passes_though_the_secret_is_sealed_again_meanwhile(
+def test_a_first_code_passes_though_the_secret_is_encrypted_again_meanwhile(
     before, serve, ring, world, factors
 ):
     code = pyotp.TOTP(begin(before)).at(NOW)
@@ -409,8 +414,11 @@ def test_a_digest_is_of_its_secret_purpose_and_parts():
     assert digest_under("s", "p", "a", "b") not in {digest_under(*other) for other in others}
 
 
-def test_a_text_is_sealed_again_under_the_newest_key():
-    sealed = KeyRing([OLD]).seal("p", "c", "text")
-    assert KeyRing([NEW]).open("p", "c", KeyRing([NEW, OLD]).reseal("p", "c", sealed)) == "text"
+def test_a_text_is_encrypted_again_under_the_newest_key():
+    encrypted = KeyRing([OLD]).encrypt("p", "c", "text")
+    assert (
+        KeyRing([NEW]).decrypt("p", "c", KeyRing([NEW, OLD]).reencrypt("p", "c", encrypted))
+        == "text"
+    )
     with pytest.raises(UnknownKey):
-        KeyRing([NEW]).reseal("p", "c", sealed)
+        KeyRing([NEW]).reencrypt("p", "c", encrypted)

@@ -12,7 +12,7 @@ from e2ereset.jobs.queue import Outbox
 from e2ereset.ports import Accounts
 from e2ereset.records import Attempt, Challenge
 from e2ereset.settings import Settings
-from e2ereset.store.retained import Sealed
+from e2ereset.store.retained import Encrypted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class Strategy(ABC):
     """Whether `challenge` sends something; the host then charges the sending budget first."""
     fallback: ClassVar[bool] = False
     """Whether it only serves accounts without another method, and is never listed."""
-    seals: ClassVar[tuple[Sealed, ...]] = ()
-    """The columns where it keeps what `tools.keyring` sealed; `keys rotate` seals it again."""
+    encrypted: ClassVar[tuple[Encrypted, ...]] = ()
+    """The columns of texts that `tools.keyring` encrypted, for `keys rotate` to encrypt again."""
 
     def __init__(self, tools: Tools) -> None:
         self.tools = tools

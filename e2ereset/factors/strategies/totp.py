@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import KeyRing, digest_under
 from e2ereset.factors.models import BackupCode, Totp
 from e2ereset.records import Attempt
-from e2ereset.store.retained import Sealed
+from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 from e2ereset.typed import is_digits, plain_code
@@ -32,7 +32,7 @@ TAKE_STEP = (
     update(TOTPS)
     .where(
         TOTPS.c.account_id == bindparam("account"),
-        TOTPS.c.secret == bindparam("sealed"),
+        TOTPS.c.secret == bindparam("encrypted"),
         TOTPS.c.last_step < bindparam("step"),
     )
     .values(
@@ -79,11 +79,11 @@ class TotpStrategy(Strategy):
     """Six digits, 30 seconds, SHA-1. A step passes once, and never after a later one."""
 
     name = "totp"
-    seals = (Sealed(TOTPS.c.secret, "totp"), Sealed(TOTPS.c.pending_secret, "totp"))
+    encrypted = (Encrypted(TOTPS.c.secret, "totp"), Encrypted(TOTPS.c.pending_secret, "totp"))
 
     def usable(self, attempt: Attempt) -> bool:
         """Whether an enrolment has been confirmed."""
-        return self._sealed(attempt) is not None
+        return self._encrypted(attempt) is not None
 
     def verify(self, attempt: Attempt, code: str) -> bool:
         """Whether it is a fresh code, or an unused backup code; burns what it accepts."""
@@ -97,39 +97,39 @@ class TotpStrategy(Strategy):
 
         Only of what can never pass any more: nothing here tells a guesser what will.
         """
-        code, sealed = plain_code(code), self._sealed(attempt)
-        if sealed is None or not is_digits(code, DIGITS):
+        code, encrypted = plain_code(code), self._encrypted(attempt)
+        if encrypted is None or not is_digits(code, DIGITS):
             return {}
-        window, secret = self.tools.settings.totp_window, self._open(attempt, sealed)
+        window, secret = self.tools.settings.totp_window, self._decrypt(attempt, encrypted)
         steps = matching_steps(secret, code, now=attempt.now, window=window)
         if not steps or min(steps) > self._last_use(attempt).last_step:
             return {}
         return {"codeReused": True, "retryAfter": STEP_SECONDS - attempt.now % STEP_SECONDS}
 
-    def _sealed(self, attempt: Attempt) -> str | None:
+    def _encrypted(self, attempt: Attempt) -> str | None:
         return run(attempt.session, SECRET, {"account": attempt.account.id}).scalar()
 
-    def _open(self, attempt: Attempt, sealed: str) -> str:
-        return self.tools.keyring.open("totp", attempt.account.id, sealed)
+    def _decrypt(self, attempt: Attempt, encrypted: str) -> str:
+        return self.tools.keyring.decrypt("totp", attempt.account.id, encrypted)
 
     def _verify_step(self, attempt: Attempt, code: str) -> bool:
-        sealed, window = self._sealed(attempt), self.tools.settings.totp_window
-        while sealed is not None:
-            secret = self._open(attempt, sealed)
+        encrypted, window = self._encrypted(attempt), self.tools.settings.totp_window
+        while encrypted is not None:
+            secret = self._decrypt(attempt, encrypted)
             steps = matching_steps(secret, code, now=attempt.now, window=window)
-            if not steps or self._take(attempt, sealed, steps):
+            if not steps or self._take(attempt, encrypted, steps):
                 return bool(steps)
-            # Sealed again, or enrolled again, since it was read: what is there now decides.
-            before, sealed = sealed, self._sealed(attempt)
-            if sealed == before:
+            # Encrypted again, or enrolled again, since it was read: what is there now decides.
+            before, encrypted = encrypted, self._encrypted(attempt)
+            if encrypted == before:
                 if self._is_elsewhere(attempt):
                     self._tell(attempt, "totp-replayed")
                 return False
         return False
 
-    def _take(self, attempt: Attempt, sealed: str, steps: list[int]) -> bool:
+    def _take(self, attempt: Attempt, encrypted: str, steps: list[int]) -> bool:
         place = place_of(self.tools.keyring, attempt.address, attempt.sign_in)
-        mine = {"account": attempt.account.id, "sealed": sealed, **place}
+        mine = {"account": attempt.account.id, "encrypted": encrypted, **place}
         return any(run(attempt.session, TAKE_STEP, {**mine, "step": s}).rowcount for s in steps)
 
     def _last_use(self, attempt: Attempt) -> Row[Any]:
@@ -150,10 +150,10 @@ class TotpStrategy(Strategy):
         return not self.tools.keyring.matches(last.last_sign_in, SIGN_IN, attempt.sign_in)
 
     def _verify_backup(self, attempt: Attempt, code: str) -> bool:
-        account, sealed = attempt.account, self._sealed(attempt)
-        if sealed is None:
+        account, encrypted = attempt.account, self._encrypted(attempt)
+        if encrypted is None:
             return False
-        digest = backup_digest(self._open(attempt, sealed), account.id, code)
+        digest = backup_digest(self._decrypt(attempt, encrypted), account.id, code)
         if not run(attempt.session, BURN, {"account": account.id, "burnt": digest}).rowcount:
             return False
         left = count_backup_codes(attempt.session, account.id)
