@@ -11,7 +11,7 @@ export HOST PORT
 .PHONY: run test bench soak lint
 
 run: .venv/server.installed
-	@$(BIN)/python -m e2ereset.server.address
+	@$(BIN)/python -m e2ereset.server.listen_address
 	@test "$(INSTANCE)" != instance || chmod 700 instance
 	@test -e "$(INSTANCE)/config.py" -o ! -d "$(INSTANCE)" \
 		|| (umask 077 && cp instance/config.example.py "$(INSTANCE)/config.py")

@@ -13,12 +13,12 @@ from e2ereset.errors import SettingsError
 from e2ereset.metrics import multiprocess
 from e2ereset.operations import listener
 from e2ereset.operations.routes import operations_of
-from e2ereset.server import address, logs
+from e2ereset.server import listen_address, logs
 from e2ereset.server.sessions.service import current_sessions
 from e2ereset.server.worker import WholeRequests
 
 try:
-    bind = address.bind_of()
+    bind = listen_address.bind_of()
 except SettingsError as error:
     sys.exit(f"Error: {error}")
 multiprocess.claim_folder()  # before anything imports prometheus_client
@@ -53,7 +53,7 @@ def on_starting(server):
     try:
         for where in server.cfg.address:
             if isinstance(where, tuple):
-                address.check_free(*where)
+                listen_address.check_free(*where)
     except SettingsError as error:
         multiprocess.drop_folder()
         sys.exit(f"Error: {error}")

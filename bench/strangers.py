@@ -19,8 +19,8 @@ from werkzeug.test import EnvironBuilder
 from e2ereset import get_e2ereset
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
-from e2ereset.server.passwords import PasswordHasher
 from e2ereset.server.people.models import FEDERATED, User
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.people.service import NewPerson, add_person
 from e2ereset.server.sessions.tokens import NewToken, add_token
 from e2ereset.server.tables import Base as ServerBase

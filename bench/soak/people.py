@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from e2ereset import get_e2ereset
 from e2ereset.permissions.models import Role
 from e2ereset.runtime import Runtime
-from e2ereset.server.passwords import PasswordHasher
 from e2ereset.server.people.models import Email
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.people.service import NewPerson, add_person
 from e2ereset.server.rooms.models import Room, Subscription
 from e2ereset.server.sessions.tokens import NewToken, add_token, token_digest

@@ -20,10 +20,10 @@ from e2ereset.settings import SERVER_PREFIX
 from . import commands, logs
 from .config import configured_app
 from .database import engine_options, migrations_folder, tune
-from .migration_state import check_migrations
-from .passwords import PasswordHasher
+from .forwarded_for import Proxied
+from .migrations import check_migrations
 from .people.accounts import ServerAccounts
-from .proxies import Proxied
+from .people.password_hashing import PasswordHasher
 from .request_log import identify_and_note, log_requests
 from .sessions import routes as views
 from .sessions.service import EXTENSION, Sessions

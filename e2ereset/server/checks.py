@@ -21,8 +21,8 @@ from e2ereset.errors import E2EResetError
 from e2ereset.settings import SERVER_PREFIX
 
 from .config import configured_app
-from .migration_state import find_revisions, heads
-from .passwords import can_verify
+from .migrations import find_revisions, heads
+from .people.password_hashing import can_verify
 from .sessions.tokens import USERS
 from .settings import SAFE_ALONE, SAFE_BCRYPT_COST, SHORTEST_PASSWORD
 from .tables import db

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Request
 from flask.sessions import SessionInterface
 
-from . import instance
+from . import instance_folder
 
 
 class NoCookies(SessionInterface):
@@ -24,7 +24,7 @@ def configured_app(config: Mapping[str, Any]) -> Flask:
 
     Raises SettingsError for an instance folder or a `config.py` that cannot be used.
     """
-    app = Flask("e2ereset", static_folder=None, instance_path=str(instance.instance_folder()))
+    app = Flask("e2ereset", static_folder=None, instance_path=str(instance_folder.find()))
     app.session_interface = NoCookies()
     folder = Path(app.instance_path)
     app.config.from_mapping(
@@ -32,10 +32,10 @@ def configured_app(config: Mapping[str, Any]) -> Flask:
         MAIL_FILE_PATH=str(folder / "mail"),
         E2ERESET_COOKIE_SIGN_IN=False,  # the sign-in is in headers, and only there
     )
-    instance.read_config(app.config, folder / "config.py")
+    instance_folder.read_config(app.config, folder / "config.py")
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
-    instance.check_folder(folder, app.config)
-    if not instance.has_secret(app.config):
-        app.config["SECRET_KEY"] = instance.own_secret_key(folder / "secret_key")
+    instance_folder.check_folder(folder, app.config)
+    if not instance_folder.has_secret(app.config):
+        app.config["SECRET_KEY"] = instance_folder.own_secret_key(folder / "secret_key")
     return app

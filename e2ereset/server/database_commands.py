@@ -13,8 +13,8 @@ from flask.cli import ScriptInfo
 
 from e2ereset.cli import OneLineErrors, as_json, emit
 
-from .instance import make_default_folder
-from .migration_state import find_revisions, heads
+from .instance_folder import make_default_folder
+from .migrations import find_revisions, heads
 from .tables import db
 
 

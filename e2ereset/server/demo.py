@@ -24,10 +24,10 @@ from e2ereset.files import private
 from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.vault.service import Pair
 
-from .address import url_of
-from .passwords import PasswordHasher
-from .people.acting import acting_as
+from .listen_address import url_of
+from .people.acts import acting_as
 from .people.models import User
+from .people.password_hashing import PasswordHasher
 from .people.service import NewPerson, add_person
 from .sessions.service import Sessions, current_sessions
 

@@ -25,7 +25,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from e2ereset.errors import InvalidParams
 from e2ereset.http import bodies, envelope
 
-from .arrivals import Arrival
+from .incoming_request import Arrival
 
 PIECE = 64 * 1024
 LINGER_SECONDS = 2.0

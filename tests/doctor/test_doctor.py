@@ -25,7 +25,7 @@ from e2ereset.permissions.models import Permission, RolePermission
 from e2ereset.server.app import add_migrations
 from e2ereset.server.checks import CHECKS_OF_SERVER, PRIVATE, WORKER
 from e2ereset.server.cli import main
-from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.store.tables import table
 from tests.kit.databases import ON_POSTGRESQL, only_postgresql
 from tests.kit.host import Host

@@ -13,8 +13,8 @@ from e2ereset.factors.models import Totp
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.permissions.models import Role, RolePermission
 from e2ereset.records import TargetName
-from e2ereset.server.passwords import PasswordHasher
 from e2ereset.server.people.models import User, UserRole
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.sessions.models import Token
 from e2ereset.store.tables import table
 from e2ereset.testing import MemoryAccounts, make_account

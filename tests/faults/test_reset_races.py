@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from e2ereset import get_e2ereset
 from e2ereset.audit.models import AuditRow
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
-from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.store.tables import table
 from tests.kit.databases import served_database
 from tests.kit.live import ME, PAIR, SET_KEYS, at_once, make_live, wait_for

@@ -15,7 +15,7 @@ from e2ereset.jobs.queue import CHORES
 from e2ereset.operations.health import MAIL_LATE, MOST_SKEW, Check
 from e2ereset.operations.probe import Probe
 from e2ereset.operations.routes import operations_of
-from e2ereset.server.migration_state import heads
+from e2ereset.server.migrations import heads
 
 TOKEN = "a token for tests only"
 GONE = "postgresql+psycopg://127.0.0.1:1/nothing"

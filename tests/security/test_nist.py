@@ -9,8 +9,8 @@ from e2ereset.errors import SettingsError
 from e2ereset.factors.enrolment import BACKUP_CODES, UNAMBIGUOUS
 from e2ereset.factors.models import BackupCode, Totp
 from e2ereset.factors.strategies.totp import BACKUP_LENGTH, DIGITS, backup_digest
-from e2ereset.server.passwords import PasswordHasher
 from e2ereset.server.people.models import User
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.settings import load_settings
 from e2ereset.testing import Mailbox
 from tests.kit.world import sha256

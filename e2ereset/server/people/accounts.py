@@ -20,10 +20,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from e2ereset.records import Account, name_key
-from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
+from e2ereset.server.sessions.login_budgets import EXPIRING as KNOWN_NETWORKS
 from e2ereset.server.sessions.tokens import LIVE, TOKENS, USERS, drop_tokens, token_digest
-from e2ereset.server.sessions.tries import EXPIRING as KNOWN_NETWORKS
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, run

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError, Refusal
 from e2ereset.records import name_key
-from e2ereset.server.passwords import can_verify
+from e2ereset.server.people.password_hashing import can_verify
 from e2ereset.store.tables import table
 
-from .acting import Acting
+from .acts import Acting
 from .models import User
 from .service import BadPerson, NewAddress, NewPerson, add_person
 

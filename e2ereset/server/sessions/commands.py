@@ -11,9 +11,9 @@ from e2ereset import get_e2ereset
 from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.records import iso
-from e2ereset.server.people.acting import acting_as
+from e2ereset.server.people.acts import acting_as
+from e2ereset.server.people.administration import end_tokens, make_token
 from e2ereset.server.people.commands.base import find_account, user
-from e2ereset.server.people.upkeep import end_tokens, make_token
 
 from .tokens import list_tokens
 

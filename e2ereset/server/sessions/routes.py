@@ -15,7 +15,7 @@ from e2ereset.http.blueprint import make_blueprint
 from e2ereset.http.rates import rate_limit
 from e2ereset.server.people.service import Person, find_person
 
-from .credentials import Credentials, Resume, mistyped_field, read_credentials
+from .schemas import Credentials, Resume, mistyped_field, read_credentials
 from .service import SignedIn, Unauthorized, current_sessions
 
 blueprint = make_blueprint("sessions")

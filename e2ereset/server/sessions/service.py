@@ -16,9 +16,9 @@ from e2ereset.runtime import Runtime
 from e2ereset.server.people.accounts import ServerAccounts
 from e2ereset.server.settings import ServerSettings
 
-from .credentials import Credentials, Resume
+from .login_budgets import NOBODY, BlockedForUser, Tried, Tries
+from .schemas import Credentials, Resume
 from .tokens import NewToken, add_token, drop_token, find_owner, make_token, sign_in_of
-from .tries import NOBODY, BlockedForUser, Tried, Tries
 
 EXTENSION = "e2ereset.server"
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import event, insert, select
 
 from e2ereset import ports
-from e2ereset.server.passwords import PasswordHasher
 from e2ereset.server.people.accounts import find_signed_in
 from e2ereset.server.people.models import User
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
 from e2ereset.server.sessions.models import Token
 from e2ereset.server.sessions.tokens import (

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from e2ereset.audit.models import AuditRow
 from e2ereset.jobs.models import OutboxMail
-from e2ereset.server.passwords import PasswordHasher
 from e2ereset.server.people.models import User
+from e2ereset.server.people.password_hashing import PasswordHasher
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "an old password"

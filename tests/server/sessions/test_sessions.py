@@ -7,10 +7,10 @@ from sqlalchemy import event, select, update
 from e2ereset import Account, get_e2ereset
 from e2ereset.factors.models import Budget
 from e2ereset.jobs.models import OutboxMail
-from e2ereset.server.passwords import PasswordHasher
 from e2ereset.server.people.models import User
+from e2ereset.server.people.password_hashing import PasswordHasher
+from e2ereset.server.sessions.login_budgets import PASSWORD_TRIES
 from e2ereset.server.sessions.models import KnownAddress, Token
-from e2ereset.server.sessions.tries import PASSWORD_TRIES
 from tests.kit.server import HASHER, NOW, make_user
 
 LOGIN, LOGOUT, ME = "/api/v1/login", "/api/v1/logout", "/api/v1/me"

@@ -9,8 +9,8 @@ import click
 from e2ereset import get_e2ereset
 from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
-from e2ereset.server.people import mailboxes, upkeep
-from e2ereset.server.people.acting import acting_as
+from e2ereset.server.people import administration, emails
+from e2ereset.server.people.acts import acting_as
 
 from .base import find_account, read_digest, user
 
@@ -24,7 +24,7 @@ def password(name: str, password_stdin: bool, operator: Operator, json_output: b
     """Set a new password of NAME, which ends all sign-ins."""
     account = find_account(name)
     digest = read_digest(from_stdin=password_stdin)
-    upkeep.set_password(acting_as(operator), account, digest)
+    administration.set_password(acting_as(operator), account, digest)
     lines = [f"{account.username} has a new password; all sign-ins were ended."]
     emit({"username": account.username}, lines, json_output)
 
@@ -52,9 +52,9 @@ def email(
     if remove and (verified or beside):
         raise click.UsageError("--remove goes with neither --verified nor --add.")
     if remove:
-        mailboxes.remove_address(acting, account, address)
+        emails.remove_address(acting, account, address)
     else:
-        mailboxes.add_address(acting, account, address, verified=verified, beside=beside)
+        emails.add_address(acting, account, address, verified=verified, beside=beside)
     data = {"username": account.username, "address": address, "removed": remove}
     words = "does not have" if remove else "has"
     emit(data, [f"{account.username} {words} the address {address}."], json_output)
@@ -71,7 +71,7 @@ def verify(
 ) -> None:
     """Take an address of NAME, or the only one, as known to be the user's."""
     account = find_account(name)
-    done = mailboxes.verify_address(acting_as(operator), account, address, verified=not off)
+    done = emails.verify_address(acting_as(operator), account, address, verified=not off)
     state = "not verified" if off else "verified"
     data = {"username": account.username, "verified": not off, "changed": done is not None}
     line = f"{done or address or 'The address'} is {state}{'' if done else ' already'}."
@@ -96,7 +96,7 @@ def role(
     if not (add or remove):
         raise click.UsageError("Say --add ROLE or --remove ROLE.")
     account = find_account(name)
-    done = upkeep.change_roles(acting_as(operator), account, add=add, remove=remove)
+    done = administration.change_roles(acting_as(operator), account, add=add, remove=remove)
     roles = find_account(name).roles
     data = {"username": account.username, "changes": done, "roles": list(roles)}
     emit(data, [f"{account.username} has: {', '.join(roles) or 'no role'}."], json_output)
@@ -130,7 +130,7 @@ def delete(name: str, yes: bool, operator: Operator, json_output: bool) -> None:
     account = find_account(name)
     if not yes and sys.stdin.isatty():
         click.confirm(f"Delete {account.username} for good?", abort=True, err=True)
-    upkeep.delete_user(acting_as(operator), account)
+    administration.delete_user(acting_as(operator), account)
     data = {"userId": account.id, "username": account.username, "deleted": True}
     emit(data, [f"{account.username} is deleted."], json_output)
 
@@ -150,7 +150,7 @@ def reset_key(name: str, operator: Operator, json_output: bool) -> None:
 
 def _switch(name: str, operator: Operator, *, active: bool, json_output: bool) -> None:
     account = find_account(name)
-    changed = upkeep.set_active(acting_as(operator), account, active)
+    changed = administration.set_active(acting_as(operator), account, active)
     state = ("on" if active else "off") + ("" if changed else " already")
     data = {"username": account.username, "active": active, "changed": changed}
     emit(data, [f"{account.username} is switched {state}."], json_output)

@@ -8,7 +8,7 @@ import click
 
 from e2ereset import Account, get_e2ereset
 from e2ereset.cli import Commands
-from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.people.service import UnknownPerson
 from e2ereset.server.people.weak_passwords import check_password
 from e2ereset.server.sessions.service import current_sessions

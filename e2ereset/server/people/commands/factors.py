@@ -15,7 +15,7 @@ from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.factors.enrolment import UNLOCK, Enrolment
 from e2ereset.files import private
-from e2ereset.server.people.acting import acting_as
+from e2ereset.server.people.acts import acting_as
 
 from .base import find_account, user
 

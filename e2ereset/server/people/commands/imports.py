@@ -10,7 +10,7 @@ import click
 
 from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
-from e2ereset.server.people.acting import acting_as
+from e2ereset.server.people.acts import acting_as
 from e2ereset.server.people.imports import Imported, import_users, read_csv, read_json_lines
 
 from .base import user

@@ -12,9 +12,9 @@ from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.factors.budgets import all_locks, locks
 from e2ereset.records import iso
-from e2ereset.server.people.acting import acting_as
+from e2ereset.server.people.acts import acting_as
+from e2ereset.server.people.administration import add_user
 from e2ereset.server.people.service import NewPerson, Person, get_person, list_people
-from e2ereset.server.people.upkeep import add_user
 from e2ereset.server.sessions.service import current_sessions
 
 from .base import read_digest, user

@@ -16,7 +16,7 @@ from e2ereset.records import name_key
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 
-from .acting import Acting
+from .acts import Acting
 from .models import Email
 from .service import BadPerson, check_address
 

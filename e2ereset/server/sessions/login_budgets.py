@@ -28,8 +28,8 @@ from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, run
 
-from .credentials import Credentials
 from .models import KnownAddress
+from .schemas import Credentials
 
 PASSWORD_TRIES = "login:password"  # noqa: S105 - the name of a budget
 NAME_TRIES = "login:name"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
 
-from e2ereset.server.passwords import PasswordHasher
+from e2ereset.server.people.password_hashing import PasswordHasher
 
 HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 FIELDS = {"user", "username", "email", "password", "code"}

@@ -3,7 +3,7 @@
 import pytest
 from gunicorn.config import Config
 
-from e2ereset.server.arrivals import Arrival
+from e2ereset.server.incoming_request import Arrival
 
 LIMIT = 1000
 POST = b"POST /x HTTP/1.1\r\nHost: h\r\n"

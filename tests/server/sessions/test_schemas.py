@@ -2,8 +2,8 @@
 
 import pytest
 
-from e2ereset.server.passwords import PasswordHasher
-from e2ereset.server.sessions.credentials import Credentials, Resume, read_credentials
+from e2ereset.server.people.password_hashing import PasswordHasher
+from e2ereset.server.sessions.schemas import Credentials, Resume, read_credentials
 
 DIGEST = PasswordHasher.digest("pw")
 

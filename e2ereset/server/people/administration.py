@@ -18,7 +18,7 @@ from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 from e2ereset.upkeep.forgetting import forget
 
-from .acting import Acting
+from .acts import Acting
 from .models import User, UserRole
 from .service import NewPerson, add_person, check_roles
 

@@ -9,7 +9,7 @@ import pytest
 
 from e2ereset.errors import SettingsError
 from e2ereset.server.app import create_app
-from e2ereset.server.instance import make_default_folder
+from e2ereset.server.instance_folder import make_default_folder
 from tests.kit.paths import ROOT
 
 E2ERESET = [sys.executable, "-m", "e2ereset.server.cli"]

@@ -1,6 +1,6 @@
 """Where the server listens: HOST and PORT of the environment.
 
-`python -m e2ereset.server.address` ends with one clear line where that is not to be had.
+`python -m e2ereset.server.listen_address` ends with one clear line where that is not to be had.
 """
 
 from __future__ import annotations

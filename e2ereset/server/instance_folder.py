@@ -22,7 +22,7 @@ TELLING = (SyntaxError, NameError, ImportError, OSError)
 """Faults of a `config.py` whose text names no secret."""
 
 
-def instance_folder() -> Path:
+def find() -> Path:
     """The folder that E2ERESET_INSTANCE names, or `instance` in the working folder.
 
     Raises SettingsError where the variable names no folder, which is never made: it may be a typo.

@@ -8,7 +8,7 @@ import bcrypt
 import pytest
 
 from e2ereset.errors import Busy
-from e2ereset.server.passwords import PasswordHasher, can_verify
+from e2ereset.server.people.password_hashing import PasswordHasher, can_verify
 
 HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 

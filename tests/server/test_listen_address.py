@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from e2ereset.errors import SettingsError
-from e2ereset.server.address import bind_of, check_free, read_address, url_of
+from e2ereset.server.listen_address import bind_of, check_free, read_address, url_of
 from tests.kit.paths import ROOT
 
 
