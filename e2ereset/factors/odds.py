@@ -62,16 +62,6 @@ class Secret:
         return min(tries * self.live / self.space, 1 - 1e-12) if self.space else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lockout:
-    """What a guesser costs the owner. In seconds: the longest each window stays shut, and how
-    much of every day the method is shut when all tries are spent as soon as they can be.
-    """
-
-    longest: tuple[int, ...]
-    shut_per_day: int
-
-
 def most_in(windows: Windows, seconds: int) -> int:
     """The most charges that these windows let through in any stretch of `seconds`."""
     counts = (most * ceil(seconds / length) + most - 1 for length, most in windows)
@@ -111,13 +101,10 @@ def _mailed(settings: Settings) -> Secret:
     )
 
 
-def lockout_of(windows: Windows) -> Lockout:
-    """What wrong tries at one method cost the owner of the account."""
-    day = windows[-1][0]
-    return Lockout(
-        longest=tuple(length for length, _ in windows),
-        shut_per_day=max(0, day - soonest(windows, windows[-1][1])),
-    )
+def seconds_shut(windows: Windows) -> int:
+    """Seconds of a day for which a guesser who spends every try at once shuts a method."""
+    day, most = windows[-1]
+    return max(0, day - soonest(windows, most))
 
 
 def soonest(windows: Windows, tries: int) -> int:

@@ -15,7 +15,6 @@ from e2ereset.errors import SettingsError
 from e2ereset.http import envelope
 from e2ereset.libraries import check_types
 from e2ereset.operations.routes import operations_of
-from e2ereset.settings import SERVER_PREFIX
 
 from . import commands, logs
 from .config import configured_app
@@ -31,7 +30,6 @@ from .settings import load_server_settings
 from .tables import db
 
 API = "/api/v1"
-SHORTEST = f"{SERVER_PREFIX}SHORTEST_PASSWORD"
 
 
 def create_app(
@@ -48,7 +46,6 @@ def create_app(
     log_requests(app, trust_id=settings.trust_request_id)
     hasher = PasswordHasher(settings.bcrypt_cost, at_once=settings.hashes_at_once)
     accounts = ServerAccounts(hasher)
-    app.config.setdefault(SHORTEST, settings.shortest_password)  # `limits` tells of it
     _connect(app, settings.database_connections)
     E2EReset(app, db=db, accounts=accounts, identify=identify_and_note, url_prefix=API, clock=clock)
     accounts.hasher.meter = operations_of(app).meter

@@ -128,6 +128,12 @@ def test_a_clean_configuration_gives_nothing_above_a_note(make_server, config, c
         ("without-method-allowed", "warning", {"E2ERESET_WITHOUT_METHOD": "allow"}),
         ("bypass-tokens-allowed", "note", {}),
         ("methods-password-only", "warning", {"E2ERESET_METHODS": ["password"]}),
+        ("password-as-factor", "note", {}),
+        ("email-as-factor", "note", {}),
+        ("email-before-totp", "note", {"E2ERESET_METHODS": ["email", "totp"]}),
+        ("email-code-short", "note", {}),
+        ("totp-code-lives-long", "note", {}),
+        ("tries-an-hour-many", "warning", {"E2ERESET_TRIES_PER_HOUR": 40}),
         ("mail-backend-for-tests", "error", {"MAIL_BACKEND": "locmem"}),
         (
             "mail-backend-for-tests",
@@ -157,6 +163,7 @@ def test_a_clean_configuration_gives_nothing_above_a_note(make_server, config, c
         ("rate-store-open", "note", {"E2ERESET_WITHOUT_RATE_STORE": "allow"}),
         ("parameters-shown", "warning", {"SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": False}}),
         ("bcrypt-cost-low", "error", {"TESTING": True, "E2ERESET_SERVER_BCRYPT_COST": 4}),
+        ("password-short", "note", {}),
         ("proxy-trusted", "note", {"E2ERESET_SERVER_PROXY_HOPS": 1}),
     ],
 )
@@ -164,6 +171,16 @@ def test_a_setting_is_found(doctor, code, level, changes):
     report = doctor(**changes)
     assert report.level(code) == level
     assert report.findings[code]["change"]
+
+
+def test_settings_as_the_standards_want_them_give_no_note(doctor):
+    changes = {"METHODS": ["totp"], "TOTP_WINDOW": 0, "EMAIL_CODE_DIGITS": 7}
+    report = doctor(**{f"E2ERESET_{name}": value for name, value in changes.items()})
+    assert report.level("standards") == "ok"
+
+
+def test_without_a_second_factor_no_standard_is_held_against_it(doctor):
+    assert doctor(E2ERESET_TWO_FACTOR=False).level("standards") == "ok"
 
 
 def test_the_misspelled_setting_is_told_with_the_right_one(doctor):
