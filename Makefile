@@ -1,4 +1,4 @@
-# make run | test | bench | soak | lint. HOST=, PORT= and E2ERESET_INSTANCE= change where it runs.
+# make run | test | docs | bench | soak | lint. HOST=, PORT= and E2ERESET_INSTANCE= change where it runs.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -8,7 +8,7 @@ BIN := .venv/bin
 RUFF := $(BIN)/ruff
 export HOST PORT
 
-.PHONY: run test bench soak lint
+.PHONY: run test docs bench soak lint
 
 run: .venv/server.installed
 	@$(BIN)/python -m e2ereset.server.listen_address
@@ -22,6 +22,10 @@ run: .venv/server.installed
 
 test: .venv/test.installed
 	@$(BIN)/pytest
+
+docs: .venv/docs.installed
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "Open build/docs/index.html"
 
 bench: .venv/test.installed
 	@$(BIN)/python -m bench

@@ -1,0 +1,44 @@
+"""How Sphinx builds these pages. `index.md` is the table of contents: each heading, its links."""
+
+import re
+from pathlib import Path
+
+HERE = Path(__file__).parent
+HEADING_OR_LINK = re.compile(r"^## (.+)$|\]\(([a-z-]+)\.md\)", re.MULTILINE)
+
+project = "e2ereset"
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+html_theme = "furo"
+html_title = "e2ereset"
+html_copy_source = False
+# Headings get the anchors that a Git host gives them.
+myst_heading_anchors = 3
+# What docstrings put between backticks is code.
+default_role = "code"
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+
+
+def contents(index):
+    """A toctree for each heading of the index, of the pages that it links to first."""
+    groups, seen = {}, set()
+    for heading, page in HEADING_OR_LINK.findall(index):
+        if heading:
+            groups[heading] = pages = []
+        elif page not in seen:
+            seen.add(page)
+            pages.append(page)
+    for heading, pages in groups.items():
+        yield "\n".join(["", "```{toctree}", ":hidden:", f":caption: {heading}", "", *pages, "```"])
+
+
+def add_contents(_app, docname, source):
+    """Sphinx's `source-read`: the index gets its toctrees, which a Git host would show as code."""
+    if docname == "index":
+        source[0] += "\n".join(contents(source[0]))
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("source-read", add_contents)
