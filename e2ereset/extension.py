@@ -14,7 +14,7 @@ from flask import Blueprint, Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 
-from .audit import AuditLog, CheckpointFile, Sealer
+from .audit import AuditTrail, CheckpointFile, Sealer
 from .background import Background
 from .cli import register_commands
 from .crypto import KeyRing
@@ -141,7 +141,7 @@ class E2EReset:
             transactions=transactions,
             strategies=resolve(settings.methods, tools, registered=self._strategies),
             settings=settings,
-            audit=AuditLog(keyring, self._entropy),
+            audit=AuditTrail(keyring, self._entropy),
             outbox=outbox,
             accounts=self._accounts,
             meter=make_meter(settings.operations),

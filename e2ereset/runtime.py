@@ -10,7 +10,7 @@ from flask import Flask, current_app
 from flask_limiter import Limiter
 from limits import RateLimitItem
 
-from .audit import AuditLog, Sealer
+from .audit import AuditTrail, Sealer
 from .background import Background
 from .crypto import KeyRing
 from .errors import SettingsError
@@ -41,7 +41,7 @@ class Runtime:
     rate: RateLimitItem
     transactions: Transactions
     keyring: KeyRing
-    audit: AuditLog
+    audit: AuditTrail
     outbox: Outbox
     permissions: Permissions
     stepup: StepUp

@@ -12,19 +12,21 @@ from .notes import PublicKey, public_keys
 from .purges import purge
 from .receipts import receipt
 from .rotation import count_old, resign
-from .rows import AuditLog, Entry, Operator, count, tail
+from .rows import count, tail
 from .sealer import Sealer
+from .trail import Actor, AuditTrail, Operator, Who
 from .verify import verify
 
 __all__ = [
+    "Actor",
     "AuditBroken",
-    "AuditLog",
+    "AuditTrail",
     "CheckpointFile",
-    "Entry",
     "Finding",
     "Operator",
     "PublicKey",
     "Sealer",
+    "Who",
     "append_note",
     "count",
     "count_old",

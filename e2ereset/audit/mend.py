@@ -10,8 +10,9 @@ from e2ereset.errors import E2EResetError
 from e2ereset.store.transactions import Transactions, run
 
 from .heads import END, HEAD, PURGE, AuditBroken, find_end, is_signed, make_mark
-from .rows import AUDIT, MENDED, AuditLog, Operator, big, lenient
+from .rows import AUDIT, MENDED, big, lenient
 from .sealer import LOCK_SEALER, SET_MARK
+from .trail import AuditTrail, Operator
 
 HEADS_DOWN = select(HEAD).order_by(HEAD.c.size.desc())
 UNPLACE = update(AUDIT).where(AUDIT.c.position >= big("size")).values(position=None)
@@ -26,7 +27,7 @@ class NothingToMend(E2EResetError):
 def mend(
     transactions: Transactions,
     keys: KeyRing,
-    log: AuditLog,
+    trail: AuditTrail,
     *,
     now: int,
     by: Operator,
@@ -47,7 +48,7 @@ def mend(
         end = session.execute(END).one()
         run(session, SET_MARK, {"new_mark": make_mark(keys, end.head, end.purge)})
         done = f"went on after row {size}: dropped {heads} heads, placed {rows} rows again"
-        log.write(session, by.entry(MENDED, "", at=now, outcome=done))
+        trail.write(session, MENDED, by, at=now, outcome=done)
     return done
 
 

@@ -14,7 +14,8 @@ from .export import HEAD_BEFORE
 from .heads import HEAD, find_start, is_signed, tree_of
 from .notes import public_keys, sign_head
 from .pages import rows_from
-from .rows import AUDIT, UID_BYTES, big, entry_bytes, fields_of, lenient
+from .rows import AUDIT, big, entry_bytes, fields_of, lenient
+from .trail import UID_BYTES
 from .tree import Tree, inclusion_proof, leaf_hash
 
 POSITION_OF = select(AUDIT.c.position).where(AUDIT.c.uid == bindparam("uid"))

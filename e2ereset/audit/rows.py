@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, func, insert, select
+from sqlalchemy import BigInteger, Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.records import iso
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import run
 
 from .models import AuditRow
 
-UID_BYTES = 16
 LONGEST = 255
 TEXTS = ("action", "caller", "target", "method", "address", "agent", "outcome")
 SIGNED = ("uid", "at", *TEXTS)
@@ -35,8 +32,6 @@ MENDED = "audit-mended"
 
 AUDIT = table(AuditRow)
 COLUMNS = tuple(AUDIT.c[name] for name in ("id", "position", "digest", *SIGNED, REASON))
-# Inline: nobody asks for the id that the database gives, so it is not fetched.
-INSERT = insert(AUDIT).inline()
 TAIL = select(*COLUMNS).order_by(AUDIT.c.id.desc()).limit(bindparam("limit"))
 COUNT = select(func.count(), func.count(AUDIT.c.position)).select_from(AUDIT)
 TAIL_OF = TAIL.where(AUDIT.c.target == bindparam("target"))
@@ -45,72 +40,6 @@ TAIL_OF = TAIL.where(AUDIT.c.target == bindparam("target"))
 def big(name: str) -> Any:
     """A parameter that holds any position, size or time."""
     return bindparam(name, type_=BigInteger)
-
-
-class Entropy(Protocol):
-    """The randomness used here: the `secrets` module has this shape."""
-
-    def token_hex(self, nbytes: int, /) -> str:
-        """Random bytes, as twice as many hex digits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What happened, who did it to whom, how, from where and why. `at` is in epoch seconds."""
-
-    at: int
-    action: str
-    caller: str
-    target: str = ""
-    method: str = ""
-    address: str = ""
-    agent: str = ""
-    outcome: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
-    """Who acts on the command line, by login name, and why."""
-
-    login: str
-    reason: str = ""
-
-    @property
-    def caller(self) -> str:
-        """The operator as the caller in an audit row."""
-        return f"operator:{self.login}"
-
-    def entry(self, action: str, target: str, *, at: int, outcome: str = "done") -> Entry:
-        """The audit entry of an act of this operator."""
-        return Entry(
-            at=at,
-            action=action,
-            caller=self.caller,
-            target=target,
-            outcome=outcome,
-            reason=self.reason,
-        )
-
-
-class AuditLog:
-    """Writes audit rows."""
-
-    def __init__(self, keys: KeyRing, entropy: Entropy) -> None:
-        self._keys = keys
-        self._entropy = entropy
-
-    def write(self, session: Session, entry: Entry) -> None:
-        """Add the row to the session's transaction. It reads no other row and waits for none."""
-        texts = {name: clean(getattr(entry, name)) for name in (*TEXTS, REASON)}
-        uid = self._entropy.token_hex(UID_BYTES)
-        signed = [
-            uid,
-            str(entry.at),
-            *(text for name, text in texts.items() if _counts(name, text)),
-        ]
-        digest = self._keys.digest("audit row", *signed)
-        run(session, INSERT, {"uid": uid, "at": entry.at, "digest": digest, **texts})
 
 
 def tail(session: Session, limit: int, target: str | None = None) -> list[dict[str, Any]]:
@@ -153,11 +82,14 @@ def entry_bytes(row: Row[Any]) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def digest_of(keys: KeyRing, row: Mapping[str, Any]) -> str:
+    """Our digest of all that the row says, by the names of its columns."""
+    return keys.digest("audit row", *_signed(row))
+
+
 def is_genuine(keys: KeyRing, row: Row[Any]) -> bool:
     """True when the row carries our digest of all that it says."""
-    signed = {name: getattr(row, name) for name in (*SIGNED, REASON)}
-    parts = (value for name, value in signed.items() if _counts(name, value))
-    return holds(keys, row.digest, "audit row", *parts)
+    return holds(keys, row.digest, "audit row", *_signed(row._mapping))
 
 
 def names_key(keys: KeyRing, row: Row[Any]) -> bool:
@@ -188,6 +120,10 @@ def lenient(session: Session) -> Iterator[None]:
         yield
     finally:
         driver.text_factory = before
+
+
+def _signed(row: Mapping[Any, Any]) -> list[str]:
+    return [str(row[name]) for name in (*SIGNED, REASON) if _counts(name, row[name])]
 
 
 def _counts(name: str, value: Any) -> bool:

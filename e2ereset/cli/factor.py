@@ -81,7 +81,7 @@ def disable(
 def unlock(account: str, *, by_id: bool, operator: Operator, json_output: bool) -> None:
     """Let the methods of ACCOUNT be tried again that too many wrong tries have locked."""
     found = find(account, by_id=by_id)
-    unlocked = get_e2ereset().factors.unlock(found, by=operator.caller, reason=operator.reason)
+    unlocked = get_e2ereset().factors.unlock(found, by=operator.id, reason=operator.reason)
     data = {"userId": found.id, "unlocked": list(unlocked)}
     what = ", ".join(unlocked) or "nothing: nothing was locked"
     emit(data, [f"Unlocked for {found.username}: {what}."], json_output)

@@ -58,9 +58,8 @@ def _note(runtime: Runtime, renewed: int) -> None:
     if renewed:
         outcome = f"renewed {renewed}"
         now = int(runtime.clock())
-        entry = find_operator().entry("rotate-keys", "", at=now, outcome=outcome)
         with runtime.transactions.begin() as session:
-            runtime.audit.write(session, entry)
+            runtime.audit.write(session, "rotate-keys", find_operator(), at=now, outcome=outcome)
 
 
 def make_rotation(runtime: Runtime) -> Rotation:

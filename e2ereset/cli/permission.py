@@ -60,4 +60,4 @@ def revoke(permission: str, role: str, operator: Operator, json_output: bool) ->
 def _note(session: Session, operator: Operator, action: str, target: str) -> None:
     """Write the audit row; its target is the permission and the role."""
     runtime = get_e2ereset()
-    runtime.audit.write(session, operator.entry(action, target, at=int(runtime.clock())))
+    runtime.audit.write(session, action, operator, at=int(runtime.clock()), target=target)

@@ -39,8 +39,7 @@ def _note(runtime: Runtime, rows: Mapping[str, int]) -> None:
     outcome = ", ".join(f"{what} {count}" for what, count in rows.items() if count)
     now = int(runtime.clock())
     with runtime.transactions.begin() as session:
-        entry = find_operator().entry("purge", "", at=now, outcome=outcome)
-        runtime.audit.write(session, entry)
+        runtime.audit.write(session, "purge", find_operator(), at=now, outcome=outcome)
 
 
 def make_retention(runtime: Runtime) -> Retention:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyotp
 from sqlalchemy.orm import Session
 
-from e2ereset.audit import Entry, Operator
+from e2ereset.audit import Actor, Operator, Who
 from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
 from e2ereset.records import Account, Caller
 from e2ereset.signals import factor_disabled, factor_enabled
@@ -231,26 +231,20 @@ class Factors:
         """
         now = int(self._clock())
         with self._transactions.begin() as session:
-            entry = Entry(
-                at=now,
-                action=UNLOCK,
-                caller=by,
-                target=account.id,
-                method="",
-                address=address,
-                agent=agent,
-                outcome="",
-                reason=reason,
-            )
-            return self.unlock_in(session, account, entry)
+            actor = Actor(id=by, address=address, agent=agent, reason=reason)
+            return self.unlock_in(session, account, actor, at=now)
 
-    def unlock_in(self, session: Session, account: Account, entry: Entry) -> tuple[str, ...]:
-        """`unlock` in an open transaction; the outcome of the audit `entry` is filled in."""
+    def unlock_in(
+        self, session: Session, account: Account, by: Who, *, at: int, method: str = ""
+    ) -> tuple[str, ...]:
+        """`unlock` in an open transaction, at `at` (epoch seconds)."""
         locked = unlock(session, account.id)
         outcome = "unlocked" if locked else "nothing-to-unlock"
-        self._stepup.audit.write(session, replace(entry, outcome=outcome))
+        self._stepup.audit.write(
+            session, UNLOCK, by, at=at, target=account.id, method=method, outcome=outcome
+        )
         if locked:
-            self._tell(session, account, "It was unlocked, after too many wrong tries", entry.at)
+            self._tell(session, account, "It was unlocked, after too many wrong tries", at)
         return locked
 
     def _begin(self, session: Session, account: Account, secret: str, begin: PerDialect) -> str:
@@ -315,7 +309,7 @@ class Factors:
     ) -> None:
         """Write the audit row of an operator's act; that of a request is its own to write."""
         if by is not None:
-            self._stepup.audit.write(session, by.entry(action, account.id, at=now))
+            self._stepup.audit.write(session, action, by, at=now, target=account.id)
 
     def _enrolment(self, account: Account, secret: str, codes: tuple[str, ...] = ()) -> Enrolment:
         issuer = self._tools.settings.totp_issuer

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from e2ereset.audit import AuditLog
+from e2ereset.audit import AuditTrail
 from e2ereset.errors import (
     Busy,
     FactorInvalid,
@@ -77,7 +77,7 @@ class StepUp:
         transactions: Transactions,
         strategies: tuple[Strategy, ...],
         settings: Settings,
-        audit: AuditLog,
+        audit: AuditTrail,
         outbox: Outbox,
         accounts: Accounts,
         meter: Meter = UNCOUNTED,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from e2ereset.audit import AuditLog, Entry
+from e2ereset.audit import AuditTrail
 from e2ereset.errors import Refusal, TooManyRequests
 from e2ereset.jobs.queue import Outbox
 from e2ereset.records import Action, ActionRequest
@@ -29,14 +29,14 @@ LOCKED = "lock-factor"
 class Traces:
     """Writes them into the transaction of what they tell of."""
 
-    audit: AuditLog
+    audit: AuditTrail
     outbox: Outbox
     announcer: Announcer
     budgets: Budgets
 
     def record(self, session: Session, asked: ActionRequest, outcome: str, method: str) -> None:
         """Write the audit row of a request."""
-        self.audit.write(session, entry_of(asked, outcome, method))
+        self.audit.write_request(session, asked, outcome, method=method)
 
     def refused(
         self, session: Session, asked: ActionRequest, refusal: Refusal, method: str
@@ -81,23 +81,6 @@ class Traces:
         }
         self.outbox.put(session, kind, account.emails, facts, now=asked.now)
         self.announcer.later(session, budget_spent, account=account, method=method, locked=locked)
-
-
-def entry_of(
-    asked: ActionRequest, outcome: str, method: str, *, target: str | None = None
-) -> Entry:
-    """The audit entry of a request that ended in `outcome`."""
-    caller = asked.caller
-    return Entry(
-        at=asked.now,
-        action=asked.action.name,
-        caller=caller.account.id,
-        target=asked.action.target if target is None else target,
-        method=method,
-        address=caller.address,
-        agent=caller.agent,
-        outcome=outcome,
-    )
 
 
 def is_first(session: Session, asked: ActionRequest, refusal: TooManyRequests) -> bool:

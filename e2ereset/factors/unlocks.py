@@ -12,7 +12,6 @@ from e2ereset.records import Action, ActionRequest, Caller, Proof, TargetName
 from .budgets import locks
 from .enrolment import UNLOCK, Factors
 from .stepup import Passed, StepUp
-from .traces import entry_of
 
 
 class Unlocks:
@@ -43,10 +42,11 @@ class Unlocks:
         account = passed.caller.account
         if locks(passed.session, account.id):
             raise NotAllowed("Only another second factor unlocks your own. Ask an administrator")
-        self._stepup.audit.write(passed.session, entry_of(asked, "passed", passed.method))
+        self._stepup.audit.write_request(passed.session, asked, "passed", method=passed.method)
         return ()
 
     def _other(self, asked: ActionRequest, passed: Passed, *, named: TargetName) -> tuple[str, ...]:
         target = self._targets.permitted(passed, asked, named, UNLOCK_OTHER_USER_FACTOR)
-        entry = entry_of(asked, "", passed.method)
-        return self._factors.unlock_in(passed.session, target, entry)
+        return self._factors.unlock_in(
+            passed.session, target, asked.caller, at=asked.now, method=passed.method
+        )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from e2ereset.audit import Operator
 from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.factors.stepup import Passed, StepUp
 from e2ereset.factors.strategies.base import Tools
-from e2ereset.factors.traces import entry_of
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.permissions.targets import Targets
 from e2ereset.ports import HoldsKeys, HoldsSessions
@@ -86,7 +84,7 @@ class Resets:
         The audit row has the operator's reason. Raises UnknownTarget, and NotAllowed for a
         federated user.
         """
-        by = Account(id=operator.caller, username=operator.caller)
+        by = Account(id=operator.id, username=operator.id)
         caller = Caller(account=by, agent="command line")
         action = Action(name=ACTION, target=account_id)
         asked = ActionRequest(caller=caller, proof=Proof(), action=action, now=now)
@@ -138,8 +136,9 @@ class Resets:
         if self._keys:
             dropped = self._keys.drop_keys(session, target.id, now) or dropped
         outcome = "reset" if dropped else "nothing-to-reset"
-        entry = entry_of(asked, outcome, passed.method, target=target.id)
-        self._audit.write(session, replace(entry, reason=reason))
+        self._audit.write_request(
+            session, asked, outcome, method=passed.method, target=target.id, reason=reason
+        )
         receipt = Receipt(
             caller=passed.caller.account,
             target=target,

@@ -8,12 +8,11 @@ from typing import Any
 from sqlalchemy import Executable, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from e2ereset.audit import Entry
 from e2ereset.errors import KeysAlreadySet
 from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies.base import Tools
 from e2ereset.ports import ListensForKeys
-from e2ereset.records import Account, Caller
+from e2ereset.records import Caller
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, Transactions, run
 
@@ -115,7 +114,9 @@ class Vault:
         account, origin = caller.account, {"address": caller.address, "agent": caller.agent}
         facts: dict[str, Any] = {"username": account.username, "at": now, **origin}
         self._outbox.put(session, "key-wrapped-anew", account.emails, facts, now=now)
-        self._audit.write(session, _entry(account, now, **origin))
+        self._audit.write(
+            session, ACTION, caller, at=now, target=account.id, outcome="wrapped-anew"
+        )
 
 
 def drop_key_pair(session: Session, account_id: str) -> bool:
@@ -126,8 +127,3 @@ def drop_key_pair(session: Session, account_id: str) -> bool:
 def _stored(session: Session, account_id: str) -> Pair | None:
     row = run(session, GET, {"account": account_id}).first()
     return row and Pair(row.public_key, row.private_key)
-
-
-def _entry(account: Account, now: int, **origin: str) -> Entry:
-    mine = {"caller": account.id, "target": account.id}
-    return Entry(at=now, action=ACTION, outcome="wrapped-anew", **mine, **origin)

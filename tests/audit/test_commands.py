@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import delete, update
 
 from e2ereset import get_e2ereset
-from e2ereset.audit import Entry, PublicKey, purge
+from e2ereset.audit import PublicKey, purge
 from e2ereset.audit.models import AuditHead, AuditRow
+from tests.kit.audit import write_row
 from tests.kit.server import NOW
 
 
@@ -28,9 +29,8 @@ class Console:
 
     def write(self, *targets, at=NOW):
         for target in targets:
-            entry = Entry(at=at, action="reset", caller="alice", target=target, outcome="done")
             with self.runtime.transactions.begin() as session:
-                self.runtime.audit.write(session, entry)
+                write_row(self.runtime.audit, session, at=at, target=target)
 
     def purge(self, before):
         runtime = self.runtime

@@ -1,7 +1,6 @@
 import json
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 from hashlib import sha256
 from threading import Barrier, Event
 
@@ -10,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, select, update
 
-from e2ereset.audit import AuditBroken, AuditLog, Entry, tail
+from e2ereset.audit import AuditBroken, AuditTrail, tail
 from e2ereset.audit.models import AuditHead, AuditRow, AuditSealer
 from e2ereset.audit.rows import clean
 from e2ereset.crypto import KeyRing
-from tests.kit.audit import NOW, Log
+from tests.kit.audit import NOW, Log, write_row
+
+FACTS = "at", "action", "caller", "target", "method", "address", "agent", "outcome", "reason"
 
 
 @pytest.fixture
@@ -36,9 +37,8 @@ def test_write_is_one_insert(log, statements):
 
 
 def test_write_is_gone_with_its_transaction(log):
-    entry = Entry(at=NOW, action="reset", caller="alice", outcome="done")
     with log.transactions.read() as session:
-        AuditLog(log.keys, secrets).write(session, entry)
+        write_row(AuditTrail(log.keys, secrets), session)
         session.rollback()
     assert log.all(AuditRow.id) == []
 
@@ -202,7 +202,7 @@ def test_empty_log_is_whole(log):
     assert log.verify() == []
 
 
-@pytest.mark.parametrize("column", ["uid", "digest", *(field.name for field in fields(Entry))])
+@pytest.mark.parametrize("column", ["uid", "digest", *FACTS])
 def test_changed_row_is_found(sealed, column):
     value = 5 if column == "at" else "other"
     sealed.tamper(f"UPDATE e2ereset_audit SET {column} = '{value}' WHERE position = 1")

@@ -5,7 +5,7 @@ import secrets
 import pytest
 from sqlalchemy import delete, insert, update
 
-from e2ereset.audit import AuditBroken, AuditLog, Operator, mend
+from e2ereset.audit import AuditBroken, AuditTrail, Operator, mend
 from e2ereset.audit.mend import NothingToMend
 from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow, AuditSealer
 from tests.kit.audit import NOW
@@ -23,7 +23,7 @@ BREAKS = {
 
 
 def mended(log):
-    return mend(log.transactions, log.keys, AuditLog(log.keys, secrets), now=NOW, by=ROOT)
+    return mend(log.transactions, log.keys, AuditTrail(log.keys, secrets), now=NOW, by=ROOT)
 
 
 @pytest.mark.parametrize("harm", BREAKS.values(), ids=BREAKS)

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from flask_migrate import stamp, upgrade
 from sqlalchemy import NullPool, delete, insert, text, update
 
-from e2ereset.audit import Entry
 from e2ereset.audit.models import AuditHead
 from e2ereset.cli.doctor import subject_of
 from e2ereset.crypto import KeyRing
@@ -27,6 +26,7 @@ from e2ereset.server.checks import CHECKS_OF_SERVER, PRIVATE, WORKER
 from e2ereset.server.cli import main
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.store.tables import table
+from tests.kit.audit import write_row
 from tests.kit.databases import ON_POSTGRESQL, only_postgresql
 from tests.kit.host import Host
 from tests.kit.network import free_port
@@ -480,8 +480,7 @@ def test_mails_that_were_delivered_are_no_finding(doctor, session):
 def write_audit(app, at):
     runtime = app.extensions["e2ereset"]
     with runtime.transactions.begin() as session:
-        entry = Entry(at=at, action="reset", caller="a", outcome="done")
-        runtime.audit.write(session, entry)
+        write_row(runtime.audit, session, at=at)
     return runtime
 
 

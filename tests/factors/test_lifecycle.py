@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from sqlalchemy import create_engine
 
-from e2ereset.audit import AuditLog
+from e2ereset.audit import AuditTrail
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import FactorInvalid, FactorRequired, TooManyAttempts
 from e2ereset.factors.challenges import attempt_of
@@ -53,7 +53,7 @@ class MailedCode(RuleBasedStateMachine):
             transactions=transactions,
             strategies=resolve(config.methods, tools),
             settings=config,
-            audit=AuditLog(keyring, secrets),
+            audit=AuditTrail(keyring, secrets),
             outbox=self.outbox,
             accounts=MemoryAccounts(BOB),
         )

@@ -8,8 +8,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from e2ereset.audit import (
-    AuditLog,
-    Entry,
+    Actor,
+    AuditTrail,
     Finding,
     PublicKey,
     Sealer,
@@ -30,6 +30,12 @@ ORIGIN = "log.example"
 KEY, NEW_KEY = "a secret key for the tests", "a newer secret key of the tests"
 
 
+def write_row(trail, session, *, action="reset", caller="alice", at=NOW, **facts) -> None:
+    """Add a row by the trail, of somebody who is no operator and has no account."""
+    who = {key: facts.pop(key) for key in ("address", "agent", "reason") if key in facts}
+    trail.write(session, action, Actor(id=caller, **who), at=at, **facts)
+
+
 @dataclass
 class Log:
     """An audit log in a database, and what one does to it."""
@@ -38,10 +44,9 @@ class Log:
     keys: KeyRing
 
     def write(self, *actions: str, **facts) -> None:
-        facts = {"at": NOW, "caller": "alice", "outcome": "done"} | facts
         with self.transactions.begin() as session:
             for action in actions:
-                AuditLog(self.keys, secrets).write(session, Entry(**facts, action=action))
+                write_row(AuditTrail(self.keys, secrets), session, action=action, **facts)
 
     def sealer(self, batch: int = 1000, at: float = NOW + 1.5) -> Sealer:
         return Sealer(self.transactions, self.keys, clock=lambda: at, batch=batch)

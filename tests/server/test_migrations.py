@@ -8,11 +8,12 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, select, text
 
 from e2ereset import get_e2ereset
-from e2ereset.audit import Entry, verify
+from e2ereset.audit import verify
 from e2ereset.permissions.models import RolePermission
 from e2ereset.server.app import add_migrations
 from e2ereset.server.database import migrations_folder
 from e2ereset.server.tables import db
+from tests.kit.audit import write_row
 
 
 @pytest.fixture
@@ -66,10 +67,9 @@ def test_a_log_from_before_the_purges_is_sealed_anew(make_server, config):
         upgrade(revision="0001")
         runtime = get_e2ereset()
         with runtime.transactions.begin() as session:
-            entry = Entry(at=1, action="login", caller="bob", outcome="passed")
             # Rows had no reason then; one without a reason is signed as it was.
             session.execute(text("ALTER TABLE e2ereset_audit ADD COLUMN reason TEXT"))
-            runtime.audit.write(session, entry)
+            write_row(runtime.audit, session)
             session.execute(text("ALTER TABLE e2ereset_audit DROP COLUMN reason"))
             session.execute(text("UPDATE e2ereset_audit SET position = 0"))
             head = "INSERT INTO e2ereset_audit_heads VALUES (1, 'root', '[]', 1, 'digest')"

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import event, insert, select
 
 from e2ereset import audit
-from e2ereset.audit import Entry
 from e2ereset.audit.models import AuditRow
 from e2ereset.cli.purge import make_retention
 from e2ereset.errors import SettingsError
@@ -20,6 +19,7 @@ from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import table
 from e2ereset.testing import MemoryAccounts
+from tests.kit.audit import write_row
 from tests.kit.databases import ON_POSTGRESQL
 from tests.kit.server import NOW
 
@@ -155,9 +155,8 @@ def test_the_days_of_mails_are_a_setting(keep):
 
 
 def happened(world, at):
-    entry = Entry(at=at, action="a", caller="c", outcome="o")
     with world.runtime.transactions.begin() as session:
-        world.runtime.audit.write(session, entry)
+        write_row(world.runtime.audit, session, at=at)
     world.runtime.sealer.seal()
 
 

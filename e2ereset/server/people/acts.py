@@ -73,8 +73,9 @@ class Acting:
 
     def note(self, session: Session, action: str, target: str, outcome: str = "done") -> None:
         """Write the audit row of an act that nobody is told of."""
-        entry = self.operator.entry(action, target, at=self.now, outcome=outcome)
-        self.runtime.audit.write(session, entry)
+        self.runtime.audit.write(
+            session, action, self.operator, at=self.now, target=target, outcome=outcome
+        )
 
 
 def acting_as(operator: Operator) -> Acting:

@@ -6,7 +6,7 @@ import re
 import pyotp
 from sqlalchemy import select
 
-from e2ereset.audit import AuditLog
+from e2ereset.audit import AuditTrail
 from e2ereset.factors.enrolment import Factors
 from e2ereset.factors.models import EmailFactor
 from e2ereset.factors.stepup import StepUp
@@ -23,7 +23,7 @@ def factors(bench):
         transactions=bench.transactions,
         strategies=(),
         settings=tools.settings,
-        audit=AuditLog(tools.keyring, tools.entropy),
+        audit=AuditTrail(tools.keyring, tools.entropy),
         outbox=tools.outbox,
         accounts=tools.accounts,
     )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from e2ereset import Account, get_e2ereset
 from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
-from e2ereset.factors.enrolment import UNLOCK, Enrolment
+from e2ereset.factors.enrolment import Enrolment
 from e2ereset.files import private
 from e2ereset.server.people.acts import acting_as
 
@@ -83,8 +83,7 @@ def unlock(name: str, *, operator: Operator, json_output: bool) -> None:
 
     def act(session: Session, present: Account) -> tuple[str, ...]:
         acting.sessions.tries.forget(session, present)
-        entry = operator.entry(UNLOCK, present.id, at=acting.now)
-        return acting.runtime.factors.unlock_in(session, present, entry)
+        return acting.runtime.factors.unlock_in(session, present, operator, at=acting.now)
 
     unlocked = acting.change(account, act)
     words = "unlocked: " + ", ".join(unlocked) if unlocked else "nothing was locked"

@@ -1,0 +1,121 @@
+"""The audit trail: the one writer of audit rows, and who acts in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from e2ereset.crypto import KeyRing
+from e2ereset.records import ActionRequest, Caller
+from e2ereset.store.transactions import run
+
+from .rows import AUDIT, REASON, clean, digest_of
+
+UID_BYTES = 16
+# Inline: nobody asks for the id that the database gives, so it is not fetched.
+INSERT = insert(AUDIT).inline()
+
+
+class Entropy(Protocol):
+    """The randomness used here: the `secrets` module has this shape."""
+
+    def token_hex(self, nbytes: int, /) -> str:
+        """Random bytes, as twice as many hex digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts, by the id that stands in the audit row, from where and why."""
+
+    id: str
+    address: str = ""
+    agent: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """Who acts on the command line, by login name, and why."""
+
+    login: str
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        """What stands in an audit row as the caller."""
+        return f"operator:{self.login}"
+
+
+Who = Caller | Operator | Actor
+
+
+class AuditTrail:
+    """Writes audit rows: nothing else does."""
+
+    def __init__(self, keys: KeyRing, entropy: Entropy) -> None:
+        self._keys = keys
+        self._entropy = entropy
+
+    def write(
+        self,
+        session: Session,
+        action: str,
+        by: Who,
+        *,
+        at: int,
+        target: str = "",
+        method: str = "",
+        outcome: str = "done",
+    ) -> None:
+        """Add a row to the session's transaction; `at` is in epoch seconds.
+
+        It reads no other row and waits for none.
+        """
+        actor = _actor(by)
+        texts = {
+            "action": action,
+            "caller": actor.id,
+            "target": target,
+            "method": method,
+            "address": actor.address,
+            "agent": actor.agent,
+            "outcome": outcome,
+            REASON: actor.reason,
+        }
+        row = {"uid": self._entropy.token_hex(UID_BYTES), "at": at}
+        row |= {name: clean(text) for name, text in texts.items()}
+        run(session, INSERT, row | {"digest": digest_of(self._keys, row)})
+
+    def write_request(
+        self,
+        session: Session,
+        asked: ActionRequest,
+        outcome: str,
+        *,
+        method: str = "",
+        target: str | None = None,
+        reason: str = "",
+    ) -> None:
+        """Add the row of a request that ended in `outcome`.
+
+        `target` is who it was done to, where that is not what the action names.
+        """
+        by = asked.caller
+        self.write(
+            session,
+            asked.action.name,
+            Actor(id=by.account.id, address=by.address, agent=by.agent, reason=reason),
+            at=asked.now,
+            target=asked.action.target if target is None else target,
+            method=method,
+            outcome=outcome,
+        )
+
+
+def _actor(by: Who) -> Actor:
+    if isinstance(by, Caller):
+        return Actor(id=by.account.id, address=by.address, agent=by.agent)
+    return by if isinstance(by, Actor) else Actor(id=by.id, reason=by.reason)
