@@ -1,13 +1,12 @@
 """Checks of one app and how it is run: each finding says what was seen and what to change."""
 
-from . import configuration, database, keys, limiter, names, postgres, relay, standards, state
+from . import configuration, database, keys, limiter, postgres, relay, standards, state
 from .findings import Area, Check, Finding, Level, Part, examine
 from .subject import Fleet, Relay, Subject
 
 CHECKS: tuple[Check, ...] = (
     *configuration.CHECKS,
     *standards.CHECKS,
-    *names.CHECKS,
     *database.CHECKS,
     *postgres.CHECKS,
     *keys.CHECKS,

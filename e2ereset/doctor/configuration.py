@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
+from difflib import get_close_matches
+
+from e2ereset.settings import PREFIX, SERVER_PREFIX, Settings
 
 from .findings import Area, Check, Finding, Part
 from .subject import Subject, is_loopback
@@ -10,6 +14,13 @@ from .subject import Subject, is_loopback
 AREA = Area("settings")
 SAMESITE = ("SESSION_COOKIE_SAMESITE", "REMEMBER_COOKIE_SAMESITE")
 SENDS_NOTHING = ("locmem", "console", "dummy")
+ADDRESSES = ("SQLALCHEMY_DATABASE_URI", "RATELIMIT_STORAGE_URI")
+SPELLED = ("SECRET_KEY", *ADDRESSES, *(PREFIX + field.name.upper() for field in fields(Settings)))
+"""Settings that would be missed in silence where their name is misspelled."""
+ALIKE = 0.88
+UNPREFIXED = (PREFIX, "SQLALCHEMY_", "RATELIMIT_")
+# Not settings: read from the environment before there is a configuration.
+ENVIRONMENT = ("E2ERESET_INSTANCE", "E2ERESET_TEST_")
 
 
 @AREA.check("settings-accepted", "The app starts with these settings.", shows=Part.SETTINGS)
@@ -172,4 +183,34 @@ def COOKIES(subject: Subject) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (ACCEPTED, DEBUG, SECOND_FACTOR, MAIL, OPERATIONS, COOKIES)
+@AREA.check("setting-names", "No setting looks misspelled.")
+def NAMES(subject: Subject) -> Iterator[Finding]:
+    """Keys that nothing reads, though they look like a setting. An unknown E2ERESET_ one refuses."""
+    for key in subject.config:
+        if key in SPELLED or key.startswith((PREFIX, SERVER_PREFIX)):
+            continue
+        meant = get_close_matches(key.upper().removeprefix("FLASK_"), SPELLED, 1, ALIKE)
+        if meant:
+            yield AREA.warning("setting-misspelled", f"Nothing reads {key}.", f"{meant[0]} = ...")
+
+
+@AREA.check("environment-names", "Every setting in the environment is read.")
+def VARIABLES(subject: Subject) -> Iterator[Finding]:
+    """Variables that look like settings, but lack the prefix with which Flask reads them."""
+    for name in subject.environ:
+        if name.startswith(UNPREFIXED) and not name.startswith(ENVIRONMENT):
+            yield AREA.warning(
+                "variable-unread", f"The variable {name} is not read.", f"FLASK_{name}=..."
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    ACCEPTED,
+    DEBUG,
+    SECOND_FACTOR,
+    MAIL,
+    OPERATIONS,
+    COOKIES,
+    NAMES,
+    VARIABLES,
+)
