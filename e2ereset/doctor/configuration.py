@@ -185,10 +185,10 @@ def COOKIES(subject: Subject) -> Iterator[Finding]:
 
 @AREA.check("setting-names", "No setting looks misspelled.")
 def NAMES(subject: Subject) -> Iterator[Finding]:
-    """Keys that nothing reads, though they look like a setting. An unknown E2ERESET_ one refuses."""
+    """Keys that nothing reads, though they look like a setting."""
     for key in subject.config:
         if key in SPELLED or key.startswith((PREFIX, SERVER_PREFIX)):
-            continue
+            continue  # the app does not start with an unknown one of ours
         meant = get_close_matches(key.upper().removeprefix("FLASK_"), SPELLED, 1, ALIKE)
         if meant:
             yield AREA.warning("setting-misspelled", f"Nothing reads {key}.", f"{meant[0]} = ...")

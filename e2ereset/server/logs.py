@@ -1,11 +1,10 @@
-"""Log lines: one object, or one line of text, for each record; never more than one line.
+"""Log lines: each record is one line, a JSON object or a text, and never more than one line.
 
-What a request adds to its lines stands in `FACTS`, which the server sets.
+`request_log` sets `FACTS` for each request; all lines of that request carry them.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
@@ -14,34 +13,40 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from pythonjsonlogger.json import JsonFormatter
+
 FACTS: ContextVar[Mapping[str, Any] | None] = ContextVar("e2ereset_request", default=None)
 """The facts of the request at work, such as its `request_id`."""
 GUNICORN = "gunicorn.error"
-UNUSUAL = re.compile("[^ -~]")  # all others are printable, and need no look at each
+UNUSUAL = re.compile("[^ -~]")  # what may have to be escaped
 
 
-class JsonLines(logging.Formatter):
+class JsonLines(JsonFormatter):
     """One JSON object a line, in ASCII: no text can begin a line of its own."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The record, then the facts of its request."""
-        line = {
+    def __init__(self) -> None:
+        super().__init__(json_default=str)
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        """The fields of docs/operations.md. What else a library adds to a record is left out."""
+        log_data |= {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
             **_facts(record),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        if "exc_info" in message_dict:
+            log_data["traceback"] = message_dict["exc_info"]
 
 
 class TextLines(logging.Formatter):
-    """One line for people: control characters, line ends among them, are escaped."""
+    """One line of text for people. Control characters are escaped, line ends among them."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record, then the facts of its request as `name=value`."""
+        """The time, level, logger and message, then the facts of the request as `name=value`."""
         words = [_time(record), record.levelname, record.name, record.getMessage()]
         words += [f"{name}={value}" for name, value in _facts(record).items()]
         if record.exc_info:
@@ -53,9 +58,9 @@ FORMATTERS: dict[str, type[logging.Formatter]] = {"json": JsonLines, "text": Tex
 
 
 def set_up(kind: str, level: str) -> None:
-    """Log to stderr in this format, gunicorn's own lines included.
+    """Log to stderr in this format, "json" or "text", gunicorn's own lines included.
 
-    Changes nothing where somebody has set up the root logger before, as `basicConfig` does.
+    Changes nothing where the root logger has a handler already.
     """
     formatter = FORMATTERS[kind]()
     if not logging.root.handlers:
@@ -66,7 +71,7 @@ def set_up(kind: str, level: str) -> None:
 
 
 def format_gunicorn() -> None:
-    """Have gunicorn's own lines in the form of ours; again after its reload."""
+    """Give gunicorn's own lines our format. Call it again after each reload of gunicorn."""
     for ours in logging.root.handlers:
         if isinstance(ours.formatter, tuple(FORMATTERS.values())):
             for other in logging.getLogger(GUNICORN).handlers:
