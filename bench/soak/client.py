@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from .http import Answer, Line
-from .outages import BROKEN
+from .outages import BROKEN, BUSY
 from .people import Person
 from .record import Record
 from .relay import Relay
@@ -21,6 +21,8 @@ from .states import State, between, differences, read_states
 UNANSWERED = {BROKEN, "502", "503", "504"}
 SETTLE_SECONDS = 4.0
 """What was under way has ended by then: a broken connection ends its transaction at once."""
+BUSY_TRIES = 10
+"""So often is a request sent while the server is busy; a code is good for longer than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +76,7 @@ class Client:
     def play(self, move: Move) -> Answer | None:
         """Make the move. Its answer when that was right; None otherwise, and while it is open."""
         before = {person: person.state for person in move.after}
-        answer = move.send()
-        self.record.answered(move.what, answer.kind, answer.end - answer.start)
+        answer = self._send(move)
         if answer.kind == move.right and move.loose:
             self._park(move, before, answered=True)
             return None
@@ -111,6 +112,16 @@ class Client:
     def is_settled(self) -> bool:
         """Whether no move is open."""
         return not self._parked
+
+    def _send(self, move: Move) -> Answer:
+        """Send it, and again a little later while the server is busy, as its clients are told."""
+        for left in reversed(range(BUSY_TRIES)):
+            answer = move.send()
+            self.record.answered(move.what, answer.kind, answer.end - answer.start)
+            if answer.kind != BUSY or not left:
+                break
+            time.sleep(0.5 + self.random.random())
+        return answer
 
     def _adopt(self, move: Move, answer: Answer | None) -> None:
         for person, state in move.after.items():

@@ -10,10 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from .outages import BROKEN
+from .outages import BROKEN, BUSY
 
 PATIENCE = 60  # seconds
 API = "/api/v1/"
+BUSY_SECONDS = "1"
+DIGEST_LENGTH = 64  # of a password, in hex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,14 @@ class Line:
             return str(status), {}  # nginx's own
         found: dict[str, Any] = json.loads(raw)
         if status == 503:
-            right = found.get("success") is False and "Retry-After" in response.headers
-            return ("503" if right else "503 outside of the envelope"), found
+            wait = response.headers.get("Retry-After")
+            if found.get("success") is not False or wait is None:
+                return "503 outside of the envelope", found
+            return (BUSY if wait == BUSY_SECONDS and _hashes(route, headers) else "503"), found
         code = found.get("errorType") or (found.get("error") if status != 429 else None)
         return (str(status) if status in (200, 429) else f"{status} {code}"), found
+
+
+def _hashes(route: str, headers: Mapping[str, str]) -> bool:
+    """Whether the server compares a password: at each sign-in, and where it is the proof."""
+    return route == "login" or len(headers.get("x-2fa-code", "")) == DIGEST_LENGTH

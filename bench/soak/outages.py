@@ -12,6 +12,8 @@ SLACK = 8.0
 """Seconds after an outage in which its answers may still come: nginx leaves a dead server alone
 for five, connections that broke are made anew."""
 BROKEN = "broken"
+BUSY = "503 busy"
+"""As many passwords are hashed as may be at once: nothing was done, and no outage is behind it."""
 EXCUSES = {
     "database": {"503", "502", "504", BROKEN},
     "worker": {"503", "502", BROKEN},

@@ -216,7 +216,6 @@ def _settings(
         "FLASK_E2ERESET_SECRET_KEYS": json.dumps([secrets.token_urlsafe(32)]),
         "FLASK_E2ERESET_RATE_LIMIT": f"{REQUESTS_A_MINUTE} per minute",
         "FLASK_E2ERESET_SERVER_BCRYPT_COST": "10",
-        "FLASK_E2ERESET_SERVER_HASHES_AT_ONCE": "64",  # its clients all sign in at once
         "FLASK_E2ERESET_SERVER_PROXY_HOPS": "1",
         **{
             f"FLASK_E2ERESET_SERVER_FAILURES_PER_{window}": "100000"  # they share a few addresses

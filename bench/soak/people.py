@@ -37,7 +37,7 @@ KINDS = {
 """How many of each kind one client drives, for each ten minutes. `chief` is an admin with TOTP,
 `bypass` one whose token needs no second factor."""
 ROLES = {"admin": "admin", "chief": "admin", "bypass": "admin", "owner": "soak-owner"}
-SENDS, SEND_SECONDS = 5, 32
+SENDS, SEND_SECONDS, ASKS = 5, 32, 2
 SPARE = 3
 """Wrong tries of a method that one person makes at most: the budget of five is never near."""
 
@@ -60,9 +60,11 @@ class Person:
     spent: list[str] = field(default_factory=list, repr=False)
     last_step: int = 0
     spent_step: int = 0
+    spent_in: str | None = field(default=None, repr=False)
     proofs: int = 0
     wrong: int = 0
     sends: int = 0
+    asks: int = 0
     sent_at: float = 0.0
     pending_code: str | None = field(default=None, repr=False)
     quiet: bool = False

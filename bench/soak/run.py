@@ -30,6 +30,7 @@ from .record import Record
 from .states import OUTBOX
 from .summary import summarize
 from .traffic import play_one
+from .traffic.after import grow
 
 PAUSE = 0.25
 """Seconds between two moves of a client, on average: below the request rate of its address."""
@@ -118,7 +119,10 @@ def _keep_on(client: Client, over: Event) -> None:
 
 
 def _burst(client: Client, over: Event) -> None:
-    """Once a minute ask until it is too often: after the same number over both hosts."""
+    """Ask until it is too often, after the same number over both hosts; then again.
+
+    The first refusal of a minute leaves an audit row, so the next burst starts a minute later.
+    """
     person = client.people[0]
     while not over.wait(1):
         start, allowed = time.time(), 0
@@ -126,6 +130,8 @@ def _burst(client: Client, over: Event) -> None:
             allowed += 1
             if allowed > REQUESTS_A_MINUTE:
                 break
+        if answer.kind == "429":
+            person.state = grow(person.state, refused=1)
         outages = client.record.outages
         asked = answer.kind in ("200", "429")
         counted = answer.end - start < 55 and not outages.during({"redis"}, start, answer.end)
@@ -135,7 +141,7 @@ def _burst(client: Client, over: Event) -> None:
                 client.record.found(f"wrong answer: {allowed} requests a minute were allowed")
         if not asked and not outages.excuse(answer.kind, start, answer.end):
             client.record.found(f"no answer: a burst got {answer.kind}, in no outage")
-        if over.wait(max(0.0, start + 62 - time.time())):
+        if over.wait(max(0.0, answer.end + 62 - time.time())):
             return
 
 

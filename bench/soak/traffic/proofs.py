@@ -18,6 +18,9 @@ MAIL_SECONDS = 30.0
 class Proof:
     """A right code for a person, and what using it up means."""
 
+    burns: str | None = None
+    """Another live code that dies when this one is used."""
+
     def __init__(self, person: Person, code: str, method: str | None, **grown: int) -> None:
         self.headers = {"x-2fa-code": code}
         if method:
@@ -27,10 +30,11 @@ class Proof:
 
     def used(self) -> None:
         """Keep the code, to try it again."""
-        if len(self.code) == 8 and self._person.totp:
-            self._person.spent.append(self.code)
-        elif self._person.totp:
-            self._person.spent_step = self._person.last_step
+        person = self._person
+        if person.totp and len(self.code) != 8:
+            person.spent_step, person.spent_in = person.last_step, person.token
+        elif person.totp or person.kind == "email":
+            person.spent += filter(None, [self.code, self.burns])
 
 
 def find_proof(client: Client, person: Person, action: str) -> Proof | None:
@@ -96,14 +100,22 @@ def wait_for_code(client: Client, person: Person, since: float) -> str | None:
     return None
 
 
-def spent_code(client: Client, person: Person) -> tuple[str, str, dict[str, int]] | None:
-    """A code that was accepted before, what it is, and what its use leaves; None without one."""
+def spent_code(
+    client: Client, person: Person, *, sign_in: str | None
+) -> tuple[str, str, dict[str, int]] | None:
+    """A code that is spent, what it is, and what its use leaves; None without one.
+
+    `sign_in` is the token it comes with. Its owner is warned where that is not the one with which
+    the code was right: each client has one address.
+    """
     # Of this step for sure when the request comes in: the window is one step wide on each side.
     if person.totp and person.spent_step >= int(time.time()) // 30:
         code = person.totp.generate_otp(person.spent_step)
-        return "spent code", code, {"others": len(person.addresses)}
+        elsewhere = sign_in is None or sign_in != person.spent_in
+        return "spent code", code, {"others": len(person.addresses)} if elsewhere else {}
     if person.spent:
-        return "spent backup code", client.random.choice(person.spent), {}
+        kind = "backup" if person.totp else "mailed"
+        return f"spent {kind} code", client.random.choice(person.spent), {}
     return None
 
 

@@ -56,7 +56,9 @@ def _out_of_bounds(client: Client, person: Person) -> tuple[str, Any, str]:
 
 def give_wrong_code(client: Client, person: Person) -> bool:
     """A wrong code, or one that was used before."""
-    if not person.may_err or person.kind in ("email", "bypass", "federated"):
+    if not person.may_err or person.kind in ("bypass", "federated"):
+        return False
+    if person.kind == "email" and not person.spent:
         return False
     what, code, grown = _bad_code(client, person)
     person.wrong += 1
@@ -73,11 +75,11 @@ def give_wrong_code(client: Client, person: Person) -> bool:
 
 
 def _bad_code(client: Client, person: Person) -> tuple[str, str, dict[str, int]]:
-    if person.totp is None:
-        return "reset, wrong password", secrets.token_hex(32), {}
-    if spent := spent_code(client, person):
+    if spent := spent_code(client, person, sign_in=person.token):
         words, code, grown = spent
         return f"reset, {words}", code, grown
+    if person.totp is None:
+        return "reset, wrong password", secrets.token_hex(32), {}
     return "reset, wrong code", person.wrong_code(), {}
 
 

@@ -103,7 +103,7 @@ def reset_twice_at_once(client: Client, person: Person) -> bool:
             send=send,
             right="200 once",
             after={person: after_reset(person)},
-            loose=frozenset({"refused", "others"}),
+            loose=frozenset({"refused"}),
             done=done,
         )
     )

@@ -30,6 +30,8 @@ def sign_in(client: Client, person: Person) -> bool:
             person.sign_in(answer.body["data"]["authToken"])
         if proof:
             proof.used()
+        if not answer:
+            person.spent_in = None  # the sign-in whose token did not arrive
 
     client.play(
         Move(
@@ -68,7 +70,7 @@ def sign_out(client: Client, person: Person) -> bool:
 
 def sign_in_with_spent_code(client: Client, person: Person) -> bool:
     """Sign in with a code that has just reset a key, say."""
-    spent = spent_code(client, person) if person.may_err else None
+    spent = spent_code(client, person, sign_in=None) if person.may_err else None
     if spent is None:
         return False
     words, code, grown = spent
