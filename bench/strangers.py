@@ -102,7 +102,7 @@ class Strangers:
 
     def next_round(self) -> None:
         """Do what the round before has queued, open every budget, have eve wait for a code."""
-        self.runtime.deliverer.deliver_due()
+        self.runtime.worker.run_due()
         self.app.extensions["mailman"].outbox = []
         self.clock.tick(PAUSE)
         answer = self.app.test_client().post(

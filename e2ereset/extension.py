@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -31,8 +31,10 @@ from .http import bodies, envelope
 from .http.blueprint import make_blueprint
 from .http.rates import find_limiter, read_rate
 from .http.strays import answer_strays
+from .jobs import Queue, Worker
+from .jobs.leases import Leased
 from .libraries import check_switches_meant_off
-from .mail import Deliverer, Message, Outbox, Way
+from .mail import Mailer, Message, Way
 from .metrics import make_meter
 from .operations.routes import watch
 from .permissions import Permissions
@@ -129,11 +131,11 @@ class E2EReset:
             log.warning("The database is one connection in memory: no thread delivers mail.")
             settings = replace(settings, delivery="process")
         keyring = KeyRing(settings.secret_keys)
-        outbox = Outbox(keyring)
+        jobs = Queue(keyring)
         tools = Tools(
             settings=settings,
             keyring=keyring,
-            outbox=outbox,
+            jobs=jobs,
             accounts=self._accounts,
             entropy=self._entropy,
         )
@@ -142,7 +144,7 @@ class E2EReset:
             strategies=resolve(settings.methods, tools, registered=self._strategies),
             settings=settings,
             audit=AuditTrail(keyring, self._entropy),
-            outbox=outbox,
+            jobs=jobs,
             accounts=self._accounts,
             meter=make_meter(settings.operations),
             announcer=Announcer(app),
@@ -158,7 +160,15 @@ class E2EReset:
         permissions = Permissions(transactions)
         sealer = self._sealer(transactions, tools)
         codes = Codes(tools, transactions, stepup)
-        deliverer = self._deliverer(app, transactions, tools, codes)
+        mailer = self._mailer(app, tools.settings)
+        answer = partial(_in_context, app, codes.answer)
+        worker = Worker(
+            transactions,
+            tools.jobs,
+            {**mailer.handlers(), ASKED: answer},
+            clock=self._clock,
+            entropy=self._entropy,
+        )
         vault = Vault(tools, transactions, stepup)
         targets = Targets(tools, transactions, permissions)
         factors = Factors(transactions, tools, stepup, self._clock)
@@ -180,7 +190,7 @@ class E2EReset:
             transactions=transactions,
             keyring=tools.keyring,
             audit=stepup.audit,
-            outbox=tools.outbox,
+            jobs=tools.jobs,
             permissions=permissions,
             stepup=stepup,
             resets=resets,
@@ -189,9 +199,10 @@ class E2EReset:
             unlocks=Unlocks(targets, stepup, factors),
             codes=codes,
             sealer=sealer,
-            deliverer=deliverer,
+            worker=worker,
+            mailer=mailer,
             # Two threads: a mail relay that hangs must not hold up the sealing.
-            background=(Background(deliverer.deliver_due), Background(sealer.seal)),
+            background=(Background(worker.run_due), Background(sealer.seal)),
         )
 
     def _sealer(self, transactions: Transactions, tools: Tools) -> Sealer:
@@ -204,26 +215,21 @@ class E2EReset:
             publish = checkpoints.publish
         return Sealer(transactions, tools.keyring, clock=self._clock, publish=publish)
 
-    def _deliverer(
-        self, app: Flask, transactions: Transactions, tools: Tools, codes: Codes
-    ) -> Deliverer:
-        answer = partial(_in_context, app, codes.answer)
-        return Deliverer(
-            transactions,
-            tools.keyring,
-            clock=self._clock,
-            entropy=self._entropy,
-            send=Way(app, self._send),
-            sender=tools.settings.mail_sender,
-            workspace=tools.settings.workspace,
-            chores={ASKED: answer},
-        )
+    def _mailer(self, app: Flask, settings: Settings) -> Mailer:
+        way = Way(app, self._send)
+        return Mailer(way, sender=settings.mail_sender, workspace=settings.workspace)
 
 
-def _in_context(app: Flask, answer: Callable[..., bool], *asked: Any) -> bool:
+def _in_context(
+    app: Flask,
+    answer: Callable[[Mapping[str, Any], int], bool],
+    asked: Mapping[str, Any],
+    _job: Leased,
+    now: int,
+) -> bool:
     """Answer in the app's context: the host's accounts may look for it, in a thread of ours too."""
     with app.app_context():
-        return answer(*asked)
+        return answer(asked, now)
 
 
 def _engines(app: Flask, db: SQLAlchemy) -> Engines:

@@ -18,7 +18,8 @@ from .factors.enrolment import Factors
 from .factors.resend import Codes
 from .factors.stepup import StepUp
 from .factors.unlocks import Unlocks
-from .mail import Deliverer, Outbox
+from .jobs import Queue, Worker
+from .mail import Mailer
 from .permissions import Permissions
 from .ports import Accounts
 from .records import Caller
@@ -42,7 +43,7 @@ class Runtime:
     transactions: Transactions
     keyring: KeyRing
     audit: AuditTrail
-    outbox: Outbox
+    jobs: Queue
     permissions: Permissions
     stepup: StepUp
     resets: Resets
@@ -51,7 +52,8 @@ class Runtime:
     unlocks: Unlocks
     codes: Codes
     sealer: Sealer
-    deliverer: Deliverer
+    worker: Worker
+    mailer: Mailer
     background: tuple[Background, ...]
 
     def start(self) -> None:
@@ -60,7 +62,7 @@ class Runtime:
         Safe to call again, and after a `stop`; a forked worker starts its own.
         """
         if self.settings.delivery == "thread":
-            self.deliverer.ending.clear()
+            self.worker.ending.clear()
             for thread in self.background:
                 thread.start()
 
@@ -81,7 +83,7 @@ class Runtime:
 
         No request starts them again, `start` alone does.
         """
-        self.deliverer.ending.set()
+        self.worker.ending.set()
         for thread in self.background:
             thread.end()
         for thread in self.background:

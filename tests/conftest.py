@@ -15,6 +15,7 @@ from tests.kit.databases import (  # noqa: F401
     template,
 )
 from tests.kit.host import hears, host, make_host, with_users  # noqa: F401
+from tests.kit.jobs import desk  # noqa: F401
 from tests.kit.order import refuse_addresses, refuse_sets
 from tests.kit.ram import claim_base
 from tests.kit.server import (  # noqa: F401

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from .people import Person
 from .record import Record
 from .relay import Arrival
-from .states import AUDIT, OUTBOX, RESETS, TOKENS, State, differences, read_states
+from .states import AUDIT, JOBS, RESETS, TOKENS, State, differences, read_states
 
 WRITING_DOWN = {"worker", "database"}
 """Gone just after a mail went out, it is sent again: that could not be written down."""
@@ -44,7 +44,7 @@ def read_found(
     """Read the database."""
     ids = [person.id for person in people]
     strangers = select(func.count()).where(AUDIT.c.outcome.in_(RESETS), AUDIT.c.target.not_in(ids))
-    undelivered = select(func.count()).where(OUTBOX.c.delivered_at.is_(None))
+    undelivered = select(func.count()).where(JOBS.c.delivered_at.is_(None))
     return Found(
         states=read_states(connection, ids),
         tokens=set(connection.scalars(select(TOKENS.c.digest))),

@@ -27,7 +27,7 @@ from .network import make_network
 from .parts import REQUESTS_A_MINUTE, Deployment, deployed
 from .people import Person, make_people
 from .record import Record
-from .states import OUTBOX
+from .states import JOBS
 from .summary import summarize
 from .traffic import play_one
 from .traffic.after import grow
@@ -146,7 +146,7 @@ def _burst(client: Client, over: Event) -> None:
 
 
 def _wait_for_mails(engine: Engine) -> None:
-    open_mails = select(func.count()).where(OUTBOX.c.due_at.is_not(None))
+    open_mails = select(func.count()).where(JOBS.c.due_at.is_not(None))
     deadline = time.time() + LEASE_SECONDS + 60
     while time.time() < deadline:
         try:

@@ -9,14 +9,14 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, func, not_, or
 
 from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import BackupCode
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import Email
 from e2ereset.server.rooms.models import Subscription, Waiting
 from e2ereset.server.sessions.models import Token
 from e2ereset.store.tables import table
 from e2ereset.vault.models import KeyPair
 
-AUDIT, OUTBOX, EMAILS = table(AuditRow), table(OutboxMail), table(Email)
+AUDIT, JOBS, EMAILS = table(AuditRow), table(Job), table(Email)
 BACKUPS, PAIRS = table(BackupCode), table(KeyPair)
 KEYS, TOKENS, WAITING = table(Subscription), table(Token), table(Waiting)
 RESETS = ("reset", "nothing-to-reset")
@@ -64,13 +64,13 @@ def read_states(connection: Connection, people: Iterable[str]) -> dict[str, Stat
 def _counts(ids: Collection[str]) -> dict[str, Select[str, int]]:
     reset = AUDIT.c.outcome.in_(RESETS)
     refused = AUDIT.c.outcome.not_in((*RESETS, PASSED))
-    notice, code = OUTBOX.c.kind == "key-reset", OUTBOX.c.kind == "code"
+    notice, code = JOBS.c.kind == "key-reset", JOBS.c.kind == "code"
 
     def count(owner: Column[str], *where: ColumnElement[bool]) -> Select[str, int]:
         return select(owner, func.count()).where(owner.in_(ids), *where).group_by(owner)
 
     def mails(where: ColumnElement[bool]) -> Select[str, int]:
-        return count(EMAILS.c.user_id, EMAILS.c.address == OUTBOX.c.recipient, where)
+        return count(EMAILS.c.user_id, EMAILS.c.address == JOBS.c.recipient, where)
 
     return {
         "room_keys": count(KEYS.c.user_id, KEYS.c.e2e_key.is_not(None)),

@@ -128,7 +128,7 @@ def _relay(app: Flask) -> Relay:
 def _mail_of(app: Flask) -> tuple[Any, str]:
     """What holds the settings of the relay, and the backend in Flask-Mailman's words."""
     runtime: Runtime | None = app.extensions.get("e2ereset")
-    way = getattr(runtime.deliverer.send, "name", "") if runtime else ""
+    way = getattr(runtime.mailer.send, "name", "") if runtime else ""
     mailman = app.extensions.get("mailman") or Mail.init_mail(app.config, app.testing)
     if way == "flask-mail":
         mail = app.extensions["mail"]

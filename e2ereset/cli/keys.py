@@ -12,7 +12,7 @@ import click
 
 from e2ereset.factors.strategies import Strategy
 from e2ereset.factors.strategies.totp import TotpStrategy
-from e2ereset.jobs import queue as outbox
+from e2ereset.jobs import queue
 from e2ereset.records import iso
 from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.upkeep.rotation import Batch, Rotation, Use
@@ -67,7 +67,7 @@ def make_rotation(runtime: Runtime) -> Rotation:
     # TOTP's too where the method is switched off: it may be switched on again.
     strategies: tuple[Strategy | type[Strategy], ...]
     strategies = (TotpStrategy, *runtime.stepup.strategies)
-    columns = [*(text for strategy in strategies for text in strategy.encrypted), outbox.ENCRYPTED]
+    columns = [*(text for strategy in strategies for text in strategy.encrypted), queue.ENCRYPTED]
     return Rotation(
         runtime.transactions,
         runtime.keyring,

@@ -7,7 +7,7 @@ import threading
 
 import click
 
-from e2ereset import mail
+from e2ereset.jobs.listing import tail
 from e2ereset.runtime import Runtime, get_e2ereset
 
 from .base import Commands, as_json, emit, limit, table
@@ -35,7 +35,7 @@ def outbox() -> None:
 def list_outbox(limit: int, json_output: bool) -> None:
     """List the newest mails, newest last: never what stands in them."""
     with get_e2ereset().transactions.read() as session:
-        mails = mail.tail(session, limit)
+        mails = tail(session, limit)
     emit(mails, table(mails, COLUMNS), json_output)
 
 
@@ -48,7 +48,7 @@ def deliver(once: bool, json_output: bool) -> None:
     if not once:
         _run_until_signal(runtime)
         return
-    delivered, sealed = runtime.deliverer.deliver_due(), runtime.sealer.seal()
+    delivered, sealed = runtime.worker.run_due(), runtime.sealer.seal()
     data = {"delivered": delivered, "sealed": sealed}
     emit(data, [f"{delivered} mails delivered, {sealed} audit rows sealed."], json_output)
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select
 from e2ereset.audit.heads import BEYOND, HEAD, NEWEST, is_signed
 from e2ereset.audit.rows import AUDIT
 from e2ereset.crypto import KeyRing
-from e2ereset.jobs.queue import CHORES, OUTBOX, STATE
+from e2ereset.jobs.queue import IDLE, JOBS, STATE
 from e2ereset.permissions import (
     EDIT_OTHER_USER_E2EE,
     GRANTS,
@@ -33,15 +33,15 @@ HOLDERS = (
     .join(GRANTS, GRANTS.c.role == ROLES.c.name)
     .where(GRANTS.c.permission == bindparam("permission"))
 )
-OVERDUE = select(func.count().label("late"), func.min(OUTBOX.c.due_at).label("oldest")).where(
-    OUTBOX.c.due_at <= bindparam("due_by"), OUTBOX.c.urgency < CHORES
+OVERDUE = select(func.count().label("late"), func.min(JOBS.c.due_at).label("oldest")).where(
+    JOBS.c.due_at <= bindparam("due_by"), JOBS.c.urgency < IDLE
 )
 STATES = select(
     func.count().filter(STATE == "failed").label("failed"),
     func.count()
-    .filter(STATE.in_(("queued", "leased")), OUTBOX.c.outcome.is_not(None))
+    .filter(STATE.in_(("queued", "leased")), JOBS.c.outcome.is_not(None))
     .label("retried"),
-).where(OUTBOX.c.urgency < CHORES)
+).where(JOBS.c.urgency < IDLE)
 UNSEALED = select(func.count(), func.min(AUDIT.c.at)).where(AUDIT.c.position.is_(None))
 
 

@@ -298,7 +298,7 @@ class Factors:
 
     def _tell(self, session: Session, account: Account, change: str, now: int) -> None:
         facts = {"username": account.username, "at": now, "change": change}
-        self._tools.outbox.put(session, "factor-changed", account.emails, facts, now=now)
+        self._tools.jobs.put(session, "factor-changed", facts, recipients=account.emails, now=now)
 
     def _changed(self, session: Session, account: Account, method: str, *, enabled: bool) -> None:
         signal = factor_enabled if enabled else factor_disabled

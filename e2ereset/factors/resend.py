@@ -1,7 +1,7 @@
 """Mailing a code again for the action that waits for one, without telling who exists.
 
 An answer that came after the work would take longer where there is work. So the request only
-leaves a row, the same for every name, and the work is done where mails are delivered.
+leaves a job, the same for every name, and a worker does it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
-from e2ereset.jobs.queue import CHORES, CODES
+from e2ereset.jobs import IDLE, URGENT
 from e2ereset.ports import FindsByEmail
 from e2ereset.records import Account, Action, Attempt, name_key
 from e2ereset.store.tables import table
@@ -23,7 +23,7 @@ from .models import EmailChallenge
 from .stepup import StepUp
 from .strategies.base import Tools
 
-ASKED = "code-asked"  # a kind of outbox row that is no mail
+ASKED = "code-asked"  # a kind of job
 LONGEST_NAME = 320  # characters; nobody has a longer name or address
 
 CHALLENGES = table(EmailChallenge)
@@ -44,7 +44,7 @@ class Codes:
     def __init__(self, tools: Tools, transactions: Transactions, stepup: StepUp) -> None:
         self._settings = tools.settings
         self._accounts = tools.accounts
-        self._outbox = tools.outbox
+        self._jobs = tools.jobs
         self._transactions = transactions
         self._stepup = stepup
 
@@ -62,14 +62,14 @@ class Codes:
         with self._transactions.begin() as session:
             # A stranger's request that waits must not stand in the way of the owner's.
             once = f"account {signed_in}" if signed_in else f"name {name_key(name)}"
-            self._outbox.put_chore(
+            self._jobs.put(
                 session,
                 ASKED,
                 asked,
                 once=once,
                 now=now,
                 expires_at=expires_at,
-                urgency=CODES if signed_in else CHORES,  # of which anybody makes any number
+                urgency=URGENT if signed_in else IDLE,  # of which anybody makes any number
             )
 
     def answer(self, asked: Mapping[str, Any], now: int) -> bool:

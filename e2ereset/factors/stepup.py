@@ -23,7 +23,7 @@ from e2ereset.errors import (
     TooManyAttempts,
     TooManyRequests,
 )
-from e2ereset.jobs.queue import Outbox
+from e2ereset.jobs import Queue
 from e2ereset.metrics.meter import UNCOUNTED, Meter
 from e2ereset.ports import Accounts
 from e2ereset.records import BYPASS, OFF, ActionRequest, Attempt, Caller
@@ -78,7 +78,7 @@ class StepUp:
         strategies: tuple[Strategy, ...],
         settings: Settings,
         audit: AuditTrail,
-        outbox: Outbox,
+        jobs: Queue,
         accounts: Accounts,
         meter: Meter = UNCOUNTED,
         announcer: Announcer | None = None,
@@ -93,7 +93,7 @@ class StepUp:
         self._settings = settings
         self.audit = audit
         self._traces = Traces(
-            audit=audit, outbox=outbox, announcer=self.announcer, budgets=self.budgets
+            audit=audit, jobs=jobs, announcer=self.announcer, budgets=self.budgets
         )
         self.challenges = Challenges(
             transactions=transactions,

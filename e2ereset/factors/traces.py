@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.audit import AuditTrail
 from e2ereset.errors import Refusal, TooManyRequests
-from e2ereset.jobs.queue import Outbox
+from e2ereset.jobs import Queue
 from e2ereset.records import Action, ActionRequest
 from e2ereset.signals import Announcer, budget_spent, refused
 
@@ -30,7 +30,7 @@ class Traces:
     """Writes them into the transaction of what they tell of."""
 
     audit: AuditTrail
-    outbox: Outbox
+    jobs: Queue
     announcer: Announcer
     budgets: Budgets
 
@@ -79,7 +79,7 @@ class Traces:
             "address": caller.address,
             "agent": caller.agent,
         }
-        self.outbox.put(session, kind, account.emails, facts, now=asked.now)
+        self.jobs.put(session, kind, facts, recipients=account.emails, now=asked.now)
         self.announcer.later(session, budget_spent, account=account, method=method, locked=locked)
 
 

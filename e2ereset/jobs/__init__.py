@@ -1,1 +1,6 @@
-"""Work that is queued in the transaction of what it follows from, and done after the answer."""
+"""A durable queue: a transaction puts jobs in, and a worker does them after its commit."""
+
+from .queue import IDLE, NOBODY, NORMAL, URGENT, Queue
+from .worker import GiveUp, Handler, Worker
+
+__all__ = ["IDLE", "NOBODY", "NORMAL", "URGENT", "GiveUp", "Handler", "Queue", "Worker"]

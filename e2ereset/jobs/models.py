@@ -1,4 +1,4 @@
-"""The queue."""
+"""The table of the queue."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from e2ereset.store.tables import Base, Epoch, Serial
 
 
-class OutboxMail(Base):
-    """A queued mail. `sealed` holds its facts until it is delivered, then nothing.
+class Job(Base):
+    """A job. `sealed` holds its encrypted facts until it is done, then nothing.
 
-    The lower `urgency` is delivered first. Of one `once` key there is one row at most.
+    `recipient` is empty for a job that is for nobody. The lower `urgency` is done first. Of one
+    `once` there is one row at most. `due_at` is empty once the job is over.
     """
 
     __tablename__ = "e2ereset_outbox"
@@ -30,7 +31,7 @@ class OutboxMail(Base):
     once: Mapped[str | None] = mapped_column(String(80), index=True, unique=True)
 
     __table_args__ = (
-        # Small whatever has been delivered: a mail leaves it with its last delivery attempt.
+        # It stays small: a job leaves it when it is over.
         Index(
             "ix_e2ereset_outbox_due",
             "urgency",

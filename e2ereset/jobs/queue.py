@@ -1,7 +1,7 @@
-"""The outbox: mails queued in the transaction of what they tell of, their facts encrypted.
+"""The queue: a transaction puts jobs in, with what happened as encrypted facts.
 
-Putting a mail in renders nothing; that is for delivery, so that a reset pays for one encryption and
-one row for each recipient.
+Putting a job in does none of its work, so that a reset pays one encryption and one row for each
+recipient of a mail.
 """
 
 from __future__ import annotations
@@ -10,60 +10,48 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Executable, Row, bindparam, case, insert, select
+from sqlalchemy import Executable, case, insert
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
-from e2ereset.records import iso
 from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect, run
 
-from .models import OutboxMail
+from .models import Job
 
 PURPOSE = "outbox"
-CODES, NOTICES, CHORES = range(3)
-"""Urgencies: somebody waits for it, it tells of something that happened, it is no mail."""
+URGENT, NORMAL, IDLE = range(3)
+"""Urgencies: somebody waits for it, the usual, and what is done after all else."""
+NOBODY = ("",)
 DELIVERED, EXPIRED = "delivered", "expired"
 
-OUTBOX = table(OutboxMail)
-ENCRYPTED = Encrypted(OUTBOX.c.sealed, PURPOSE, lambda row: _context(row.kind, row.recipient))
+JOBS = table(Job)
+ENCRYPTED = Encrypted(JOBS.c.sealed, PURPOSE, lambda row: _context(row.kind, row.recipient))
 STATE = case(
-    (OUTBOX.c.delivered_at.is_not(None), DELIVERED),
-    (OUTBOX.c.lease.is_not(None), "leased"),
-    (OUTBOX.c.due_at.is_not(None), "queued"),
-    (OUTBOX.c.outcome == EXPIRED, EXPIRED),
+    (JOBS.c.delivered_at.is_not(None), DELIVERED),
+    (JOBS.c.lease.is_not(None), "leased"),
+    (JOBS.c.due_at.is_not(None), "queued"),
+    (JOBS.c.outcome == EXPIRED, EXPIRED),
     else_="failed",
 )
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
-INSERT = insert(OUTBOX).inline()
+PUT = insert(JOBS).inline()
 
 
 @PerDialect
-def INSERT_ONCE(insert: Inserts) -> Executable:
+def PUT_ONCE(insert: Inserts) -> Executable:
     """Queue it, or let the row of the same `once` wait for as long.
 
     Both write: a cheaper answer would tell how long the work for that name takes.
     """
-    statement = insert(OUTBOX).inline()
+    statement = insert(JOBS).inline()
     waits = {"expires_at": statement.excluded.expires_at}
-    return statement.on_conflict_do_update(index_elements=[OUTBOX.c.once], set_=waits)
+    return statement.on_conflict_do_update(index_elements=[JOBS.c.once], set_=waits)
 
 
-TAIL = (
-    select(
-        *(OUTBOX.c[name] for name in ("id", "kind", "recipient", "attempts", "outcome")),
-        OUTBOX.c.created_at.label("created"),
-        OUTBOX.c.due_at.label("due"),
-        STATE.label("state"),
-    )
-    .order_by(OUTBOX.c.id.desc())
-    .limit(bindparam("limit"))
-)
-
-
-class Outbox:
-    """Queues mails, and decrypts their facts."""
+class Queue:
+    """Puts jobs in, and reads the facts that it encrypted."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
@@ -72,79 +60,59 @@ class Outbox:
         self,
         session: Session,
         kind: str,
-        recipients: Iterable[str],
         facts: Mapping[str, Any],
         *,
         now: int,
+        recipients: Iterable[str] = NOBODY,
+        due_at: int | None = None,
         expires_at: int | None = None,
+        urgency: int | None = None,
+        once: str | None = None,
     ) -> None:
-        """Queue one mail of this kind for each recipient, due now. Nothing when there are none.
+        """Queue one job of this kind for each recipient; nothing when there are none.
 
-        The facts are those of the kind's template, of types that JSON has. After `expires_at`
-        (epoch seconds) the mail is not sent any more; None means that it never expires. What
-        expires is delivered before what does not.
+        Times are epoch seconds. The job is due at `due_at`, by default now. After `expires_at` it
+        is not done any more; None means that it never expires. Without an `urgency`, what expires
+        is URGENT and all else NORMAL. The facts are of types that JSON has.
+
+        Of one kind and `once` one job waits at most: a second one only moves `expires_at`.
         """
         plain = json.dumps(facts)
-        urgency = NOTICES if expires_at is None else CODES
+        if urgency is None:
+            urgency = NORMAL if expires_at is None else URGENT
+        columns = {
+            "kind": kind,
+            "created_at": now,
+            "due_at": now if due_at is None else due_at,
+            "expires_at": expires_at,
+            "attempts": 0,
+            "urgency": urgency,
+            "once": once and self._keys.digest("outbox once", kind, once),
+        }
         rows = [
-            self._row(kind, recipient, plain, now) | {"expires_at": expires_at, "urgency": urgency}
+            {
+                **columns,
+                "recipient": recipient,
+                "sealed": self._keys.encrypt(PURPOSE, _context(kind, recipient), plain),
+            }
             for recipient in recipients
         ]
-        if rows:
-            run(session, INSERT, rows)
+        if not rows:
+            return
+        if once is None:
+            run(session, PUT, rows)
+        else:
+            PUT_ONCE(session, rows)
 
-    def put_chore(
-        self,
-        session: Session,
-        kind: str,
-        facts: Mapping[str, Any],
-        *,
-        once: str,
-        now: int,
-        expires_at: int,
-        urgency: int = CHORES,
-    ) -> None:
-        """Queue work that is no mail, after all mails; nothing where it waits already.
+    def facts(self, job: Any) -> dict[str, Any]:
+        """The facts of a job, given as a row of its table.
 
-        Of one kind and `once` there is one row at most, which is gone when the work is done. With
-        another `urgency` it counts among the mails of that one.
+        Raises UnknownKey unless kind and recipient are those that it was put in with.
         """
-        row = self._row(kind, "", json.dumps(facts), now)
-        row |= {"expires_at": expires_at, "urgency": urgency}
-        row["once"] = self._keys.digest("outbox once", kind, once)
-        INSERT_ONCE(session, row)
-
-    def _row(self, kind: str, recipient: str, plain: str, now: int) -> dict[str, Any]:
-        return {
-            "kind": kind,
-            "recipient": recipient,
-            "sealed": self._keys.encrypt(PURPOSE, _context(kind, recipient), plain),
-            "created_at": now,
-            "due_at": now,
-            "attempts": 0,
-        }
-
-    def open(self, kind: str, recipient: str, sealed: str) -> dict[str, Any]:
-        """The facts that were put in. Raises UnknownKey unless kind and recipient are theirs."""
-        facts = json.loads(self._keys.decrypt(PURPOSE, _context(kind, recipient), sealed))
-        return dict(facts)
-
-
-def tail(session: Session, limit: int) -> list[dict[str, Any]]:
-    """The newest `limit` mails, newest last: ISO times, state and outcome, never the facts.
-
-    A state is queued, leased (being sent), delivered, expired or failed (given up). `due` is
-    None for mails that are done with, `outcome` for those not tried yet.
-    """
-    rows = session.execute(TAIL, {"limit": limit}).all()
-    return [_shown(row) for row in reversed(rows)]
-
-
-def _shown(row: Row[Any]) -> dict[str, Any]:
-    due = None if row.due is None else iso(row.due)
-    return {**row._mapping, "created": iso(row.created), "due": due}
+        context = _context(job.kind, job.recipient)
+        return dict(json.loads(self._keys.decrypt(PURPOSE, context, job.sealed)))
 
 
 def _context(kind: str, recipient: str) -> str:
-    # A kind never holds a newline, so the two can not run into each other.
+    # A kind never holds a newline, so the two cannot run into each other.
     return f"{kind}\n{recipient}"

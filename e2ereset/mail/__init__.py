@@ -1,9 +1,7 @@
-"""Mail: an outbox in the database, its delivery under leases, and the words."""
+"""Mail: the words of each kind, and the way out. Each mail is a job of the queue."""
 
-from e2ereset.jobs.queue import Outbox, tail
-from e2ereset.jobs.worker import Deliverer
-
+from .mailer import Mailer
 from .messages import Message
 from .transport import Way
 
-__all__ = ["Deliverer", "Message", "Outbox", "Way", "tail"]
+__all__ = ["Mailer", "Message", "Way"]

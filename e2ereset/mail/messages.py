@@ -16,7 +16,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from e2ereset.agents import read_agent
-from e2ereset.errors import E2EResetError
 from e2ereset.records import name_key
 
 LONGEST = 200
@@ -37,10 +36,6 @@ class Message:
     text: str = field(repr=False)
     html: str = field(repr=False)
     message_id: str
-
-
-class Undeliverable(E2EResetError):
-    """A mail that no later try would bring to its address; the text says why, without it."""
 
 
 def name_domain(address: str) -> str:
@@ -67,7 +62,7 @@ def render(
     """
     known = {name: _cleaned(name, value) for name, value in facts.items()}
     known |= {"now": now, "workspace": workspace}
-    words = vars(TEMPLATES.get_template(f"{kind}.jinja").make_module(known))
+    words = vars(TEMPLATES.get_template(f"{kind}{SUFFIX}").make_module(known))
     words["subject"] = plain(words["subject"])
     text, html = (
         TEMPLATES.get_template(layout).render(known, words=words)
@@ -112,3 +107,6 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 TEMPLATES.filters["utc"] = utc
+SUFFIX = ".jinja"
+KINDS = tuple(name.removesuffix(SUFFIX) for name in TEMPLATES.list_templates(extensions=["jinja"]))
+"""The kinds of mail that there are: each has a template."""

@@ -17,10 +17,12 @@ from typing import Any
 
 from flask_mailman.backends.smtp import EmailBackend
 
-from .messages import Undeliverable, name_domain
+from e2ereset.jobs import GiveUp
+
+from .messages import name_domain
 
 MOST_SECONDS = 90.0
-"""For one whole dialogue; shorter than a lease, so that no second deliverer takes the mail over.
+"""For one whole dialogue; shorter than a lease, so that no second worker takes the mail over.
 MAIL_TIMEOUT is for each step, and begins anew with each byte of an answer."""
 AGAIN_SECONDS = 0.5
 
@@ -70,7 +72,7 @@ class Backend(EmailBackend):  # type: ignore[misc]
         return TimedSSL if self.use_ssl else Timed
 
     def _send(self, mail: Any) -> bool:
-        """Send one mail. Raises Undeliverable where the relay cannot take its address."""
+        """Send one mail. Raises GiveUp where the relay cannot take its address."""
         sender = parseaddr(mail.from_email)[1]
         mail.from_email = mail.from_email.replace(sender, name_domain(sender))
         mail.to = [name_domain(address) for address in mail.to]
@@ -82,7 +84,7 @@ class Backend(EmailBackend):  # type: ignore[misc]
     def _send_utf8(self, mail: Any, sender: str) -> None:
         self.connection.ehlo_or_helo_if_needed()
         if not self.connection.has_extn("smtputf8"):
-            raise Undeliverable("the relay offers no SMTPUTF8")
+            raise GiveUp("undeliverable: the relay offers no SMTPUTF8")
         letter = message_from_bytes(mail.message().as_bytes(), policy=policy.SMTPUTF8)
         for name, words in (("From", mail.from_email), ("To", ", ".join(mail.to))):
             letter.replace_header(name, words)

@@ -10,8 +10,7 @@ from sqlalchemy import Connection, and_, func, select, text
 
 from e2ereset.audit.models import AuditRow
 from e2ereset.background import Background
-from e2ereset.jobs.models import OutboxMail
-from e2ereset.jobs.queue import CHORES
+from e2ereset.jobs.queue import IDLE, JOBS
 from e2ereset.metrics.meter import Gauges
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions, time_of
@@ -21,13 +20,13 @@ from .probe import Probe
 MOST_SKEW = 10  # seconds; a third of a TOTP step
 MAIL_LATE = 600  # seconds; a mailed code is worth nothing any more
 
-OUTBOX, AUDIT = table(OutboxMail), table(AuditRow)
+AUDIT = table(AuditRow)
 # By the time a mail is due, not by its age: one that a relay keeps refusing is put off, and must
 # not take every server out of service for days.
 # Work without a mail does not count either: anybody makes such rows, and nobody waits for them.
-MAILS = and_(OUTBOX.c.due_at.is_not(None), OUTBOX.c.urgency < CHORES)
-OLDEST_DUE = select(func.min(OUTBOX.c.due_at)).where(MAILS)
-QUEUED = select(func.count(), func.min(OUTBOX.c.created_at)).where(MAILS)
+MAILS = and_(JOBS.c.due_at.is_not(None), JOBS.c.urgency < IDLE)
+OLDEST_DUE = select(func.min(JOBS.c.due_at)).where(MAILS)
+QUEUED = select(func.count(), func.min(JOBS.c.created_at)).where(MAILS)
 UNSEALED = select(func.count()).select_from(AUDIT).where(AUDIT.c.position.is_(None))
 
 log = logging.getLogger(__name__)

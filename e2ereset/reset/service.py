@@ -36,7 +36,7 @@ class Resets:
         self._accounts = tools.accounts
         self._keys = tools.accounts if isinstance(tools.accounts, HoldsKeys) else None
         self._sessions = tools.accounts if isinstance(tools.accounts, HoldsSessions) else None
-        self._outbox = tools.outbox
+        self._jobs = tools.jobs
         self._transactions = transactions
         self._targets = targets
         self._stepup = stepup
@@ -149,7 +149,9 @@ class Resets:
             address=asked.caller.address,
             agent=asked.caller.agent,
         )
-        self._outbox.put(session, "key-reset", target.emails, self._facts(receipt), now=now)
+        self._jobs.put(
+            session, "key-reset", self._facts(receipt), recipients=target.emails, now=now
+        )
         self._stepup.announcer.later(session, key_reset, receipt=receipt)
         return receipt
 

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import KeyRing
 from e2ereset.factors.strategies.base import Strategy, Tools
 from e2ereset.factors.strategies.checks import check_calls, check_class
-from e2ereset.mail import Outbox
+from e2ereset.jobs import Queue
 from e2ereset.records import Account, Action, Attempt
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import Base
@@ -51,11 +51,11 @@ class Bench:
         self.ned = make_account("ned")
         self.accounts = MemoryAccounts(self.bob, self.eve, self.ned)
         keyring = KeyRing(["a key for tests only"])
-        self.outbox = Outbox(keyring)
+        self.jobs = Queue(keyring)
         self.tools = Tools(
             settings=load_settings({"SECRET_KEY": "a key for tests only"}),
             keyring=keyring,
-            outbox=self.outbox,
+            jobs=self.jobs,
             accounts=self.accounts,
             entropy=secrets,
         )

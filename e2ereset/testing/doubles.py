@@ -81,8 +81,8 @@ class Mailbox:
         self._app = app
         self._seen = 0
         self._sent: list[Mail] = []
-        deliverer = get_e2ereset(app).deliverer
-        way = getattr(deliverer.send, "name", "send")
+        mailer = get_e2ereset(app).mailer
+        way = getattr(mailer.send, "name", "send")
         self._by_mailman = way == "flask-mailman"
         if self._by_mailman:
             backend = app.extensions["mailman"].backend
@@ -90,7 +90,7 @@ class Mailbox:
             return
         suppressed = way == "send" or app.extensions["mail"].suppress
         assert suppressed, "MAIL_SUPPRESS_SEND is off; set it to True"
-        deliverer.send = partial(self._record, deliverer.send)
+        mailer.send = partial(self._record, mailer.send)
 
     def deliver(self) -> list[Mail]:
         """Deliver what is due in the outbox now; the mails since the last `deliver`."""
@@ -120,7 +120,7 @@ class Mailbox:
         self._seen = 0
 
     def _all(self) -> list[Mail]:
-        get_e2ereset(self._app).deliverer.deliver_due()
+        get_e2ereset(self._app).worker.run_due()
         if not self._by_mailman:
             return list(self._sent)
         return [_mail(sent) for sent in getattr(self._app.extensions["mailman"], "outbox", [])]

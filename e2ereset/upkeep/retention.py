@@ -16,7 +16,7 @@ from e2ereset import audit
 from e2ereset.audit.models import AuditRow
 from e2ereset.crypto import KeyRing
 from e2ereset.factors.models import Budget, EmailChallenge
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.queue import JOBS
 from e2ereset.settings import Settings
 from e2ereset.store.paging import Walk
 from e2ereset.store.retained import NOW, Expiring
@@ -30,7 +30,7 @@ CODE_SECONDS = 2 * 600
 MADE_BEFORE, BEFORE = (bindparam(name, type_=BigInteger) for name in ("made_before", "before"))
 # Budgets count by the database's clock, unless the host has one of its own.
 COUNTED_NOW: Any = func.coalesce(bindparam("counted_now", type_=BigInteger), DatabaseEpoch())
-AUDIT, BUDGETS, CODES, MAILS = map(table, (AuditRow, Budget, EmailChallenge, OutboxMail))
+AUDIT, BUDGETS, CODES = map(table, (AuditRow, Budget, EmailChallenge))
 AUDIT_ROWS = Expiring("audit", AUDIT, and_(AUDIT.c.at < BEFORE, AUDIT.c.position.is_not(None)))
 OURS = (
     Expiring("codes", CODES, CODES.c.sent_at <= NOW - CODE_SECONDS),
@@ -44,7 +44,7 @@ OURS = (
             BUDGETS.c.failures == 0,
         ),
     ),
-    Expiring("mails", MAILS, and_(MAILS.c.due_at.is_(None), MAILS.c.created_at < MADE_BEFORE)),
+    Expiring("mails", JOBS, and_(JOBS.c.due_at.is_(None), JOBS.c.created_at < MADE_BEFORE)),
 )
 
 

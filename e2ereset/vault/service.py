@@ -56,7 +56,7 @@ class Vault:
 
     def __init__(self, tools: Tools, transactions: Transactions, stepup: StepUp) -> None:
         self._transactions = transactions
-        self._outbox = tools.outbox
+        self._jobs = tools.jobs
         self._audit = stepup.audit
         self._rechecks = stepup.rechecks
         self._listener = tools.accounts if isinstance(tools.accounts, ListensForKeys) else None
@@ -113,7 +113,7 @@ class Vault:
     def _tell(self, session: Session, caller: Caller, now: int) -> None:
         account, origin = caller.account, {"address": caller.address, "agent": caller.agent}
         facts: dict[str, Any] = {"username": account.username, "at": now, **origin}
-        self._outbox.put(session, "key-wrapped-anew", account.emails, facts, now=now)
+        self._jobs.put(session, "key-wrapped-anew", facts, recipients=account.emails, now=now)
         self._audit.write(
             session, ACTION, caller, at=now, target=account.id, outcome="wrapped-anew"
         )

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 
 from e2ereset import get_e2ereset
 from e2ereset.audit.models import AuditRow
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.app import add_migrations
 from e2ereset.server.cli import main
 from e2ereset.server.people.models import User
@@ -249,7 +249,7 @@ def test_a_permission_is_granted_and_revoked(run, run_json):
 def test_due_mails_are_delivered_once(run_json, runtime):
     with runtime.transactions.begin() as session:
         facts = {"left": 3, "at": NOW, "address": "", "agent": ""}
-        runtime.outbox.put(session, "unknown-kind", ["b@x.org"], facts, now=NOW)
+        runtime.jobs.put(session, "unknown-kind", facts, recipients=["b@x.org"], now=NOW)
     write_audit(runtime)
     assert run_json("outbox", "deliver", "--once") == {"delivered": 0, "sealed": 1}
     (mail,) = run_json("outbox", "list")
@@ -258,11 +258,11 @@ def test_due_mails_are_delivered_once(run_json, runtime):
 
 def test_the_outbox_never_shows_what_is_in_a_mail(run, runtime, session):
     with runtime.transactions.begin() as own:
-        runtime.outbox.put(own, "kind", ["b@x.org"], {"code": "424242"}, now=NOW)
+        runtime.jobs.put(own, "kind", {"code": "424242"}, recipients=["b@x.org"], now=NOW)
     shown = run("outbox", "list").output
     assert "b@x.org" in shown
     assert "424242" not in shown
-    assert session.scalar(select(OutboxMail.sealed)) not in shown
+    assert session.scalar(select(Job.sealed)) not in shown
 
 
 def test_the_audit_log_ends_with_the_newest(run_json, runtime):
@@ -298,7 +298,7 @@ def test_the_audit_log_of_nobody_is_an_error_and_that_of_one_who_is_gone_is_not(
 
 def test_the_outbox_has_heads(run, runtime):
     with runtime.transactions.begin() as session:
-        runtime.outbox.put(session, "kind", ["b@x.org"], {}, now=NOW)
+        runtime.jobs.put(session, "kind", {}, recipients=["b@x.org"], now=NOW)
     heads, mail = run("outbox", "list").output.splitlines()
     assert heads.split()[:4] == ["id", "made", "kind", "to"]
     assert mail.split()[2:5] == ["kind", "b@x.org", "queued"]

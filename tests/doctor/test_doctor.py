@@ -19,8 +19,8 @@ from e2ereset.crypto import KeyRing
 from e2ereset.doctor import CHECKS, Area, Part, Subject, examine
 from e2ereset.doctor.keys import PUBLISHED
 from e2ereset.factors.models import Totp
-from e2ereset.jobs.models import OutboxMail
-from e2ereset.jobs.queue import CHORES
+from e2ereset.jobs.models import Job
+from e2ereset.jobs.queue import IDLE
 from e2ereset.permissions.models import Permission, RolePermission
 from e2ereset.server.app import add_migrations
 from e2ereset.server.checks import CHECKS_OF_SERVER, PRIVATE, WORKER
@@ -430,7 +430,7 @@ def test_permissions_that_are_not_seeded_are_noted(doctor, session):
 
 def queue(session, **facts):
     mail = {"kind": "reset", "recipient": "b@x.org", "created_at": 1, "attempts": 0} | facts
-    session.execute(insert(table(OutboxMail)).values(mail))
+    session.execute(insert(table(Job)).values(mail))
     session.commit()
 
 
@@ -446,7 +446,7 @@ def test_mails_that_nobody_delivers_are_found(doctor, session, delivery, words):
 
 def test_work_without_a_mail_is_no_finding(doctor, session):
     for outcome in (None, "OperationalError"):
-        queue(session, due_at=int(time.time()) - 400, outcome=outcome, sealed="", urgency=CHORES)
+        queue(session, due_at=int(time.time()) - 400, outcome=outcome, sealed="", urgency=IDLE)
     assert doctor().level("outbox") == "ok"
 
 

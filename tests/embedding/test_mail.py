@@ -11,8 +11,8 @@ from flask_mailman import Mail as Mailman
 
 from e2ereset import Message
 from e2ereset.testing import Mailbox, enable_email, enrol_totp, make_account
-from tests.jobs.test_worker import SmtpServer
 from tests.kit.host import BOB, HostAccounts
+from tests.kit.smtp_server import SmtpServer
 
 TO = BOB.emails[0]
 
@@ -25,7 +25,7 @@ def flask_mail_first(app):
 def mailed(host):
     """Have bob told of something; the mails that went out."""
     enable_email(host.app, BOB)
-    host.runtime.deliverer.deliver_due()
+    host.runtime.worker.run_due()
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_flask_mail_is_not_trusted_with_an_address_that_it_would_mangle(make_hos
     umlaut = make_account("bob", emails=("j\u00fcrgen@x.org",))
     host = make_host(before=flask_mail_first, accounts=HostAccounts(umlaut))
     enable_email(host.app, umlaut)
-    assert host.runtime.deliverer.deliver_due() == 0
+    assert host.runtime.worker.run_due() == 0
 
 
 @pytest.mark.parametrize("trusted", [True, False])
@@ -145,7 +145,7 @@ def test_what_the_hosts_function_does_not_deliver_is_tried_again(make_host):
     host = make_host(options={"send": send})
     mailed(host)
     host.clock.tick(60)
-    host.runtime.deliverer.deliver_due()
+    host.runtime.worker.run_due()
     assert len(ids) == 2
     assert len(set(ids)) == 1
 
@@ -182,7 +182,7 @@ def test_accounts_that_look_for_their_app_are_asked_within_it(make_host):
     host = make_host(accounts=Accounts(BOB))
     body = {"emailOrUsername": "bob"}
     host.post("/api/v1/users.2fa.sendEmailCode", json=body)
-    host.runtime.deliverer.deliver_due()
+    host.runtime.worker.run_due()
     assert asked == ["host"]
 
 

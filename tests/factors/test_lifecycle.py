@@ -17,8 +17,8 @@ from e2ereset.factors.challenges import attempt_of
 from e2ereset.factors.models import EmailFactor
 from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies import Tools, resolve
-from e2ereset.jobs.models import OutboxMail
-from e2ereset.jobs.queue import Outbox
+from e2ereset.jobs import Queue
+from e2ereset.jobs.models import Job
 from e2ereset.records import Account, Action, ActionRequest, Caller, Proof
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import Base
@@ -44,17 +44,17 @@ class MailedCode(RuleBasedStateMachine):
         Base.metadata.create_all(self.engine)
         transactions = Transactions(lambda: self.engine)
         keyring = KeyRing(["k" * 16])
-        self.outbox = Outbox(keyring)
+        self.jobs = Queue(keyring)
         config = load_settings({"SECRET_KEY": "k" * 16, "E2ERESET_METHODS": ["email"]})
         tools = Tools(
-            settings=config, keyring=keyring, outbox=self.outbox, accounts=None, entropy=secrets
+            settings=config, keyring=keyring, jobs=self.jobs, accounts=None, entropy=secrets
         )
         self.stepup = StepUp(
             transactions=transactions,
             strategies=resolve(config.methods, tools),
             settings=config,
             audit=AuditTrail(keyring, secrets),
-            outbox=self.outbox,
+            jobs=self.jobs,
             accounts=MemoryAccounts(BOB),
         )
         self.transactions = transactions
@@ -105,9 +105,9 @@ class MailedCode(RuleBasedStateMachine):
 
     def newest_code(self):
         with self.transactions.read() as session:
-            newest = OutboxMail.id.desc()
-            row = session.query(OutboxMail).filter_by(kind="code").order_by(newest).first()
-            return self.outbox.open("code", row.recipient, row.sealed)["code"]
+            newest = Job.id.desc()
+            row = session.query(Job).filter_by(kind="code").order_by(newest).first()
+            return self.jobs.facts(row)["code"]
 
     @rule(seconds=st.sampled_from([1, 31, 301, 601, 3601, 86401]))
     def wait(self, seconds):
@@ -171,7 +171,7 @@ class MailedCode(RuleBasedStateMachine):
 
     def count_mails(self):
         with self.transactions.read() as session:
-            return session.query(OutboxMail).filter_by(kind="code").count()
+            return session.query(Job).filter_by(kind="code").count()
 
 
 TestMailedCode = MailedCode.TestCase

@@ -3,29 +3,29 @@
 import pytest
 
 from e2ereset.factors.models import EmailChallenge
-from e2ereset.jobs.models import OutboxMail
-from e2ereset.jobs.queue import CHORES, CODES
+from e2ereset.jobs import IDLE, URGENT
+from e2ereset.jobs.models import Job
 from e2ereset.testing import MemoryAccounts, enable_email, make_account
 
 CODE_URL = "/api/v1/users.2fa.sendEmailCode"
 
 
 def ask(world, name="eve", headers=None):
-    """Ask for a fresh code, and have the deliverer come by; how many codes were mailed by it."""
+    """Ask for a fresh code, and have the worker come by; how many codes were mailed by it."""
     before = mails(world)
     body = {"emailOrUsername": name}
     response = world.client.post(CODE_URL, json=body, headers=headers)
     assert (response.status_code, response.data) == (200, b'{"success":true}')
-    world.runtime.deliverer.deliver_due()
+    world.runtime.worker.run_due()
     return mails(world) - before
 
 
 def mails(world):
-    return len(world.rows(OutboxMail, kind="code"))
+    return len(world.rows(Job, kind="code"))
 
 
 def stranger(world):
-    """A code mailed as a stranger asked for it, without the deliverer taking it away."""
+    """A code mailed as a stranger asked for it, without the worker taking it away."""
     codes = world.runtime.codes
     asked = {"name": "eve", "account": "", "address": "", "agent": ""}
     assert codes.answer(asked, world.clock.now)
@@ -178,9 +178,9 @@ def test_who_is_signed_in_gets_the_code_whatever_name_the_body_holds(world, eve,
     world.reset(eve)
     world.reset(mallory)
     world.clock.now += 31
-    before = len(world.rows(OutboxMail, kind="code", recipient="eve@x.org"))
+    before = len(world.rows(Job, kind="code", recipient="eve@x.org"))
     assert ask(world, name, headers=mallory.headers) == 1
-    assert len(world.rows(OutboxMail, kind="code", recipient="eve@x.org")) == before
+    assert len(world.rows(Job, kind="code", recipient="eve@x.org")) == before
 
 
 def test_a_request_of_a_stranger_that_waits_is_not_in_the_owners_way(world, eve):
@@ -188,7 +188,7 @@ def test_a_request_of_a_stranger_that_waits_is_not_in_the_owners_way(world, eve)
     world.clock.now += 31
     world.client.post(CODE_URL, json={"emailOrUsername": "eve"})
     world.client.post(CODE_URL, json={"emailOrUsername": "eve"}, headers=eve.headers)
-    assert len(world.rows(OutboxMail, kind="code-asked")) == 2
+    assert len(world.rows(Job, kind="code-asked")) == 2
 
 
 def test_a_dead_sign_in_is_a_stranger(world, eve):
@@ -204,9 +204,9 @@ def test_a_username_with_an_at_is_found_where_addresses_are_not_looked_up(make_h
     enable_email(host.app, account)
     assert host.reset(account).json["errorType"] == "totp-required"
     host.runtime.codes.ask("EVE@home", int(host.clock()), address="", agent="")
-    host.runtime.deliverer.deliver_due()
+    host.runtime.worker.run_due()
     assert host.count(EmailChallenge) == 1
-    assert host.count(OutboxMail) == 3  # that codes were enabled, and two codes
+    assert host.count(Job) == 3  # that codes were enabled, and two codes
 
 
 def test_a_username_with_an_at_is_found_where_no_address_is_like_it(world):
@@ -228,5 +228,5 @@ def test_the_owners_request_is_looked_at_before_those_of_strangers(world, eve):
     for name in ("nobody", "eve"):
         world.client.post(CODE_URL, json={"emailOrUsername": name})
     world.client.post(CODE_URL, json={"emailOrUsername": "eve"}, headers=eve.headers)
-    rows = sorted(world.rows(OutboxMail, kind="code-asked"), key=lambda row: row.id)
-    assert [row.urgency for row in rows] == [CHORES, CHORES, CODES]
+    rows = sorted(world.rows(Job, kind="code-asked"), key=lambda row: row.id)
+    assert [row.urgency for row in rows] == [IDLE, IDLE, URGENT]

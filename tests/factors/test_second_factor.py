@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import event, update
 
 from e2ereset.factors.models import BackupCode, EmailChallenge, Totp
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import Email
 from e2ereset.testing import Mailbox
 from tests.kit.world import sha256
@@ -34,16 +34,16 @@ def wrong(world, person, times, **options):
 
 
 def resend(world, name):
-    """Ask for a fresh code, and have the deliverer come by."""
+    """Ask for a fresh code, and have the worker come by."""
     response = world.client.post(CODE_URL, json={"emailOrUsername": name})
-    world.runtime.deliverer.deliver_due()
+    world.runtime.worker.run_due()
     return response
 
 
 def mails_with_codes(world):
     """How many there were, delivered or not; what only asks for one is gone."""
-    assert not world.rows(OutboxMail, kind="code-asked")
-    return len(world.rows(OutboxMail, kind="code"))
+    assert not world.rows(Job, kind="code-asked")
+    return len(world.rows(Job, kind="code"))
 
 
 # Which method
@@ -413,14 +413,14 @@ def test_the_answer_comes_before_any_look_at_who_it_is(world, eve, name):
     world.clock.now += 31
     world.client.post(CODE_URL, json={"emailOrUsername": name})
     assert world.rows(EmailChallenge)[0].sent_at == before
-    assert len(world.rows(OutboxMail, kind="code-asked")) == 1
+    assert len(world.rows(Job, kind="code-asked")) == 1
 
 
 def test_one_who_asks_again_and_again_waits_once(world, eve):
     for name in ("eve", "EVE", "nobody", "eve", "Nobody"):
         answer = world.client.post(CODE_URL, json={"emailOrUsername": name})
         assert answer.data == b'{"success":true}'
-    assert len(world.rows(OutboxMail, kind="code-asked")) == 2
+    assert len(world.rows(Job, kind="code-asked")) == 2
 
 
 def test_a_code_asked_for_long_ago_is_not_mailed(world, eve):
@@ -428,7 +428,7 @@ def test_a_code_asked_for_long_ago_is_not_mailed(world, eve):
     world.clock.now += 31
     world.client.post(CODE_URL, json={"emailOrUsername": "eve"})
     world.clock.now += 600
-    world.runtime.deliverer.deliver_due()
+    world.runtime.worker.run_due()
     assert mails_with_codes(world) == 1
 
 

@@ -22,7 +22,7 @@ def assert_all_reset(live, users, load):
     live.stop()
     with live.app(clock=lambda: time.time() + LEASE_SECONDS + 1) as app:
         assert set(states(app, users).values()) == {RESET}
-        get_e2ereset(app).deliverer.deliver_due()
+        get_e2ereset(app).worker.run_due()
         get_e2ereset(app).sealer.seal()
     addresses, mails = notices(live.inbox)
     assert addresses == {user.address for user in users}

@@ -14,7 +14,7 @@ from e2ereset import E2EReset, get_e2ereset
 from e2ereset.audit import verify
 from e2ereset.errors import TooManyAttempts
 from e2ereset.factors.budgets import Budgets
-from e2ereset.jobs.worker import LEASE_SECONDS
+from e2ereset.jobs.leases import LEASE_SECONDS
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
 from e2ereset.server.tables import Base as ServerBase
@@ -180,13 +180,13 @@ def test_a_code_mailed_after_a_step_back_lives_by_the_new_clock(world, clock):
 
 def test_a_lease_holds_over_a_step_back(world, clock):
     world.person("ann", totp=True)
-    first, second = world.runtime.deliverer, world.runtime.deliverer
+    first, second = world.runtime.worker, world.runtime.worker
     lease = first._lease(clock.now)
     clock.now -= BACK
-    assert second.deliver_due() == 0
-    assert first._deliver(lease)
+    assert second.run_due() == 0
+    assert first._do(lease)
     clock.now += BACK + LEASE_SECONDS + 1
-    assert second.deliver_due() == 0
+    assert second.run_due() == 0
 
 
 def test_the_log_is_whole_though_its_times_go_back_and_forth(world, clock):

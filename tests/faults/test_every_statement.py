@@ -12,7 +12,7 @@ from sqlalchemy import select
 from e2ereset import get_e2ereset
 from e2ereset.audit import verify
 from e2ereset.factors.models import Budget
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
 from e2ereset.server.tables import Base as ServerBase
@@ -95,11 +95,11 @@ class Cases:
         self.runtime.factors.set_email(account_of(self.runtime, caller), True)
         answer = self.reset(Case(caller, target, "", "email"))
         assert answer.json["errorType"] == "totp-required"
-        outbox = table(OutboxMail)
-        query = select(outbox).where(outbox.c.recipient == caller.address, outbox.c.kind == "code")
+        jobs = table(Job)
+        query = select(jobs).where(jobs.c.recipient == caller.address, jobs.c.kind == "code")
         with self.engine.connect() as connection:
             mail = connection.execute(query).one()
-        return self.runtime.outbox.open("code", mail.recipient, mail.sealed)["code"], "email"
+        return self.runtime.jobs.facts(mail)["code"], "email"
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def users(live, relay):
     """Users whose notices of their enrolment are out."""
     with live.app() as app:
         users = add_users(app, USERS)
-        assert get_e2ereset(app).deliverer.deliver_due() == USERS
+        assert get_e2ereset(app).worker.run_due() == USERS
         yield users
 
 
@@ -100,7 +100,7 @@ def test_each_failure_puts_the_mail_off_and_the_next_try_sends_it(live, relay, u
         relay.fault = REFUSALS[why]
         proof = user.headers | {"x-2fa-code": user.totp.now()}
         assert client.post(ROUTE, headers=proof).status_code == 200
-        assert get_e2ereset(app).deliverer.deliver_due() == 0
+        assert get_e2ereset(app).worker.run_due() == 0
     relay.fault = relays.healthy
     deliver_later(live, 60)
     assert len(relay.ids("reset")) == 1
@@ -116,7 +116,7 @@ def test_a_relay_that_took_a_mail_and_lost_its_answer_gets_it_again_under_one_id
         client = app.test_client()
         assert client.post(ROUTE, headers=proof).status_code == 200
         relay.fault = relays.dropping("ANSWER")
-        assert get_e2ereset(app).deliverer.deliver_due() == 0
+        assert get_e2ereset(app).worker.run_due() == 0
     relay.fault = relays.healthy
     deliver_later(live, 60)
     first, second = relay.ids("reset")
@@ -143,7 +143,7 @@ def test_a_code_is_not_mailed_once_it_has_expired(live, relay, users):
         relay.fault = REFUSALS["busy"]
         answer = app.test_client().post(ROUTE, headers=user.headers)
         assert answer.json["errorType"] == "totp-required"
-        assert runtime.deliverer.deliver_due() == 0
+        assert runtime.worker.run_due() == 0
     relay.fault = relays.healthy
     deliver_later(live, 601)
     assert relay.ids("code") == []
@@ -153,4 +153,4 @@ def test_a_code_is_not_mailed_once_it_has_expired(live, relay, users):
 def deliver_later(live, seconds):
     """Deliver what is due, that many seconds from now."""
     with live.app(clock=lambda: time.time() + seconds) as app:
-        get_e2ereset(app).deliverer.deliver_due()
+        get_e2ereset(app).worker.run_due()

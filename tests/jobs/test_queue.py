@@ -1,134 +1,92 @@
-"""The outbox: what a transaction queues, how it is kept, what a listing shows."""
+"""The queue: what a transaction puts in, and how it is kept."""
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event
 
-from e2ereset.crypto import KeyRing, UnknownKey
-from e2ereset.jobs.queue import OUTBOX, Outbox, tail
-from e2ereset.store.tables import Base
-from e2ereset.store.transactions import Transactions
+from e2ereset.crypto import UnknownKey
+from e2ereset.jobs import IDLE, NORMAL, URGENT
+from tests.kit.jobs import START
 
-NOW = 1_767_225_600
 FACTS = {"username": "bob", "code": "123-456", "address": "192.0.2.7"}
 
 
 @pytest.fixture
-def store(connect):
-    engine = connect()
-    Base.metadata.create_all(engine)
-    return Transactions(lambda: engine)
+def statements(desk):
+    """The statements that the queue's own store runs."""
+    heard = []
+    event.listen(desk.store.engine, "before_cursor_execute", lambda *args: heard.append(args[2]))
+    return heard
 
 
-@pytest.fixture
-def outbox():
-    return Outbox(KeyRing(["a secret key of the tests"]))
+def test_each_recipient_gets_a_job_that_is_due_at_once(desk):
+    desk.put("code", "a@x.org", "b@x.org", expires_at=START + 600)
+    assert [row.recipient for row in desk.rows()] == ["a@x.org", "b@x.org"]
+    kept = {(row.due_at, row.created_at, row.attempts, row.expires_at) for row in desk.rows()}
+    assert kept == {(START, START, 0, START + 600)}
 
 
-def put(store, outbox, *recipients, **options):
-    with store.begin() as session:
-        outbox.put(session, "code", recipients, FACTS, now=NOW, **options)
+def test_a_job_may_be_for_nobody_and_due_later(desk):
+    desk.put("pending", due_at=START + 3600)
+    [row] = desk.rows()
+    assert (row.recipient, row.due_at, row.created_at) == ("", START + 3600, START)
 
 
-def rows(store):
-    with store.read() as session:
-        return session.execute(select(OUTBOX).order_by(OUTBOX.c.id)).all()
+@pytest.mark.parametrize(
+    ("options", "urgency"),
+    [({}, NORMAL), ({"expires_at": START + 9}, URGENT), ({"urgency": IDLE}, IDLE)],
+)
+def test_what_expires_is_urgent_unless_it_is_said(desk, options, urgency):
+    desk.put("code", **options)
+    assert desk.rows()[0].urgency == urgency
 
 
-def listed(store, limit=10):
-    with store.read() as session:
-        return tail(session, limit)
-
-
-def test_each_recipient_gets_a_row_that_is_due_at_once(store, outbox):
-    put(store, outbox, "a@example.org", "b@example.org", expires_at=NOW + 600)
-    assert [row.recipient for row in rows(store)] == ["a@example.org", "b@example.org"]
-    assert {(row.due_at, row.created_at, row.attempts) for row in rows(store)} == {(NOW, NOW, 0)}
-    assert {row.expires_at for row in rows(store)} == {NOW + 600}
-
-
-def test_no_recipients_means_no_statement(store, outbox):
-    statements = []
-    event.listen(store.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    put(store, outbox)
+def test_no_recipients_means_no_statement(desk, statements):
+    with desk.store.begin() as session:
+        desk.queue.put(session, "code", FACTS, recipients=[], now=START)
     assert statements == []
 
 
-def test_several_recipients_are_one_statement(store, outbox):
-    statements = []
-    event.listen(store.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    put(store, outbox, *(f"{n}@example.org" for n in range(5)))
-    assert len([s for s in statements if "e2ereset_outbox" in s]) == 1
-    assert len(rows(store)) == 5
+def test_several_recipients_are_one_statement(desk, statements):
+    desk.put("code", *(f"{n}@x.org" for n in range(5)))
+    assert len(statements) == 1
+    assert len(desk.rows()) == 5
 
 
-def test_a_rolled_back_transaction_mails_nothing(store, outbox):
-    with store.begin() as session:
-        outbox.put(session, "code", ["a@example.org"], FACTS, now=NOW)
+def test_a_transaction_that_is_rolled_back_puts_nothing_in(desk):
+    with desk.store.begin() as session:
+        desk.queue.put(session, "code", FACTS, now=START)
         session.rollback()
-    assert rows(store) == []
+    assert desk.rows() == []
 
 
-def test_the_sealed_body_shows_none_of_the_facts(store, outbox):
-    put(store, outbox, "a@example.org")
-    kept = "".join(map(str, rows(store)))
+def test_a_row_shows_none_of_the_facts(desk):
+    desk.put("code", "a@x.org", facts=FACTS)
+    kept = str(desk.rows())
     for secret in ("123-456", "123456", "192.0.2.7", "bob"):
         assert secret not in kept
 
 
-def test_the_facts_open_for_their_recipient_and_kind(store, outbox):
-    put(store, outbox, "a@example.org")
-    [row] = rows(store)
-    assert outbox.open("code", "a@example.org", row.sealed) == FACTS
+def test_the_facts_are_found_by_their_row(desk):
+    desk.put("code", "a@x.org", facts=FACTS)
+    assert desk.queue.facts(desk.rows()[0]) == FACTS
 
 
-@pytest.mark.parametrize(
-    ("kind", "recipient"), [("key-reset", "a@example.org"), ("code", "mallory@example.org")]
-)
-def test_the_facts_open_for_nobody_else(store, outbox, kind, recipient):
-    put(store, outbox, "a@example.org")
-    [row] = rows(store)
+@pytest.mark.parametrize("changed", [{"kind": "key-reset"}, {"recipient": "mallory@x.org"}])
+def test_the_facts_are_not_found_by_a_row_of_another_kind_or_recipient(desk, changed):
+    desk.put("code", "a@x.org", facts=FACTS)
+    desk.change(**changed)
     with pytest.raises(UnknownKey):
-        outbox.open(kind, recipient, row.sealed)
+        desk.queue.facts(desk.rows()[0])
 
 
-def test_facts_with_broken_characters_do_not_stop_the_transaction(store, outbox):
-    with store.begin() as session:
-        outbox.put(session, "code", ["a@example.org"], {"agent": "\ud800\x00"}, now=NOW)
-    assert len(rows(store)) == 1
+def test_facts_with_broken_characters_do_not_stop_the_transaction(desk):
+    desk.put("code", facts={"agent": "\ud800\x00"})
+    assert len(desk.rows()) == 1
 
 
-def test_a_listing_tells_all_but_the_facts(store, outbox):
-    put(store, outbox, "a@example.org")
-    assert listed(store) == [
-        {
-            "id": 1,
-            "kind": "code",
-            "recipient": "a@example.org",
-            "created": "2026-01-01T00:00:00.000Z",
-            "due": "2026-01-01T00:00:00.000Z",
-            "attempts": 0,
-            "state": "queued",
-            "outcome": None,
-        }
-    ]
-
-
-def test_a_listing_holds_the_newest_mails_newest_last(store, outbox):
-    put(store, outbox, *(f"{n}@example.org" for n in range(5)))
-    assert [mail["recipient"] for mail in listed(store, 2)] == ["3@example.org", "4@example.org"]
-
-
-@pytest.mark.parametrize(
-    ("columns", "state"),
-    [
-        ({"lease": "x"}, "leased"),
-        ({"due_at": None, "delivered_at": NOW, "outcome": "delivered"}, "delivered"),
-        ({"due_at": None, "outcome": "expired"}, "expired"),
-        ({"due_at": None, "outcome": "gave up: OSError"}, "failed"),
-    ],
-)
-def test_a_listing_names_the_state(store, outbox, columns, state):
-    put(store, outbox, "a@example.org")
-    with store.begin() as session:
-        session.execute(OUTBOX.update().values(**columns))
-    assert [mail["state"] for mail in listed(store)] == [state]
+def test_of_one_kind_and_once_one_job_waits_and_expires_with_the_last(desk):
+    desk.put("asked", once="bob", expires_at=START + 600)
+    desk.put("asked", once="bob", expires_at=START + 900)
+    desk.put("asked", once="sue", expires_at=START + 600)
+    desk.put("other", once="bob", expires_at=START + 600)
+    assert [row.expires_at for row in desk.rows()] == [START + 900, START + 600, START + 600]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from e2ereset import get_e2ereset
 from e2ereset.audit.models import AuditRow
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.people.service import NewPerson, add_person
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
 from e2ereset.server.sessions.models import Token
@@ -75,7 +75,7 @@ def account_of(runtime, user):
 def states(app, users):
     """The state of each of these users, by id."""
     counts = {user.id: [0] * 6 for user in users}
-    pairs, audit, outbox = (table(model).c for model in (KeyPair, AuditRow, OutboxMail))
+    pairs, audit, outbox = (table(model).c for model in (KeyPair, AuditRow, Job))
     keys, tokens, waiting = (table(m).c for m in (Subscription, Token, Waiting))
     by_address = {user.address: user.id for user in users}
     queries = [

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from e2ereset import get_e2ereset
 from e2ereset.audit.models import AuditRow
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
 from e2ereset.server.sessions.models import Token
 from e2ereset.server.sessions.tokens import NewToken, add_token
@@ -128,9 +128,8 @@ class World:
 
     def queued(self, kind):
         """(recipient, facts) of the queued mails of a kind, oldest first."""
-        rows = sorted(self.rows(OutboxMail, kind=kind), key=lambda row: row.id)
-        outbox = self.runtime.outbox
-        return [(r.recipient, outbox.open(kind, r.recipient, r.sealed)) for r in rows if r.sealed]
+        rows = sorted(self.rows(Job, kind=kind), key=lambda row: row.id)
+        return [(r.recipient, self.runtime.jobs.facts(r)) for r in rows if r.sealed]
 
     def mailed_code(self):
         return self.queued("code")[-1][1]["code"]

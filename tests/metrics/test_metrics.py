@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.metrics import make_meter
 from e2ereset.metrics.meter import UNCOUNTED
 from e2ereset.metrics.prometheus import prometheus_meter
@@ -92,7 +92,7 @@ def test_queues_are_measured_when_asked(world, samples):
     world.reset(ada, code=world.code(ada))
     world.clock.now += 90
     found = samples()
-    assert found["e2ereset_outbox_mails",] == len(world.rows(OutboxMail))
+    assert found["e2ereset_outbox_mails",] == len(world.rows(Job))
     assert found["e2ereset_outbox_oldest_seconds",] == 90
     assert found["e2ereset_audit_unsealed_rows",] == 1
     assert found["e2ereset_database_up",] == 1

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from e2ereset import get_e2ereset
-from e2ereset.jobs.worker import LEASE_SECONDS
+from e2ereset.jobs.leases import LEASE_SECONDS
 from tests.kit.databases import served_database
 from tests.kit.live import make_live, wait_for
 from tests.kit.load import Load, dying_workers
@@ -42,7 +42,7 @@ def test_killed_workers_leave_every_reset_whole(live):
     assert_audit_is_whole(live)
     # What a dead worker was sending is due again when its lease is over.
     with live.app(clock=lambda: time.time() + LEASE_SECONDS + 1) as app:
-        get_e2ereset(app).deliverer.deliver_due()
+        get_e2ereset(app).worker.run_due()
         get_e2ereset(app).sealer.seal()
     addresses, mails = notices(live.inbox)
     assert addresses == reset

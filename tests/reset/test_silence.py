@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import event, update
 
 from e2ereset.background import Background
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import User
 from e2ereset.store.tables import table
 from e2ereset.testing import enable_email, make_account
@@ -67,10 +67,10 @@ def test_nobody_who_is_switched_off_is_mailed_a_code(world, eve):
     world.session.execute(update(table(User)).where(User.id == eve.id).values(active=False))
     world.session.commit()
     world.clock.now += 60
-    before = len(world.rows(OutboxMail, kind="code"))
+    before = len(world.rows(Job, kind="code"))
     asked = {"name": "eve", "account": "", "address": "", "agent": ""}
     assert world.runtime.codes.answer(asked, world.clock.now) is False
-    assert len(world.rows(OutboxMail, kind="code")) == before
+    assert len(world.rows(Job, kind="code")) == before
 
 
 def test_who_is_switched_off_asks_as_a_stranger_does(make_host):
@@ -78,8 +78,8 @@ def test_who_is_switched_off_asks_as_a_stranger_does(make_host):
     host = make_host(accounts=HostAccounts(gone, eve), MAIL_BACKEND="locmem")
     enable_email(host.app, eve)
     host.reset(eve)
-    before = host.count(OutboxMail)
+    before = host.count(Job)
     host.clock.now += 60
     host.post(SEND, gone, json={"emailOrUsername": "eve"})
-    host.runtime.deliverer.deliver_due()
-    assert host.count(OutboxMail) > before
+    host.runtime.worker.run_due()
+    assert host.count(Job) > before

@@ -30,9 +30,9 @@ def wrong(world, person, times, **options):
 
 
 def resend(world, name, headers=None):
-    """Ask for a fresh code, and have the deliverer come by."""
+    """Ask for a fresh code, and have the worker come by."""
     response = world.client.post(SEND, json={"emailOrUsername": name}, headers=headers)
-    world.runtime.deliverer.deliver_due()
+    world.runtime.worker.run_due()
     return response
 
 

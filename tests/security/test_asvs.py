@@ -10,7 +10,7 @@ from e2ereset import Caller, Proof
 from e2ereset.errors import NotAllowed
 from e2ereset.factors.models import BackupCode, EmailChallenge, Totp
 from e2ereset.factors.strategies.totp import backup_digest
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.records import TargetName
 from e2ereset.settings import load_settings
 from tests.kit.paths import ROOT
@@ -98,7 +98,7 @@ def test_12_6_3_6_mail_can_be_no_factor_at_all(world, eve, make_server, config):
     strict = other_worker(world, make_server(config | {"E2ERESET_METHODS": ["totp"]}))
     strict.runtime = strict.app.extensions["e2ereset"]
     assert resend(strict, "eve").status_code == 200
-    assert len(world.rows(OutboxMail, kind="code")) == 1
+    assert len(world.rows(Job, kind="code")) == 1
     assert error(strict.reset(eve)) == "error-two-factor-not-available"
 
 
@@ -214,7 +214,7 @@ def test_12_6_6_4_nobody_can_be_flooded_with_codes(world, eve):
         resend(world, "eve")
         resend(world, "eve", eve.headers)
     # Within the hour five that she asks for, and five a day that strangers do.
-    assert len(world.rows(OutboxMail, kind="code")) == 5 + 5
+    assert len(world.rows(Job, kind="code")) == 5 + 5
 
 
 def test_12_7_2_4_every_sign_in_makes_a_new_token(world):

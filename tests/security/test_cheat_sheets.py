@@ -6,7 +6,7 @@ import pytest
 
 from e2ereset.errors import SettingsError
 from e2ereset.factors.models import EmailChallenge
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.settings import load_settings
 from e2ereset.testing import Mailbox
 from tests.kit.world import sha256
@@ -140,7 +140,7 @@ def test_13_forgot_02_an_account_is_sent_fifteen_codes_a_day_at_most(world, eve)
         world.clock.now += 1861
         world.reset(eve)
     resend(world, "eve")
-    assert len(world.rows(OutboxMail, kind="code")) == 15
+    assert len(world.rows(Job, kind="code")) == 15
 
 
 def test_13_forgot_03_no_mail_holds_a_link_or_the_host_header(world, eve):

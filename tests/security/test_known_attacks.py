@@ -7,7 +7,7 @@ import pytest
 
 from e2ereset.errors import SettingsError
 from e2ereset.factors.models import Budget
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.settings import load_settings
 from tests.kit.world import sha256
 from tests.security.attacker import (
@@ -64,11 +64,11 @@ def test_9_04_sending_is_limited_and_its_answer_is_no_oracle(world, eve):
     for _ in range(10):
         world.clock.now += 31
         assert resend(world, "eve").data == resend(world, "nobody").data
-    assert len(world.rows(OutboxMail, kind="code")) == 1 + 2  # her own, and what strangers get
+    assert len(world.rows(Job, kind="code")) == 1 + 2  # her own, and what strangers get
     for _ in range(10):
         world.clock.now += 31
         resend(world, "eve", eve.headers)
-    assert len(world.rows(OutboxMail, kind="code")) == 5 + 2
+    assert len(world.rows(Job, kind="code")) == 5 + 2
 
 
 def test_9_05_of_many_at_once_with_one_totp_code_one_passes(world, admin):

@@ -7,7 +7,7 @@ from e2ereset import Caller, Proof, Strategy
 from e2ereset.audit.models import AuditRow
 from e2ereset.errors import FactorInvalid, TooManyAttempts
 from e2ereset.factors.models import BackupCode, Budget, EmailChallenge, Totp
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import User
 from tests.kit.world import sha256
 from tests.security.attacker import (
@@ -115,7 +115,7 @@ def test_9_34_nothing_is_mailed_once_the_tries_are_spent(world, eve):
         world.clock.now += 31
         assert error(world.reset(eve)) == "totp-max-attempts"
         resend(world, "eve")
-    assert world.rows(OutboxMail, kind="code") == []
+    assert world.rows(Job, kind="code") == []
 
 
 def test_9_35_a_fresh_code_brings_no_fresh_tries(world, eve):
@@ -123,7 +123,7 @@ def test_9_35_a_fresh_code_brings_no_fresh_tries(world, eve):
     wrong(world, eve, 4)
     world.clock.now += 31
     resend(world, "eve")
-    assert len(world.rows(OutboxMail, kind="code")) == 2
+    assert len(world.rows(Job, kind="code")) == 2
     assert wrong(world, eve, 2) == ["totp-invalid", "totp-max-attempts"]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from e2ereset.factors.models import BackupCode, EmailChallenge
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.settings import load_settings
 from tests.kit.world import sha256
 from tests.security.attacker import again, at_once, break_table, error, other_worker, wrong
@@ -17,12 +17,12 @@ def admin(world):
 def test_10_01_a_method_that_is_not_enabled_has_no_effect_when_named(world, bob):
     for code in (None, "000000"):
         assert world.reset(bob, code=code, method="email").json["details"]["method"] == "totp"
-    assert world.rows(OutboxMail, kind="code") == []
+    assert world.rows(Job, kind="code") == []
 
 
 def test_10_02_a_code_is_checked_before_anything_is_mailed(world, eve):
     assert error(world.reset(eve, code="000000")) == "totp-invalid"
-    assert world.rows(OutboxMail, kind="code") == []
+    assert world.rows(Job, kind="code") == []
 
 
 def test_10_03_wrong_codes_do_not_bring_a_new_one(world, eve):
@@ -30,7 +30,7 @@ def test_10_03_wrong_codes_do_not_bring_a_new_one(world, eve):
     assert wrong(world, eve, 7)[5:] == ["totp-max-attempts"] * 2
     world.clock.now += 31
     assert error(world.reset(eve)) == "totp-max-attempts"
-    assert len(world.rows(OutboxMail, kind="code")) == 1
+    assert len(world.rows(Job, kind="code")) == 1
 
 
 def test_10_04_one_mailed_code_passes_once_among_many_at_once(world):
@@ -104,7 +104,7 @@ def test_10_11_resets_of_others_obey_rank_and_leave_a_row(world, admin):
 def test_10_12_a_notice_tells_of_what_was_done_only(world, admin, bob):
     world.person("fed", kind="federated")
     world.reset(admin, {"user": "fed"}, code=world.code(admin))
-    assert world.rows(OutboxMail, kind="key-reset") == []
+    assert world.rows(Job, kind="key-reset") == []
     world.reset(bob, code=world.code(bob))
     assert [to for to, _ in world.queued("key-reset")] == ["bob@x.org"]
 

@@ -44,7 +44,7 @@ class Run:
         self.bob.sign_out_all()
         self.bob.sign_in(world.sign_in(user.id)["X-Auth-Token"])
         self.bob.state = replace(self.bob.state, tokens=1)
-        world.runtime.deliverer.deliver_due()
+        world.runtime.worker.run_due()
         self.record = Record(people=[self.bob], addresses={"127.0.0.1"})
         self.arrivals = [self.mail("factor", "other"), self.mail("reset", "notice")]
 

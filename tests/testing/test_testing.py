@@ -51,7 +51,7 @@ def put(app, kind="code", **facts):
     runtime, now = get_e2ereset(app), int(get_e2ereset(app).clock())
     facts = {"username": "bob", "phrase": "x", "expires_at": now + 60, "address": ""} | facts
     with runtime.transactions.begin() as session:
-        runtime.outbox.put(session, kind, BOB.emails, facts, now=now)
+        runtime.jobs.put(session, kind, facts, recipients=BOB.emails, now=now)
 
 
 def test_the_clock_stands_still_until_it_ticks(clock):

@@ -13,7 +13,7 @@ from e2ereset.cli.purge import make_retention
 from e2ereset.errors import SettingsError
 from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.models import Budget, EmailChallenge, Totp
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.ports import HoldsExpiring
 from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.settings import load_settings
@@ -58,7 +58,7 @@ def budget(world, account, *starts):
 
 def mail(world, recipient, created_at, **facts):
     row = {"kind": "k", "recipient": recipient, "created_at": created_at, "attempts": 1}
-    put(world, OutboxMail, row | facts)
+    put(world, Job, row | facts)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_a_mail_that_is_done_with_goes_after_its_days(world, end):
     mail(world, "over", NOW - 30 * DAY - 1, **end)
     mail(world, "kept", NOW - 30 * DAY, **end)
     assert purge(world)["mails"] == 1
-    assert [row.recipient for row in world.rows(OutboxMail)] == ["kept"]
+    assert [row.recipient for row in world.rows(Job)] == ["kept"]
 
 
 def test_a_mail_that_is_due_stays_however_old_it_is(keep):

@@ -17,7 +17,7 @@ from e2ereset.errors import EnrolmentInvalid
 from e2ereset.factors.enrolment import Factors
 from e2ereset.factors.models import Totp
 from e2ereset.factors.strategies.totp import TotpStrategy
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.records import Attempt
 from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
@@ -125,9 +125,9 @@ def test_backup_codes_pass_without_the_old_key(world, serve):
 def test_queued_mails_are_delivered_without_the_old_key(world, serve):
     rotate(world)
     after = serve(NEW)
-    waiting = len([row for row in world.rows(OutboxMail) if row.sealed])
+    waiting = len([row for row in world.rows(Job) if row.sealed])
     assert waiting
-    assert after.runtime.deliverer.deliver_due() == waiting
+    assert after.runtime.worker.run_due() == waiting
 
 
 def test_the_audit_log_verifies_without_the_old_key(before, serve):

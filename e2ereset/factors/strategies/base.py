@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from e2ereset.crypto import KeyRing
-from e2ereset.jobs.queue import Outbox
+from e2ereset.jobs import Queue
 from e2ereset.ports import Accounts
 from e2ereset.records import Attempt, Challenge
 from e2ereset.settings import Settings
@@ -21,7 +21,7 @@ class Tools:
 
     settings: Settings
     keyring: KeyRing
-    outbox: Outbox
+    jobs: Queue
     accounts: Accounts
     entropy: Any
 

@@ -149,8 +149,13 @@ class EmailStrategy(Strategy):
             "address": attempt.address,
             "agent": attempt.agent,
         }
-        self.tools.outbox.put(
-            attempt.session, "code", account.emails, facts, now=attempt.now, expires_at=expires
+        self.tools.jobs.put(
+            attempt.session,
+            "code",
+            facts,
+            recipients=account.emails,
+            now=attempt.now,
+            expires_at=expires,
         )
 
     def verify(self, attempt: Attempt, code: str) -> bool:

@@ -164,7 +164,9 @@ class TotpStrategy(Strategy):
         account = attempt.account
         facts_of_all = {"username": account.username, "at": attempt.now, **facts}
         facts_of_all |= {"address": attempt.address, "agent": attempt.agent}
-        self.tools.outbox.put(attempt.session, kind, account.emails, facts_of_all, now=attempt.now)
+        self.tools.jobs.put(
+            attempt.session, kind, facts_of_all, recipients=account.emails, now=attempt.now
+        )
 
 
 def count_backup_codes(session: Session, account_id: str) -> int:

@@ -69,7 +69,9 @@ class Acting:
             "at": self.now,
         }
         recipients = dict.fromkeys((*account.emails, *also))
-        self.runtime.outbox.put(session, "account-changed", recipients, facts, now=self.now)
+        self.runtime.jobs.put(
+            session, "account-changed", facts, recipients=recipients, now=self.now
+        )
 
     def note(self, session: Session, action: str, target: str, outcome: str = "done") -> None:
         """Write the audit row of an act that nobody is told of."""

@@ -11,7 +11,7 @@ from e2ereset.factors.enrolment import Factors
 from e2ereset.factors.models import EmailFactor
 from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.testing import StrategyContract
 from tests.kit.paths import ROOT
 
@@ -24,7 +24,7 @@ def factors(bench):
         strategies=(),
         settings=tools.settings,
         audit=AuditTrail(tools.keyring, tools.entropy),
-        outbox=tools.outbox,
+        jobs=tools.jobs,
         accounts=tools.accounts,
     )
     return Factors(bench.transactions, tools, stepup, bench.clock)
@@ -68,8 +68,8 @@ class TestEmail(StrategyContract):
 
     def right_code(self, bench, attempt):
         bench.strategy.challenge(attempt)
-        row = attempt.session.scalars(select(OutboxMail).filter_by(kind="code")).one()
-        return bench.outbox.open("code", row.recipient, row.sealed)["code"]
+        row = attempt.session.scalars(select(Job).filter_by(kind="code")).one()
+        return bench.jobs.facts(row)["code"]
 
 
 class TestPassword(StrategyContract):

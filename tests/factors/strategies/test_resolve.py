@@ -9,7 +9,7 @@ from e2ereset.errors import StrategyError
 from e2ereset.factors.strategies import TotpStrategy, resolve
 from e2ereset.factors.strategies.base import Tools
 
-TOOLS = Tools(settings=None, keyring=None, outbox=None, accounts=None, entropy=None)
+TOOLS = Tools(settings=None, keyring=None, jobs=None, accounts=None, entropy=None)
 
 
 class Mine(Strategy):

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from e2ereset.audit.models import AuditRow
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import User
 from e2ereset.server.people.password_hashing import PasswordHasher
 
@@ -52,7 +52,7 @@ def test_an_import_is_audited_and_tells_nobody(world, load):
     load(ANN, args=["--reason", "the old server closes"])
     (row,) = world.rows(AuditRow)
     assert (row.action, row.reason) == ("import-user", "the old server closes")
-    assert world.rows(OutboxMail) == []
+    assert world.rows(Job) == []
 
 
 def test_running_it_again_changes_nothing(world, load):

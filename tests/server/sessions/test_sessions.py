@@ -6,7 +6,7 @@ from sqlalchemy import event, select, update
 
 from e2ereset import Account, get_e2ereset
 from e2ereset.factors.models import Budget
-from e2ereset.jobs.models import OutboxMail
+from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import User
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.sessions.login_budgets import PASSWORD_TRIES
@@ -408,7 +408,7 @@ def test_a_hundred_wrong_passwords_in_a_row_lock_out_strangers_and_not_the_owner
     client.post(LOGIN, json=WRONG, environ_base=AWAY)
     assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).json == UNAUTHORIZED
     assert client.post(LOGIN, json=RIGHT).status_code == 200
-    locked = select(OutboxMail.recipient).where(OutboxMail.kind == "factor-locked")
+    locked = select(Job.recipient).where(Job.kind == "factor-locked")
     assert session.scalars(locked).all() == ["Bob@x.org"]
     with app.app_context():
         factors = get_e2ereset().factors

@@ -1,0 +1,107 @@
+"""Leases: how one worker of many gets a job, and how it gives the job back.
+
+The lease is one conditional UPDATE that also moves `due_at`. So of two workers one gets the job,
+and a job whose worker was killed is due again when the lease runs out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    FromClause,
+    and_,
+    bindparam,
+    case,
+    delete,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from e2ereset.store.transactions import run
+
+from .queue import JOBS, URGENT
+
+# Longer than one job may take (MOST_SECONDS in mail/smtp.py), so that a second worker never takes
+# over a job that is under way.
+LEASE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """A job that is ours until the lease runs out. Times are epoch seconds."""
+
+    id: int
+    kind: str
+    recipient: str
+    sealed: str = field(repr=False)
+    created_at: int
+    expires_at: int | None
+    attempts: int
+    lease: str
+
+
+WAITING = JOBS.alias()
+ANY_DUE = select(JOBS.c.id).where(JOBS.c.due_at <= bindparam("due_by")).limit(1)
+
+
+def _due(rows: FromClause) -> ColumnElement[bool]:
+    # Somebody waits for an urgent job: it is taken although it was put in while others were done.
+    now, due_by = (bindparam(name, type_=BigInteger) for name in ("now", "due_by"))
+    by = case((rows.c.urgency == URGENT, now), else_=due_by)
+    # Said twice, as SQLite uses the index only where it sees that this is no NULL.
+    return and_(rows.c.due_at.is_not(None), rows.c.due_at <= by)
+
+
+# SKIP LOCKED, where the database has it, lets a second worker take the next job at once.
+NEXT = (
+    select(WAITING.c.id)
+    .where(_due(WAITING))
+    .order_by(WAITING.c.urgency, WAITING.c.due_at, WAITING.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+LEASE = (
+    update(JOBS)
+    .where(JOBS.c.id == NEXT.scalar_subquery(), _due(JOBS))
+    .values(due_at=bindparam("until"), lease=bindparam("token"), attempts=JOBS.c.attempts + 1)
+    .returning(*(JOBS.c[column.name] for column in fields(Leased)))
+)
+HELD = and_(JOBS.c.id == bindparam("job"), JOBS.c.lease == bindparam("token"))
+RELEASE = update(JOBS).where(HELD).values(lease=None, outcome=bindparam("why"))
+PUT_OFF = RELEASE.values(due_at=bindparam("again_at"))
+CLOSE = RELEASE.values(sealed=None, due_at=None, once=None, delivered_at=bindparam("done_at"))
+DROP = delete(JOBS).where(HELD)
+
+
+def any_due(session: Session, now: int) -> bool:
+    """Whether a job is due. It writes nothing: an idle worker must not take SQLite's write lock."""
+    return session.scalar(ANY_DUE, {"due_by": now}) is not None
+
+
+def lease(session: Session, token: str, *, now: int, due_by: int) -> Leased | None:
+    """Take the next job that was due at `due_by`, or is urgent and due now. None without one."""
+    times = {"due_by": due_by, "now": now, "until": now + LEASE_SECONDS}
+    row = run(session, LEASE, {**times, "token": token}).one_or_none()
+    return None if row is None else Leased(**row._asdict())
+
+
+def put_off(session: Session, job: Leased, why: str, *, again_at: int) -> None:
+    """Give the job back, due again at `again_at`. Nothing happens when the lease is lost."""
+    _end(session, PUT_OFF, job, why=why, again_at=again_at)
+
+
+def close(session: Session, job: Leased, why: str, *, done_at: int | None = None) -> None:
+    """The job is over: drop its facts. Nothing happens when the lease is lost.
+
+    A job for a recipient leaves its row as a record, any other job leaves nothing.
+    """
+    _end(session, CLOSE if job.recipient else DROP, job, why=why, done_at=done_at)
+
+
+def _end(session: Session, statement: Executable, job: Leased, **values: str | int | None) -> None:
+    run(session, statement, {"job": job.id, "token": job.lease, **values})
