@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import urlsplit
 
-from .pages import Operations
+from .endpoints import Operations
 
 BACKLOG = 64
 OPEN: list[socket.socket] = []

@@ -16,7 +16,7 @@ from e2ereset.runtime import Runtime
 from e2ereset.signals import key_reset
 
 from .health import Health
-from .pages import PATHS, Operations
+from .endpoints import PATHS, Operations
 
 EXTENSION = "e2ereset.operations"
 NO_ROUTE = "none"
