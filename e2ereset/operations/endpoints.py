@@ -1,4 +1,4 @@
-"""The three pages for operators, whoever serves them."""
+"""What operators can ask for: /livez, /readyz and /metrics."""
 
 from __future__ import annotations
 
@@ -6,21 +6,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from werkzeug import Response
+
 from e2ereset.metrics.meter import Meter
 
 from .health import Health
 
 PATHS = ("/livez", "/readyz", "/metrics")
-JSON = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An answer: status, content type, body."""
-
-    status: int
-    content_type: str
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +22,23 @@ class Operations:
     health: Health
     meter: Meter
 
-    def page(self, path: str) -> Page | None:
-        """The page of this path; None when there is none."""
+    def answer(self, path: str) -> Response | None:
+        """The answer to a GET of this path; None when there is nothing at it."""
         if path == "/livez":
             return _json(200, {"alive": True})
         if path == "/readyz":
-            checks = self.health.checks()
-            ready = all(check.ok for check in checks)
-            body = {"ready": ready, "checks": [asdict(check) for check in checks]}
+            conditions = self.health.conditions()
+            ready = all(condition.ok for condition in conditions)
+            body = {"ready": ready, "checks": [asdict(condition) for condition in conditions]}
             return _json(200 if ready else 503, body)
-        counted = self.meter.text(self.health.gauges()) if path == "/metrics" else None
-        return Page(200, *counted) if counted else None
+        counts = self.meter.text(self.health.gauges()) if path == "/metrics" else None
+        return _response(200, *counts) if counts else None
 
 
-def _json(status: int, body: dict[str, Any]) -> Page:
-    return Page(status, JSON, json.dumps(body).encode())
+def _json(status: int, body: dict[str, Any]) -> Response:
+    return _response(status, "application/json", json.dumps(body).encode())
+
+
+def _response(status: int, content_type: str, body: bytes) -> Response:
+    headers = {"Cache-Control": "no-store", "Content-Type": content_type}
+    return Response(body, status, headers)

@@ -1,4 +1,4 @@
-"""Whether this process can do its work: what is looked at, and in which words it is told."""
+"""Whether this process can do its work, for /readyz; and how long its queues are, for /metrics."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: never a secret, a host name or SQL in its sentence."""
+class Condition:
+    """One condition of being ready. Its sentence never names a secret, a host or SQL."""
 
     name: str
     ok: bool
     message: str
 
 
-Look = Callable[[Connection], Check]
+Look = Callable[[Connection], Condition]
 """One question to the database."""
 
 
 class Health:
-    """The checks of one app. `threads` are those that have to live in this process."""
+    """Whether one app is ready. `threads` are those that have to run in this process."""
 
     def __init__(
         self,
@@ -59,23 +59,23 @@ class Health:
         self._clock = clock
         self._threads = tuple(threads)
         self._looks: list[tuple[str, Look]] = [("clock", self._time), ("mail", self._mail)]
-        self._checks = Probe(self._look)
+        self._conditions = Probe(self._look)
         self._numbers = Probe(self._measure)
 
     def add(self, name: str, look: Look) -> None:
-        """Have one more question asked."""
+        """Ask one more question for `/readyz`."""
         self._looks.append((name, look))
 
-    def checks(self) -> list[Check]:
-        """All checks, within seconds whatever hangs."""
+    def conditions(self) -> list[Condition]:
+        """All conditions, within seconds whatever hangs."""
         try:
-            found = self._checks.result()
+            found = self._conditions.result()
         except (TimeoutError, RuntimeError):
-            found = [Check("database", False, "The database does not answer in time.")]
+            found = [Condition("database", False, "The database does not answer in time.")]
         return [*found, self._alive()]
 
     def gauges(self) -> Gauges:
-        """What the queues hold, and whether the database could be asked."""
+        """How long the queues are, and whether the database answers."""
         try:
             numbers, up = self._numbers.result(), True
         except Exception as fault:
@@ -83,34 +83,36 @@ class Health:
             numbers, up = [], False
         return [*numbers, ("e2ereset_database_up", "Whether the database answers.", up)]
 
-    def _look(self) -> list[Check]:
-        reached = self._ask("database", lambda _: Check("database", True, "It answers."))
+    def _look(self) -> list[Condition]:
+        reached = self._ask("database", lambda _: Condition("database", True, "It answers."))
         return [reached, *(self._ask(*look) for look in self._looks if reached.ok)]
 
-    def _ask(self, name: str, look: Look) -> Check:
+    def _ask(self, name: str, look: Look) -> Condition:
         # A connection each: on PostgreSQL a failed question spoils those that follow it.
         try:
             with self._transactions.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
                 return look(connection)
         except Exception as fault:
-            log.warning("The check %s failed: %s", name, type(fault).__name__)
-            return Check(name, False, "The database does not answer this.")
+            log.warning("The question %s failed: %s", name, type(fault).__name__)
+            return Condition(name, False, "The database does not answer this.")
 
-    def _time(self, connection: Connection) -> Check:
+    def _time(self, connection: Connection) -> Condition:
         skew = abs(time_of(connection) - self._clock())
         words = f"The clocks of this machine and the database are {skew:.0f} s apart."
-        return Check("clock", skew <= MOST_SKEW, words)
+        return Condition("clock", skew <= MOST_SKEW, words)
 
-    def _mail(self, connection: Connection) -> Check:
+    def _mail(self, connection: Connection) -> Condition:
         due = connection.scalar(OLDEST_DUE)
         late = 0 if due is None else max(0, int(self._clock()) - due)
-        return Check("mail", late <= MAIL_LATE, f"The mail next in turn is {late} s late.")
+        return Condition("mail", late <= MAIL_LATE, f"The mail next in turn is {late} s late.")
 
-    def _alive(self) -> Check:
+    def _alive(self) -> Condition:
+        if not self._threads:
+            return Condition("threads", True, "None belong to this process.")
         alive = all(thread.running for thread in self._threads)
         words = "They run." if alive else "A thread for mail or sealing has ended in this process."
-        return Check("threads", alive, words if self._threads else "None belong to this process.")
+        return Condition("threads", alive, words)
 
     def _measure(self) -> list[tuple[str, str, float]]:
         with self._transactions.engine.connect() as connection:
@@ -118,7 +120,7 @@ class Health:
             unsealed = connection.scalar(UNSEALED)
         age = 0 if oldest is None else max(0, int(self._clock()) - oldest)
         return [
-            ("e2ereset_outbox_mails", "Mails that are not done with.", mails),
+            ("e2ereset_outbox_mails", "Mails that are queued.", mails),
             ("e2ereset_outbox_oldest_seconds", "Age of the oldest of them.", age),
-            ("e2ereset_audit_unsealed_rows", "Audit rows without a place yet.", unsealed or 0),
+            ("e2ereset_audit_unsealed_rows", "Audit rows that are not sealed yet.", unsealed or 0),
         ]

@@ -6,7 +6,9 @@ import hmac
 import time
 from functools import partial
 
-from flask import Flask, Response, g, request
+from flask import Flask, g, request
+from flask import Response as FlaskResponse
+from werkzeug import Response
 from werkzeug.exceptions import NotFound
 
 from e2ereset.http.blueprint import make_blueprint
@@ -15,8 +17,8 @@ from e2ereset.records import Receipt
 from e2ereset.runtime import Runtime
 from e2ereset.signals import key_reset
 
-from .health import Health
 from .endpoints import PATHS, Operations
+from .health import Health
 
 EXTENSION = "e2ereset.operations"
 NO_ROUTE = "none"
@@ -48,11 +50,10 @@ def _show(operations: Operations, path: str, token: str) -> Response:
     given = request.headers.get("Authorization", "").encode("utf-8", "replace")
     if path != "/livez" and not hmac.compare_digest(given, f"Bearer {token}".encode()):
         raise NotFound
-    page = operations.page(path)
-    if page is None:
+    answer = operations.answer(path)
+    if answer is None:
         raise NotFound
-    headers = {"Cache-Control": "no-store", "Content-Type": page.content_type}
-    return Response(page.body, page.status, headers)
+    return answer
 
 
 def _count(app: Flask, meter: Meter) -> None:
@@ -62,7 +63,7 @@ def _count(app: Flask, meter: Meter) -> None:
         g.e2ereset_began = time.perf_counter()
 
     @app.after_request
-    def end(response: Response) -> Response:
+    def end(response: FlaskResponse) -> FlaskResponse:
         """Count by URL rule: a path is the client's to make up."""
         route = request.url_rule.rule if request.url_rule else NO_ROUTE
         now = time.perf_counter()

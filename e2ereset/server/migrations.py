@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from e2ereset.operations.health import Check
+from e2ereset.operations.health import Condition
 
 from .database import migrations_folder
 
@@ -31,8 +31,8 @@ def find_revisions(connection: Connection) -> set[str]:
     return set(connection.scalars(PRESENT)) if begun else set()
 
 
-def check_migrations(connection: Connection) -> Check:
+def check_migrations(connection: Connection) -> Condition:
     """Whether the newest migration has run."""
     done = set(connection.scalars(PRESENT))
     words = "All have run." if done == heads() else "Run `e2ereset db upgrade`."
-    return Check("migrations", done == heads(), words)
+    return Condition("migrations", done == heads(), words)

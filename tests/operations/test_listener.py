@@ -15,10 +15,16 @@ from e2ereset.operations.routes import operations_of
 
 
 @pytest.fixture
-def get(app):
+def listener(app):
+    with open_listener("127.0.0.1:0") as listener:
+        server = serve(listener, operations_of(app))
+        yield listener
+        server.shutdown()
+
+
+@pytest.fixture
+def get(listener):
     """GET a path from the listener of the app; the answer and its body."""
-    listener = open_listener("127.0.0.1:0")
-    server = serve(listener, operations_of(app))
 
     def get(path, method="GET"):
         port = listener.getsockname()[1]
@@ -27,9 +33,7 @@ def get(app):
             answer = connection.getresponse()
             return answer, answer.read()
 
-    yield get
-    server.shutdown()
-    server.server_close()
+    return get
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,11 @@ def test_it_does_not_tell_which_python_runs(get):
 
 def test_it_takes_nothing_but_get(get):
     assert get("/livez", "POST")[0].status == 501
+
+
+def test_a_client_that_sends_nothing_holds_nobody_else(listener, get):
+    with socket.create_connection(listener.getsockname(), timeout=10):
+        assert get("/livez")[0].status == 200
 
 
 def test_several_may_answer_on_one_socket(app):

@@ -12,7 +12,7 @@ from e2ereset import get_e2ereset
 from e2ereset.errors import SettingsError
 from e2ereset.jobs.models import Job
 from e2ereset.jobs.queue import IDLE
-from e2ereset.operations.health import MAIL_LATE, MOST_SKEW, Check
+from e2ereset.operations.health import MAIL_LATE, MOST_SKEW, Condition
 from e2ereset.operations.probe import Probe
 from e2ereset.operations.routes import operations_of
 from e2ereset.server.migrations import heads
@@ -76,7 +76,7 @@ def test_a_database_that_is_gone_is_not_ready_and_no_more_is_asked(make_server, 
 def test_a_database_that_hangs_is_not_ready_in_time(app, ask):
     hung, health = Event(), operations_of(app).health
     health.add("hung", lambda _: hung.wait(30))
-    health._checks._seconds = 0.05
+    health._conditions._seconds = 0.05
     try:
         assert failing(ask()) == {"database": "The database does not answer in time."}
     finally:
@@ -139,7 +139,7 @@ def test_threads_that_run_are_ready(make_server, config, engine, session, clock)
 
 
 def test_a_check_of_the_host_is_asked_too(app, ask):
-    operations_of(app).health.add("disk", lambda _: Check("disk", False, "It is full."))
+    operations_of(app).health.add("disk", lambda _: Condition("disk", False, "It is full."))
     assert failing(ask()) == {"disk": "It is full."}
 
 
