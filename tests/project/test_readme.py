@@ -32,8 +32,8 @@ def host(database_uri):
     )
     with app.app_context():
         names["db"].create_all()
-        bob = names["User"](id=7, name="bob", email="bob@x.org")
-        names["db"].session.add_all([bob, names["User"](id=8, name="\u00dcnal")])
+        bob = names["User"](id="7", name="bob", email="bob@x.org")
+        names["db"].session.add_all([bob, names["User"](id="8", name="\u00dcnal")])
         names["db"].session.commit()
         yield app
         names["db"].session.remove()
