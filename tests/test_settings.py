@@ -4,6 +4,7 @@ import pytest
 
 from e2ereset.errors import SettingsError
 from e2ereset.settings import load_settings
+from tests.kit.rows import row
 
 KEY = {"SECRET_KEY": "x" * 16}
 
@@ -18,11 +19,22 @@ def refused(**config):
     return str(caught.value)
 
 
+@row("9.8", "10.8", "10.14")
 def test_defaults_are_those_of_the_specification():
     settings = load()
     assert settings.methods == ("totp", "email", "password")
     assert settings.verify_windows == ((300, 5), (3600, 20), (86400, 50))
     assert settings.send_windows == ((30, 1), (3600, 5), (86400, 15))
+    assert (settings.email_code_seconds, settings.email_code_tries) == (600, 5)
+    assert (settings.two_factor, settings.without_method) == (True, "refuse")
+    assert settings.rate_limit == "10 per minute"
+
+
+@row("13.auth.2", "13.mfa.1")
+def test_thresholds_and_windows_are_settings():
+    windows = load(E2ERESET_TRIES_PER_HOUR=7).verify_windows
+    assert windows == ((300, 5), (3600, 7), (86400, 50))
+    assert load(E2ERESET_EMAIL_CODE_SECONDS=60).email_code_seconds == 60
 
 
 def test_settings_are_frozen():
@@ -45,14 +57,16 @@ def test_an_unknown_setting_is_refused_and_the_known_are_listed():
     assert "E2ERESET_TOTP_WINDOW" in text
 
 
+@row("9.8", "11.N1", "11.N4", "11.N10", "12.v4.2.7.6", "13.mfa.1")
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("E2ERESET_EMAIL_CODE_SECONDS", 3600),
-        ("E2ERESET_EMAIL_CODE_DIGITS", 4),
+        ("E2ERESET_EMAIL_CODE_SECONDS", 601),
+        ("E2ERESET_EMAIL_CODE_DIGITS", 5),
         ("E2ERESET_EMAIL_CODE_TRIES", 100),
-        ("E2ERESET_TOTP_WINDOW", 10),
-        ("E2ERESET_TRIES_PER_DAY", 1000),
+        ("E2ERESET_TOTP_WINDOW", 2),
+        ("E2ERESET_TRIES_PER_DAY", 101),
+        ("E2ERESET_TRIES_PER_HOUR", 0),
         ("E2ERESET_TRIES_PER_5_MINUTES", 0),
         ("E2ERESET_SENDS_PER_HOUR", 0),
     ],

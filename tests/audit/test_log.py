@@ -14,6 +14,7 @@ from e2ereset.audit.models import AuditHead, AuditRow, AuditSealer
 from e2ereset.audit.rows import clean
 from e2ereset.crypto import KeyRing
 from tests.kit.audit import NOW, Log, write_row
+from tests.kit.rows import row
 
 FACTS = "at", "action", "caller", "target", "method", "address", "agent", "outcome", "reason"
 
@@ -48,6 +49,7 @@ def test_writers_of_equal_entries_make_different_rows(log):
     assert len({uid for (uid,) in log.all(AuditRow.uid)}) == 2
 
 
+@row("12.16.4.1")
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -74,6 +76,7 @@ def test_cleaned_text_is_printable_short_and_stays(text):
     assert clean(clean(text)) == clean(text)
 
 
+@row("12.16.2.2")
 def test_tail_is_newest_last_in_words(log):
     log.write("a")
     log.seal()
@@ -202,6 +205,7 @@ def test_empty_log_is_whole(log):
     assert log.verify() == []
 
 
+@row("12.16.4.2")
 @pytest.mark.parametrize("column", ["uid", "digest", *FACTS])
 def test_changed_row_is_found(sealed, column):
     value = 5 if column == "at" else "other"

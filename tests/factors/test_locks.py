@@ -12,7 +12,8 @@ from e2ereset.audit.models import AuditRow
 from e2ereset.errors import TooManyAttempts
 from e2ereset.factors.models import Budget
 from e2ereset.store.tables import table
-from tests.kit.world import sha256
+from tests.kit.rows import row
+from tests.kit.world import error, sha256
 
 BUDGETS = table(Budget)
 
@@ -47,10 +48,7 @@ def both(world):
     return world.person("both", totp=True, email=True)
 
 
-def error(response):
-    return response.json["errorType"]
-
-
+@row("11.N1")
 def test_a_hundred_failures_in_a_row_lock_over_whatever_time(world, bob):
     assert {error(answer) for answer in fail(world, bob, 100)} == {"totp-invalid"}
     (answer,) = fail(world, bob)

@@ -19,6 +19,7 @@ from e2ereset.server.sessions.models import Token
 from e2ereset.store.tables import table
 from e2ereset.testing import MemoryAccounts, make_account
 from e2ereset.vault.models import KeyPair
+from tests.kit.rows import row
 from tests.kit.server import HASHER
 from tests.kit.world import RESET, sha256
 
@@ -95,6 +96,7 @@ def test_who_is_demoted_meanwhile_resets_nobody_else(world, admin, bob, meanwhil
     assert world.has_key(bob)
 
 
+@row("9.13")
 def test_a_permission_that_is_revoked_meanwhile_is_none(world, admin, bob, meanwhile):
     grants = table(RolePermission)
     meanwhile(delete(grants).where(grants.c.permission == EDIT_OTHER_USER_E2EE))
@@ -103,6 +105,7 @@ def test_a_permission_that_is_revoked_meanwhile_is_none(world, admin, bob, meanw
     assert world.has_key(bob)
 
 
+@row("13.2.8")
 @pytest.mark.parametrize(
     "change",
     [
@@ -219,6 +222,7 @@ def test_a_host_user_who_is_deleted_meanwhile_does_nothing(host_resets, dropped)
         reset(resets, sue, TargetName(username="bob"))
 
 
+@row("12.8.3.1")
 def test_a_host_user_who_is_demoted_meanwhile_does_nothing(host_resets, dropped):
     resets, accounts = host_resets
     sue = accounts.accounts["id-of-sue"]

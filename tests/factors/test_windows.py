@@ -4,6 +4,7 @@ import pytest
 
 from e2ereset.errors import TooManyAttempts
 from e2ereset.factors.models import Budget
+from tests.kit.rows import row
 
 WINDOWS = ((300, 5), (3600, 20), (86400, 50))
 
@@ -23,6 +24,7 @@ def test_a_refund_takes_nothing_of_a_window_that_a_step_back_has_moved(world, bu
     assert (row.count_1, row.count_2, row.count_3) == (2, 2, 2)
 
 
+@row("9.26", "11.N2", "13.auth.3")
 def test_each_window_refuses_for_as_long_as_it_lasts(world, budgets):
     now, waits = world.clock.now, []
     windows = ((300, 2), (3600, 3), (86400, 5))

@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.fuzz.wire import HEADERS, NAMES, TYPES, ask, routes
+from tests.kit.rows import row
 
 LATIN = st.characters(max_codepoint=255, exclude_characters="\r\n\0")
 VALUES = st.text(LATIN, max_size=80)
@@ -42,6 +43,7 @@ def untouched(world, person):
     return world.has_key(person) and world.runtime.factors.status(person.id).totp
 
 
+@row("9.24")
 @given(data=st.data())
 def test_no_request_to_any_route_is_a_fault_or_a_reset(world, app, bob, data):
     method, path = data.draw(st.sampled_from(routes(app)))

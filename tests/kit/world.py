@@ -1,6 +1,8 @@
 """A server with people in it, driven over HTTP by a test that owns its clock."""
 
+import copy
 import hashlib
+import threading
 from dataclasses import dataclass
 
 import pyotp
@@ -17,7 +19,10 @@ from e2ereset.store.tables import table
 from e2ereset.vault.models import KeyPair
 from tests.kit.server import HASHER, make_user
 
-RESET = "/api/v1/users.resetE2EKey"
+API = "/api/v1/"
+RESET, LOGIN, ME = API + "users.resetE2EKey", API + "login", API + "me"
+SEND_CODE = API + "users.2fa.sendEmailCode"
+SET_KEYS = API + "e2e.setUserPublicAndPrivateKeys"
 
 
 @dataclass
@@ -74,10 +79,17 @@ class World:
         self.session.commit()
         return {"X-User-Id": user_id, "X-Auth-Token": token}
 
+    def again(self, person):
+        """Sign in anew somebody whose reset has ended the sign-in."""
+        person.headers = self.sign_in(person.id)
+        return person
+
+    def login(self, user, password="pw", **more):
+        return self.client.post(LOGIN, json={"user": user, "password": password, **more})
+
     def set_key(self, person):
         body = {"public_key": "PUB", "private_key": "PRIV", "force": True}
-        url = "/api/v1/e2e.setUserPublicAndPrivateKeys"
-        assert self.client.post(url, json=body, headers=person.headers).status_code == 200
+        assert self.client.post(SET_KEYS, json=body, headers=person.headers).status_code == 200
 
     def room(self, rid, *people, encrypted=True):
         self.session.add(Room(id=rid, encrypted=encrypted))
@@ -99,6 +111,43 @@ class World:
         if body is not None:
             options["json"] = body
         return self.client.post(RESET, headers=headers, **options)
+
+    def wrong(self, person, times, **options):
+        """So many resets with a wrong code; what each is refused with."""
+        return [error(self.reset(person, code="000000", **options)) for _ in range(times)]
+
+    def at_once(self, person, times, **options):
+        """So many resets by as many threads, released together; their answers."""
+        barrier, answers = threading.Barrier(times), []
+
+        def ask():
+            mine = self.through(self.app)
+            barrier.wait(timeout=20)
+            answers.append(mine.reset(person, **options))
+
+        threads = [threading.Thread(target=ask) for _ in range(times)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=60)
+        return answers
+
+    def ask_again(self, name, headers=None):
+        """Ask for a fresh code, and have the worker come by."""
+        answer = self.client.post(SEND_CODE, json={"emailOrUsername": name}, headers=headers)
+        self.runtime.worker.run_due()
+        return answer
+
+    def through(self, app):
+        """The same world through another worker, or one of other settings."""
+        twin = copy.copy(self)
+        twin.app, twin.client, twin.runtime = app, app.test_client(), get_e2ereset(app)
+        return twin
+
+    def permit(self, permission, role, allowed=True):
+        permissions = self.runtime.permissions
+        with self.runtime.transactions.begin() as session:
+            (permissions.grant if allowed else permissions.revoke)(session, permission, role)
 
     def has_key(self, person):
         return bool(self.rows(KeyPair, account_id=person.id))
@@ -134,6 +183,15 @@ class World:
     def mailed_code(self):
         return self.queued("code")[-1][1]["code"]
 
+    def count_codes(self):
+        """How many codes were mailed, delivered or not; what only asks for one is done."""
+        assert not self.rows(Job, kind="code-asked")
+        return len(self.rows(Job, kind="code"))
+
+    def told(self):
+        """What owners were told of changes of their factors, oldest first."""
+        return [facts["change"] for _, facts in self.queued("factor-changed")]
+
 
 @pytest.fixture
 def world(app, session, clock):
@@ -151,6 +209,35 @@ def bob(world):
 def eve(world):
     """Somebody with mailed codes."""
     return world.person("eve", email=True)
+
+
+@pytest.fixture
+def admin(world):
+    """An administrator with TOTP."""
+    return world.person("root", totp=True, roles=["admin"])
+
+
+def error(response):
+    """The code of a refusal."""
+    assert response.status_code in (400, 401), response.data
+    return response.json.get("errorType") or response.json["error"]
+
+
+def api_routes(app):
+    """(method, path) of every route of the API, by path."""
+    found = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith(API)
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    return sorted(found)
+
+
+def break_table(engine, name):
+    """Have every statement on this table fail from now on."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO gone")
 
 
 def sha256(text):

@@ -7,6 +7,7 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
 from e2ereset.mail.messages import LONGEST, Message, plain, render
+from tests.kit.rows import row
 
 NOW = 1_767_225_600  # 2026-01-01 00:00:00 UTC
 PLACE = {"address": "192.0.2.7", "agent": "Curl/8.1"}
@@ -65,6 +66,7 @@ def test_every_kind_has_a_subject_a_text_and_an_html_part(kind):
     assert unwrapped(text.split("If ")[-1])[:40] in unwrapped(html)
 
 
+@row("13.mfa.13")
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_parts_name_time_address_and_agent(kind):
     _, *parts = written(kind)
@@ -95,6 +97,7 @@ def test_no_fact_injects_a_header_through_the_subject(kind):
     assert len(subject) <= LONGEST
 
 
+@row("13.forgot.3")
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_part_holds_a_link(kind):
     for part in written(kind, **poisoned(kind)):
@@ -124,6 +127,7 @@ def test_an_unknown_kind_is_an_error(kind):
         render(kind, KINDS["code"], now=NOW, workspace="chat.example")
 
 
+@row("13.forgot.11")
 def test_a_code_is_in_both_parts_as_given_and_not_in_the_subject():
     subject, text, html = written("code")
     assert "123-456" in text

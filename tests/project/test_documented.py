@@ -16,6 +16,7 @@ from e2ereset.server.settings import ServerSettings
 from e2ereset.settings import PREFIX, SERVER_PREFIX, Settings
 from e2ereset.testing import __all__ as testing_names
 from tests.kit.paths import ROOT
+from tests.kit.rows import row
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
@@ -59,6 +60,7 @@ def commands(group, path=()):
 COMMANDS = {path: c for path, c in commands(main) if path[0] in {g.name for g in GROUPS}}
 
 
+@row("12.6.1.1", "12.6.1.3")
 @pytest.mark.parametrize("key", KEYS)
 def test_a_setting_is_documented_with_its_default_and_range(key):
     lines = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").splitlines()
@@ -75,6 +77,7 @@ def test_a_refusal_is_documented(code):
     assert f"`{code}`" in TEXT
 
 
+@row("12.6.3.4")
 def test_every_route_is_documented(app):
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
     assert [rule for rule in rules if not stands(rule)] == []
@@ -102,3 +105,10 @@ def test_no_page_names_a_file_that_is_not_there(page):
     words = page.read_text(encoding="utf-8").replace("`", " ").replace(",", " ").split()
     named = [w.strip("().:;") for w in words if w.startswith(("docs/", "examples/"))]
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@row("12.8.1.4")
+def test_who_must_prove_what_is_documented_in_its_order():
+    api = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    order = [api.index(words) for words in ("totp-required", "edit-other-user-e2ee", "outranks")]
+    assert order == sorted(order)

@@ -6,9 +6,10 @@ import json
 import pytest
 
 from e2ereset.audit.models import AuditRow
-from e2ereset.factors.models import Totp
+from e2ereset.factors.models import BackupCode, Totp
 from e2ereset.server.people.models import User
-from tests.kit.world import RESET, sha256
+from tests.kit.rows import row
+from tests.kit.world import RESET, break_table, sha256
 
 UNAUTHORIZED = (
     b'{"success":false,"error":"You must be logged in to do this.","status":"error",'
@@ -28,27 +29,19 @@ PASSWORD_REQUIRED = (
 TOO_MANY = "error-too-many-requests"
 
 
-@pytest.fixture
-def bob(world):
-    return world.person("bob", totp=True)
-
-
-@pytest.fixture
-def admin(world):
-    return world.person("root", totp=True, roles=["admin"])
-
-
 def assert_invalid(response):
     assert response.status_code == 400
     assert response.json["errorType"] == "invalid-params"
     assert response.json["error"].endswith(" [invalid-params]")
 
 
+@row("13.forgot.9")
 def test_success_is_nothing_but_success(world, bob):
     response = world.reset(bob, code=world.code(bob))
     assert (response.status_code, response.data) == (200, b'{"success":true}')
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
+    assert "Set-Cookie" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -79,6 +72,7 @@ def test_an_inactive_user_is_401(world, bob):
     assert world.reset(bob, code=world.code(bob)).status_code == 401
 
 
+@row("9.22")
 def test_the_token_of_another_user_is_401(world, bob, admin):
     headers = {"X-User-Id": admin.id, "X-Auth-Token": bob.headers["X-Auth-Token"]}
     assert world.client.post(RESET, headers=headers).status_code == 401
@@ -103,6 +97,7 @@ def test_authentication_comes_before_the_body(world):
     assert world.client.post(RESET, data="{broken").status_code == 401
 
 
+@row("9.2", "9.24")
 @pytest.mark.parametrize(
     "data",
     [
@@ -160,6 +155,7 @@ def test_a_blank_target_is_never_ones_own(world, bob, key, value):
     assert world.has_key(bob)
 
 
+@row("12.6.4.6", "12.7.4.5")
 @pytest.mark.parametrize("body", [{"userId": "id-of-bob"}, {"username": "BOB"}, {"user": "bob"}])
 def test_an_administrator_resets_a_named_user(world, admin, bob, body):
     assert world.reset(admin, body, code=world.code(admin)).status_code == 200
@@ -184,11 +180,13 @@ def test_user_id_goes_before_username(world, admin, bob):
     assert (world.has_key(admin), world.has_key(bob)) == (True, False)
 
 
+@row("9.41")
 @pytest.mark.parametrize("body", [{"userId": "id-of-bob"}, {"username": "BoB"}])
 def test_naming_oneself_is_an_own_reset_without_the_permission(world, bob, body):
     assert world.reset(bob, body, code=world.code(bob)).status_code == 200
 
 
+@row("12.6.3.8", "12.8.2.1")
 @pytest.mark.parametrize("name", ["root", "nobody"])
 def test_without_the_permission_nothing_is_said_of_who_exists(world, bob, admin, name):
     response = world.reset(bob, {"username": name}, code=world.code(bob))
@@ -201,6 +199,7 @@ def test_an_unknown_target_is_told_to_who_may_know(world, admin):
     assert (response.status_code, response.data) == (400, UNKNOWN)
 
 
+@row("12.6.4.3")
 def test_the_second_factor_comes_before_the_permission(world, bob):
     response = world.reset(bob, {"username": "nobody"})
     assert response.json["errorType"] == "totp-required"
@@ -213,12 +212,16 @@ def test_the_fallback_asks_as_the_documentation_shows(world):
     assert world.reset(carol, code=sha256("pw").upper()).status_code == 200
 
 
-def test_a_federated_user_is_refused(world, admin):
-    world.person("fed", kind="federated")
-    response = world.reset(admin, {"username": "fed"}, code=world.code(admin))
-    assert response.json["errorType"] == "error-not-allowed"
+@row("9.41", "10.12")
+def test_a_federated_user_is_refused_to_anybody_and_nobody_is_told(world, admin):
+    fed = world.person("fed", totp=True, kind="federated", roles=["admin"])
+    for person, name in ((admin, "fed"), (fed, "FED")):
+        response = world.reset(person, {"username": name}, code=world.code(person))
+        assert response.json["errorType"] == "error-not-allowed"
+    assert world.queued("key-reset") == []
 
 
+@row("9.40", "10.11", "12.8.2.2")
 def test_nobody_resets_who_outranks_them(world, admin):
     runtime = world.runtime
     with runtime.transactions.begin() as session:
@@ -227,6 +230,7 @@ def test_nobody_resets_who_outranks_them(world, admin):
     response = world.reset(bob, {"username": "root"}, code=world.code(bob))
     assert response.data == NOT_ALLOWED
     assert world.has_key(admin)
+    assert world.outcomes()[-1][1:] == (bob.id, admin.id, "totp", "error-not-allowed")
 
 
 def test_peers_may_reset_each_other_unless_the_setting_says_no(make_server, config, engine, world):
@@ -238,10 +242,15 @@ def test_peers_may_reset_each_other_unless_the_setting_says_no(make_server, conf
     assert response.data == NOT_ALLOWED
 
 
-def test_a_revoked_permission_holds_for_the_next_request(world, admin, bob, clock):
-    with world.runtime.transactions.begin() as session:
-        world.runtime.permissions.revoke(session, "edit-other-user-e2ee", "admin")
-    assert world.reset(admin, {"username": "bob"}, code=world.code(admin)).data == NOT_ALLOWED
+@row("12.8.3.2")
+def test_a_revoked_permission_is_gone_at_once_in_every_worker(
+    world, admin, bob, make_server, config
+):
+    other = world.through(make_server(config))
+    assert other.reset(admin, {"username": "bob"}, code=world.code(admin)).status_code == 200
+    world.permit("edit-other-user-e2ee", "admin", allowed=False)
+    world.clock.now += 30
+    assert other.reset(admin, {"username": "bob"}, code=world.code(admin)).data == NOT_ALLOWED
 
 
 def test_a_body_over_the_limit_is_413(world, bob):
@@ -250,23 +259,28 @@ def test_a_body_over_the_limit_is_413(world, bob):
     assert response.json == {"success": False, "error": "The request body is too large"}
 
 
-def test_a_get_changes_nothing(world, bob):
-    response = world.client.get(RESET, headers=bob.headers | {"x-2fa-code": world.code(bob)})
-    assert response.status_code == 405
-    assert world.has_key(bob)
-
-
-def test_a_database_that_is_gone_is_503_and_nothing_is_done(world, bob, engine):
-    with engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE e2ereset_audit RENAME TO gone")
+@row("9.45", "10.13", "12.16.5.1", "12.16.5.2", "12.16.5.3", "12.2.3.3")
+@pytest.mark.parametrize("table", ["e2ereset_audit", "e2ereset_outbox", "e2ereset_budgets"])
+def test_a_part_that_is_gone_is_503_and_nothing_is_done(world, bob, engine, table):
+    world.room("secret", bob)
+    break_table(engine, table)
     response = world.reset(bob, code=world.code(bob))
-    assert (response.status_code, response.json["success"]) == (503, False)
+    assert response.status_code == 503
+    assert response.json == {"success": False, "error": "Service Unavailable"}
     assert response.headers["Retry-After"]
-    assert world.has_key(bob)
-    assert world.tokens(bob) == 1
+    assert (world.has_key(bob), world.tokens(bob), world.waiting(bob)) == (True, 1, set())
     assert world.rows(Totp)[0].last_step < world.clock.now // 30
 
 
+@row("12.16.5.2")
+def test_without_the_table_of_factors_nobody_passes(world, bob, engine):
+    code = world.code(bob)
+    break_table(engine, "e2ereset_totp")
+    assert [world.reset(bob, code=c).status_code for c in (None, code)] == [503, 503]
+    assert world.has_key(bob)
+
+
+@row("9.48", "12.16.3.1", "12.v4.3.3.3", "13.forgot.10")
 def test_a_reset_does_all_of_it(world, bob, admin):
     world.room("secret", bob, admin)
     world.room("open", bob, encrypted=False)
@@ -274,14 +288,17 @@ def test_a_reset_does_all_of_it(world, bob, admin):
     assert world.reset(bob, code=world.code(bob)).status_code == 200
     assert not world.has_key(bob)
     assert world.tokens(bob) == 0
-    for row in world.subscriptions(bob):
-        kept = (row.e2e_key, row.suggested_key, row.suggested_old_keys, row.old_keys)
+    for held in world.subscriptions(bob):
+        kept = (held.e2e_key, held.suggested_key, held.suggested_old_keys, held.old_keys)
         assert kept == (None, None, None, None)
     assert world.waiting(bob) == {"secret"}
     assert world.subscriptions(admin)[0].e2e_key == "K"
+    assert (world.has_key(admin), world.tokens(admin)) == (True, 1)
+    assert len(world.rows(BackupCode, account_id=bob.id)) == 12
     assert world.outcomes()[-1] == ("reset-e2e-key", bob.id, bob.id, "totp", "reset")
 
 
+@row("11.N20")
 def test_the_notice_names_who_asked_from_where(world, admin):
     world.person("bob", emails=["b1@x.org", "b2@x.org", "b3@x.org!"])
     agent = {"User-Agent": "Firefox\t1"}
@@ -293,6 +310,7 @@ def test_the_notice_names_who_asked_from_where(world, admin):
     assert (facts["address"], facts["agent"]) == ("127.0.0.1", "Firefox")
 
 
+@row("10.12", "11.N20", "13.forgot.8")
 def test_an_own_reset_is_notified_too(world, bob):
     world.reset(bob, code=world.code(bob))
     assert world.queued("key-reset")[0][1]["own"] is True
@@ -304,6 +322,7 @@ def test_nothing_to_reset_is_a_success_and_is_recorded(world):
     assert world.outcomes()[-1][-1] == "nothing-to-reset"
 
 
+@row("12.16.3.1", "12.16.3.2")
 def test_every_refusal_after_authentication_leaves_a_row(world, bob):
     world.reset(bob, {"nonsense": "x"})
     world.reset(bob)
@@ -313,6 +332,7 @@ def test_every_refusal_after_authentication_leaves_a_row(world, bob):
     assert outcomes == ["invalid-params", "totp-required", "totp-invalid", "error-not-allowed"]
 
 
+@row("12.16.2.5")
 def test_no_secret_is_in_the_audit_log(world, bob):
     code = world.code(bob)
     world.reset(bob, code=code)
@@ -321,6 +341,7 @@ def test_no_secret_is_in_the_audit_log(world, bob):
     assert bob.headers["X-Auth-Token"] not in everything
 
 
+@row("12.2.4.1")
 def test_the_eleventh_request_in_a_minute_is_429(make_server, config, engine, world):
     bob = world.person("bob", totp=True)
     world.client = make_server(config | {"RATELIMIT_ENABLED": True}).test_client()

@@ -8,6 +8,7 @@ import pytest
 
 from tests.kit.databases import served_database
 from tests.kit.live import at_once, make_live
+from tests.kit.rows import row
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +65,7 @@ def assert_both_workers_served(live, before):
     assert len(live.served_by() - before) == 2
 
 
+@row("9.5")
 def test_one_totp_code_serves_one_of_fifty_requests(live):
     admin, bob = live.user("totp-admin", "admin", totp=True), live.user("totp-bob")
     before = live.served_by()
@@ -73,6 +75,7 @@ def test_one_totp_code_serves_one_of_fifty_requests(live):
     assert not live.cli("user", "show", bob.name)["keySet"]
 
 
+@row("9.31")
 def test_one_backup_code_serves_one_of_fifty_requests(live):
     admin, bob = live.user("backup-admin", "admin", totp=True), live.user("backup-bob")
     code = admin.backup_codes[0]
@@ -80,6 +83,7 @@ def test_one_backup_code_serves_one_of_fifty_requests(live):
     assert live.cli("user", "show", admin.name)["backupCodesLeft"] == 11
 
 
+@row("10.4")
 def test_one_mailed_code_serves_one_of_fifty_requests(live):
     admin, bob = live.user("mail-admin", "admin", email=True), live.user("mail-bob")
     assert live.reset(admin, bob).error == "totp-required"
@@ -97,6 +101,7 @@ def test_two_live_mailed_codes_serve_one_of_fifty_requests(live):
     assert_one_success(race(live, admin, bob, [first, second] * 25, "email"))
 
 
+@row("9.49")
 def test_fifty_own_resets_with_one_code_make_one_and_end_the_sign_in(live):
     user = live.user("own-race", totp=True)
     answers = race(live, user, None, [user.totp.now()] * 50, "totp")
@@ -104,6 +109,7 @@ def test_fifty_own_resets_with_one_code_make_one_and_end_the_sign_in(live):
     assert live.call("GET", "/api/v1/me", user.headers).status == 401
 
 
+@row("9.11", "9.18")
 def test_of_two_hundred_wrong_totp_codes_the_budget_is_looked_at(live):
     admin, bob = live.user("totp-guesser", "admin", totp=True), live.user("totp-victim")
     before = live.served_by()

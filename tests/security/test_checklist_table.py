@@ -1,15 +1,9 @@
-"""The table in docs/security-checklist.md has every row of the checklist, and every test."""
+"""The table in docs/security-checklist.md has every row of the checklist, and its tests."""
 
-import ast
-import re
-from pathlib import Path
+from tests.kit.rows import PAGE, ROW, filled, marked
 
-import pytest
-
-HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs" / "security-checklist.md"
-ROW = re.compile(r"^\| (?P<id>\d\S*) \| (?P<what>.+?) \| (?P<how>.+) \| (?P<tests>.+?) \|$", re.M)
-ROWS = {row["id"]: row for row in ROW.finditer(PAGE.read_text(encoding="utf-8"))}
+TEXT = PAGE.read_text(encoding="utf-8")
+ROWS = {row["id"]: row for row in ROW.finditer(TEXT)}
 
 
 def numbered(prefix, last):
@@ -44,34 +38,21 @@ IDS = [
 ]
 
 
-def named_by_number():
-    for path in HERE.glob("test_*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and re.match(r"test_\d", node.name):
-                yield node.name
-
-
-NAMES = sorted(named_by_number())
-
-
-def fits(name, row_id):
-    """Whether the test is named by the row's number, leading zeros aside."""
-    number = re.sub(r"(_n?)0+(?=\d)", r"\1", name.removeprefix("test"))
-    return number.startswith(f"_{row_id.lower().replace('.', '_')}_")
-
-
-@pytest.mark.parametrize("row_id", IDS)
-def test_a_row_has_its_test_or_the_reason_why_not(row_id):
-    row = ROWS[row_id]
-    if row["how"].startswith("does not apply: "):
-        assert row["tests"] == "-"
-        return
-    names = row["tests"].strip("`").split("`, `")
-    assert set(names) <= set(NAMES)
-    assert all(fits(name, row_id) for name in names)
-
-
-def test_the_table_has_no_row_and_no_test_that_nobody_knows():
+def test_the_table_has_every_row_of_the_checklist_and_no_other():
     assert list(ROWS) == IDS
-    named = [name for row in ROWS.values() for name in re.findall(r"`(test_\d\w+)`", row["tests"])]
-    assert sorted(named) == NAMES
+
+
+def test_every_mark_names_a_row():
+    assert set(marked()) <= set(IDS)
+
+
+def test_a_row_has_a_marked_test_or_the_reason_why_not():
+    tests = marked()
+    for row in ROWS.values():
+        applies = not row["how"].startswith("does not apply: ")
+        assert bool(tests[row["id"]]) is applies, row["id"]
+
+
+def test_the_table_names_the_marked_tests():
+    """Run `python -m tests.kit.rows` after a change of marks."""
+    assert filled(TEXT) == TEXT

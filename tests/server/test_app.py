@@ -14,6 +14,7 @@ from e2ereset.server import database
 from e2ereset.server.tables import db
 from tests.kit.databases import only_direct, only_postgresql, only_sqlite
 from tests.kit.postgres import execute
+from tests.kit.rows import row
 
 
 @pytest.fixture
@@ -89,6 +90,7 @@ def test_no_key_is_made_where_one_is_set(make_server, instance):
     assert not (instance / "secret_key").exists()
 
 
+@row("12.v4.2.4.4")
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

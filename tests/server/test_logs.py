@@ -12,6 +12,7 @@ from sqlalchemy import text
 from e2ereset.errors import SettingsError
 from e2ereset.server.logs import FACTS, JsonLines, TextLines
 from e2ereset.server.sessions.models import Token
+from tests.kit.rows import row
 from tests.kit.world import sha256
 
 ACCESS = "e2ereset.server.request_log"
@@ -48,6 +49,7 @@ def test_lines_of_a_request_carry_its_facts():
     FACTS.reset(token)
 
 
+@row("12.16.4.1")
 @pytest.mark.parametrize("formatter", [JsonLines(), TextLines()])
 def test_no_text_can_begin_a_line_of_its_own(formatter):
     evil = 'x\r\n{"level":"error"}\u2028\u0085\x1b[31m'
@@ -179,6 +181,7 @@ def live(world, ada):
     return kept | {s for s in secrets_of(world, ada) if s}
 
 
+@row("12.16.2.5", "13.mfa.5")
 @pytest.mark.parametrize("formatter", [JsonLines(), TextLines()], ids=["json", "text"])
 def test_no_secret_is_ever_in_a_line(world, caplog, formatter):
     ada = world.person("ada", totp=True, password="a right password")

@@ -11,6 +11,7 @@ from e2ereset.server.people.models import User
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.sessions.login_budgets import PASSWORD_TRIES
 from e2ereset.server.sessions.models import KnownAddress, Token
+from tests.kit.rows import row
 from tests.kit.server import HASHER, NOW, make_user
 
 LOGIN, LOGOUT, ME = "/api/v1/login", "/api/v1/logout", "/api/v1/me"
@@ -111,6 +112,7 @@ def test_only_the_digest_of_the_token_is_stored(client, bob, session):
     assert token not in tokens(session)
 
 
+@row("12.6.3.8", "13.auth.7")
 @pytest.mark.parametrize("body", [WRONG, {"user": "eve", "password": "pw"}, {"resume": "gone"}, {}])
 def test_every_wrong_sign_in_gets_the_same_answer(client, bob, body):
     answer = client.post(LOGIN, json=body)
@@ -150,6 +152,7 @@ def test_a_malformed_sign_in_is_400_and_says_so(client, bob, data, content_type)
     assert (answer.status_code, answer.json["errorType"]) == (400, "invalid-params")
 
 
+@row("9.2")
 @pytest.mark.parametrize(
     ("field", "body"),
     [
@@ -212,6 +215,7 @@ def test_a_user_without_roles_is_told(client, session):
     assert (answer.status_code, answer.json["error"]) == (401, "error-user-has-no-roles")
 
 
+@row("12.6.3.4")
 def test_a_second_factor_is_asked_for_after_the_right_password(client, totp, session):
     answer = client.post(LOGIN, json=RIGHT)
     assert answer.status_code == 401
@@ -245,6 +249,7 @@ def test_the_verbatim_form_signs_in(client, totp):
     assert client.post(LOGIN, json=body).status_code == 200
 
 
+@row("9.25", "9.43")
 def test_a_code_signs_in_once(client, totp, session):
     body = {**RIGHT, "code": totp.at(NOW)}
     client.post(LOGIN, json=body)
@@ -296,6 +301,7 @@ def test_right_passwords_without_a_code_spend_no_budget(client, totp):
     assert set(answers) == {"totp-required"}
 
 
+@row("9.17")
 def test_names_of_one_user_share_one_budget(client, bob, clock):
     for name in ("bob", "BOB", "bob@x.org", "bob", "Bob@X.org"):
         client.post(LOGIN, json={"user": name, "password": "no"})
@@ -358,6 +364,7 @@ def test_wrong_second_factors_are_failures_of_their_address_too(client, totp, se
     assert session.scalars(counted).all() == [2]
 
 
+@row("13.auth.4")
 def test_strangers_do_not_keep_the_owner_out_of_where_they_have_been(client, bob):
     sign_in(client)
     for _ in range(7):
@@ -417,6 +424,7 @@ def test_a_hundred_wrong_passwords_in_a_row_lock_out_strangers_and_not_the_owner
     assert client.post(LOGIN, json=RIGHT, environ_base=AWAY).status_code == 200
 
 
+@row("9.29")
 @pytest.mark.parametrize("spent", ["name", "account", "address", "own"])
 def test_a_refused_sign_in_costs_a_hash_like_any_other(client, app, bob, monkeypatch, spent):
     hashed = []
@@ -431,6 +439,7 @@ def test_a_refused_sign_in_costs_a_hash_like_any_other(client, app, bob, monkeyp
     assert hashed == [1]
 
 
+@row("9.29")
 @pytest.mark.parametrize("name", ["eve", "bob"])
 def test_known_and_unknown_names_run_the_same_statements(client, bob, engine, app, name):
     client.post(LOGIN, json={"user": "before", "password": "no"})  # it connects first
@@ -532,6 +541,7 @@ def test_a_bad_or_missing_header_is_nobody(client, bob, name, value):
     assert (answer.status_code, answer.json) == (401, NOT_SIGNED_IN)
 
 
+@row("12.7.4.1")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_signing_out_ends_exactly_that_token(client, bob, method):
     first, second = sign_in(client), sign_in(client)
@@ -553,9 +563,17 @@ def test_the_rate_of_sign_ins_is_limited(make_server, config, engine):
     assert answers == [401] * 10 + [429]
 
 
+@row("12.16.2.5")
 def test_no_secret_of_a_sign_in_reaches_the_log(client, totp, caplog):
     caplog.set_level(0)
     code = totp.at(NOW)
     token = client.post(LOGIN, json={**RIGHT, "code": code}).json["data"]["authToken"]
     client.post(LOGIN, json={"resume": token})
     assert not {"pw", code, token} & set(caplog.text.split())
+
+
+@row("12.11.5.1", "12.7.2.4", "13.auth.6")
+def test_every_sign_in_has_a_token_of_256_bits_of_its_own(client, bob):
+    tokens = {client.post(LOGIN, json=RIGHT).json["data"]["authToken"] for _ in range(5)}
+    assert len(tokens) == 5
+    assert min(map(len, tokens)) >= 43
