@@ -73,7 +73,7 @@ def on_reload(_server):
 
 def post_worker_init(worker):
     """Deliver mail, seal the audit log, answer operators: beside the requests, in each worker."""
-    current_sessions(worker.wsgi).accounts.hasher.keep_below(worker.cfg.threads)
+    current_sessions(worker.wsgi).hasher.keep_below(worker.cfg.threads)
     worker.longest_body = get_e2ereset(worker.wsgi).settings.max_body_bytes
     get_e2ereset(worker.wsgi).start()
     listener.serve_all(operations_of(worker.wsgi))

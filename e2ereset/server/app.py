@@ -17,15 +17,19 @@ from e2ereset.libraries import check_types
 from e2ereset.operations.routes import operations_of
 
 from . import commands, logs
+from .accounts import ServerAccounts
 from .config import configured_app
 from .database import engine_options, migrations_folder, tune
 from .forwarded_for import Proxied
 from .migrations import check_migrations
-from .people.accounts import ServerAccounts
+from .people.new_passwords import EXTENSION as NEW_PASSWORDS
+from .people.new_passwords import NewPasswords
 from .people.password_hashing import PasswordHasher
-from .request_log import identify_and_note, log_requests
+from .request_log import log_requests, note_caller
 from .sessions import routes as views
-from .sessions.service import EXTENSION, Sessions
+from .sessions.identity import identify
+from .sessions.service import EXTENSION as SESSIONS
+from .sessions.service import Sessions
 from .settings import load_server_settings
 from .tables import db
 
@@ -45,14 +49,19 @@ def create_app(
     logs.set_up(settings.log_format, settings.log_level)
     log_requests(app, trust_id=settings.trust_request_id)
     hasher = PasswordHasher(settings.bcrypt_cost, at_once=settings.hashes_at_once)
-    accounts = ServerAccounts(hasher)
     _connect(app, settings.database_connections)
-    E2EReset(app, db=db, accounts=accounts, identify=identify_and_note, url_prefix=API, clock=clock)
-    accounts.hasher.meter = operations_of(app).meter
-    operations_of(app).health.add("migrations", check_migrations)
-    app.extensions[EXTENSION] = Sessions(
-        runtime=get_e2ereset(app), accounts=accounts, settings=settings
+    E2EReset(
+        app,
+        db=db,
+        accounts=ServerAccounts(hasher),
+        identify=lambda: note_caller(identify(get_e2ereset(app))),
+        url_prefix=API,
+        clock=clock,
     )
+    runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter
+    operations_of(app).health.add("migrations", check_migrations)
+    app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
+    app.extensions[SESSIONS] = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.register_blueprint(views.blueprint, url_prefix=API)
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)

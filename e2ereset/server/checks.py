@@ -22,8 +22,8 @@ from e2ereset.settings import SERVER_PREFIX
 
 from .config import configured_app
 from .migrations import find_revisions, heads
+from .people.accounts import USERS
 from .people.password_hashing import can_verify
-from .sessions.tokens import USERS
 from .settings import SAFE_ALONE, SAFE_BCRYPT_COST, SHORTEST_PASSWORD
 from .tables import db
 

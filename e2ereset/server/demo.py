@@ -25,11 +25,13 @@ from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.vault.service import Pair
 
 from .listen_address import url_of
-from .people.acts import acting_as
+from .people.accounts import find_account, get_account
+from .people.administration import add_user
+from .people.commands.base import acting_as
 from .people.models import User
 from .people.password_hashing import PasswordHasher
-from .people.service import NewPerson, add_person
-from .sessions.service import Sessions, current_sessions
+from .people.service import NewPerson
+from .sessions.service import current_sessions
 
 PEOPLE = {"alice": "user", "bob": "user", "carol": "admin"}
 PASSWORD_BYTES = 12
@@ -75,28 +77,27 @@ def prepare(*, beside_others: bool = False) -> dict[str, Any]:
 
     Raises NoDemo where there are other users, unless `beside_others`.
     """
-    runtime, sessions = get_e2ereset(), current_sessions()
-    now = int(runtime.clock())
+    runtime = get_e2ereset()
     with runtime.transactions.read() as session:
-        found = [sessions.accounts.find(session, name) for name in PEOPLE]
-    if not any(found):
+        is_made = any(find_account(session, name) for name in PEOPLE)
+    if not is_made:
         if not beside_others and _is_in_use():
             raise NoDemo(
                 "This database has users, so no demo is made: it has an administrator whose"
                 " password is printed. Say --yes to make it all the same."
             )
-        _save(_make_people(runtime, sessions, now))
-    facts = _load()
+        _save(_make_people(runtime))
+    facts, now = _load(), int(runtime.clock())
     bob, carol = (_account(runtime, facts["userIds"][name]) for name in ("bob", "carol"))
     pair = Pair("demo public key", "demo private key")
     runtime.vault.set(Caller(account=bob), pair, force=True, now=now)
     with runtime.transactions.begin() as session:
-        signed_in = sessions.add(session, carol.id, now)
+        token = current_sessions().add(session, carol.id, now)
         acting_as(find_operator()).note(session, "add-token", carol.id)
-    return facts | {"authToken": signed_in.token}
+    return facts | {"authToken": token}
 
 
-def _make_people(runtime: Runtime, sessions: Sessions, now: int) -> dict[str, Any]:
+def _make_people(runtime: Runtime) -> dict[str, Any]:
     passwords = {name: runtime.entropy.token_urlsafe(PASSWORD_BYTES) for name in PEOPLE}
     ids, acting = {}, acting_as(find_operator("demo"))
     with runtime.transactions.begin() as session:
@@ -106,10 +107,9 @@ def _make_people(runtime: Runtime, sessions: Sessions, now: int) -> dict[str, An
                 emails=[f"{name}@example.org"],
                 verified=True,
                 roles=[role],
-                password_hash=sessions.accounts.hasher.hash(passwords[name]),
+                password_hash=current_sessions().hasher.hash(passwords[name]),
             )
-            ids[name] = add_person(session, new, now, runtime.entropy).id
-            acting.note(session, "add-user", ids[name])
+            ids[name] = add_user(session, acting, new)
     alice = _account(runtime, ids["alice"])
     secret = runtime.factors.enrol_totp(alice, by=acting.operator).secret
     return {"userIds": ids, "passwords": passwords, "totpSecret": secret}
@@ -123,7 +123,7 @@ def _is_in_use() -> bool:
 
 def _account(runtime: Runtime, user_id: str) -> Account:
     with runtime.transactions.read() as session:
-        account = runtime.accounts.get(session, user_id)
+        account = get_account(session, user_id)
     if account is None:
         raise NoDemo(f"{_path()} is of another database: remove it, or that database.")
     return account

@@ -13,7 +13,6 @@ from e2ereset import Caller
 from e2ereset.http.origin import caller_address
 
 from .logs import FACTS
-from .sessions.identity import identify
 
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 HEADER = "X-Request-Id"
@@ -21,9 +20,8 @@ HEADER = "X-Request-Id"
 log = logging.getLogger(__name__)
 
 
-def identify_and_note() -> Caller | None:
-    """As `identify`, and the log line of the request tells whose it was, by id."""
-    caller = identify()
+def note_caller(caller: Caller | None) -> Caller | None:
+    """The caller, whose id the log line of this request tells."""
     if caller:
         g.account_id = caller.account.id
     return caller

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from e2ereset.records import name_key
+from e2ereset.server.accounts import ServerAccounts
 from e2ereset.server.app import create_app
-from e2ereset.server.people.accounts import ServerAccounts
 from e2ereset.server.people.models import Email, User, UserRole
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.tables import db

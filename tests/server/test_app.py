@@ -11,6 +11,7 @@ from sqlalchemy import text
 from e2ereset import get_e2ereset
 from e2ereset.errors import SettingsError
 from e2ereset.server import database
+from e2ereset.server.sessions.service import current_sessions
 from e2ereset.server.tables import db
 from tests.kit.databases import only_direct, only_postgresql, only_sqlite
 from tests.kit.postgres import execute
@@ -109,7 +110,7 @@ def test_an_unsafe_or_unknown_setting_refuses_to_start(make_server, config, sett
 
 def test_the_life_of_a_sign_in_is_a_setting(make_server, config):
     app = make_server({**config, "E2ERESET_SERVER_TOKEN_DAYS": 7})
-    assert app.extensions["e2ereset.server"].settings.token_seconds == 7 * 86400
+    assert current_sessions(app).settings.token_seconds == 7 * 86400
 
 
 def test_errors_of_the_database_hide_values_whatever_its_options(make_server, config):

@@ -1,29 +1,31 @@
-"""An operator's act on an account: one transaction with its audit row and its mails."""
+"""What an operator does to an account: one transaction, with its audit row and its mails."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from sqlalchemy import Executable
 from sqlalchemy.orm import Session
 
-from e2ereset import Account, get_e2ereset
+from e2ereset import Account, Runtime
 from e2ereset.audit import Operator
-from e2ereset.runtime import Runtime
-from e2ereset.server.sessions.service import Sessions, current_sessions
+from e2ereset.ports import HoldsSessions
+from e2ereset.store.transactions import run
 
+from .accounts import find_account, get_account
 from .service import UnknownPerson
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acting:
-    """What an operator's acts on accounts have in common."""
+    """An operator at work on the users of one app."""
 
     runtime: Runtime
-    sessions: Sessions
     operator: Operator
 
     @property
@@ -31,47 +33,13 @@ class Acting:
         """The time of the act, in epoch seconds."""
         return int(self.runtime.clock())
 
-    def change(self, account: Account, act: Callable[[Session, Account], T]) -> T:
-        """What `act` gives, with the account as it is now; done anew after a deadlock.
-
-        Raises UnknownPerson where it was deleted meanwhile.
-        """
-
-        def change() -> T:
-            with self.runtime.transactions.begin() as session:
-                present = self.sessions.accounts.get(session, account.id)
-                if present is None:
-                    raise UnknownPerson(f"There is no user {account.username!r}.")
-                return act(session, present)
-
-        return self.runtime.transactions.retry_deadlocks(change)
-
-    def done(
-        self,
-        session: Session,
-        account: Account,
-        action: str,
-        change: str,
-        *,
-        outcome: str = "done",
-        also: Iterable[str] = (),
-    ) -> None:
-        """Write the audit row of an act, and tell the owner in words.
-
-        The mail goes to the verified addresses from before the act, and to those in `also`.
-        """
-        self.note(session, action, account.id, outcome)
-        facts = {
-            "username": account.username,
-            "by": f"an operator of the server ({self.operator.login})",
-            "change": change,
-            "reason": self.operator.reason,
-            "at": self.now,
-        }
-        recipients = dict.fromkeys((*account.emails, *also))
-        self.runtime.jobs.put(
-            session, "account-changed", facts, recipients=recipients, now=self.now
-        )
+    def on(self, username: str) -> OnAccount:
+        """At work on the account of this name, whatever its case. Raises UnknownPerson."""
+        with self.runtime.transactions.read() as session:
+            account = find_account(session, username)
+        if account is None:
+            raise UnknownPerson(f"There is no user {username!r}.")
+        return OnAccount(runtime=self.runtime, operator=self.operator, account=account)
 
     def note(self, session: Session, action: str, target: str, outcome: str = "done") -> None:
         """Write the audit row of an act that nobody is told of."""
@@ -80,6 +48,73 @@ class Acting:
         )
 
 
-def acting_as(operator: Operator) -> Acting:
-    """The acts of this operator, in the app at work."""
-    return Acting(runtime=get_e2ereset(), sessions=current_sessions(), operator=operator)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnAccount(Acting):
+    """An operator at work on one account."""
+
+    account: Account
+
+    def run(
+        self, change: Callable[Concatenate[Change, P], T], *args: P.args, **options: P.kwargs
+    ) -> T:
+        """What `change` gives, which runs in a transaction; it is done anew after a deadlock.
+
+        It gets the account as it is now. Raises UnknownPerson where it was deleted meanwhile.
+        """
+
+        def transaction() -> T:
+            """Once more, from the start."""
+            with self.runtime.transactions.begin() as session:
+                present = get_account(session, self.account.id)
+                if present is None:
+                    raise UnknownPerson(f"There is no user {self.account.username!r}.")
+                on = replace(self, account=present)
+                return change(Change(session=session, on=on), *args, **options)
+
+        return self.runtime.transactions.retry_deadlocks(transaction)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change of an account by an operator, in its transaction."""
+
+    session: Session
+    on: OnAccount
+
+    @property
+    def account(self) -> Account:
+        """The account, as it was when the transaction began."""
+        return self.on.account
+
+    def execute(self, statement: Executable, **values: Any) -> int:
+        """Run a statement about this account, its `owner`; how many rows it concerned."""
+        return run(self.session, statement, {"owner": self.account.id, **values}).rowcount
+
+    def end_sign_ins(self) -> int:
+        """End every sign-in and personal token of the account; the number of those ended."""
+        accounts = cast(HoldsSessions, self.on.runtime.accounts)
+        return accounts.end_sessions(self.session, self.account.id)
+
+    def done(
+        self, action: str, words: str, *, outcome: str = "done", also: Iterable[str] = ()
+    ) -> None:
+        """Write the audit row of the change, and tell the owner of it in words.
+
+        The mail goes to the verified addresses from before the change, and to those in `also`.
+        """
+        account, operator = self.account, self.on.operator
+        self.on.note(self.session, action, account.id, outcome)
+        facts = {
+            "username": account.username,
+            "by": f"an operator of the server ({operator.login})",
+            "change": words,
+            "reason": operator.reason,
+            "at": self.on.now,
+        }
+        self.on.runtime.jobs.put(
+            self.session,
+            "account-changed",
+            facts,
+            recipients=dict.fromkeys((*account.emails, *also)),
+            now=self.on.now,
+        )

@@ -5,24 +5,19 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError, Refusal
 from e2ereset.records import name_key
-from e2ereset.server.people.password_hashing import can_verify
-from e2ereset.store.tables import table
 
+from .accounts import find_account, get_account
 from .acts import Acting
-from .models import User
-from .service import BadPerson, NewAddress, NewPerson, add_person
-
-USERS = table(User)
-IS_THERE = select(USERS.c.id).where(USERS.c.username_key == bindparam("name"))
+from .password_hashing import can_verify
+from .service import BadPerson, NewPerson, add_person
 
 
 class Rolled(Exception):
@@ -107,13 +102,12 @@ def import_users(
 
     Nobody is told, and what is there already is not changed, so that it can be run again.
     """
-    done, names, addresses = Imported(), set[str](), set[str]()
+    done, seen = Imported(), set[tuple[str, str]]()
     for line, given in rows:
         try:
-            row = _checked(given)
-            new = _person(row)
-            _check_once(new, names, addresses)
-            if _store(acting, new, row, dry_run=dry_run):
+            new, secret = _read(given)
+            _check_once(new, seen)
+            if _store(acting, new, secret, dry_run=dry_run):
                 done.stored += 1
             else:
                 done.present += 1
@@ -124,59 +118,50 @@ def import_users(
     return done
 
 
-def _checked(given: Any) -> dict[str, Any]:
+def _read(given: Any) -> tuple[NewPerson, str | None]:
+    """The user of a row, and the secret of its TOTP. Raises BadPerson, ValidationError."""
     if not isinstance(given, Mapping):
         raise BadPerson("It is no row that can be read.")
     row: dict[str, Any] = ROW.load(given)
     stored = row.get("passwordHash")
     if stored is not None and not can_verify(stored):
         raise BadPerson("No password can be held against the passwordHash: bcrypt is needed.")
-    return row
-
-
-def _person(row: Mapping[str, Any]) -> NewPerson:
-    emails = [NewAddress(**one) for one in row.get("emails", ())]
+    emails = [(one["address"], one["verified"]) for one in row.get("emails", ())]
     if "email" in row:
-        emails.append(NewAddress(address=row["email"], verified=row["verified"]))
-    return NewPerson(
+        emails.append((row["email"], row["verified"]))
+    new = NewPerson(
         username=row["username"],
         emails=emails,
         roles=row["roles"],
-        password_hash=row.get("passwordHash"),
+        password_hash=stored,
         active=row["active"],
     )
+    return new, row.get("totpSecret")
 
 
-def _check_once(new: NewPerson, names: set[str], addresses: set[str]) -> None:
+def _check_once(new: NewPerson, seen: set[tuple[str, str]]) -> None:
     """Raise BadPerson for a name or an address that the file has had before."""
-    name, own = name_key(new.username), [name_key(one.address) for one in new.addresses]
-    if name in names or not addresses.isdisjoint(own) or len(set(own)) < len(own):
+    own = [("name", name_key(new.username))]
+    own += [("address", name_key(address)) for address, _ in new.addresses]
+    if not seen.isdisjoint(own) or len(set(own)) < len(own):
         raise BadPerson("The file has this username, or an address of it, twice.")
-    names.add(name)
-    addresses.update(own)
+    seen.update(own)
 
 
-def _store(acting: Acting, new: NewPerson, row: Mapping[str, Any], *, dry_run: bool) -> bool:
+def _store(acting: Acting, new: NewPerson, secret: str | None, *, dry_run: bool) -> bool:
     """Store a user, or only try to. False when the name is there already."""
-    try:
-        with acting.runtime.transactions.begin() as session:
-            if session.execute(IS_THERE, {"name": name_key(new.username)}).first():
-                return False
-            _add(acting, session, new, row.get("totpSecret"))
-            if dry_run:
-                raise Rolled
-    except Rolled:
-        pass
+    runtime = acting.runtime
+    with suppress(Rolled), runtime.transactions.begin() as session:
+        if find_account(session, new.username):
+            return False
+        user_id = add_person(session, new, acting.now, runtime.entropy).id
+        account = get_account(session, user_id)
+        if secret and account:
+            runtime.factors.enable_totp_in(session, account, secret, acting.now)
+        acting.note(session, "import-user", user_id)
+        if dry_run:
+            raise Rolled
     return True
-
-
-def _add(acting: Acting, session: Session, new: NewPerson, secret: str | None) -> None:
-    user = add_person(session, new, acting.now, acting.runtime.entropy)
-    if secret:
-        account = acting.sessions.accounts.get(session, user.id)
-        assert account is not None  # noqa: S101 - it was stored above
-        acting.runtime.factors.enable_totp_in(session, account, secret, acting.now)
-    acting.note(session, "import-user", user.id)
 
 
 def _words(fault: Exception) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -24,6 +24,27 @@ ID_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
 ID_LENGTH = 17
 USERNAME = re.compile(r"[0-9A-Za-z._-]{1,128}")
 ADDRESS = re.compile(r"[^\s@,;<>\"\\]{1,64}@[^\s@,;<>\"\\]{1,189}")
+
+ADDRESSES = (
+    select(Email.address, Email.verified)
+    .where(Email.user_id == bindparam("user"))
+    .order_by(Email.id)
+)
+CODES = select(func.count()).select_from(BackupCode).where(BackupCode.account_id == User.id)
+PEOPLE = (
+    select(
+        User,
+        Totp.enabled_at.is_not(None),
+        EmailFactor.account_id.is_not(None),
+        KeyPair.account_id.is_not(None),
+        CODES.scalar_subquery(),
+    )
+    .outerjoin(Totp, Totp.account_id == User.id)
+    .outerjoin(EmailFactor, EmailFactor.account_id == User.id)
+    .outerjoin(KeyPair, KeyPair.account_id == User.id)
+    .options(selectinload(User.roles), selectinload(User.emails))
+    .order_by(User.username_key)
+)
 
 
 class BadPerson(E2EResetError):
@@ -42,22 +63,14 @@ class Chooses(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewAddress:
-    """An address of a user to be made."""
-
-    address: str
-    verified: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewPerson:
     """A user to be made; without a `password_hash` one can sign in by tokens only.
 
-    `verified` is for those of the `emails` that are texts.
+    An address is a text, or a pair of it and whether it is verified; `verified` is for the texts.
     """
 
     username: str
-    emails: Sequence[str | NewAddress] = ()
+    emails: Sequence[str | tuple[str, bool]] = ()
     verified: bool = False
     roles: Sequence[str] = ("user",)
     password_hash: str | None = field(default=None, repr=False)
@@ -65,12 +78,9 @@ class NewPerson:
     active: bool = True
 
     @property
-    def addresses(self) -> list[NewAddress]:
+    def addresses(self) -> list[tuple[str, bool]]:
         """The addresses, each with whether it is verified."""
-        return [
-            NewAddress(address=one, verified=self.verified) if isinstance(one, str) else one
-            for one in self.emails
-        ]
+        return [(one, self.verified) if isinstance(one, str) else one for one in self.emails]
 
 
 def add_person(session: Session, new: NewPerson, now: int, entropy: Chooses) -> User:
@@ -89,8 +99,8 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Chooses) -> 
         kind=new.kind,
         created_at=now,
         emails=[
-            Email(address=one.address, address_key=name_key(one.address), verified=one.verified)
-            for one in new.addresses
+            Email(address=address, address_key=name_key(address), verified=verified)
+            for address, verified in new.addresses
         ],
         roles=[UserRole(role=role) for role in dict.fromkeys(new.roles)],
     )
@@ -116,90 +126,56 @@ def check_roles(session: Session, roles: Sequence[str]) -> None:
             raise BadPerson(f"There is no role {role!r}. Known: {', '.join(known)}.")
 
 
-def _check(session: Session, new: NewPerson) -> None:
-    if not USERNAME.fullmatch(new.username):
-        raise BadPerson("A username has 1 to 128 of: letters A-Z and a-z, digits, and . _ -")
-    for one in new.addresses:
-        check_address(one.address)
-    check_roles(session, new.roles)
+def addresses_of(session: Session, user_id: str) -> list[tuple[str, bool]]:
+    """The addresses of a user, oldest first, each with whether it is verified."""
+    return [(row.address, row.verified) for row in session.execute(ADDRESSES, {"user": user_id})]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Person:
-    """A user as an administrator sees one. Times are epoch seconds."""
+    """A user as an administrator sees one, with what the library keeps of the account."""
 
-    user_id: str
-    username: str
-    name: str
-    active: bool
-    kind: str
-    roles: tuple[str, ...]
-    emails: tuple[tuple[str, bool], ...]
-    has_password: bool
+    user: User
     totp: bool
     email_2fa: bool
-    backup_codes_left: int
     has_key: bool
-    created_at: int
+    backup_codes_left: int
 
+    @property
+    def roles(self) -> list[str]:
+        """The names of the roles, sorted."""
+        return [held.role for held in self.user.roles]
 
-_CODES = (
-    select(func.count())
-    .select_from(BackupCode)
-    .where(BackupCode.account_id == User.id)
-    .scalar_subquery()
-)
-_PEOPLE = (
-    select(
-        User,
-        Totp.enabled_at.is_not(None).label("totp"),
-        EmailFactor.account_id.is_not(None).label("email_2fa"),
-        KeyPair.account_id.is_not(None).label("has_key"),
-        _CODES.label("codes"),
-    )
-    .outerjoin(Totp, Totp.account_id == User.id)
-    .outerjoin(EmailFactor, EmailFactor.account_id == User.id)
-    .outerjoin(KeyPair, KeyPair.account_id == User.id)
-    .options(selectinload(User.roles), selectinload(User.emails))
-    .order_by(User.username_key)
-)
+    @property
+    def emails(self) -> list[dict[str, Any]]:
+        """The addresses as on the wire, each with whether it is verified."""
+        return [{"address": one.address, "verified": one.verified} for one in self.user.emails]
 
 
 def list_people(session: Session) -> Iterator[Person]:
     """Every user, by username; read in batches."""
-    for row in session.execute(_PEOPLE.execution_options(yield_per=500)):
-        yield _person(row)
+    for row in session.execute(PEOPLE.execution_options(yield_per=500)):
+        yield Person(*row)
 
 
 def get_person(session: Session, username: str) -> Person:
     """The user of this name, as `name_key` compares names. Raises UnknownPerson."""
-    one = _PEOPLE.where(User.username_key == name_key(username))
+    one = PEOPLE.where(User.username_key == name_key(username))
     row = session.execute(one).first()
     if row is None:
         raise UnknownPerson(f"There is no user {username!r}.")
-    return _person(row)
+    return Person(*row)
 
 
 def find_person(session: Session, user_id: str) -> Person | None:
     """The user of this id; None when there is none."""
-    row = session.execute(_PEOPLE.where(User.id == user_id)).first()
-    return None if row is None else _person(row)
+    row = session.execute(PEOPLE.where(User.id == user_id)).first()
+    return None if row is None else Person(*row)
 
 
-def _person(row: Row[Any]) -> Person:
-    user: User = row.User
-    return Person(
-        user_id=user.id,
-        username=user.username,
-        name=user.name,
-        active=user.active,
-        kind=user.kind,
-        roles=tuple(held.role for held in user.roles),
-        emails=tuple((email.address, email.verified) for email in user.emails),
-        has_password=user.password_hash is not None,
-        totp=row.totp,
-        email_2fa=row.email_2fa,
-        backup_codes_left=row.codes,
-        has_key=row.has_key,
-        created_at=user.created_at,
-    )
+def _check(session: Session, new: NewPerson) -> None:
+    if not USERNAME.fullmatch(new.username):
+        raise BadPerson("A username has 1 to 128 of: letters A-Z and a-z, digits, and . _ -")
+    for address, _ in new.addresses:
+        check_address(address)
+    check_roles(session, new.roles)

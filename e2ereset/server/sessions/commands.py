@@ -1,4 +1,4 @@
-"""`user token|tokens`: sign-ins and personal access tokens of a user."""
+"""`user token|tokens|unlock`: sign-ins and personal access tokens of a user, and tries at them."""
 
 from __future__ import annotations
 
@@ -7,58 +7,69 @@ from typing import Any
 
 import click
 
-from e2ereset import get_e2ereset
-from e2ereset.audit import Operator
-from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.records import iso
-from e2ereset.server.people.acts import acting_as
-from e2ereset.server.people.administration import end_tokens, make_token
-from e2ereset.server.people.commands.base import find_account, user
+from e2ereset.server.people.acts import Change, OnAccount
+from e2ereset.server.people.commands.base import Output, on_account
 
+from .service import current_sessions
 from .tokens import list_tokens
 
 
-@user.command("token")
-@click.argument("name")
+@on_account("token")
 @click.option("--personal", metavar="LABEL", help="A personal access token, which never expires.")
 @click.option("--bypass", is_flag=True, help="With --personal: it skips the second factor.")
-@with_reason()
-@as_json
-def token(
-    name: str,
-    *,
-    personal: str | None,
-    bypass: bool,
-    operator: Operator,
-    json_output: bool,
-) -> None:
+def token(on: OnAccount, personal: str | None, bypass: bool) -> Output:
     """Make a token of NAME: a sign-in, or a personal access token. The owner is told."""
     if bypass and not personal:
         raise click.UsageError("--bypass needs --personal.")
-    account = find_account(name)
-    made = make_token(acting_as(operator), account, label=personal, bypass=bypass)
-    data = {"userId": account.id, "authToken": made}
-    emit(data, [f"X-User-Id: {account.id}", f"X-Auth-Token: {made}"], json_output)
+    made = on.run(_make_token, personal, bypass=bypass)
+    data = {"userId": on.account.id, "authToken": made}
+    return data, [f"X-User-Id: {on.account.id}", f"X-Auth-Token: {made}"]
 
 
-@user.command("tokens")
-@click.argument("name")
+@on_account("tokens")
 @click.option("--end", is_flag=True, help="End them all, personal ones too.")
-@with_reason()
-@as_json
-def tokens(name: str, end: bool, operator: Operator, json_output: bool) -> None:
+def tokens(on: OnAccount, end: bool) -> Output:
     """List the live sign-ins and personal tokens of NAME, never what they are; or end them."""
-    account = find_account(name)
+    username = on.account.username
     if end:
-        ended = end_tokens(acting_as(operator), account)
-        data = {"username": account.username, "ended": ended}
-        emit(data, [f"{ended} sign-ins of {account.username} were ended."], json_output)
-        return
-    runtime = get_e2ereset()
-    with runtime.transactions.read() as session:
-        found = list_tokens(session, account.id, int(runtime.clock()))
-    rows = [_facts(row) for row in found]
-    emit(rows, _lines(rows), json_output)
+        ended = on.run(_end_tokens)
+        data = {"username": username, "ended": ended}
+        return data, [f"{ended} sign-ins of {username} were ended."]
+    with on.runtime.transactions.read() as session:
+        rows = [_facts(row) for row in list_tokens(session, on.account.id, on.now)]
+    return rows, _lines(rows)
+
+
+@on_account("unlock")
+def unlock(on: OnAccount) -> Output:
+    """Let the second factors and the password of NAME be tried again, at once."""
+    unlocked = on.run(_unlock)
+    words = "unlocked: " + ", ".join(unlocked) if unlocked else "nothing was locked"
+    data = {"username": on.account.username, "unlocked": list(unlocked)}
+    return data, [f"{on.account.username} can try again; {words}."]
+
+
+def _make_token(change: Change, label: str | None, bypass: bool) -> str:
+    session, owner, now = change.session, change.account.id, change.on.now
+    made = current_sessions().add(session, owner, now, name=label, bypass_two_factor=bypass)
+    kind = "A sign-in" if label is None else f"A personal access token ({label})"
+    skips = " that skips the second factor" if bypass else ""
+    change.done("add-token", f"{kind}{skips} was made for you")
+    return made
+
+
+def _end_tokens(change: Change) -> int:
+    if ended := change.end_sign_ins():
+        words = "All your sign-ins and personal access tokens were ended"
+        change.done("end-tokens", words, outcome=f"ended {ended}")
+    return ended
+
+
+def _unlock(change: Change) -> tuple[str, ...]:
+    current_sessions().budgets.forget(change.session, change.account)
+    on = change.on
+    return on.runtime.factors.unlock_in(change.session, change.account, on.operator, at=on.now)
 
 
 def _facts(row: Any) -> dict[str, Any]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from flask import request
 
-from e2ereset import Caller, get_e2ereset
+from e2ereset import Caller, Runtime
 from e2ereset.http import gates
-from e2ereset.server.people.accounts import find_signed_in
 
-from .tokens import sign_in_of
+from .tokens import find_signed_in, sign_in_of
 
 
-def identify() -> Caller | None:
+def identify(runtime: Runtime) -> Caller | None:
     """The caller whose live token came with this request; None when there is none."""
     user_id, token = request.headers.get("X-User-Id"), request.headers.get("X-Auth-Token")
     if not user_id or not token:
         return None
-    runtime = get_e2ereset()
     # A bare connection: this read comes with every request, and a session costs as much again.
     with runtime.transactions.engine.connect() as connection:
         found = find_signed_in(connection, user_id, token, int(runtime.clock()))

@@ -10,19 +10,15 @@ A network from which the owner signed in has one budget of its own with the acco
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Executable, bindparam, delete, select
+from sqlalchemy import Connection, Executable, bindparam, select
 from sqlalchemy.orm import Session
 
-from e2ereset import Account, Refusal
+from e2ereset import Account, Refusal, Runtime, name_key
 from e2ereset.addresses import network_of
 from e2ereset.factors.budgets import Charge, Windows
-from e2ereset.factors.models import Budget
-from e2ereset.records import name_key
-from e2ereset.runtime import Runtime
-from e2ereset.server.people.models import Email
+from e2ereset.server.people.service import addresses_of
 from e2ereset.server.settings import ServerSettings
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
@@ -41,16 +37,12 @@ KNOWN_SECONDS = 30 * 86400
 """For so long after a sign-in its network is known as the owner's."""
 
 KNOWN = table(KnownAddress)
-MINE = KNOWN.c.user_id == bindparam("account")
 IS_KNOWN = select(KNOWN.c.seen_at).where(
-    MINE, KNOWN.c.network == bindparam("from_network"), KNOWN.c.seen_at > bindparam("since")
+    KNOWN.c.user_id == bindparam("account"),
+    KNOWN.c.network == bindparam("from_network"),
+    KNOWN.c.seen_at > bindparam("since"),
 )
-ADDRESSES = select(table(Email).c.address).where(table(Email).c.user_id == bindparam("account"))
-BUDGETS = table(Budget)
-FORGET_NAMES = delete(BUDGETS).where(
-    BUDGETS.c.account_id.in_(bindparam("names", expanding=True)),
-    BUDGETS.c.purpose == bindparam("for"),
-)
+EXPIRING = Expiring("addresses", KNOWN, KNOWN.c.seen_at <= NOW - KNOWN_SECONDS)
 
 
 @PerDialect
@@ -61,9 +53,6 @@ def KNOW(insert: Inserts) -> Executable:
         index_elements=[KNOWN.c.user_id, KNOWN.c.network],
         set_={"seen_at": statement.excluded.seen_at},
     )
-
-
-EXPIRING = Expiring("addresses", KNOWN, KNOWN.c.seen_at <= NOW - KNOWN_SECONDS)
 
 
 class BlockedForUser(Refusal):
@@ -86,19 +75,13 @@ class BlockedForAddress(BlockedForUser):
 
 @dataclass(frozen=True, slots=True)
 class _Budget:
-    """Whose tries are counted, for what, and what is said when they are spent."""
+    """Whose tries are counted, for what, and the refusal that says they are spent, if any does."""
 
     whose: str
     purpose: str
     windows: Windows
+    refusal: type[BlockedForUser] | None = None
     guess: bool = False
-    refusal: type[BlockedForUser] = BlockedForUser
-
-
-class _Spent(Exception):
-    def __init__(self, budget: _Budget) -> None:
-        self.budget = budget
-        super().__init__(budget.purpose)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +106,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tries:
+class LoginBudgets:
     """Counts the tries at passwords."""
 
     runtime: Runtime
@@ -137,22 +120,25 @@ class Tries:
         The same statements run whether there is such an account or not.
         """
         account_id = account.id if account else NOBODY
-        network = self.network(address)
-        try:
-            with self.runtime.transactions.engine.begin() as connection:
-                if self._is_known(connection, account_id, network, now):
-                    own = self._own(account_id, network)
-                    return Tried(charges=(self._charge(connection, own, now),))
-                return self._count_stranger(connection, account_id, credentials, network, now=now)
-        except _Spent as spent:
-            raise spent.budget.refusal(self._wait(spent.budget, now)) from None
+        network = self._network(address)
+        with self.runtime.transactions.engine.connect() as connection:
+            if self._is_known(connection, account_id, network, now):
+                budgets = [self._of_owner(account_id, network)]
+            else:
+                budgets = self._of_stranger(account_id, credentials, network)
+            charges, spent = self._charge(connection, budgets, now)
+            if spent is None or spent.refusal is None:
+                connection.commit()
+                return Tried(charges=tuple(charges), looks=spent is None)
+        # Nothing was committed: a refused try takes nothing of the other budgets.
+        raise spent.refusal(self._wait(spent, now))
 
     def count_failure(self, account: Account, address: str, now: int) -> None:
         """A wrong second factor after a right password is a failure of the caller's network too."""
-        network = self.network(address)
-        with self.runtime.transactions.engine.begin() as connection, suppress(_Spent):
+        network = self._network(address)
+        with self.runtime.transactions.engine.begin() as connection:
             if not self._is_known(connection, account.id, network, now):
-                self._charge(connection, self._of_network(network), now)
+                self._charge(connection, [self._of_network(network)], now)
 
     def take_back(self, session: Session, tried: Tried) -> None:
         """The password was right: take back what it was charged, and nothing else."""
@@ -161,28 +147,26 @@ class Tries:
 
     def warn_nobody(self, now: int) -> None:
         """What a mail to an owner costs, its count and its row, where there is no owner."""
+        windows = ((86400, MANY),) * 3
         with self.runtime.transactions.begin() as session:
             for purpose in ("mail:nobody", "mail:nothing"):
                 self.runtime.stepup.budgets.charge_in(
-                    session, NOBODY, purpose, windows=((86400, MANY),) * 3, now=now
+                    session, NOBODY, purpose, windows=windows, now=now
                 )
 
     def know(self, session: Session, user_id: str, address: str, now: int) -> None:
         """The user has signed in from this address, with all that it takes."""
-        network = self.network(address)
-        if network:
+        if network := self._network(address):
             KNOW(session, {"user_id": user_id, "network": network, "seen_at": now})
 
     def forget(self, session: Session, account: Account) -> None:
         """Begin the counts of all the account's names anew, each under every secret key."""
-        addresses = session.scalars(ADDRESSES, {"account": account.id})
-        names = [("id", account.id), ("username", account.username)]
-        for by, name in [*names, *(("email", address) for address in addresses)]:
-            key = name if by == "id" else name_key(name)
-            digests = self.runtime.keyring.digests(NAME_OF, by, key)
-            run(session, FORGET_NAMES, {"names": digests, "for": NAME_TRIES})
+        emails = [("email", address) for address, _ in addresses_of(session, account.id)]
+        for by, name in [("id", account.id), ("username", account.username), *emails]:
+            for digest in self.runtime.keyring.digests(NAME_OF, by, _key(by, name)):
+                self.runtime.stepup.budgets.reopen(session, digest, NAME_TRIES)
 
-    def network(self, address: str) -> str:
+    def _network(self, address: str) -> str:
         """What the address is counted by."""
         return network_of(address, self.runtime.settings.ipv6_prefix)
 
@@ -190,61 +174,53 @@ class Tries:
         since = {"account": account_id, "from_network": network, "since": now - KNOWN_SECONDS}
         return run(connection, IS_KNOWN, since).first() is not None
 
-    def _count_stranger(
-        self,
-        connection: Connection,
-        account_id: str,
-        credentials: Credentials,
-        network: str,
-        *,
-        now: int,
-    ) -> Tried:
-        # One that is spent ends the transaction, so that it takes nothing of the others.
-        by_network = self._charge(connection, self._of_network(network), now)
-        by_name = self._charge(connection, self._of_name(credentials), now)
-        try:
-            by_account = self._charge(connection, self._of_account(account_id), now)
-        except _Spent:
-            return Tried(charges=(by_network, by_name), looks=False)
-        return Tried(charges=(by_network, by_name, by_account))
+    def _of_owner(self, account_id: str, network: str) -> _Budget:
+        purpose, windows = f"{PASSWORD_TRIES}@{network}", self.runtime.settings.verify_windows
+        return _Budget(account_id, purpose, windows, BlockedForUser, guess=True)
+
+    def _of_stranger(
+        self, account_id: str, credentials: Credentials, network: str
+    ) -> list[_Budget]:
+        windows = self.runtime.settings.verify_windows
+        # It stands for a name that may be anybody's, or a password typed in the wrong field.
+        name = _key(credentials.by, credentials.name)
+        digest = self.runtime.keyring.digest(NAME_OF, credentials.by, name)
+        endless = tuple((length, MANY) for length, _ in windows)
+        by_account = _Budget(account_id, PASSWORD_TRIES, windows, guess=True)
+        return [
+            self._of_network(network),
+            _Budget(digest, NAME_TRIES, windows, BlockedForUser),
+            by_account if account_id != NOBODY else _Budget(NOBODY, PASSWORD_TRIES, endless),
+        ]
 
     def _of_network(self, network: str) -> _Budget:
-        windows = self.settings.address_windows
-        return _Budget(network, ADDRESS_TRIES, windows, refusal=BlockedForAddress)
+        return _Budget(network, ADDRESS_TRIES, self.settings.address_windows, BlockedForAddress)
 
-    def _of_name(self, credentials: Credentials) -> _Budget:
-        return _Budget(self._digest(credentials), NAME_TRIES, self.runtime.settings.verify_windows)
-
-    def _of_account(self, account_id: str) -> _Budget:
-        windows = self.runtime.settings.verify_windows
-        if account_id == NOBODY:
-            return _Budget(NOBODY, PASSWORD_TRIES, tuple((length, MANY) for length, _ in windows))
-        return _Budget(account_id, PASSWORD_TRIES, windows, guess=True)
-
-    def _own(self, account_id: str, network: str) -> _Budget:
-        windows = self.runtime.settings.verify_windows
-        return _Budget(account_id, f"{PASSWORD_TRIES}@{network}", windows, guess=True)
-
-    def _charge(self, connection: Connection, budget: _Budget, now: int) -> Charge:
-        charge = self.runtime.stepup.budgets.charge_in(
-            connection,
-            budget.whose,
-            budget.purpose,
-            windows=budget.windows,
-            now=now,
-            guess=budget.guess,
-        )
-        if charge is None:
-            raise _Spent(budget)
-        return charge
+    def _charge(
+        self, connection: Connection, budgets: list[_Budget], now: int
+    ) -> tuple[list[Charge], _Budget | None]:
+        """Charge one budget after the other; what was charged, and the first that is spent."""
+        charges: list[Charge] = []
+        for budget in budgets:
+            charge = self.runtime.stepup.budgets.charge_in(
+                connection,
+                budget.whose,
+                budget.purpose,
+                windows=budget.windows,
+                now=now,
+                guess=budget.guess,
+            )
+            if charge is None:
+                return charges, budget
+            charges.append(charge)
+        return charges, None
 
     def _wait(self, budget: _Budget, now: int) -> int | None:
         budgets = self.runtime.stepup.budgets
         refusal = budgets.refusal(budget.whose, budget.purpose, budget.windows, now)
         return refusal.retry_after if refusal else 1
 
-    def _digest(self, credentials: Credentials) -> str:
-        """What stands for a name that may be anybody's, or a password typed in the wrong field."""
-        by_id = credentials.by == "id"
-        name = credentials.name if by_id else name_key(credentials.name)
-        return self.runtime.keyring.digest(NAME_OF, credentials.by, name)
+
+def _key(by: str, name: str) -> str:
+    """What the spellings of a name have in common; an id has one."""
+    return name if by == "id" else name_key(name)

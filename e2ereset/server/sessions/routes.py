@@ -90,21 +90,22 @@ def _me(user_id: str) -> dict[str, Any]:
 
 def profile(person: Person) -> dict[str, Any]:
     """A user as the `me` of the wire: never a hash, never a key."""
-    services: dict[str, Any] = {"password": {"exists": person.has_password}}
+    user = person.user
+    services: dict[str, Any] = {"password": {"exists": user.password_hash is not None}}
     if person.email_2fa:
         services["email2fa"] = {"enabled": True}
     if person.totp:
         services["totp"] = {"enabled": True}
-    verified = [address for address, is_verified in person.emails if is_verified]
+    verified = [one["address"] for one in person.emails if one["verified"]]
     return {
-        "_id": person.user_id,
-        "name": person.name,
-        "username": person.username,
-        "emails": [{"address": address, "verified": ok} for address, ok in person.emails],
-        "roles": list(person.roles),
-        "active": person.active,
+        "_id": user.id,
+        "name": user.name,
+        "username": user.username,
+        "emails": person.emails,
+        "roles": person.roles,
+        "active": user.active,
         "settings": {"profile": {}, "preferences": {}, "calendar": {}},
-        "avatarUrl": f"/avatar/{person.username}",
+        "avatarUrl": f"/avatar/{user.username}",
         "isOAuthUser": False,
         "services": services,
         **({"email": verified[0]} if verified else {}),

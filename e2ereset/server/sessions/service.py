@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
-from e2ereset import Account, Action, Caller, Proof, Refusal
+from e2ereset import Action, Caller, Proof, Refusal, Runtime
 from e2ereset.errors import FactorInvalid, NotSignedIn
 from e2ereset.factors.stepup import Passed
 from e2ereset.records import ActionRequest
-from e2ereset.runtime import Runtime
-from e2ereset.server.people.accounts import ServerAccounts
+from e2ereset.server.people import accounts
+from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.settings import ServerSettings
 
-from .login_budgets import NOBODY, BlockedForUser, Tried, Tries
+from .login_budgets import NOBODY, BlockedForUser, LoginBudgets, Tried
 from .schemas import Credentials, Resume
 from .tokens import NewToken, add_token, drop_token, find_owner, make_token, sign_in_of
 
-EXTENSION = "e2ereset.server"
+EXTENSION = "e2ereset.server.sessions"
+FIND = {
+    "id": accounts.get_account,
+    "username": accounts.find_account,
+    "email": accounts.find_account_by_email,
+}
 
 
 class Unauthorized(Refusal):
@@ -57,7 +63,7 @@ class Sessions:
     """The use cases of signing in and out, of one app."""
 
     runtime: Runtime
-    accounts: ServerAccounts
+    hasher: PasswordHasher
     settings: ServerSettings
 
     def sign_in(self, credentials: Credentials, address: str, agent: str) -> SignedIn:
@@ -67,9 +73,9 @@ class Sessions:
         second factor is refused with.
         """
         now, token = int(self.runtime.clock()), make_token(self.runtime.entropy)
-        with self.accounts.hasher.sign_in_turn():  # before any look, which costs as much as most
+        with self.hasher.sign_in_turn():  # before any look, which costs as much as most
             with self.runtime.transactions.read() as session:
-                found = self._find(session, credentials)
+                found = FIND[credentials.by](session, credentials.name)
             asked = None
             if found:
                 caller = Caller(account=found, address=address, agent=agent)
@@ -87,30 +93,27 @@ class Sessions:
         except NotSignedIn:  # switched off since its password was checked
             raise NotActivated from None
         except FactorInvalid:
-            self.tries.count_failure(account, address, now)
+            self.budgets.count_failure(account, address, now)
             raise
         finally:
             self.runtime.wake()
 
     def add(
-        self,
-        session: Session,
-        user_id: str,
-        now: int,
-        *,
-        token: str | None = None,
-        proven_by: str | None = None,
-    ) -> SignedIn:
-        """Make a token for this user, whose right to one is proven; or store the one that is given.
+        self, session: Session, user_id: str, now: int, *, token: str | None = None, **facts: Any
+    ) -> str:
+        """Store a token of this user, whose right to one is proven; the token.
 
-        Raises NotActivated, also where `proven_by` is not the stored hash of the password any more.
+        It is a sign-in, or with a `name` a personal access token, which never expires; `facts` are
+        those of `NewToken`. Raises TokenNameTaken, and NotActivated, also where `proven_by` is not
+        the stored hash of the password any more.
         """
-        expires_at = now + self.settings.token_seconds
-        new = NewToken(user_id=user_id, created_at=now, expires_at=expires_at, proven_by=proven_by)
+        is_personal = facts.get("name") is not None
+        expires_at = None if is_personal else now + self.settings.token_seconds
+        new = NewToken(user_id=user_id, created_at=now, expires_at=expires_at, **facts)
         added = add_token(session, new, self.runtime.entropy, token=token)
         if added is None:
             raise NotActivated
-        return SignedIn(user_id=user_id, token=added)
+        return added
 
     def resume(self, resume: Resume) -> SignedIn:
         """Sign in by a live token, which stays as it is. Raises Unauthorized."""
@@ -126,14 +129,13 @@ class Sessions:
             drop_token(session, signed_in.user_id, signed_in.token)
 
     def _admit(self, passed: Passed, asked: ActionRequest, token: str, proven_by: str) -> SignedIn:
-        caller, session = asked.caller, passed.session
-        user_id = caller.account.id
+        session, user_id, now = passed.session, asked.caller.account.id, asked.now
         try:
-            signed_in = self.add(session, user_id, asked.now, token=token, proven_by=proven_by)
+            self.add(session, user_id, now, token=token, proven_by=proven_by)
         except NotActivated:  # it was active a moment ago: the password is another one by now
             raise Unauthorized from None
-        self.tries.know(session, user_id, caller.address, asked.now)
-        return signed_in
+        self.budgets.know(session, user_id, asked.caller.address, now)
+        return SignedIn(user_id=user_id, token=token)
 
     def _check_password(
         self, asked: ActionRequest | None, credentials: Credentials, address: str, now: int
@@ -144,15 +146,16 @@ class Sessions:
         """
         account = asked.caller.account if asked else None
         try:
-            tried = self.tries.count(account, credentials, address, now)
+            tried = self.budgets.count(account, credentials, address, now)
         except BlockedForUser:
-            self.accounts.hasher.dummy()
+            self.hasher.dummy()
             raise
         account_id = account.id if account and tried.looks else NOBODY
         with self.runtime.transactions.begin() as session:
-            proven_by = self.accounts.prove(session, account_id, credentials.digest)
+            digest = credentials.digest
+            proven_by = accounts.prove_password(session, self.hasher, account_id, digest)
             if asked and proven_by:
-                self.tries.take_back(session, tried)
+                self.budgets.take_back(session, tried)
                 return asked, proven_by
         self._warn(asked, tried, now)
         raise Unauthorized
@@ -167,21 +170,13 @@ class Sessions:
         elif asked and tried.spent:
             self.runtime.stepup.warn_spent(asked, "password")
         else:
-            self.tries.warn_nobody(now)
+            self.budgets.warn_nobody(now)
         self.runtime.wake()
 
     @property
-    def tries(self) -> Tries:
+    def budgets(self) -> LoginBudgets:
         """Counts the tries at passwords."""
-        return Tries(runtime=self.runtime, settings=self.settings)
-
-    def _find(self, session: Session, credentials: Credentials) -> Account | None:
-        find = {
-            "id": self.accounts.get,
-            "username": self.accounts.find,
-            "email": self.accounts.find_by_email,
-        }[credentials.by]
-        return find(session, credentials.name)
+        return LoginBudgets(runtime=self.runtime, settings=self.settings)
 
 
 def _request(caller: Caller, credentials: Credentials, now: int, token: str) -> ActionRequest:

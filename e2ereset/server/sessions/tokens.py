@@ -8,30 +8,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Row,
-    String,
-    bindparam,
-    delete,
-    insert,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from e2ereset import Account
 from e2ereset.errors import E2EResetError
-from e2ereset.server.people.models import User
+from e2ereset.server.people.accounts import (
+    LONGEST_NAME,
+    account_rows,
+    could_be_stored,
+    lock_account,
+    lock_active,
+    read_account,
+)
+from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import counted, run
+from e2ereset.store.transactions import run
 
 from .models import LOGIN, PERSONAL, Token
 
 TOKENS = table(Token)
-USERS = table(User)
 TOKEN_BYTES = 32  # 43 characters
+SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor")
+
+OWN = TOKENS.c.user_id == bindparam("owner")
+LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
+# The user stands beside the digest, so that tables split by user are asked in one place only.
+THIS = (TOKENS.c.digest == bindparam("key"), OWN)
+ADD = insert(TOKENS)
+LIST = (
+    select(*(TOKENS.c[name] for name in SHOWN))
+    .where(OWN, LIVE)
+    .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
+)
+SIGNED_IN = account_rows(TOKENS.c.bypass_two_factor, beside=TOKENS).where(*THIS, LIVE)
+OWNER = account_rows(beside=TOKENS).where(TOKENS.c.digest == bindparam("key"), LIVE)
+# An UPDATE that changes nothing: it locks on every database, which SELECT ... FOR UPDATE does not.
+LOCK = update(TOKENS).where(*THIS, LIVE).values(kind=TOKENS.c.kind)
+DROP = delete(TOKENS).where(*THIS)
+DROP_ALL = delete(TOKENS).where(OWN)
+DROP_EXPIRED = DROP_ALL.where(TOKENS.c.expires_at <= bindparam("now"))
+EXPIRING = Expiring("tokens", TOKENS, TOKENS.c.expires_at <= NOW)
 
 
 class TokenNameTaken(E2EResetError):
@@ -60,47 +78,6 @@ class NewToken:
     proven_by: str | None = field(default=None, repr=False)
 
 
-# An account that was switched off since its password was checked gets no row, nor does one whose
-# password is another one by now.
-PROVEN: Any = bindparam("proven_by", type_=String)
-ADD = counted(
-    insert(TOKENS).from_select(
-        ["digest", "user_id", "kind", "name", "bypass_two_factor", "created_at", "expires_at"],
-        select(
-            bindparam("digest", type_=String),
-            USERS.c.id,
-            bindparam("kind", type_=String),
-            bindparam("name", type_=String),
-            bindparam("bypass_two_factor", type_=Boolean),
-            bindparam("created_at", type_=BigInteger),
-            bindparam("expires_at", type_=BigInteger),
-        ).where(
-            USERS.c.id == bindparam("user_id"),
-            USERS.c.active,
-            or_(PROVEN.is_(None), USERS.c.password_hash == PROVEN),
-        ),
-    )
-)
-LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
-_SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor")
-LIST = (
-    select(*(TOKENS.c[name] for name in _SHOWN))
-    .where(TOKENS.c.user_id == bindparam("user_id"), LIVE)
-    .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
-)
-OWNER = (
-    select(TOKENS.c.user_id)
-    .join(USERS, USERS.c.id == TOKENS.c.user_id)
-    .where(TOKENS.c.digest == bindparam("digest"), LIVE, USERS.c.active)
-)
-DROP = delete(TOKENS).where(
-    TOKENS.c.digest == bindparam("digest"), TOKENS.c.user_id == bindparam("user_id")
-)
-DROP_ALL = delete(TOKENS).where(TOKENS.c.user_id == bindparam("user_id"))
-LOCK_USER = select(USERS.c.id).where(USERS.c.id == bindparam("user_id")).with_for_update()
-DROP_EXPIRED = DROP_ALL.where(TOKENS.c.expires_at <= bindparam("now"))
-
-
 def token_digest(token: str) -> str:
     """base64(SHA-256(token)): the form in which a token is stored and looked up."""
     data = token.encode("utf-8", "surrogatepass")
@@ -126,7 +103,11 @@ def add_token(
     more, or has another password. Raises TokenNameTaken.
     """
     token = token or make_token(entropy)
-    values: dict[str, Any] = {
+    run(session, DROP_EXPIRED, {"owner": new.user_id, "now": new.created_at})
+    # Whoever changes the user, and ends its tokens, comes before or after this, never in between.
+    if not lock_active(session, new.user_id, new.proven_by):
+        return None
+    row = {
         "digest": token_digest(token),
         "user_id": new.user_id,
         "kind": LOGIN if new.name is None else PERSONAL,
@@ -134,41 +115,57 @@ def add_token(
         "bypass_two_factor": new.bypass_two_factor,
         "created_at": new.created_at,
         "expires_at": new.expires_at,
-        "proven_by": new.proven_by,
     }
-    run(session, DROP_EXPIRED, {"user_id": new.user_id, "now": new.created_at})
-    # Whoever changes the user, and ends its tokens, comes before or after this, never in between.
-    run(session, LOCK_USER, {"user_id": new.user_id})
     try:
-        added = run(session, ADD, values).rowcount
+        run(session, ADD, row)
     except IntegrityError:
         raise TokenNameTaken(f"The user has a token of the name {new.name!r} already.") from None
-    return token if added else None
+    return token
 
 
 def list_tokens(session: Session, user_id: str, now: int) -> Sequence[Row[Any]]:
     """The live sign-ins and personal tokens of the user, oldest first, without their digests."""
-    return session.execute(LIST, {"user_id": user_id, "now": now}).all()
+    return session.execute(LIST, {"owner": user_id, "now": now}).all()
+
+
+def find_signed_in(
+    session: Session | Connection, user_id: str, token: str, now: int
+) -> tuple[Account, bool] | None:
+    """Whose live token this is, in one query, and whether it skips the second factor.
+
+    None when the token is not this user's, is over, or the user is not active.
+    """
+    if not could_be_stored(user_id) or len(token) > LONGEST_NAME:
+        return None
+    mine = {"key": token_digest(token), "owner": user_id, "now": now}
+    rows = run(session, SIGNED_IN, mine).all()
+    return (read_account(rows), rows[0].bypass_two_factor) if rows and rows[0].active else None
 
 
 def find_owner(session: Session, token: str, now: int) -> str | None:
     """The id of the active user whose live token this is; None when it is nobody's."""
-    return session.execute(OWNER, {"digest": token_digest(token), "now": now}).scalar()
+    owner = session.execute(OWNER, {"key": token_digest(token), "now": now}).first()
+    return owner.id if owner and owner.active else None
+
+
+def lock_sign_in(session: Session, sign_in: str, now: int) -> bool:
+    """Whether the token of this sign-in is live; locks it until the commit."""
+    digest, _, owner = sign_in.partition(" ")
+    return run(session, LOCK, {"key": digest, "owner": owner, "now": now}).rowcount == 1
 
 
 def drop_token(session: Session, user_id: str, token: str) -> bool:
     """End this one sign-in of the user. False when it had ended already."""
-    parameters = {"digest": token_digest(token), "user_id": user_id}
-    return run(session, DROP, parameters).rowcount == 1
+    return run(session, DROP, {"key": token_digest(token), "owner": user_id}).rowcount == 1
 
 
-def drop_tokens(session: Session, user_id: str) -> int:
-    """End every sign-in and personal token of the user; the number of those ended.
+def drop_tokens(session: Session, account_id: str) -> int:
+    """End every sign-in and personal token of the account; the number of those ended.
 
     No new one is made before the commit.
     """
-    parameters = {"user_id": user_id}
-    dropped = run(session, DROP_ALL, parameters).rowcount
+    mine = {"owner": account_id}
+    dropped = run(session, DROP_ALL, mine).rowcount
     # A token under way holds its user's row until its commit: only then is it there to be dropped.
-    run(session, LOCK_USER, parameters)
-    return dropped + run(session, DROP_ALL, parameters).rowcount
+    lock_account(session, account_id)
+    return dropped + run(session, DROP_ALL, mine).rowcount

@@ -26,7 +26,7 @@ def bob(world):
 def all_turns_taken(app):
     """While others hash as many passwords as may be at once."""
     with app.app_context():
-        hasher = current_sessions().accounts.hasher
+        hasher = current_sessions().hasher
     with hasher.turn(), hasher.turn(), hasher.turn():
         yield
 
@@ -70,7 +70,7 @@ def test_a_reset_over_the_bound_does_nothing_and_takes_its_try_back(app, world, 
 
 def test_sign_ins_leave_a_turn_to_a_reset(app, world, bob):
     with app.app_context():
-        hasher = current_sessions().accounts.hasher
+        hasher = current_sessions().hasher
     with hasher.sign_in_turn(), hasher.sign_in_turn():
         assert world.client.post(LOGIN, json=RIGHT).status_code == 503
         assert world.reset(bob, code=sha256("right")).status_code == 200
@@ -109,7 +109,7 @@ def test_a_hash_of_argon2_resets(world, bob):
 @pytest.mark.parametrize("of", ["login", "reset"])
 def test_each_hash_runs_within_a_turn(app, world, bob, of, monkeypatch):
     with app.app_context():
-        hasher = current_sessions().accounts.hasher
+        hasher = current_sessions().hasher
     left = []
     monkeypatch.setattr(hasher, "verify", lambda *_: left.append(hasher._turns._value) or False)
     if of == "login":

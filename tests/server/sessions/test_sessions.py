@@ -7,10 +7,12 @@ from sqlalchemy import event, select, update
 from e2ereset import Account, get_e2ereset
 from e2ereset.factors.models import Budget
 from e2ereset.jobs.models import Job
+from e2ereset.server.people.accounts import get_account
 from e2ereset.server.people.models import User
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.sessions.login_budgets import PASSWORD_TRIES
 from e2ereset.server.sessions.models import KnownAddress, Token
+from e2ereset.server.sessions.service import current_sessions
 from tests.kit.rows import row
 from tests.kit.server import HASHER, NOW, make_user
 
@@ -54,7 +56,7 @@ def totp(app, bob):
     with app.app_context():
         runtime = get_e2ereset()
         with runtime.transactions.read() as session:
-            account = app.extensions["e2ereset.server"].accounts.get(session, BOB)
+            account = get_account(session, BOB)
         return pyotp.TOTP(runtime.factors.enrol_totp(account).secret)
 
 
@@ -428,7 +430,7 @@ def test_a_hundred_wrong_passwords_in_a_row_lock_out_strangers_and_not_the_owner
 @pytest.mark.parametrize("spent", ["name", "account", "address", "own"])
 def test_a_refused_sign_in_costs_a_hash_like_any_other(client, app, bob, monkeypatch, spent):
     hashed = []
-    hasher = app.extensions["e2ereset.server"].accounts.hasher
+    hasher = current_sessions(app).hasher
     if spent == "own":
         sign_in(client)
     for number in range(20 if spent == "address" else 5):

@@ -6,151 +6,97 @@ import sys
 
 import click
 
-from e2ereset import get_e2ereset
-from e2ereset.audit import Operator
-from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.server.people import administration, emails
-from e2ereset.server.people.acts import acting_as
+from e2ereset.server.people.acts import OnAccount
 
-from .base import find_account, read_digest, user
+from .base import Output, on_account, read_new_password, state
 
 
-@user.command("password")
-@click.argument("name")
+@on_account("password")
 @click.option("--password-stdin", is_flag=True, help="Read it from standard input.")
-@with_reason()
-@as_json
-def password(name: str, password_stdin: bool, operator: Operator, json_output: bool) -> None:
+def password(on: OnAccount, password_stdin: bool) -> Output:
     """Set a new password of NAME, which ends all sign-ins."""
-    account = find_account(name)
-    digest = read_digest(from_stdin=password_stdin)
-    administration.set_password(acting_as(operator), account, digest)
-    lines = [f"{account.username} has a new password; all sign-ins were ended."]
-    emit({"username": account.username}, lines, json_output)
+    on.run(administration.set_password, read_new_password(from_stdin=password_stdin))
+    username = on.account.username
+    return {"username": username}, [f"{username} has a new password; all sign-ins were ended."]
 
 
-@user.command("email")
-@click.argument("name")
+@on_account("email")
 @click.argument("address")
 @click.option("--verified", is_flag=True, help="The address is known to be the user's.")
 @click.option("--add", "beside", is_flag=True, help="Keep the other addresses.")
 @click.option("--remove", is_flag=True, help="Take it away instead.")
-@with_reason()
-@as_json
-def email(
-    name: str,
-    address: str,
-    *,
-    verified: bool,
-    beside: bool,
-    remove: bool,
-    operator: Operator,
-    json_output: bool,
-) -> None:
+def email(on: OnAccount, address: str, *, verified: bool, beside: bool, remove: bool) -> Output:
     """Give NAME the e-mail ADDRESS in the place of those it has. Old and new ones are told."""
-    account, acting = find_account(name), acting_as(operator)
     if remove and (verified or beside):
         raise click.UsageError("--remove goes with neither --verified nor --add.")
     if remove:
-        emails.remove_address(acting, account, address)
+        on.run(emails.remove_address, address)
     else:
-        emails.add_address(acting, account, address, verified=verified, beside=beside)
-    data = {"username": account.username, "address": address, "removed": remove}
-    words = "does not have" if remove else "has"
-    emit(data, [f"{account.username} {words} the address {address}."], json_output)
+        on.run(emails.add_address, address, verified=verified, beside=beside)
+    username, has = on.account.username, "does not have" if remove else "has"
+    data = {"username": username, "address": address, "removed": remove}
+    return data, [f"{username} {has} the address {address}."]
 
 
-@user.command("verify")
-@click.argument("name")
+@on_account("verify")
 @click.argument("address", required=False)
 @click.option("--off", is_flag=True, help="It is not known to be the user's any more.")
-@with_reason()
-@as_json
-def verify(
-    name: str, address: str | None, *, off: bool, operator: Operator, json_output: bool
-) -> None:
+def verify(on: OnAccount, address: str | None, off: bool) -> Output:
     """Take an address of NAME, or the only one, as known to be the user's."""
-    account = find_account(name)
-    done = emails.verify_address(acting_as(operator), account, address, verified=not off)
-    state = "not verified" if off else "verified"
-    data = {"username": account.username, "verified": not off, "changed": done is not None}
-    line = f"{done or address or 'The address'} is {state}{'' if done else ' already'}."
-    emit(data, [line], json_output)
+    done = on.run(emails.verify_address, address, verified=not off)
+    words = ("not verified" if off else "verified") + ("" if done else " already")
+    data = {"username": on.account.username, "verified": not off, "changed": done is not None}
+    return data, [f"{done or address or 'The address'} is {words}."]
 
 
-@user.command("role")
-@click.argument("name")
+@on_account("role")
 @click.option("--add", multiple=True, metavar="ROLE", help="May be repeated.")
 @click.option("--remove", multiple=True, metavar="ROLE", help="May be repeated.")
-@with_reason()
-@as_json
-def role(
-    name: str,
-    *,
-    add: tuple[str, ...],
-    remove: tuple[str, ...],
-    operator: Operator,
-    json_output: bool,
-) -> None:
+def role(on: OnAccount, add: tuple[str, ...], remove: tuple[str, ...]) -> Output:
     """Give roles to NAME and take roles away; one administrator has to remain."""
     if not (add or remove):
         raise click.UsageError("Say --add ROLE or --remove ROLE.")
-    account = find_account(name)
-    done = administration.change_roles(acting_as(operator), account, add=add, remove=remove)
-    roles = find_account(name).roles
-    data = {"username": account.username, "changes": done, "roles": list(roles)}
-    emit(data, [f"{account.username} has: {', '.join(roles) or 'no role'}."], json_output)
+    done, roles = on.run(administration.change_roles, add, remove)
+    username = on.account.username
+    data = {"username": username, "changes": done, "roles": roles}
+    return data, [f"{username} has: {', '.join(roles) or 'no role'}."]
 
 
-@user.command("enable")
-@click.argument("name")
-@with_reason()
-@as_json
-def enable(name: str, operator: Operator, json_output: bool) -> None:
+@on_account("enable")
+def enable(on: OnAccount) -> Output:
     """Let NAME sign in again."""
-    _switch(name, operator, active=True, json_output=json_output)
+    return _switch(on, active=True)
 
 
-@user.command("disable")
-@click.argument("name")
-@with_reason()
-@as_json
-def disable(name: str, operator: Operator, json_output: bool) -> None:
+@on_account("disable")
+def disable(on: OnAccount) -> Output:
     """Keep NAME from signing in, and end all sign-ins; one administrator has to remain."""
-    _switch(name, operator, active=False, json_output=json_output)
+    return _switch(on, active=False)
 
 
-@user.command("delete")
-@click.argument("name")
+@on_account("delete")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@with_reason()
-@as_json
-def delete(name: str, yes: bool, operator: Operator, json_output: bool) -> None:
+def delete(on: OnAccount, yes: bool) -> Output:
     """Delete NAME with its key pair, factors and memberships; audit rows stay."""
-    account = find_account(name)
+    username = on.account.username
     if not yes and sys.stdin.isatty():
-        click.confirm(f"Delete {account.username} for good?", abort=True, err=True)
-    administration.delete_user(acting_as(operator), account)
-    data = {"userId": account.id, "username": account.username, "deleted": True}
-    emit(data, [f"{account.username} is deleted."], json_output)
+        click.confirm(f"Delete {username} for good?", abort=True, err=True)
+    on.run(administration.delete_user)
+    data = {"userId": on.account.id, "username": username, "deleted": True}
+    return data, [f"{username} is deleted."]
 
 
-@user.command("reset-key")
-@click.argument("name")
-@with_reason(required=True)
-@as_json
-def reset_key(name: str, operator: Operator, json_output: bool) -> None:
+@on_account("reset-key", reason_required=True)
+def reset_key(on: OnAccount) -> Output:
     """Reset the E2E key of NAME as a request would; audited with the reason, and told."""
-    runtime, account = get_e2ereset(), find_account(name)
-    receipt = runtime.resets.reset_by_operator(operator, account.id, int(runtime.clock()))
-    data = {"username": account.username, "nothingToReset": receipt.nothing_to_reset}
-    words = "had no key; sign-ins were ended" if receipt.nothing_to_reset else "has no key any more"
-    emit(data, [f"{account.username} {words}."], json_output)
+    receipt = on.runtime.resets.reset_by_operator(on.operator, on.account.id, on.now)
+    username, nothing = on.account.username, receipt.nothing_to_reset
+    words = "had no key; sign-ins were ended" if nothing else "has no key any more"
+    return {"username": username, "nothingToReset": nothing}, [f"{username} {words}."]
 
 
-def _switch(name: str, operator: Operator, *, active: bool, json_output: bool) -> None:
-    account = find_account(name)
-    changed = administration.set_active(acting_as(operator), account, active)
-    state = ("on" if active else "off") + ("" if changed else " already")
-    data = {"username": account.username, "active": active, "changed": changed}
-    emit(data, [f"{account.username} is switched {state}."], json_output)
+def _switch(on: OnAccount, *, active: bool) -> Output:
+    changed, username = on.run(administration.set_active, active), on.account.username
+    data = {"username": username, "active": active, "changed": changed}
+    return data, [f"{username} is switched {state(active, changed)}."]

@@ -1,4 +1,4 @@
-"""`user totp|email-2fa|codes|unlock`: the second factors of a user."""
+"""`user totp|email-2fa|codes`: the second factors of a user."""
 
 from __future__ import annotations
 
@@ -8,87 +8,54 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
-from e2ereset import Account, get_e2ereset
-from e2ereset.audit import Operator
-from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.factors.enrolment import Enrolment
 from e2ereset.files import private
-from e2ereset.server.people.acts import acting_as
+from e2ereset.server.people.acts import OnAccount
 
-from .base import find_account, user
+from .base import Output, on_account, state
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 MODULE = 6  # pixels for each dot of a QR code
 
 
-@user.command("totp")
-@click.argument("name")
+@on_account("totp")
 @click.option("--off", is_flag=True, help="Disable it instead, and drop its backup codes.")
 @click.option("--png", type=FILE, help="Write the QR code to this file, which must not exist.")
-@with_reason()
-@as_json
-def totp(name: str, *, off: bool, png: Path | None, operator: Operator, json_output: bool) -> None:
+def totp(on: OnAccount, off: bool, png: Path | None) -> Output:
     """Enrol NAME in TOTP at once; QR code, secret and backup codes are shown this once."""
-    account, factors = find_account(name), get_e2ereset().factors
+    account, factors = on.account, on.runtime.factors
     if off:
-        changed = factors.disable_totp(account, by=operator)
-        words = "off" if changed else "off already"
-        data: dict[str, Any] = {"username": account.username, "totp": False}
-        emit(data, [f"TOTP is {words} for {account.username}."], json_output)
-        return
+        words = state(False, factors.disable_totp(account, by=on.operator))
+        data = {"username": account.username, "totp": False}
+        return data, [f"TOTP is {words} for {account.username}."]
     file = _make_file(png) if png else None
-    made = factors.enrol_totp(account, by=operator)
+    made = factors.enrol_totp(account, by=on.operator)
     if file:
         with file:
             _code(made).save(file, kind="png", scale=MODULE)
-    data = {"secret": made.secret, "url": made.url, "backupCodes": list(made.backup_codes)}
-    emit(data, _enrolled(made, in_terminal=not file), json_output)
+    codes = list(made.backup_codes)
+    return (
+        {"secret": made.secret, "url": made.url, "backupCodes": codes},
+        [*(() if file else _drawn(made)), f"Secret: {made.secret}", made.url, *_listed(codes)],
+    )
 
 
-@user.command("email-2fa")
-@click.argument("name")
+@on_account("email-2fa")
 @click.option("--on/--off", "enabled", required=True, help="Switch it on or off.")
-@with_reason()
-@as_json
-def email_2fa(name: str, enabled: bool, operator: Operator, json_output: bool) -> None:
+def email_2fa(on: OnAccount, enabled: bool) -> Output:
     """Switch mailed codes as the second factor of NAME on or off; on, it needs an address."""
-    account = find_account(name)
-    changed = get_e2ereset().factors.set_email(account, enabled, by=operator)
-    state = ("on" if enabled else "off") + ("" if changed else " already")
-    data = {"username": account.username, "email2fa": enabled}
-    emit(data, [f"Mailed codes are {state} for {account.username}."], json_output)
+    changed = on.runtime.factors.set_email(on.account, enabled, by=on.operator)
+    username = on.account.username
+    line = f"Mailed codes are {state(enabled, changed)} for {username}."
+    return {"username": username, "email2fa": enabled}, [line]
 
 
-@user.command("codes")
-@click.argument("name")
-@with_reason()
-@as_json
-def codes(name: str, operator: Operator, json_output: bool) -> None:
+@on_account("codes")
+def codes(on: OnAccount) -> Output:
     """Make new backup codes for NAME in the place of the old ones; they are shown this once."""
-    account = find_account(name)
-    made = get_e2ereset().factors.renew_backup_codes(account, by=operator)
-    data = {"username": account.username, "backupCodes": list(made)}
-    emit(data, ["Backup codes:", *made], json_output)
-
-
-@user.command("unlock")
-@click.argument("name")
-@with_reason()
-@as_json
-def unlock(name: str, *, operator: Operator, json_output: bool) -> None:
-    """Let the second factors and the password of NAME be tried again, at once."""
-    account, acting = find_account(name), acting_as(operator)
-
-    def act(session: Session, present: Account) -> tuple[str, ...]:
-        acting.sessions.tries.forget(session, present)
-        return acting.runtime.factors.unlock_in(session, present, operator, at=acting.now)
-
-    unlocked = acting.change(account, act)
-    words = "unlocked: " + ", ".join(unlocked) if unlocked else "nothing was locked"
-    data = {"username": account.username, "unlocked": list(unlocked)}
-    emit(data, [f"{account.username} can try again; {words}."], json_output)
+    made = list(on.runtime.factors.renew_backup_codes(on.account, by=on.operator))
+    return {"username": on.account.username, "backupCodes": made}, _listed(made)
 
 
 def _make_file(path: Path) -> Any:
@@ -99,15 +66,14 @@ def _make_file(path: Path) -> Any:
         raise click.ClickException(f"{path} can not be written: {fault.strerror}.") from None
 
 
-def _enrolled(made: Enrolment, *, in_terminal: bool) -> Iterator[str]:
-    if in_terminal:
-        text = io.StringIO()
-        _code(made).terminal(out=text, compact=True)
-        yield from text.getvalue().splitlines()
-    yield f"Secret: {made.secret}"
-    yield made.url
-    yield "Backup codes:"
-    yield from made.backup_codes
+def _listed(codes: list[str]) -> list[str]:
+    return ["Backup codes:", *codes]
+
+
+def _drawn(made: Enrolment) -> Iterator[str]:
+    text = io.StringIO()
+    _code(made).terminal(out=text, compact=True)
+    yield from text.getvalue().splitlines()
 
 
 def _code(made: Enrolment) -> Any:

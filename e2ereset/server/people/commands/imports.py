@@ -10,10 +10,9 @@ import click
 
 from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
-from e2ereset.server.people.acts import acting_as
 from e2ereset.server.people.imports import Imported, import_users, read_csv, read_json_lines
 
-from .base import user
+from .base import acting_as, user
 
 READERS = {"jsonl": read_json_lines, "csv": read_csv}
 

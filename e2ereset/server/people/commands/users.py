@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,12 +12,12 @@ from e2ereset.audit import Operator
 from e2ereset.cli import as_json, emit, with_reason
 from e2ereset.factors.budgets import all_locks, locks
 from e2ereset.records import iso
-from e2ereset.server.people.acts import acting_as
 from e2ereset.server.people.administration import add_user
 from e2ereset.server.people.service import NewPerson, Person, get_person, list_people
-from e2ereset.server.sessions.service import current_sessions
 
-from .base import read_digest, user
+from .base import acting_as, read_new_password, user
+
+COLUMNS = ("username", "userId", "active", "roles", "totp", "email2fa", "password", "keySet")
 
 
 @user.command("add")
@@ -34,11 +34,10 @@ def add(
     name: str, *, password_stdin: bool, operator: Operator, json_output: bool, **facts: Any
 ) -> None:
     """Make the user NAME; without a password, tokens are the only way in."""
-    hasher = current_sessions().accounts.hasher
-    digest = read_digest(from_stdin=True) if password_stdin else None
-    password_hash = hasher.hash_digest(digest) if digest else None
-    new = NewPerson(username=name, password_hash=password_hash, **facts)
-    user_id = add_user(acting_as(operator), new)
+    stored = read_new_password(from_stdin=True) if password_stdin else None
+    new, acting = NewPerson(username=name, password_hash=stored, **facts), acting_as(operator)
+    with acting.runtime.transactions.begin() as session:
+        user_id = add_user(session, acting, new)
     data = {"userId": user_id, "username": name}
     emit(data, [f"{name} is made, with the id {user_id}."], json_output)
 
@@ -50,7 +49,7 @@ def show(name: str, json_output: bool) -> None:
     """Show NAME: roles, addresses, second factors, locks, whether a key is set."""
     with get_e2ereset().transactions.read() as session:
         person = get_person(session, name)
-        facts = _facts(person, locks(session, person.user_id))
+        facts = _facts(person, locks(session, person.user.id))
     emit(facts, (f"{key:16} {_text(value)}" for key, value in facts.items()), json_output)
 
 
@@ -60,8 +59,9 @@ def list_users(json_output: bool) -> None:
     """List all users."""
     with get_e2ereset().transactions.read() as session:
         locked = all_locks(session)
-        people = [_facts(person, locked.get(person.user_id, ())) for person in list_people(session)]
-    emit(people, _table(people), json_output)
+        people = [_facts(person, locked.get(person.user.id, ())) for person in list_people(session)]
+    rows = [COLUMNS, *([_text(person[key]) for key in COLUMNS] for person in people)]
+    emit(people, ("  ".join(f"{text:17}" for text in row).rstrip() for row in rows), json_output)
 
 
 def _facts(person: Person, locked: Sequence[str]) -> dict[str, Any]:
@@ -69,20 +69,21 @@ def _facts(person: Person, locked: Sequence[str]) -> dict[str, Any]:
 
     `locked` has what a hundred failures in a row have locked, such as `verify:totp`.
     """
+    user = person.user
     return {
-        "userId": person.user_id,
-        "username": person.username,
-        "active": person.active,
-        "kind": person.kind,
-        "roles": list(person.roles),
-        "emails": [{"address": address, "verified": ok} for address, ok in person.emails],
-        "password": person.has_password,
+        "userId": user.id,
+        "username": user.username,
+        "active": user.active,
+        "kind": user.kind,
+        "roles": person.roles,
+        "emails": person.emails,
+        "password": user.password_hash is not None,
         "totp": person.totp,
         "email2fa": person.email_2fa,
         "backupCodesLeft": person.backup_codes_left,
         "locked": list(locked),
         "keySet": person.has_key,
-        "createdAt": iso(person.created_at),
+        "createdAt": iso(user.created_at),
     }
 
 
@@ -90,19 +91,9 @@ def _text(value: Any) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
-        case [{"address": _}, *_]:
-            return ", ".join(
-                mail["address"] + ("" if mail["verified"] else " (not verified)") for mail in value
-            )
+        case {"address": address, "verified": verified}:
+            return f"{address}{'' if verified else ' (not verified)'}"
         case list():
-            return ", ".join(value) or "-"
+            return ", ".join(map(_text, value)) or "-"
         case _:
             return str(value)
-
-
-def _table(people: list[dict[str, Any]]) -> Iterator[str]:
-    columns = ("username", "userId", "active", "roles", "totp", "email2fa", "password", "keySet")
-    yield from (
-        "  ".join(f"{text:17}" for text in row).rstrip()
-        for row in (columns, *([_text(person[key]) for key in columns] for person in people))
-    )

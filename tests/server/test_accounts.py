@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import event, insert, select
 
 from e2ereset import ports
-from e2ereset.server.people.accounts import find_signed_in
 from e2ereset.server.people.models import User
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
@@ -17,6 +16,7 @@ from e2ereset.server.sessions.tokens import (
     add_token,
     drop_token,
     find_owner,
+    find_signed_in,
     token_digest,
 )
 from e2ereset.store.tables import table

@@ -1,0 +1,39 @@
+"""The server as a host: `ports.Accounts` and the optional ports over its subjects."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from e2ereset.store.retained import Expiring
+
+from .people import accounts as people
+from .people.password_hashing import PasswordHasher
+from .rooms import service as rooms
+from .sessions import login_budgets, tokens
+
+
+class ServerAccounts:
+    """The users, their passwords, room keys and sign-ins, in the server's own tables."""
+
+    get = staticmethod(people.get_account)
+    find = staticmethod(people.find_account)
+    find_by_email = staticmethod(people.find_account_by_email)
+    drop_keys = staticmethod(rooms.drop_room_keys)
+    keys_set = staticmethod(rooms.wait_for_keys)
+    end_sessions = staticmethod(tokens.drop_tokens)
+    is_signed_in = staticmethod(tokens.lock_sign_in)
+
+    def __init__(self, hasher: PasswordHasher) -> None:
+        self.hasher = hasher
+
+    def check_password(self, session: Session, account_id: str, digest: str) -> bool:
+        """Whether `digest` is the SHA-256 hex of the account's password.
+
+        Raises Busy while as many passwords are hashed as may be at once.
+        """
+        with self.hasher.turn():
+            return people.prove_password(session, self.hasher, account_id, digest) is not None
+
+    def expiring(self) -> tuple[Expiring, ...]:
+        """Sign-ins that are over, and networks not seen for long."""
+        return (tokens.EXPIRING, login_budgets.EXPIRING)

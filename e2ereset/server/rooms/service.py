@@ -1,0 +1,48 @@
+"""Room keys: dropped by a reset, and waited for by those who lack them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Executable, bindparam, or_, select, update
+from sqlalchemy.orm import Session
+
+from e2ereset.store.tables import table
+from e2ereset.store.transactions import Inserts, PerDialect, run
+
+from .models import Room, Subscription, Waiting
+
+ROOMS, SUBSCRIPTIONS, WAITING = table(Room), table(Subscription), table(Waiting)
+MINE = SUBSCRIPTIONS.c.user_id == bindparam("key")
+KEYS = ("e2e_key", "suggested_key", "suggested_old_keys", "old_keys")
+DROP_KEYS = (
+    update(SUBSCRIPTIONS)
+    .where(MINE, or_(*(SUBSCRIPTIONS.c[name].is_not(None) for name in KEYS)))
+    .values(dict.fromkeys(KEYS))
+)
+
+
+@PerDialect
+def WAIT(insert: Inserts) -> Executable:
+    """Wait in each encrypted room of the user whose key the user does not have."""
+    now = bindparam("now", type_=BigInteger)
+    rooms = (
+        select(SUBSCRIPTIONS.c.room_id, SUBSCRIPTIONS.c.user_id, now)
+        .join(ROOMS, ROOMS.c.id == SUBSCRIPTIONS.c.room_id)
+        .where(MINE, SUBSCRIPTIONS.c.e2e_key.is_(None), ROOMS.c.encrypted)
+    )
+    columns = ["room_id", "user_id", "since"]
+    return insert(WAITING).from_select(columns, rooms).on_conflict_do_nothing()
+
+
+def drop_room_keys(session: Session, account_id: str, now: int) -> bool:
+    """Drop every room key of the user, who waits for new ones since `now` (epoch seconds).
+
+    True when there was a key, a suggestion or an old key to drop.
+    """
+    dropped = run(session, DROP_KEYS, {"key": account_id}).rowcount
+    wait_for_keys(session, account_id, now)
+    return dropped > 0
+
+
+def wait_for_keys(session: Session, account_id: str, now: int) -> None:
+    """Have the user wait for the room keys that are missing, since `now` (epoch seconds)."""
+    WAIT(session, {"key": account_id, "now": now})
