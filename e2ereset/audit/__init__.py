@@ -1,28 +1,24 @@
 """The audit log: rows that never wait, a sealer that puts them in order, and the check of both.
 
-For outsiders: checkpoints, an export, receipts. For operators: rotation, purge, mending.
+For outsiders: checkpoints, an export, receipts. For operators: purge, signing again, mending.
 """
 
-from .checkpoints import CheckpointFile, append_note, make_checkpoint, verify_checkpoints
-from .export import export
-from .findings import Finding
+from .checkpoints import CheckpointFile, append_note
 from .heads import AuditBroken
-from .mend import mend
+from .maintenance import count_old, mend, purge, sign_again
 from .notes import PublicKey, public_keys
-from .purges import purge
-from .receipts import receipt
-from .rotation import count_old, resign
+from .outsiders import export, make_checkpoint, receipt
 from .rows import count, tail
 from .sealer import Sealer
 from .trail import Actor, AuditTrail, Operator, Who
-from .verify import verify
+from .verify import Flaw, verify, verify_checkpoints
 
 __all__ = [
     "Actor",
     "AuditBroken",
     "AuditTrail",
     "CheckpointFile",
-    "Finding",
+    "Flaw",
     "Operator",
     "PublicKey",
     "Sealer",
@@ -36,7 +32,7 @@ __all__ = [
     "public_keys",
     "purge",
     "receipt",
-    "resign",
+    "sign_again",
     "tail",
     "verify",
     "verify_checkpoints",

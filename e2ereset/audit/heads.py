@@ -1,36 +1,35 @@
-"""Signed heads: the root of the tree over the first `size` rows; purges; the mark of the newest.
+"""The end of the log: signed heads, records of purges, and the mark of the newest of them.
 
-The digests of heads and purges are keyed and cover all their columns. The mark stands in the
-sealer's row and is a keyed digest of the digests of the newest head and the newest purge: an older
-head, still whole and signed, can not pass for the newest one after the end of the log was cut off,
-heads and all.
+A head is the root of the tree over the first `size` rows. Heads and purges carry a keyed digest of
+all their columns. The mark, in the sealer's row, is a keyed digest of the digests of the newest
+head and the newest purge: an older head, still whole and signed, cannot pass for the newest one
+after the end of the log was cut off, heads and all.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Table, func, select
+from sqlalchemy import Row, Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import E2EResetError
 from e2ereset.store.tables import table
+from e2ereset.store.transactions import Inserts, PerDialect
 
 from .models import AuditHead, AuditPurge, AuditSealer
-from .rows import AUDIT, big, holds
+from .rows import AUDIT, HIGHEST, holds, lenient, paged
 from .tree import Tree
 
-HEAD = table(AuditHead)
-PURGE = table(AuditPurge)
-SEALER = table(AuditSealer)
-NEWEST = select(HEAD).order_by(HEAD.c.size.desc()).limit(1)
-HEAD_OF = select(HEAD).where(HEAD.c.size == big("size"))
-PURGES = select(PURGE).order_by(PURGE.c.size.desc())
+HEAD, PURGE, SEALER = table(AuditHead), table(AuditPurge), table(AuditSealer)
 SIGNED = {HEAD: ("size", "root", "frontier", "since", "at"), PURGE: ("size", "at")}
+NEWEST = select(HEAD).order_by(HEAD.c.size.desc()).limit(1)
+PURGES = select(PURGE).order_by(PURGE.c.size.desc())
 LARGEST = select(func.coalesce(func.max(HEAD.c.size), 0)).scalar_subquery()
 # One statement, because a sealer may be at work: rows and their head become visible together.
 BEYOND = select(func.count(), func.min(AUDIT.c.position)).where(AUDIT.c.position >= LARGEST)
@@ -40,6 +39,16 @@ END = select(
     NEWEST.with_only_columns(HEAD.c.digest).scalar_subquery().label("head"),
     PURGES.with_only_columns(PURGE.c.digest).limit(1).scalar_subquery().label("purge"),
 )
+MARK = "audit mark"
+
+
+@PerDialect
+def LOCK_SEALER(insert: Inserts) -> Any:
+    """Lock the one row of the sealer, making it where it is missing."""
+    added = insert(SEALER).values(id=1, sealed_at=bindparam("now"), mark="")
+    return added.on_conflict_do_update(
+        index_elements=[SEALER.c.id], set_={"sealed_at": added.excluded.sealed_at}
+    )
 
 
 class AuditBroken(E2EResetError):
@@ -55,33 +64,19 @@ class AuditBroken(E2EResetError):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where the log starts: its first row's position, and the tree of the rows before, if known.
+    """A position from which rows are read, and the tree of the rows before it.
 
-    The tree is that of the signed head which the newest purge kept. Where that head is gone, the
-    tree is empty and its size is not `size`.
+    The tree is that of a signed head. Where that head is gone, it is empty, and of another size.
     """
 
     size: int
     tree: Tree
 
 
-def make_head(keys: KeyRing, tree: Tree, *, since: int, at: int) -> dict[str, Any]:
-    """The columns of a signed head of the tree; `at` in epoch seconds."""
-    frontier = json.dumps([node.hex() for node in tree.frontier])
-    head = {"size": tree.size, "root": tree.root().hex(), "frontier": frontier}
-    head |= {"since": since, "at": at}
-    return head | {"digest": sign(keys, HEAD, head)}
-
-
-def make_purge(keys: KeyRing, size: int, at: int) -> dict[str, Any]:
-    """The columns of the signed record that rows before `size` were dropped; epoch seconds."""
-    record = {"size": size, "at": at}
-    return record | {"digest": sign(keys, PURGE, record)}
-
-
-def sign(keys: KeyRing, table: Table, record: Mapping[Any, Any]) -> str:
-    """Our digest of all that a head or a purge says."""
-    return keys.digest(f"audit {table.name}", *(str(record[name]) for name in SIGNED[table]))
+def sign(keys: KeyRing, table: Table, record: Mapping[Any, Any]) -> dict[str, Any]:
+    """A head or a purge with our digest of all that it says."""
+    parts = (str(record[name]) for name in SIGNED[table])
+    return {**record, "digest": keys.digest(f"audit {table.name}", *parts)}
 
 
 def is_signed(keys: KeyRing, table: Table, row: Row[Any]) -> bool:
@@ -94,24 +89,26 @@ def tree_of(head: Row[Any]) -> Tree:
     return Tree(head.size, [bytes.fromhex(node) for node in json.loads(head.frontier)])
 
 
+def heads_from(session: Session, start: int, end: int = HIGHEST) -> Iterator[Row[Any]]:
+    """The heads whose size is from `start` to `end`, both included, smallest first."""
+    return paged(session, select(HEAD).where(HEAD.c.size <= end), (HEAD.c.size,), (start - 1,))
+
+
 def find_start(session: Session, keys: KeyRing) -> Start:
     """Where the newest signed purge lets the log start."""
     purges = session.execute(PURGES).all()
     size = next((purge.size for purge in purges if is_signed(keys, PURGE, purge)), 0)
-    head = session.execute(HEAD_OF, {"size": size}).first()
+    head = session.execute(select(HEAD).where(HEAD.c.size == size)).first()
     return Start(size, tree_of(head) if head and is_signed(keys, HEAD, head) else Tree())
 
 
-def make_mark(keys: KeyRing, head: str | None, purge: str | None) -> str:
-    """The mark of the newest head and the newest purge, by their digests; empty for neither."""
-    return keys.digest("audit mark", head or "", purge or "") if head or purge else ""
-
-
-def is_marked(keys: KeyRing, end: Row[*tuple[Any, ...]]) -> bool:
-    """True when the mark is that of the end that stands. Nothing goes with an empty mark."""
-    if end.head is None and end.purge is None:
-        return not end.mark
-    return holds(keys, end.mark, "audit mark", end.head or "", end.purge or "")
+def find_start_before(session: Session, keys: KeyRing, position: int) -> Start:
+    """The last signed head that is not behind the position, or where the log starts."""
+    start = find_start(session, keys)
+    head = session.execute(NEWEST.where(HEAD.c.size <= position)).first()
+    if head and head.size > start.size and is_signed(keys, HEAD, head):
+        return Start(head.size, tree_of(head))
+    return start
 
 
 def find_newest(session: Session, keys: KeyRing) -> Row[Any] | None:
@@ -132,6 +129,36 @@ def find_end(session: Session, keys: KeyRing) -> Row[Any] | None:
     Raises AuditBroken where it is not, and where the sealer would.
     """
     head = find_newest(session, keys)
-    if not is_marked(keys, session.execute(END).one()):
+    if not is_marked(session, keys):
         raise AuditBroken
     return head
+
+
+def is_marked(session: Session, keys: KeyRing) -> bool:
+    """True when the mark is that of the end that stands. Nothing goes with an empty mark."""
+    end = session.execute(END).one()
+    if end.head is None and end.purge is None:
+        return not end.mark
+    return holds(keys, end.mark, MARK, end.head or "", end.purge or "")
+
+
+def set_mark(session: Session, keys: KeyRing) -> None:
+    """Make the end that stands the one that was signed last."""
+    end = session.execute(END).one()
+    mark = keys.digest(MARK, end.head or "", end.purge or "") if end.head or end.purge else ""
+    session.execute(update(SEALER).values(mark=mark))
+
+
+@contextmanager
+def locked_end(session: Session, keys: KeyRing, now: int) -> Iterator[bool]:
+    """Within the block nobody else changes heads or purges; behind it, the mark is set anew.
+
+    Gives True when the mark was right. A wrong one is left as it is: it is the evidence that a
+    head was taken away. `now` is in epoch seconds.
+    """
+    LOCK_SEALER(session, {"now": now})
+    with lenient(session):
+        is_right = is_marked(session, keys)
+        yield is_right
+        if is_right:
+            set_mark(session, keys)

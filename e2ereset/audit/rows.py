@@ -1,4 +1,4 @@
-"""Audit rows: written in the transaction they tell of, each with a keyed digest of its own.
+"""Audit rows: what they say, how they are digested, and how they are read.
 
 An exported row is checked against the tree without our keys: its leaf's entry is the JSON array
 `[uid, at, action, caller, target, method, address, agent, outcome, digest]` in UTF-8, `at` as a
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, func, select
+from sqlalchemy import Column, Row, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
@@ -22,24 +22,18 @@ from e2ereset.records import iso
 from e2ereset.store.tables import table
 
 from .models import AuditRow
+from .tree import leaf_hash
 
 LONGEST = 255
+PAGE = 1000
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
 TEXTS = ("action", "caller", "target", "method", "address", "agent", "outcome")
 SIGNED = ("uid", "at", *TEXTS)
 REASON = "reason"
-"""It counts where it is not empty: rows that have none are digested as they were before it."""
 MENDED = "audit-mended"
 
 AUDIT = table(AuditRow)
 COLUMNS = tuple(AUDIT.c[name] for name in ("id", "position", "digest", *SIGNED, REASON))
-TAIL = select(*COLUMNS).order_by(AUDIT.c.id.desc()).limit(bindparam("limit"))
-COUNT = select(func.count(), func.count(AUDIT.c.position)).select_from(AUDIT)
-TAIL_OF = TAIL.where(AUDIT.c.target == bindparam("target"))
-
-
-def big(name: str) -> Any:
-    """A parameter that holds any position, size or time."""
-    return bindparam(name, type_=BigInteger)
 
 
 def tail(session: Session, limit: int, target: str | None = None) -> list[dict[str, Any]]:
@@ -47,16 +41,35 @@ def tail(session: Session, limit: int, target: str | None = None) -> list[dict[s
 
     Given a target, an account id, the newest rows of what was done to that account only.
     """
-    statement = TAIL if target is None else TAIL_OF
+    statement = select(*COLUMNS).order_by(AUDIT.c.id.desc()).limit(limit)
+    if target is not None:
+        statement = statement.where(AUDIT.c.target == target)
     with lenient(session):
-        rows = session.execute(statement, {"limit": limit, "target": target}).all()
-    return [_shown(row) for row in reversed(rows)]
+        return [_shown(row) for row in reversed(session.execute(statement).all())]
 
 
 def count(session: Session) -> tuple[int, int]:
     """How many rows there are, and how many of them are not sealed yet."""
-    rows, sealed = session.execute(COUNT).one()
+    rows, sealed = session.execute(
+        select(func.count(AUDIT.c.id), func.count(AUDIT.c.position))
+    ).one()
     return rows, rows - sealed
+
+
+def rows_from(session: Session, start: int, end: int = HIGHEST) -> Iterator[Row[Any]]:
+    """The sealed rows at the positions from `start` on, before `end`, in that order."""
+    rows = select(*COLUMNS).where(AUDIT.c.position < end)
+    return paged(session, rows, (AUDIT.c.position, AUDIT.c.id), (start, LOWEST))
+
+
+def paged(
+    session: Session, rows: Select[Any], keys: tuple[Column[Any], ...], after: tuple[int, ...]
+) -> Iterator[Row[Any]]:
+    """The rows whose keys are above `after`, by their keys, page by page: no log is too long."""
+    ordered = rows.order_by(*keys).limit(PAGE)
+    while page := session.execute(ordered.where(tuple_(*keys) > after)).all():
+        yield from page
+        after = tuple(getattr(page[-1], key.name) for key in keys)
 
 
 def clean(text: str) -> str:
@@ -70,38 +83,30 @@ def clean(text: str) -> str:
 
 def fields_of(row: Row[Any]) -> dict[str, Any]:
     """What goes into the row's leaf, by name and in that order."""
-    fields = {name: getattr(row, name) for name in (*SIGNED, "digest", REASON)}
-    return {name: value for name, value in fields.items() if _counts(name, value)}
+    return _said(row._mapping, "digest")
 
 
-def entry_bytes(row: Row[Any]) -> bytes:
-    """The entry of the row's leaf, in the form that this module's docstring sets."""
-    fields = list(fields_of(row).values())
+def leaf_of(row: Row[Any]) -> bytes:
+    """The hash of the row's leaf. The docstring of this module sets the form of its entry."""
+    fields = [*fields_of(row).values()]
     # SQLite keeps any type in any column: whatever was slipped in there must still make a leaf.
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=bytes.hex)
-    return text.encode("utf-8", "surrogatepass")
+    return leaf_hash(text.encode("utf-8", "surrogatepass"))
 
 
 def digest_of(keys: KeyRing, row: Mapping[str, Any]) -> str:
     """Our digest of all that the row says, by the names of its columns."""
-    return keys.digest("audit row", *_signed(row))
+    return keys.digest("audit row", *map(str, _said(row).values()))
 
 
 def is_genuine(keys: KeyRing, row: Row[Any]) -> bool:
     """True when the row carries our digest of all that it says."""
-    return holds(keys, row.digest, "audit row", *_signed(row._mapping))
-
-
-def names_key(keys: KeyRing, row: Row[Any]) -> bool:
-    """True when the row's digest names a key that we hold."""
-    return str(row.digest).partition(":")[0] in keys.ids
+    return holds(keys, row.digest, "audit row", *_said(row._mapping).values())
 
 
 def holds(keys: KeyRing, stored: Any, purpose: str, *parts: Any) -> bool:
     """True when `stored` is our digest of the parts; False for whatever else a column holds."""
-    if not isinstance(stored, str) or not stored.isascii():
-        return False
-    return keys.matches(stored, purpose, *map(str, parts))
+    return isinstance(stored, str) and keys.matches(stored, purpose, *map(str, parts))
 
 
 @contextmanager
@@ -122,12 +127,10 @@ def lenient(session: Session) -> Iterator[None]:
         driver.text_factory = before
 
 
-def _signed(row: Mapping[Any, Any]) -> list[str]:
-    return [str(row[name]) for name in (*SIGNED, REASON) if _counts(name, row[name])]
-
-
-def _counts(name: str, value: Any) -> bool:
-    return name != REASON or value not in ("", None)
+def _said(row: Mapping[Any, Any], *digest: str) -> dict[str, Any]:
+    # A row without a reason is digested as rows were before there were reasons.
+    reason = () if row[REASON] in ("", None) else (REASON,)
+    return {name: row[name] for name in (*SIGNED, *digest, *reason)}
 
 
 def _shown(row: Row[Any]) -> dict[str, Any]:

@@ -6,27 +6,26 @@ its place in the next batch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Row, bindparam, func, insert, select, update
 
 from e2ereset.crypto import KeyRing
-from e2ereset.store.transactions import Inserts, PerDialect, Transactions, run
+from e2ereset.store.transactions import Transactions, run
 
-from .heads import END, HEAD, SEALER, find_newest, is_marked, make_head, make_mark, tree_of
-from .rows import AUDIT, COLUMNS, big, entry_bytes, is_genuine, lenient
-from .tree import Tree, leaf_hash
-
-BATCH = 1000
-ONLY_ROW = 1
+from .heads import HEAD, find_newest, locked_end, sign, tree_of
+from .rows import AUDIT, COLUMNS, is_genuine, leaf_of
+from .tree import Tree
 
 WAITING = select(AUDIT.c.id).where(AUDIT.c.position.is_(None)).order_by(AUDIT.c.id)
 ANY_WAITING = WAITING.limit(1)
 _batch = WAITING.limit(bindparam("batch")).subquery()
 _places = select(
     _batch.c.id,
-    big("size") + func.row_number().over(order_by=_batch.c.id) - 1,
+    bindparam("size", type_=BigInteger) + func.row_number().over(order_by=_batch.c.id) - 1,
 ).subquery()
 PLACE = (
     update(AUDIT)
@@ -35,38 +34,21 @@ PLACE = (
     .returning(*COLUMNS)
 )
 ADD_HEAD = insert(HEAD)
-SET_MARK = update(SEALER).where(SEALER.c.id == ONLY_ROW).values(mark=bindparam("new_mark"))
 
 
-@PerDialect
-def LOCK_SEALER(insert: Inserts) -> Any:
-    """Lock the sealer's row, making it where it is missing."""
-    added = insert(SEALER).values(id=ONLY_ROW, sealed_at=bindparam("now"), mark="")
-    return added.on_conflict_do_update(
-        index_elements=[SEALER.c.id], set_={"sealed_at": added.excluded.sealed_at}
-    )
-
-
+@dataclass(frozen=True)
 class Sealer:
     """Seals what was written. Any number may run at once: they take turns, batch by batch.
 
     `publish` is called after each look at what waits.
     """
 
-    def __init__(
-        self,
-        transactions: Transactions,
-        keys: KeyRing,
-        *,
-        clock: Callable[[], float],
-        batch: int = BATCH,
-        publish: Callable[[], object] | None = None,
-    ) -> None:
-        self._transactions = transactions
-        self._keys = keys
-        self._clock = clock
-        self._batch = batch
-        self._publish = publish
+    transactions: Transactions
+    keys: KeyRing
+    _: KW_ONLY
+    clock: Callable[[], float]
+    batch: int = 1000
+    publish: Callable[[], object] | None = None
 
     def seal(self) -> int:
         """Give every committed row its place in the tree; the number of rows that this call placed.
@@ -77,36 +59,34 @@ class Sealer:
         sealed = 0
         while placed := self._is_any_waiting() and self._seal_batch():
             sealed += placed
-        if self._publish:
-            self._publish()
+        if self.publish:
+            self.publish()
         return sealed
 
     def _is_any_waiting(self) -> bool:
-        with self._transactions.read() as session:
+        with self.transactions.read() as session:
             return session.execute(ANY_WAITING).first() is not None
 
     def _seal_batch(self) -> int:
-        now = int(self._clock())
-        with self._transactions.begin() as session, lenient(session):
-            LOCK_SEALER(session, {"now": now})
-            newest = find_newest(session, self._keys)
-            end = session.execute(END).one()
+        now = int(self.clock())
+        with self.transactions.begin() as session, locked_end(session, self.keys, now):
+            newest = find_newest(session, self.keys)
             tree = tree_of(newest) if newest else Tree()
-            placed = run(session, PLACE, {"size": tree.size, "batch": self._batch}).all()
-            if placed:
-                head = self._add_rows(tree, placed, now)
-                session.execute(ADD_HEAD, head)
-                # A wrong mark is left as it is: it is the evidence that a head was taken away.
-                if is_marked(self._keys, end):
-                    mark = make_mark(self._keys, head["digest"], end.purge)
-                    session.execute(SET_MARK, {"new_mark": mark})
-        return len(placed)
+            rows = run(session, PLACE, {"size": tree.size, "batch": self.batch}).all()
+            if rows:
+                session.execute(ADD_HEAD, self._make_head(tree, rows, now))
+        return len(rows)
 
-    def _add_rows(self, tree: Tree, rows: Sequence[Row[Any]], now: int) -> dict[str, Any]:
-        """The head of the tree with these rows behind it."""
+    def _make_head(self, tree: Tree, rows: Sequence[Row[Any]], now: int) -> dict[str, Any]:
+        """The signed head of the tree with these rows behind it."""
         size = tree.size
-        for row in sorted(rows, key=lambda row: row.position):
-            tree.append(leaf_hash(entry_bytes(row)))
-        # One forged row among them, and the head vouches for none of them.
-        since = size if all(is_genuine(self._keys, row) for row in rows) else tree.size
-        return make_head(self._keys, tree, since=since, at=now)
+        tree.extend(map(leaf_of, sorted(rows, key=lambda row: row.position)))
+        head = {
+            "size": tree.size,
+            "root": tree.root().hex(),
+            "frontier": json.dumps([node.hex() for node in tree.frontier]),
+            # One forged row among them, and the head vouches for none of them.
+            "since": size if all(is_genuine(self.keys, row) for row in rows) else tree.size,
+            "at": now,
+        }
+        return sign(self.keys, HEAD, head)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from e2ereset.crypto import KeyRing
 from e2ereset.records import ActionRequest, Caller
 from e2ereset.store.transactions import run
 
-from .rows import AUDIT, REASON, clean, digest_of
+from .rows import AUDIT, REASON, TEXTS, clean, digest_of
 
 UID_BYTES = 16
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
@@ -42,6 +42,8 @@ class Operator:
 
     login: str
     reason: str = ""
+    address: ClassVar[str] = ""
+    agent: ClassVar[str] = ""
 
     @property
     def id(self) -> str:
@@ -52,12 +54,12 @@ class Operator:
 Who = Caller | Operator | Actor
 
 
+@dataclass(frozen=True)
 class AuditTrail:
     """Writes audit rows: nothing else does."""
 
-    def __init__(self, keys: KeyRing, entropy: Entropy) -> None:
-        self._keys = keys
-        self._entropy = entropy
+    keys: KeyRing
+    entropy: Entropy
 
     def write(
         self,
@@ -74,20 +76,15 @@ class AuditTrail:
 
         It reads no other row and waits for none.
         """
-        actor = _actor(by)
-        texts = {
-            "action": action,
-            "caller": actor.id,
-            "target": target,
-            "method": method,
-            "address": actor.address,
-            "agent": actor.agent,
-            "outcome": outcome,
-            REASON: actor.reason,
-        }
-        row = {"uid": self._entropy.token_hex(UID_BYTES), "at": at}
-        row |= {name: clean(text) for name, text in texts.items()}
-        run(session, INSERT, row | {"digest": digest_of(self._keys, row)})
+        who = (
+            Actor(id=by.account.id, address=by.address, agent=by.agent)
+            if isinstance(by, Caller)
+            else by
+        )
+        facts = (action, who.id, target, method, who.address, who.agent, outcome, who.reason)
+        texts = zip((*TEXTS, REASON), map(clean, facts), strict=True)
+        row = {"uid": self.entropy.token_hex(UID_BYTES), "at": at, **dict(texts)}
+        run(session, INSERT, row | {"digest": digest_of(self.keys, row)})
 
     def write_request(
         self,
@@ -113,9 +110,3 @@ class AuditTrail:
             method=method,
             outcome=outcome,
         )
-
-
-def _actor(by: Who) -> Actor:
-    if isinstance(by, Caller):
-        return Actor(id=by.account.id, address=by.address, agent=by.agent)
-    return by if isinstance(by, Actor) else Actor(id=by.id, reason=by.reason)

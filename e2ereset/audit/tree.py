@@ -6,7 +6,7 @@ the leaves so far make up, largest first, one for each 1 in the binary form of `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from hashlib import sha256
@@ -41,6 +41,11 @@ class Tree:
             full >>= 1
         self.size += 1
 
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Put leaf hashes behind the last leaf."""
+        for leaf in leaves:
+            self.append(leaf)
+
     def copy(self) -> Tree:
         """A tree of the same leaves, to grow on its own."""
         return Tree(self.size, [*self.frontier])
@@ -68,17 +73,16 @@ def inclusion_proof(before: Tree, leaves: Sequence[bytes], position: int) -> lis
         middle = _middle(start, stop)
         return node_hash(node(start, middle), node(middle, stop))
 
-    proof = []
-    start, stop = 0, before.size + len(leaves)
-    while stop - start > 1:
+    def proof(start: int, stop: int) -> list[bytes]:
+        """The proof within the subtree over these leaves."""
+        if stop - start == 1:
+            return []
         middle = _middle(start, stop)
         if position < middle:
-            proof.append(node(middle, stop))
-            stop = middle
-        else:
-            proof.append(node(start, middle))
-            start = middle
-    return proof[::-1]
+            return [*proof(start, middle), node(middle, stop)]
+        return [*proof(middle, stop), node(start, middle)]
+
+    return proof(0, before.size + len(leaves))
 
 
 def _subtrees(tree: Tree) -> dict[tuple[int, int], bytes]:

@@ -116,7 +116,7 @@ class Rotation:
         for column in self._columns:
             for page in column.walk.pages(self._transactions, size):
                 yield self._renew(column, page)
-        for count in audit.resign(self._transactions, self._keyring, size, clock=self._clock):
+        for count in audit.sign_again(self._transactions, self._keyring, size, clock=self._clock):
             yield Batch(count, count)
 
     def uses(self, size: int) -> list[Use]:

@@ -97,7 +97,7 @@ def test_a_purged_checkpoint_is_said_and_no_failure(console, tmp_path):
     console.runtime.sealer.seal()
     console.purge(NOW + 9)
     said = console.said("verify", "--checkpoint", path)
-    assert "can not be told any more" in said
+    assert "cannot be checked any more" in said
     assert said.endswith("The audit log is whole.\n")
 
 

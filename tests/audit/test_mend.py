@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from e2ereset.audit import AuditBroken, AuditTrail, Operator, mend
-from e2ereset.audit.mend import NothingToMend
+from e2ereset.audit.maintenance import NothingToMend
 from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow, AuditSealer
 from tests.kit.audit import NOW
 

@@ -16,7 +16,7 @@ from sqlalchemy import delete, update
 
 from e2ereset.audit import AuditBroken, export, public_keys, receipt
 from e2ereset.audit.models import AuditHead, AuditRow
-from e2ereset.audit.receipts import NoReceipt
+from e2ereset.audit.outsiders import NoReceipt
 from e2ereset.crypto import KeyRing
 from tests.kit.audit import KEY, NOW, ORIGIN
 from tests.kit.paths import ROOT

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from e2ereset.audit import AuditBroken, purge
-from e2ereset.audit.heads import make_purge
+from e2ereset.audit.heads import PURGE, sign
 from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow
 from tests.kit.audit import KEY, NEW_KEY, NOW
 
@@ -117,7 +117,7 @@ def test_rows_deleted_by_hand_are_no_purge(old):
 
 
 def test_a_forged_record_is_found_and_excuses_nothing(old):
-    forged = make_purge(old.under("a key that somebody made up").keys, 3, NOW)
+    forged = sign(old.under("a key that somebody made up").keys, PURGE, {"size": 3, "at": NOW})
     old.tamper(insert(AuditPurge).values(forged))
     old.tamper(delete(AuditRow).where(AuditRow.position < 3))
     assert old.found() == [("purge-changed", 3), ("row-removed", 0), ("tail-cut", 8)]
@@ -213,7 +213,7 @@ def test_the_record_is_signed_again_when_keys_rotate(old):
     old.purge(LATE)
     rotated = old.under(NEW_KEY, KEY)
     assert rotated.count_old() == 3
-    assert sum(rotated.resign()) == 3
+    assert sum(rotated.sign_again()) == 3
     assert old.under(NEW_KEY).verify() == []
     with old.transactions.read() as session:
         assert session.scalar(select(AuditPurge.digest)).startswith(rotated.keys.newest)

@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import delete, update
 
-from e2ereset.audit import AuditBroken, resign
+from e2ereset.audit import AuditBroken, sign_again
 from e2ereset.audit.models import AuditHead, AuditRow, AuditSealer
 from tests.kit.audit import KEY, NEW_KEY, NOW
 
@@ -19,13 +19,13 @@ def rotated(sealed):
 
 def test_every_head_is_signed_again(rotated):
     assert rotated.count_old() == 2
-    assert sum(rotated.resign()) == 2
+    assert sum(rotated.sign_again()) == 2
     assert rotated.count_old() == 0
     assert rotated.verify() == []
 
 
 def test_the_old_key_can_go_then(rotated):
-    rotated.resign()
+    rotated.sign_again()
     alone = rotated.under(NEW_KEY)
     assert alone.verify() == []
     alone.grow("g")
@@ -38,32 +38,32 @@ def test_before_it_the_old_key_can_not_go(sealed):
 
 
 def test_nothing_is_left_to_do_the_second_time(rotated):
-    rotated.resign()
-    assert sum(rotated.resign()) == 0
+    rotated.sign_again()
+    assert sum(rotated.sign_again()) == 0
 
 
 def test_rows_under_the_old_key_are_sealed_first(sealed):
     sealed.write("g")
     rotated = sealed.under(NEW_KEY, KEY)
-    assert sum(rotated.resign()) == 2
+    assert sum(rotated.sign_again()) == 2
     assert rotated.under(NEW_KEY).verify() == []
 
 
 @pytest.mark.parametrize("batches", [0, 1, 2])
 def test_it_goes_on_after_it_was_killed(rotated, batches):
-    work = resign(rotated.transactions, rotated.keys, 1, clock=lambda: NOW)
+    work = sign_again(rotated.transactions, rotated.keys, 1, clock=lambda: NOW)
     for _ in range(batches):
         next(work)
     work.close()
     assert rotated.verify() == []
-    rotated.resign()
+    rotated.sign_again()
     assert rotated.under(NEW_KEY).verify() == []
 
 
 def test_a_forged_head_is_left_and_told(rotated, caplog):
     rotated.tamper(update(AuditHead).where(AuditHead.size == 3).values(root="00" * 32))
     with caplog.at_level(logging.WARNING):
-        assert sum(rotated.resign(batch=1)) == 1
+        assert sum(rotated.sign_again(batch=1)) == 1
     assert "e2ereset_audit_heads 3" in caplog.text
     assert rotated.count_old() == 1
     assert rotated.under(NEW_KEY).found()[0] == ("head-changed", 3)
@@ -71,7 +71,7 @@ def test_a_forged_head_is_left_and_told(rotated, caplog):
 
 def test_a_wrong_mark_stays_wrong(rotated):
     rotated.tamper(update(AuditSealer).values(mark=""))
-    rotated.resign()
+    rotated.sign_again()
     assert rotated.found() == [("tail-cut", 6)]
 
 
@@ -88,7 +88,7 @@ def test_sealers_at_work_lose_nothing(rotated):
     writer = Thread(target=seal)
     writer.start()
     barrier.wait()
-    rotated.resign(batch=3)
+    rotated.sign_again(batch=3)
     writer.join()
     assert rotated.count_old() == 0
     assert rotated.under(NEW_KEY).verify() == []
@@ -100,7 +100,7 @@ def test_sealers_at_work_lose_nothing(rotated):
 @pytest.fixture
 def alone(rotated):
     """The log by somebody who holds the new key alone, after the rotation."""
-    rotated.resign()
+    rotated.sign_again()
     return rotated.under(NEW_KEY)
 
 
@@ -146,7 +146,7 @@ def test_a_row_forged_under_an_unknown_key_is_found_once_it_is_sealed(alone):
     alone.under("a key that somebody made up").write("forged")
     alone.seal()
     assert alone.found() == [("row-changed", 7)]
-    alone.under("one more key, newer than that", NEW_KEY).resign()
+    alone.under("one more key, newer than that", NEW_KEY).sign_again()
     assert alone.under("one more key, newer than that").found() == [
         ("row-changed", 6),
         ("row-changed", 7),
@@ -168,5 +168,5 @@ def test_rows_sealed_where_their_key_was_not_known_yet_are_vouched_for_later(sea
     assert sealed.found() == [("row-changed", 6)]
     assert both.verify() == []
     third = sealed.under("one more key, newer than that", NEW_KEY, KEY)
-    third.resign()
+    third.sign_again()
     assert third.under("one more key, newer than that").verify() == []

@@ -10,13 +10,13 @@ from sqlalchemy.exc import DBAPIError
 from e2ereset.audit import (
     Actor,
     AuditTrail,
-    Finding,
+    Flaw,
     PublicKey,
     Sealer,
     count_old,
     make_checkpoint,
     purge,
-    resign,
+    sign_again,
     verify,
     verify_checkpoints,
 )
@@ -64,8 +64,8 @@ class Log:
         now = NOW + 10_000
         return list(purge(self.transactions, self.keys, before=before, now=now, batch=batch))
 
-    def resign(self, batch: int = 100) -> list[int]:
-        return list(resign(self.transactions, self.keys, batch, clock=lambda: NOW + 20_000))
+    def sign_again(self, batch: int = 100) -> list[int]:
+        return list(sign_again(self.transactions, self.keys, batch, clock=lambda: NOW + 20_000))
 
     def count_old(self) -> int:
         with self.transactions.read() as session:
@@ -114,7 +114,7 @@ class Log:
         with self.transactions.read() as session:
             return list(session.execute(select(*columns).order_by(columns[0])))
 
-    def verify(self, keys: KeyRing | None = None) -> list[Finding]:
+    def verify(self, keys: KeyRing | None = None) -> list[Flaw]:
         with self.transactions.read() as session:
             return verify(session, keys or self.keys)
 
