@@ -7,7 +7,6 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,20 @@ import click
 import pyotp
 from flask import current_app
 from flask.cli import with_appcontext
-from sqlalchemy import select
 
-from e2ereset import Account, Caller
+from e2ereset import Account, Caller, Runtime, get_e2ereset
 from e2ereset.cli import Commands, as_json, emit, find_operator
 from e2ereset.errors import E2EResetError
 from e2ereset.files import private
-from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.vault.service import Pair
 
 from .listen_address import url_of
 from .people.accounts import find_account, get_account
+from .people.acts import Acting
 from .people.administration import add_user
 from .people.commands.base import acting_as
-from .people.models import User
 from .people.password_hashing import PasswordHasher
-from .people.service import NewPerson
+from .people.service import NewPerson, list_people
 from .sessions.service import current_sessions
 
 PEOPLE = {"alice": "user", "bob": "user", "carol": "admin"}
@@ -77,7 +74,8 @@ def prepare(*, beside_others: bool = False) -> dict[str, Any]:
 
     Raises NoDemo where there are other users, unless `beside_others`.
     """
-    runtime = get_e2ereset()
+    acting = acting_as(find_operator())
+    runtime, now = acting.runtime, acting.now
     with runtime.transactions.read() as session:
         is_made = any(find_account(session, name) for name in PEOPLE)
     if not is_made:
@@ -86,39 +84,36 @@ def prepare(*, beside_others: bool = False) -> dict[str, Any]:
                 "This database has users, so no demo is made: it has an administrator whose"
                 " password is printed. Say --yes to make it all the same."
             )
-        _save(_make_people(runtime))
-    facts, now = _load(), int(runtime.clock())
+        _make_people(acting_as(find_operator("demo")))
+    facts = _load()
     bob, carol = (_account(runtime, facts["userIds"][name]) for name in ("bob", "carol"))
     pair = Pair("demo public key", "demo private key")
     runtime.vault.set(Caller(account=bob), pair, force=True, now=now)
     with runtime.transactions.begin() as session:
         token = current_sessions().add(session, carol.id, now)
-        acting_as(find_operator()).note(session, "add-token", carol.id)
+        acting.note(session, "add-token", carol.id)
     return facts | {"authToken": token}
 
 
-def _make_people(runtime: Runtime) -> dict[str, Any]:
+def _make_people(acting: Acting) -> None:
+    runtime, ids = acting.runtime, {}
     passwords = {name: runtime.entropy.token_urlsafe(PASSWORD_BYTES) for name in PEOPLE}
-    ids, acting = {}, acting_as(find_operator("demo"))
     with runtime.transactions.begin() as session:
         for name, role in PEOPLE.items():
-            new = NewPerson(
-                username=name,
-                emails=[f"{name}@example.org"],
-                verified=True,
-                roles=[role],
-                password_hash=current_sessions().hasher.hash(passwords[name]),
-            )
+            stored = current_sessions().hasher.hash(passwords[name])
+            emails = [(f"{name}@example.org", True)]
+            new = NewPerson(username=name, emails=emails, roles=[role], password_hash=stored)
             ids[name] = add_user(session, acting, new)
     alice = _account(runtime, ids["alice"])
     secret = runtime.factors.enrol_totp(alice, by=acting.operator).secret
-    return {"userIds": ids, "passwords": passwords, "totpSecret": secret}
+    with open(_path(), "w", encoding="utf-8", opener=private) as file:
+        json.dump({"userIds": ids, "passwords": passwords, "totpSecret": secret}, file, indent=2)
 
 
 def _is_in_use() -> bool:
     """Whether there are users, and none of them is of a demo that was made here."""
     with get_e2ereset().transactions.read() as session:
-        return not _path().exists() and session.scalar(select(User.id).limit(1)) is not None
+        return not _path().exists() and next(list_people(session), None) is not None
 
 
 def _account(runtime: Runtime, user_id: str) -> Account:
@@ -133,17 +128,13 @@ def _path() -> Path:
     return Path(current_app.instance_path) / "demo.json"
 
 
-def _save(facts: dict[str, Any]) -> None:
-    with open(_path(), "w", encoding="utf-8", opener=private) as file:
-        json.dump(facts, file, indent=2)
-
-
 def _load() -> dict[str, Any]:
-    if not _path().exists():
+    try:
+        facts: dict[str, Any] = json.loads(_path().read_text(encoding="utf-8"))
+    except FileNotFoundError:
         raise NoDemo(
             f"{_path()} is missing: this database has no demo users, or users of the same names."
-        )
-    facts: dict[str, Any] = json.loads(_path().read_text(encoding="utf-8"))
+        ) from None
     return facts
 
 
@@ -166,14 +157,13 @@ def _command() -> str:
     return f"E2ERESET_INSTANCE={shlex.quote(folder)} {name}" if folder else name
 
 
-def _guide(url: str, facts: dict[str, Any]) -> Iterator[str]:
-    yield f"e2ereset on {url}/api/v1 - mails land in {current_app.instance_path}/mail"
-    yield ""
-    for name, role in PEOPLE.items():
-        factor = f"TOTP: `{_command()} demo code`" if name == "alice" else "the password"
-        yield f"  {name:6} {role:6} password {facts['passwords'][name]}  second factor: {factor}"
-    yield ""
-    yield "carol resets bob's E2E key with this line:"
-    yield ""
-    yield facts["curl"]
-    yield ""
+def _guide(url: str, facts: dict[str, Any]) -> list[str]:
+    totp = f"TOTP: `{_command()} demo code`"
+    people = (
+        f"  {name:6} {role:6} password {facts['passwords'][name]}"
+        f"  second factor: {totp if name == 'alice' else 'the password'}"
+        for name, role in PEOPLE.items()
+    )
+    place = f"e2ereset on {url}/api/v1 - mails land in {current_app.instance_path}/mail"
+    last = "carol resets bob's E2E key with this line:"
+    return [place, "", *people, "", last, "", facts["curl"], ""]

@@ -126,10 +126,9 @@ def _is_within(config: Mapping[str, Any]) -> bool:
 def _explain(fault: Exception, path: Path) -> str:
     """What is wrong and in which line, without the text of a fault that may quote a secret."""
     frames = traceback.extract_tb(fault.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    line = fault.lineno if isinstance(fault, SyntaxError) else lines[-1] if lines else None
-    words = fault.msg if isinstance(fault, SyntaxError) else str(fault)
-    told = (
-        f"{type(fault).__name__}: {words}" if isinstance(fault, TELLING) else type(fault).__name__
-    )
+    line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
+    words = str(fault)
+    if isinstance(fault, SyntaxError):
+        line, words = fault.lineno, fault.msg
+    told = type(fault).__name__ + (f": {words}" if isinstance(fault, TELLING) else "")
     return told + (f", in line {line}." if line else ".")

@@ -24,11 +24,10 @@ class Rolled(Exception):
     """Ends the transaction of a row that is only tried."""
 
 
-class AddressSchema(Schema):
-    """An address of a row."""
-
-    address = fields.String(required=True)
-    verified = fields.Boolean(load_default=False)
+ADDRESS: dict[str, fields.Field[Any]] = {
+    "address": fields.String(required=True),
+    "verified": fields.Boolean(load_default=False),
+}
 
 
 class RowSchema(Schema):
@@ -37,7 +36,7 @@ class RowSchema(Schema):
     username = fields.String(required=True)
     email = fields.String()
     verified = fields.Boolean(load_default=False)
-    emails = fields.List(fields.Nested(AddressSchema))
+    emails = fields.List(fields.Nested(ADDRESS))
     roles = fields.List(fields.String(), load_default=["user"])
     passwordHash = fields.String(allow_none=True)
     totpSecret = fields.String(allow_none=True)
@@ -47,22 +46,17 @@ class RowSchema(Schema):
 ROW = RowSchema()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A row that was not stored, by its line in the file (the first is 1), and why."""
-
-    line: int
-    username: str
-    why: str
-
-
 @dataclass(slots=True, kw_only=True)
 class Imported:
-    """What became of the rows. `present`: the name is there already, and was left as it is."""
+    """What became of the rows. `present`: the name is there already, and was left as it is.
+
+    `left_out` has for each row that was not stored its `line` in the file (the first is 1), its
+    `username` and `why`.
+    """
 
     stored: int = 0
     present: int = 0
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
@@ -81,18 +75,17 @@ def read_csv(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
     Raises BadPerson for a column that is not known.
     """
     reader = csv.DictReader(lines)
-    unknown = set(reader.fieldnames or ()) - (ROW.fields.keys() - {"emails"})
-    if unknown or not reader.fieldnames:
-        names = ", ".join(sorted(ROW.fields.keys() - {"emails"}))
-        raise BadPerson(f"The first line must name columns out of: {names}.")
+    known, given = ROW.fields.keys() - {"emails"}, set(reader.fieldnames or ())
+    if not given or not given <= known:
+        raise BadPerson(f"The first line must name columns out of: {', '.join(sorted(known))}.")
     for row in reader:
         if None in row or None in row.values():
             yield reader.line_num, None
-            continue
-        given = {name: text for name, text in row.items() if text}
-        if "roles" in given:
-            given |= {"roles": given["roles"].split()}
-        yield reader.line_num, given
+        else:
+            texts: dict[str, Any] = {name: text for name, text in row.items() if text}
+            if "roles" in texts:
+                texts["roles"] = texts["roles"].split()
+            yield reader.line_num, texts
 
 
 def import_users(
@@ -113,7 +106,7 @@ def import_users(
                 done.present += 1
         except (E2EResetError, ValidationError) as fault:
             username = given.get("username") if isinstance(given, Mapping) else None
-            left = LeftOut(line=line, username=str(username or ""), why=_words(fault))
+            left = {"line": line, "username": str(username or ""), "why": _words(fault)}
             done.left_out.append(left)
     return done
 

@@ -48,12 +48,14 @@ def read_credentials(body: Mapping[str, Any]) -> Resume | Credentials | None:
     match body:
         case {"resume": str(token), **rest} if not rest:
             return Resume(token=token)
-        case {"totp": {"code": str(code), "login": dict(login), **more}, **rest} if not (
+        case {"totp": {"code": str(given), "login": dict(login), **more}, **rest} if not (
             rest or more or "code" in login
         ):
-            return _by_password({**login, "code": code})
-        case _:
-            return _by_password(body)
+            body = {**login, "code": given}
+    named, digest, code = _named(body), _digest(body.get("password")), body.get("code")
+    if not (named and digest and isinstance(code, str | None) and body.keys() <= FIELDS):
+        return None
+    return Credentials(by=named[0], name=named[1], digest=digest, code=code or None)
 
 
 def mistyped_field(body: Mapping[str, Any]) -> str | None:
@@ -71,32 +73,23 @@ def mistyped_field(body: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _by_password(body: Mapping[str, Any]) -> Credentials | None:
-    identity, digest = _identity(body), _digest(body.get("password"))
-    code = body.get("code")
-    if identity is None or digest is None or not body.keys() <= FIELDS:
-        return None
-    if code is not None and not isinstance(code, str):
-        return None
-    by, name = identity
-    return Credentials(by=by, name=name, digest=digest, code=code or None)
-
-
-def _identity(body: Mapping[str, Any]) -> tuple[str, str] | None:
+def _named(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    by: Any
+    name: Any
     match body:
-        case {"user": str(user)}:
-            return ("email" if "@" in user else "username"), user
-        case {"user": {**named}} if len(named) == 1:
-            ((by, name),) = named.items()
-            return (by, name) if by in IDENTITIES and isinstance(name, str) else None
+        case {"user": str(name)}:
+            by = "email" if "@" in name else "username"
+        case {"user": {**one}} if len(one) == 1:
+            ((by, name),) = one.items()
         case {"user": _}:
             return None
-        case {"username": str(name)}:
-            return "username", name
-        case {"email": str(name)}:
-            return "email", name
+        case {"username": name}:
+            by = "username"
+        case {"email": name}:
+            by = "email"
         case _:
             return None
+    return (by, name) if by in IDENTITIES and isinstance(name, str) else None
 
 
 def _digest(password: Any) -> str | None:

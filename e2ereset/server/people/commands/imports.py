@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, TextIO
 
 import click
@@ -49,7 +48,7 @@ def import_command(
         "dryRun": dry_run,
         "stored": done.stored,
         "present": done.present,
-        "leftOut": [asdict(left) for left in done.left_out],
+        "leftOut": done.left_out,
     }
     emit(data, _lines(done, dry_run=dry_run), json_output)
     ctx.exit(1 if done.left_out else 0)
@@ -57,6 +56,7 @@ def import_command(
 
 def _lines(done: Imported, *, dry_run: bool) -> Iterator[str]:
     for left in done.left_out:
-        yield f"Line {left.line}, {left.username or 'without a name'}: left out. {left.why}"
+        name = left["username"] or "without a name"
+        yield f"Line {left['line']}, {name}: left out. {left['why']}"
     words = "would be stored" if dry_run else "stored"
     yield f"{done.stored} {words}, {done.present} there already, {len(done.left_out)} left out."
