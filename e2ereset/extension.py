@@ -14,43 +14,34 @@ from flask import Blueprint, Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 
-from .audit import AuditTrail, CheckpointFile, Sealer
-from .background import Background
+from .audit import AuditTrail
 from .cli import register_commands
 from .crypto import KeyRing
 from .errors import Refusal, SettingsError
-from .factors.enrolment import Factors
-from .factors.resend import ASKED, Codes
-from .factors.routes import send_email_code, unlock_factor
-from .factors.stepup import StepUp
-from .factors.strategies import Strategy, Tools, resolve
-from .factors.unlocks import Unlocks
+from .factors import routes as factors
+from .factors.strategies import Strategy, resolve
 from .guard import Answered
 from .hosted import check_accounts, check_identify
-from .http import bodies, envelope
-from .http.blueprint import make_blueprint
+from .http import Rates, bodies, envelope
 from .http.rates import find_limiter, read_rate
 from .http.strays import answer_strays
-from .jobs import Queue, Worker
+from .jobs import Queue
 from .jobs.leases import Leased
 from .libraries import check_switches_meant_off
 from .mail import Mailer, Message, Way
 from .metrics import make_meter
 from .operations.routes import watch
-from .permissions import Permissions
-from .permissions.targets import Targets
+from .parts import Parts
 from .ports import Accounts
 from .records import Caller
-from .reset.routes import reset_e2e_key
-from .reset.service import Resets
-from .runtime import Runtime
+from .reset import routes as reset
+from .runtime import Runtime, make_runtime
 from .settings import Settings, load_settings
 from .signals import Announcer
 from .store.engines import Binds, Engines
 from .store.tables import Base
 from .store.transactions import Transactions
-from .vault.routes import fetch_my_keys, set_keys
-from .vault.service import Vault
+from .vault import routes as vault
 
 log = logging.getLogger(__name__)
 
@@ -108,13 +99,13 @@ class E2EReset:
         check_switches_meant_off(app.config)
         runtime = self._make(app, load_settings(app.config, name=app.name))
         app.extensions["e2ereset"] = runtime
-        app.register_blueprint(make_routes(self._name, self._url_prefix))
+        app.register_blueprint(self._routes(runtime))
         # For the host's own views, such as of enrolment; a host may have words of its own.
         if Refusal not in app.error_handler_spec[None][None]:
             app.register_error_handler(Refusal, envelope.failure)
         # Under TRAP_HTTP_EXCEPTIONS Flask answers none of those without a handler.
         app.register_error_handler(Answered, Answered.get_response)
-        answer_strays(app, self._url_prefix)
+        answer_strays(app, self._url_prefix, runtime.gates.cross_site)
         app.teardown_request(bodies.drop_settled)
         if runtime.settings.delivery == "thread":
             app.before_request(runtime.ensure_running)
@@ -124,6 +115,24 @@ class E2EReset:
             log.warning("E2ERESET_TWO_FACTOR is off: every signed-in caller can reset keys.")
 
     def _make(self, app: Flask, settings: Settings) -> Runtime:
+        parts = self._parts(app, settings)
+        return make_runtime(
+            parts,
+            strategies=resolve(parts.settings.methods, parts, registered=self._strategies),
+            identify=check_identify(self._identify, app.ensure_sync),
+            rates=Rates(
+                limiter=find_limiter(app, parts.settings),
+                rate=read_rate(parts.settings),
+                settings=parts.settings,
+                clock=parts.clock,
+            ),
+            mailer=self._mailer(app, parts.settings),
+            in_context=partial(_in_context, app),
+            # A clock of the host's own, as tests have, goes for budgets too.
+            by_database=self._clock is time.time,
+        )
+
+    def _parts(self, app: Flask, settings: Settings) -> Parts:
         engines = cache(partial(_engines, app, self._db))
         schema = _add_tables(self._db, self._bind_key).schema
         transactions = Transactions(Binds(engines, key=self._bind_key, schema=schema))
@@ -131,93 +140,30 @@ class E2EReset:
             log.warning("The database is one connection in memory: no thread delivers mail.")
             settings = replace(settings, delivery="process")
         keyring = KeyRing(settings.secret_keys)
-        jobs = Queue(keyring)
-        tools = Tools(
+        return Parts(
             settings=settings,
-            keyring=keyring,
-            jobs=jobs,
-            accounts=self._accounts,
+            clock=self._clock,
             entropy=self._entropy,
-        )
-        stepup = StepUp(
             transactions=transactions,
-            strategies=resolve(settings.methods, tools, registered=self._strategies),
-            settings=settings,
-            audit=AuditTrail(keyring, self._entropy),
-            jobs=jobs,
+            keyring=keyring,
             accounts=self._accounts,
+            jobs=Queue(keyring),
+            audit=AuditTrail(keyring, self._entropy),
             meter=make_meter(settings.operations),
             announcer=Announcer(app),
-            clock=self._clock,
-            # A clock of the host's own, as tests have, goes for budgets too.
-            by_database=self._clock is time.time,
         )
-        return self._assemble(app, transactions, tools, stepup)
-
-    def _assemble(
-        self, app: Flask, transactions: Transactions, tools: Tools, stepup: StepUp
-    ) -> Runtime:
-        permissions = Permissions(transactions)
-        sealer = self._sealer(transactions, tools)
-        codes = Codes(tools, transactions, stepup)
-        mailer = self._mailer(app, tools.settings)
-        answer = partial(_in_context, app, codes.answer)
-        worker = Worker(
-            transactions,
-            tools.jobs,
-            {**mailer.handlers(), ASKED: answer},
-            clock=self._clock,
-            entropy=self._entropy,
-        )
-        vault = Vault(tools, transactions, stepup)
-        targets = Targets(tools, transactions, permissions)
-        factors = Factors(transactions, tools, stepup, self._clock)
-        resets = Resets(
-            tools=tools,
-            transactions=transactions,
-            targets=targets,
-            stepup=stepup,
-            vault=vault,
-        )
-        return Runtime(
-            settings=tools.settings,
-            clock=self._clock,
-            entropy=self._entropy,
-            accounts=self._accounts,
-            identify=check_identify(self._identify, app.ensure_sync),
-            limiter=find_limiter(app),
-            rate=read_rate(tools.settings),
-            transactions=transactions,
-            keyring=tools.keyring,
-            audit=stepup.audit,
-            jobs=tools.jobs,
-            permissions=permissions,
-            stepup=stepup,
-            resets=resets,
-            vault=vault,
-            factors=factors,
-            unlocks=Unlocks(targets, stepup, factors),
-            codes=codes,
-            sealer=sealer,
-            worker=worker,
-            mailer=mailer,
-            # Two threads: a mail relay that hangs must not hold up the sealing.
-            background=(Background(worker.run_due), Background(sealer.seal)),
-        )
-
-    def _sealer(self, transactions: Transactions, tools: Tools) -> Sealer:
-        file, publish = tools.settings.audit_checkpoints, None
-        if file:
-            origin = tools.settings.audit_origin
-            checkpoints = CheckpointFile(
-                file, transactions, tools.keyring, origin=origin, clock=self._clock
-            )
-            publish = checkpoints.publish
-        return Sealer(transactions, tools.keyring, clock=self._clock, publish=publish)
 
     def _mailer(self, app: Flask, settings: Settings) -> Mailer:
         way = Way(app, self._send)
         return Mailer(way, sender=settings.mail_sender, workspace=settings.workspace)
+
+    def _routes(self, runtime: Runtime) -> Blueprint:
+        gates = runtime.gates
+        blueprint = gates.blueprint(self._name, url_prefix=self._url_prefix)
+        reset.add_routes(blueprint, runtime.resets, gates)
+        factors.add_routes(blueprint, runtime.codes, runtime.unlocks, gates)
+        vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
+        return blueprint
 
 
 def _in_context(
@@ -227,7 +173,7 @@ def _in_context(
     _job: Leased,
     now: int,
 ) -> bool:
-    """Answer in the app's context: the host's accounts may look for it, in a thread of ours too."""
+    """Answer in the app's context, which the host's accounts may look for."""
     with app.app_context():
         return answer(asked, now)
 
@@ -246,14 +192,3 @@ def _add_tables(db: SQLAlchemy, bind_key: str | None) -> MetaData:
         if table.name not in there:
             table.to_metadata(metadata)
     return metadata
-
-
-def make_routes(name: str, url_prefix: str) -> Blueprint:
-    """The library's own routes, Rocket.Chat's by name."""
-    blueprint = make_blueprint(name, url_prefix=url_prefix)
-    blueprint.post("/users.resetE2EKey")(reset_e2e_key)
-    blueprint.post("/users.2fa.sendEmailCode")(send_email_code)
-    blueprint.post("/users.unlockFactor")(unlock_factor)
-    blueprint.post("/e2e.setUserPublicAndPrivateKeys")(set_keys)
-    blueprint.get("/e2e.fetchMyKeys")(fetch_my_keys)
-    return blueprint

@@ -12,9 +12,8 @@ from flask.views import View
 from werkzeug.exceptions import HTTPException
 
 from .errors import HostError, Refusal
-from .http import bodies, envelope, gates
-from .http.cross_site import refuse_cross_site
-from .http.rates import add_rate_headers, rate_limit
+from .http import bodies, envelope
+from .http.rates import add_rate_headers
 from .records import Action, kind_of
 from .runtime import get_e2ereset
 
@@ -76,17 +75,16 @@ def two_factor_required(
 def _prove(action: Action) -> None:
     """Raise Answered unless the proof is right."""
     after_this_request(add_rate_headers)
+    runtime = get_e2ereset()
+    gates = runtime.gates
     try:
-        refuse_cross_site()
+        gates.cross_site.refuse()
         bodies.settle()
         asked = gates.action_request(action)
         with gates.recorded(asked):
-            rate_limit()
-        runtime = get_e2ereset()
-        try:
+            gates.rate_limit()
+        with gates.waking():
             runtime.stepup.run(asked, lambda _passed: None)
-        finally:
-            runtime.wake()
     except Refusal as refusal:
         raise Answered(envelope.failure(refusal)) from refusal
     except envelope.FAULTS as fault:

@@ -1,49 +1,44 @@
-"""All that one app has of e2ereset, and how its parts are put together."""
+"""All that one app has of e2ereset, and how its services are put together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import cast
 
 from flask import Flask, current_app
-from flask_limiter import Limiter
-from limits import RateLimitItem
 
-from .audit import AuditTrail, Sealer
+from .audit import CheckpointFile, Sealer
 from .background import Background
-from .crypto import KeyRing
 from .errors import SettingsError
+from .factors.budgets import Budgets
+from .factors.challenges import Challenges
 from .factors.enrolment import Factors
-from .factors.resend import Codes
+from .factors.rechecks import Rechecks
+from .factors.resend import ASKED, Codes
 from .factors.stepup import StepUp
+from .factors.strategies import Strategy
+from .factors.traces import Traces
 from .factors.unlocks import Unlocks
-from .jobs import Queue, Worker
+from .http import CrossSite, Gates, Rates
+from .jobs import Handler, Worker
 from .mail import Mailer
+from .parts import Parts
 from .permissions import Permissions
-from .ports import Accounts
+from .permissions.targets import Targets
 from .records import Caller
 from .reset.service import Resets
-from .settings import Settings
-from .store.transactions import Transactions
 from .vault.service import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Runtime:
-    """The services of one app; `get_e2ereset()` finds it."""
+class Runtime(Parts):
+    """The parts and the services of one app; `get_e2ereset()` finds it."""
 
-    settings: Settings
-    clock: Callable[[], float]
-    entropy: Any
-    accounts: Accounts
-    identify: Callable[[], Caller | None]
-    limiter: Limiter
-    rate: RateLimitItem
-    transactions: Transactions
-    keyring: KeyRing
-    audit: AuditTrail
-    jobs: Queue
+    strategies: tuple[Strategy, ...]
+    budgets: Budgets
+    traces: Traces
     permissions: Permissions
     stepup: StepUp
     resets: Resets
@@ -55,6 +50,7 @@ class Runtime:
     worker: Worker
     mailer: Mailer
     background: tuple[Background, ...]
+    gates: Gates
 
     def start(self) -> None:
         """Start the mail and sealing threads of this process, where the settings want them.
@@ -73,10 +69,8 @@ class Runtime:
                 thread.ensure_running()
 
     def wake(self) -> None:
-        """Deliver what has just been committed, now."""
-        if self.settings.delivery == "thread":
-            for thread in self.background:
-                thread.wake()
+        """Deliver and seal what has just been committed, now."""
+        self.gates.wake()
 
     def stop(self, timeout: float | None = None) -> None:
         """End the threads after the mail and the batch in hand; wait `timeout` seconds for each.
@@ -88,6 +82,87 @@ class Runtime:
             thread.end()
         for thread in self.background:
             thread.stop(timeout)
+
+
+def make_runtime(
+    parts: Parts,
+    *,
+    strategies: tuple[Strategy, ...],
+    identify: Callable[[], Caller | None],
+    rates: Rates,
+    mailer: Mailer,
+    in_context: Callable[..., bool],
+    by_database: bool,
+) -> Runtime:
+    """Make the services of these parts.
+
+    `in_context` runs a function in the context of the app. Budgets go
+    `by_database` time, or by the clock of the parts.
+    """
+    budgets = Budgets(parts.transactions, parts.meter, by_database=by_database)
+    traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
+    challenges = Challenges(parts, strategies, budgets)
+    rechecks = Rechecks(parts.accounts, parts.clock)
+    stepup = StepUp(
+        parts,
+        strategies=strategies,
+        budgets=budgets,
+        challenges=challenges,
+        rechecks=rechecks,
+        traces=traces,
+    )
+    permissions = Permissions(parts.transactions)
+    targets = Targets(parts, permissions)
+    factors = Factors(parts, budgets)
+    vault = Vault(parts, rechecks)
+    codes = Codes(parts, challenges)
+    sealer = Sealer(parts.transactions, parts.keyring, clock=parts.clock, publish=_publisher(parts))
+    handlers: dict[str, Handler] = {**mailer.handlers(), ASKED: partial(in_context, codes.answer)}
+    worker = Worker(
+        parts.transactions, parts.jobs, handlers, clock=parts.clock, entropy=parts.entropy
+    )
+    # Two threads: a mail relay that hangs must not hold up the sealing.
+    background = (Background(worker.run_due), Background(sealer.seal))
+    return Runtime(
+        **{field.name: getattr(parts, field.name) for field in fields(parts)},
+        strategies=strategies,
+        budgets=budgets,
+        traces=traces,
+        permissions=permissions,
+        stepup=stepup,
+        resets=Resets(parts, targets=targets, stepup=stepup, traces=traces, vault=vault),
+        vault=vault,
+        factors=factors,
+        unlocks=Unlocks(parts, targets=targets, stepup=stepup, factors=factors),
+        codes=codes,
+        sealer=sealer,
+        worker=worker,
+        mailer=mailer,
+        background=background,
+        gates=Gates(
+            settings=parts.settings,
+            clock=parts.clock,
+            identify=identify,
+            rates=rates,
+            cross_site=CrossSite(parts.settings),
+            note_refusal=traces.note_refusal,
+            wake=partial(_wake, background if parts.settings.delivery == "thread" else ()),
+        ),
+    )
+
+
+def _publisher(parts: Parts) -> Callable[..., None] | None:
+    file, origin = parts.settings.audit_checkpoints, parts.settings.audit_origin
+    if not file:
+        return None
+    return CheckpointFile(
+        file, parts.transactions, parts.keyring, origin=origin, clock=parts.clock
+    ).publish
+
+
+def _wake(background: tuple[Background, ...]) -> None:
+    for thread in background:
+        thread.wake()
 
 
 def get_e2ereset(app: Flask | None = None) -> Runtime:

@@ -140,7 +140,7 @@ def _mail_of(app: Flask) -> tuple[Any, str]:
 def _storage(app: Flask, runtime: Runtime | None) -> Any:
     """The limiter's store; None where it can not be made."""
     if runtime and app.config.get("RATELIMIT_ENABLED", True):
-        return runtime.limiter.storage
+        return runtime.gates.rates.limiter.storage
     uri = app.config.get("RATELIMIT_STORAGE_URI") or "memory://"
     try:
         return storage_from_string(uri, **app.config.get("RATELIMIT_STORAGE_OPTIONS", {}))

@@ -66,7 +66,7 @@ def make_rotation(runtime: Runtime) -> Rotation:
     """The rotation of all that this app has encrypted."""
     # TOTP's too where the method is switched off: it may be switched on again.
     strategies: tuple[Strategy | type[Strategy], ...]
-    strategies = (TotpStrategy, *runtime.stepup.strategies)
+    strategies = (TotpStrategy, *runtime.strategies)
     columns = [*(text for strategy in strategies for text in strategy.encrypted), queue.ENCRYPTED]
     return Rotation(
         runtime.transactions,

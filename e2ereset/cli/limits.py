@@ -27,7 +27,7 @@ def limits(json_output: bool) -> None:
     """Show how hard each second factor is to guess, and what wrong tries cost its owner."""
     runtime = get_e2ereset()
     windows = runtime.settings.verify_windows
-    methods = tuple(strategy.name for strategy in runtime.stepup.strategies)
+    methods = tuple(strategy.name for strategy in runtime.strategies)
     data = {
         "factors": [_factor(secret) for secret in secrets_of(runtime.settings, methods)],
         "lockout": {

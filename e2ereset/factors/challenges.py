@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
+from e2ereset.parts import Parts
 from e2ereset.records import ActionRequest, Attempt, Challenge
-from e2ereset.settings import Settings
-from e2ereset.store.transactions import Transactions
 
 from .budgets import Budgets, locks
 from .strategies.base import Strategy
 from .strategies.checks import is_usable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Challenges:
     """Starts and describes the challenges of the strategies."""
 
-    transactions: Transactions
-    strategies: tuple[Strategy, ...]
-    settings: Settings
-    budgets: Budgets
+    def __init__(self, parts: Parts, strategies: tuple[Strategy, ...], budgets: Budgets) -> None:
+        self._settings = parts.settings
+        self._transactions = parts.transactions
+        self._strategies = strategies
+        self._budgets = budgets
+
+    def has(self, method: str) -> bool:
+        """Whether the configuration names this method."""
+        return any(strategy.name == method for strategy in self._strategies)
 
     def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:
         """Send a fresh challenge in the place of a pending one, within the budgets.
@@ -33,22 +36,22 @@ class Challenges:
         when the account has the method no more, its tries are spent, or nothing was sent.
         `attempt.session` is only read. Raises TooManyAttempts when the sending budget is spent.
         """
-        strategy = next(s for s in self.strategies if s.name == method)
+        strategy = next(s for s in self._strategies if s.name == method)
         spent = self._refusal(attempt.account.id, method, attempt.now)
         if spent or not is_usable(strategy, attempt):
             return False
         attempt.session.rollback()
         if by_owner:
             return self._send(attempt, strategy) is not None
-        windows = self.settings.asked_windows
-        self.budgets.charge(attempt.account.id, f"asked:{method}", windows, attempt.now)
-        with self.transactions.begin() as session:
+        windows = self._settings.asked_windows
+        self._budgets.charge(attempt.account.id, f"asked:{method}", windows, attempt.now)
+        with self._transactions.begin() as session:
             return strategy.another(replace(attempt, session=session)) is not None
 
     def start(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
         """Start a challenge where none is pending; what the client is told of it."""
         self._refuse_spent(asked, strategy)
-        with self.transactions.read() as session:
+        with self._transactions.read() as session:
             attempt = attempt_of(asked, session)
             pending = strategy.pending(attempt)
             session.rollback()  # gives its connection back before the write takes one
@@ -76,19 +79,19 @@ class Challenges:
             raise TooManyAttempts(spent.retry_after, **self.told(asked, strategy))
 
     def _refusal(self, account_id: str, method: str, now: int) -> TooManyAttempts | None:
-        windows = self.settings.verify_windows
-        return self.budgets.refusal(account_id, f"verify:{method}", windows, now)
+        windows = self._settings.verify_windows
+        return self._budgets.refusal(account_id, f"verify:{method}", windows, now)
 
     def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
         if strategy.sends:
-            windows = self.settings.send_windows
-            self.budgets.charge(attempt.account.id, f"send:{strategy.name}", windows, attempt.now)
-        with self.transactions.begin() as session:
+            windows = self._settings.send_windows
+            self._budgets.charge(attempt.account.id, f"send:{strategy.name}", windows, attempt.now)
+        with self._transactions.begin() as session:
             return strategy.challenge(replace(attempt, session=session))
 
     def told(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
         """`details`, read in a transaction of its own."""
-        with self.transactions.read() as session:
+        with self._transactions.read() as session:
             return self.details(session, asked, strategy)
 
     def details(
@@ -101,7 +104,7 @@ class Challenges:
         """What the client is told: the method, its challenge, and what else there is."""
         attempt = attempt_of(asked, session)
         challenge = challenge or strategy.pending(attempt) or Challenge()
-        usable = [s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)]
+        usable = [s.name for s in self._strategies if not s.fallback and is_usable(s, attempt)]
         locked = locked_names(session, attempt)
         return {
             "method": strategy.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from e2ereset.audit import Actor, Operator, Who
 from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
+from e2ereset.parts import Parts
 from e2ereset.records import Account, Caller
 from e2ereset.signals import factor_disabled, factor_enabled
-from e2ereset.store.transactions import PerDialect, Transactions, run
+from e2ereset.store.transactions import PerDialect, run
 from e2ereset.typed import is_digits, plain_code
 
-from .budgets import locks, unlock
+from .budgets import Budgets, locks, unlock
 from .statements import (
     ADD_BACKUPS,
     ADD_EMAIL,
@@ -35,8 +36,6 @@ from .statements import (
     GET_PENDING,
     LOCK_SECRET,
 )
-from .stepup import StepUp
-from .strategies.base import Tools
 from .strategies.totp import (
     BACKUP_LENGTH,
     DIGITS,
@@ -81,17 +80,11 @@ class FactorStatus:
 class Factors:
     """The second factors of accounts; who may call this is the host's to check."""
 
-    def __init__(
-        self,
-        transactions: Transactions,
-        tools: Tools,
-        stepup: StepUp,
-        clock: Callable[[], float],
-    ) -> None:
-        self._transactions = transactions
-        self._tools = tools
-        self._stepup = stepup
-        self._clock = clock
+    def __init__(self, parts: Parts, budgets: Budgets) -> None:
+        self._parts = parts
+        self._transactions = parts.transactions
+        self._clock = parts.clock
+        self._budgets = budgets
 
     def begin_totp(self, account: Account) -> Enrolment:
         """Make a pending secret in the place of an earlier one.
@@ -112,12 +105,12 @@ class Factors:
         warned when the code comes again from elsewhere. Raises EnrolmentInvalid, TooManyAttempts.
         """
         now = int(self._clock())
-        windows = self._tools.settings.verify_windows
-        charge = self._stepup.budgets.charge(account.id, "verify:totp", windows, now, guess=True)
+        windows = self._parts.settings.verify_windows
+        charge = self._budgets.charge(account.id, "verify:totp", windows, now, guess=True)
         with self._transactions.begin() as session:
             place = self._place(caller)
             secret = self._confirm(session, account, plain_code(code), {"now": now, **place})
-            self._stepup.budgets.refund(session, charge)
+            self._budgets.refund(session, charge)
             codes = self._renew_backup_codes(session, account, secret)
             self._tell(session, account, "TOTP was enabled", now)
             self._changed(session, account, "totp", enabled=True)
@@ -154,7 +147,7 @@ class Factors:
         enabled = {"account": account.id, "encrypted": encrypted, "step": step, "now": now}
         if not run(session, ENABLE, enabled).rowcount:
             raise EnrolmentInvalid("TOTP was not enabled: another enrolment came between")
-        self._stepup.budgets.reopen(session, account.id, "verify:totp")
+        self._budgets.reopen(session, account.id, "verify:totp")
         self._changed(session, account, "totp", enabled=True)
         return secret
 
@@ -240,7 +233,7 @@ class Factors:
         """`unlock` in an open transaction, at `at` (epoch seconds)."""
         locked = unlock(session, account.id)
         outcome = "unlocked" if locked else "nothing-to-unlock"
-        self._stepup.audit.write(
+        self._parts.audit.write(
             session, UNLOCK, by, at=at, target=account.id, method=method, outcome=outcome
         )
         if locked:
@@ -248,7 +241,7 @@ class Factors:
         return locked
 
     def _begin(self, session: Session, account: Account, secret: str, begin: PerDialect) -> str:
-        encrypted = self._tools.keyring.encrypt("totp", account.id, secret)
+        encrypted = self._parts.keyring.encrypt("totp", account.id, secret)
         row = {"account_id": account.id, "pending_secret": encrypted, "last_step": -1}
         if not begin(session, row).rowcount:
             raise FactorAlreadyEnabled()
@@ -263,7 +256,7 @@ class Factors:
         """
         if not is_digits(code, DIGITS):
             raise EnrolmentInvalid()
-        window, tried = self._tools.settings.totp_window, None
+        window, tried = self._parts.settings.totp_window, None
         # Once more when it was encrypted again, or begun again, since it was read.
         while (encrypted := session.scalar(GET_PENDING, {"account": account.id})) not in (
             None,
@@ -279,15 +272,15 @@ class Factors:
     def _place(self, caller: Caller | None) -> dict[str, str | None]:
         if caller is None:
             return {"from_address": None, "in_sign_in": None}
-        return place_of(self._tools.keyring, caller.address, caller.sign_in)
+        return place_of(self._parts.keyring, caller.address, caller.sign_in)
 
     def _decrypt(self, account: Account, encrypted: str) -> str:
-        return self._tools.keyring.decrypt("totp", account.id, encrypted)
+        return self._parts.keyring.decrypt("totp", account.id, encrypted)
 
     def _renew_backup_codes(
         self, session: Session, account: Account, secret: str
     ) -> tuple[str, ...]:
-        choice = self._tools.entropy.choice
+        choice = self._parts.entropy.choice
         codes: set[str] = set()
         while len(codes) < BACKUP_CODES:
             codes.add("".join(choice(UNAMBIGUOUS) for _ in range(BACKUP_LENGTH)))
@@ -298,21 +291,21 @@ class Factors:
 
     def _tell(self, session: Session, account: Account, change: str, now: int) -> None:
         facts = {"username": account.username, "at": now, "change": change}
-        self._tools.jobs.put(session, "factor-changed", facts, recipients=account.emails, now=now)
+        self._parts.jobs.put(session, "factor-changed", facts, recipients=account.emails, now=now)
 
     def _changed(self, session: Session, account: Account, method: str, *, enabled: bool) -> None:
         signal = factor_enabled if enabled else factor_disabled
-        self._stepup.announcer.later(session, signal, account=account, method=method)
+        self._parts.announcer.later(session, signal, account=account, method=method)
 
     def _note(
         self, session: Session, account: Account, by: Operator | None, action: str, now: int
     ) -> None:
         """Write the audit row of an operator's act; that of a request is its own to write."""
         if by is not None:
-            self._stepup.audit.write(session, action, by, at=now, target=account.id)
+            self._parts.audit.write(session, action, by, at=now, target=account.id)
 
     def _enrolment(self, account: Account, secret: str, codes: tuple[str, ...] = ()) -> Enrolment:
-        issuer = self._tools.settings.totp_issuer
+        issuer = self._parts.settings.totp_issuer
         url = pyotp.TOTP(secret).provisioning_uri(name=account.username, issuer_name=issuer)
         return Enrolment(secret=secret, url=url, backup_codes=codes)
 

@@ -14,14 +14,13 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
 from e2ereset.jobs import IDLE, URGENT
+from e2ereset.parts import Parts
 from e2ereset.ports import FindsByEmail
 from e2ereset.records import Account, Action, Attempt, name_key
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Transactions
 
+from .challenges import Challenges
 from .models import EmailChallenge
-from .stepup import StepUp
-from .strategies.base import Tools
 
 ASKED = "code-asked"  # a kind of job
 LONGEST_NAME = 320  # characters; nobody has a longer name or address
@@ -41,12 +40,12 @@ NEWEST = (
 class Codes:
     """Mails a fresh code for a pending action."""
 
-    def __init__(self, tools: Tools, transactions: Transactions, stepup: StepUp) -> None:
-        self._settings = tools.settings
-        self._accounts = tools.accounts
-        self._jobs = tools.jobs
-        self._transactions = transactions
-        self._stepup = stepup
+    def __init__(self, parts: Parts, challenges: Challenges) -> None:
+        self._settings = parts.settings
+        self._accounts = parts.accounts
+        self._jobs = parts.jobs
+        self._transactions = parts.transactions
+        self._challenges = challenges
 
     def ask(
         self, email_or_username: str, now: int, *, address: str, agent: str, signed_in: str = ""
@@ -82,7 +81,7 @@ class Codes:
         by_owner = bool(asked.get("account"))
         with self._transactions.read() as session:
             account = self._find(session, asked)
-            if account is None or not account.active or not self._stepup.has("email"):
+            if account is None or not account.active or not self._challenges.has("email"):
                 return False
             action = self._pending(session, account, now)
             if action is None:
@@ -96,7 +95,7 @@ class Codes:
                 agent=asked["agent"],
             )
             try:
-                return self._stepup.challenges.resend(attempt, "email", by_owner=by_owner)
+                return self._challenges.resend(attempt, "email", by_owner=by_owner)
             except TooManyAttempts:
                 return False
 

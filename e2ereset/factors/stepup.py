@@ -7,13 +7,12 @@ code is burnt in the transaction of the action that it allows; only then is the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from e2ereset.audit import AuditTrail
 from e2ereset.errors import (
     Busy,
     FactorInvalid,
@@ -21,22 +20,16 @@ from e2ereset.errors import (
     NoFactor,
     Refusal,
     TooManyAttempts,
-    TooManyRequests,
 )
-from e2ereset.jobs import Queue
-from e2ereset.metrics.meter import UNCOUNTED, Meter
-from e2ereset.ports import Accounts
+from e2ereset.parts import Parts
 from e2ereset.records import BYPASS, OFF, ActionRequest, Attempt, Caller
-from e2ereset.settings import Settings
-from e2ereset.signals import Announcer
-from e2ereset.store.transactions import Transactions
 
 from .budgets import Budgets, Charge
 from .challenges import Challenges, attempt_of, locked_names
 from .rechecks import Rechecks
 from .strategies.base import Strategy
 from .strategies.checks import is_true, is_usable
-from .traces import Traces, is_first
+from .traces import Traces
 
 T = TypeVar("T")
 
@@ -56,8 +49,8 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
-    """A try that may be looked at. Strategy and charge are None where no proof is needed.
+class Chosen:
+    """The method that serves. Strategy and charge are None where no proof is needed.
 
     `known`: the host's accounts know the caller, who must not be gone when the action is done.
     """
@@ -73,35 +66,22 @@ class StepUp:
 
     def __init__(
         self,
+        parts: Parts,
         *,
-        transactions: Transactions,
         strategies: tuple[Strategy, ...],
-        settings: Settings,
-        audit: AuditTrail,
-        jobs: Queue,
-        accounts: Accounts,
-        meter: Meter = UNCOUNTED,
-        announcer: Announcer | None = None,
-        clock: Callable[[], float] | None = None,
-        by_database: bool = False,
+        budgets: Budgets,
+        challenges: Challenges,
+        rechecks: Rechecks,
+        traces: Traces,
     ) -> None:
-        self.meter = meter
-        self.announcer = announcer or Announcer()
-        self.budgets = Budgets(transactions, meter, by_database=by_database)
-        self._transactions = transactions
-        self.strategies = strategies
-        self._settings = settings
-        self.audit = audit
-        self._traces = Traces(
-            audit=audit, jobs=jobs, announcer=self.announcer, budgets=self.budgets
-        )
-        self.challenges = Challenges(
-            transactions=transactions,
-            strategies=strategies,
-            settings=settings,
-            budgets=self.budgets,
-        )
-        self.rechecks = Rechecks(accounts, clock)
+        self._settings = parts.settings
+        self._transactions = parts.transactions
+        self._meter = parts.meter
+        self._strategies = strategies
+        self._budgets = budgets
+        self._challenges = challenges
+        self._rechecks = rechecks
+        self._traces = traces
 
     def run(
         self, asked: ActionRequest, block: Callable[[Passed], T], *, outcome: str = "passed"
@@ -117,87 +97,68 @@ class StepUp:
         sign-in or the account has ended meanwhile.
         """
         try:
-            admitted = self._admit(asked)
+            chosen = self._choose(asked)
         except Refusal as refusal:
-            self._refused_before(asked, refusal)
+            self._traces.refused_at_the_gate(asked, refusal)
             raise
-        act = partial(self._act, asked, admitted, block, outcome=outcome)
+        prove = partial(self._prove, asked, chosen, block, outcome)
         try:
-            done = self._transactions.retry_deadlocks(act)
+            done = self._transactions.retry_deadlocks(prove)
         except Busy:  # nothing was looked at
-            if admitted.charge:
-                self.budgets.take_back(admitted.charge)
+            if chosen.charge:
+                self._budgets.take_back(chosen.charge)
             raise
-        self.meter.second_factor(admitted.method, "passed")
+        self._meter.second_factor(chosen.method, "passed")
         return done
 
-    def record_refusal(self, asked: ActionRequest, refusal: Refusal) -> None:
-        """Write the audit row of a refusal that came before any proof was asked for.
-
-        Of those for their rate, one for each account, route and window of time.
-        """
-        with self._transactions.begin() as session:
-            if isinstance(refusal, TooManyRequests) and not is_first(session, asked, refusal):
-                return
-            named = asked.proof.method or ""
-            # The header is any text of a stranger: only a method that there is goes into the log.
-            self._traces.refused(session, asked, refusal, named if self.has(named) else "")
-
-    def warn_spent(self, asked: ActionRequest, method: str) -> None:
-        """Mail the owner that a budget of tries is spent, once an hour at most."""
-        with self._transactions.begin() as session:
-            self._traces.spent(session, asked, method)
-
-    def tell_locked(self, asked: ActionRequest, method: str) -> None:
-        """Write down, and mail the owner, that the tries at this method are locked."""
-        with self._transactions.begin() as session:
-            self._traces.locked(session, asked, method)
-
-    def has(self, method: str) -> bool:
-        """Whether the configuration names this method."""
-        return any(strategy.name == method for strategy in self.strategies)
-
-    def _act(
-        self,
-        asked: ActionRequest,
-        admitted: Admitted,
-        block: Callable[[Passed], T],
-        *,
-        outcome: str,
+    def _prove(
+        self, asked: ActionRequest, chosen: Chosen, block: Callable[[Passed], T], outcome: str
     ) -> T:
         with self._transactions.begin_keeping_refusals() as session:
             try:
-                self._verify(session, asked, admitted)
-                caller = self.rechecks.caller(
-                    session, asked.caller, asked.now, known=admitted.known
-                )
-                done = block(Passed(session=session, method=admitted.method, caller=caller))
+                self._verify(session, asked, chosen)
+                caller = self._rechecks.caller(session, asked.caller, asked.now, known=chosen.known)
+                done = block(Passed(session=session, method=chosen.method, caller=caller))
             except Refusal as refusal:
-                self._traces.refused(session, asked, refusal, admitted.method)
+                self._traces.refused(session, asked, refusal, chosen.method)
                 raise
             if outcome:
-                self._traces.record(session, asked, outcome, admitted.method)
+                self._traces.record(session, asked, outcome, chosen.method)
             return done
 
-    def _admit(self, asked: ActionRequest) -> Admitted:
+    def _choose(self, asked: ActionRequest) -> Chosen:
+        """The method that serves, charged. Raises the refusals of what comes before a proof."""
         if not (self._settings.two_factor and asked.proven):
-            return Admitted(method=OFF)
+            return Chosen(method=OFF)
         if asked.caller.bypasses_two_factor and self._settings.bypass_tokens:
-            return Admitted(method=BYPASS)
+            return Chosen(method=BYPASS)
         with self._transactions.read() as session:
-            known = self.rechecks.knows(session, asked.caller)
-            strategy, named = self._choose(attempt_of(asked, session), asked)
+            known = self._rechecks.knows(session, asked.caller)
+            strategy, named = self._serving(attempt_of(asked, session), asked)
         if strategy is None:
             return self._without_method(asked)
         try:
-            admitted = self._admit_to(asked, strategy, named=named)
+            charge = self._charge(asked, strategy, named=named)
         except TooManyAttempts as refusal:
             other = self._beside(asked, strategy) if refusal.locked else None
             if other is None:
                 raise
-            named = asked.proof.method in (None, other.name)
-            admitted = self._admit_to(asked, other, named=named)
-        return replace(admitted, known=known)
+            strategy, named = other, asked.proof.method in (None, other.name)
+            charge = self._charge(asked, strategy, named=named)
+        return Chosen(method=strategy.name, known=known, strategy=strategy, charge=charge)
+
+    def _serving(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
+        """The strategy that serves, and whether it is what the caller named (or named none)."""
+        name = asked.proof.method
+        proper = [s for s in self._strategies if not s.fallback]
+        for strategy in proper:
+            if strategy.name == name and is_usable(strategy, attempt):
+                return strategy, True
+        fallbacks = [s for s in self._strategies if s.fallback and asked.fallback]
+        for strategy in (*proper, *fallbacks):
+            if is_usable(strategy, attempt):
+                return strategy, name in (None, strategy.name)
+        return None, False
 
     def _beside(self, asked: ActionRequest, locked: Strategy) -> Strategy | None:
         """What serves in the place of a locked method that the caller has not asked for by name."""
@@ -205,77 +166,51 @@ class StepUp:
             return None
         with self._transactions.read() as session:
             attempt = attempt_of(asked, session)
-            usable = [s for s in self.strategies if not s.fallback and is_usable(s, attempt)]
+            usable = [s for s in self._strategies if not s.fallback and is_usable(s, attempt)]
             names = locked_names(session, attempt)
         return next((s for s in usable if s.name not in names), None)
 
-    def _admit_to(self, asked: ActionRequest, strategy: Strategy, *, named: bool) -> Admitted:
-        if asked.proof.code is None:
-            raise FactorRequired(**self.challenges.start(asked, strategy))
-        if not named:
-            raise FactorInvalid(**self.challenges.told(asked, strategy))
-        charge = self._charge(asked, strategy)
-        return Admitted(method=strategy.name, strategy=strategy, charge=charge)
-
-    def _choose(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
-        """The strategy that serves, and whether it is what the caller named (or named none)."""
-        name = asked.proof.method
-        proper = [s for s in self.strategies if not s.fallback]
-        for strategy in proper:
-            if strategy.name == name and is_usable(strategy, attempt):
-                return strategy, True
-        fallbacks = [s for s in self.strategies if s.fallback and asked.fallback]
-        for strategy in (*proper, *fallbacks):
-            if is_usable(strategy, attempt):
-                return strategy, name in (None, strategy.name)
-        return None, False
-
-    def _without_method(self, asked: ActionRequest) -> Admitted:
+    def _without_method(self, asked: ActionRequest) -> Chosen:
         # Signing in is what the password was for: an account without a second factor may.
         if not asked.fallback or self._settings.without_method == "allow":
-            return Admitted(method="")
+            return Chosen(method="")
         raise NoFactor()
 
-    def _charge(self, asked: ActionRequest, strategy: Strategy) -> Charge:
-        account = asked.caller.account
-        purpose, windows = f"verify:{strategy.name}", self._settings.verify_windows
+    def _charge(self, asked: ActionRequest, strategy: Strategy, *, named: bool) -> Charge:
+        if asked.proof.code is None:
+            raise FactorRequired(**self._challenges.start(asked, strategy))
+        if not named:
+            raise FactorInvalid(**self._challenges.told(asked, strategy))
+        account, windows = asked.caller.account, self._settings.verify_windows
+        purpose = f"verify:{strategy.name}"
         try:
-            return self.budgets.charge(account.id, purpose, windows, asked.now, guess=True)
+            return self._budgets.charge(account.id, purpose, windows, asked.now, guess=True)
         except TooManyAttempts as refusal:
-            raise TooManyAttempts(
-                refusal.retry_after, **self.challenges.told(asked, strategy)
-            ) from None
+            told = self._challenges.told(asked, strategy)
+            raise TooManyAttempts(refusal.retry_after, **told) from None
 
-    def _verify(self, session: Session, asked: ActionRequest, admitted: Admitted) -> None:
-        strategy, charge = admitted.strategy, admitted.charge
-        if not admitted.method or (strategy and strategy.fallback):
+    def _verify(self, session: Session, asked: ActionRequest, chosen: Chosen) -> None:
+        strategy, charge = chosen.strategy, chosen.charge
+        if not chosen.method or (strategy and strategy.fallback):
             self._refuse_overtaken(session, asked, strategy)
         if strategy is None or charge is None:
             return
-        attempt = attempt_of(asked, session)
-        if is_true(strategy, strategy.verify(attempt, asked.proof.code or "")):
-            self.budgets.refund(session, charge, unlocks=not strategy.fallback)
+        attempt, code = attempt_of(asked, session), asked.proof.code or ""
+        if is_true(strategy, strategy.verify(attempt, code)):
+            self._budgets.refund(session, charge, unlocks=not strategy.fallback)
             return
         if charge.locks:
             self._traces.locked(session, asked, strategy.name)
         elif charge.last:
             self._traces.spent(session, asked, strategy.name)
-        self.meter.second_factor(strategy.name, FactorInvalid.code)
-        why = strategy.explain(attempt, asked.proof.code or "")
-        raise FactorInvalid(**{**why, **self.challenges.details(session, asked, strategy)})
+        self._meter.second_factor(strategy.name, FactorInvalid.code)
+        why = strategy.explain(attempt, code)
+        raise FactorInvalid(**{**why, **self._challenges.details(session, asked, strategy)})
 
     def _refuse_overtaken(
         self, session: Session, asked: ActionRequest, strategy: Strategy | None
     ) -> None:
         """What serves those who have nothing better is over once they have."""
-        better, _ = self._choose(attempt_of(asked, session), asked)
+        better, _ = self._serving(attempt_of(asked, session), asked)
         if better is not None and better is not strategy:
-            raise FactorInvalid(**self.challenges.details(session, asked, better))
-
-    def _refused_before(self, asked: ActionRequest, refusal: Refusal) -> None:
-        method = str(refusal.details.get("method", ""))
-        self.meter.second_factor(method, refusal.code)
-        with self._transactions.begin() as session:
-            self._traces.refused(session, asked, refusal, method)
-            if isinstance(refusal, TooManyAttempts):
-                self._traces.spent(session, asked, method, locked=refusal.locked)
+            raise FactorInvalid(**self._challenges.details(session, asked, better))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from e2ereset.errors import NotAllowed
+from e2ereset.parts import Parts
 from e2ereset.permissions import UNLOCK_OTHER_USER_FACTOR
 from e2ereset.permissions.targets import Targets
 from e2ereset.records import Action, ActionRequest, Caller, Proof, TargetName
@@ -17,7 +18,8 @@ from .stepup import Passed, StepUp
 class Unlocks:
     """Unlocks second factors behind the second factor of whoever asks."""
 
-    def __init__(self, targets: Targets, stepup: StepUp, factors: Factors) -> None:
+    def __init__(self, parts: Parts, *, targets: Targets, stepup: StepUp, factors: Factors) -> None:
+        self._audit = parts.audit
         self._targets = targets
         self._stepup = stepup
         self._factors = factors
@@ -42,7 +44,7 @@ class Unlocks:
         account = passed.caller.account
         if locks(passed.session, account.id):
             raise NotAllowed("Only another second factor unlocks your own. Ask an administrator")
-        self._stepup.audit.write_request(passed.session, asked, "passed", method=passed.method)
+        self._audit.write_request(passed.session, asked, "passed", method=passed.method)
         return ()
 
     def _other(self, asked: ActionRequest, passed: Passed, *, named: TargetName) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from e2ereset.errors import InvalidParams
-from e2ereset.runtime import get_e2ereset
 
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
 UTF_8 = {"", "utf-8", "utf8"}
@@ -74,14 +73,14 @@ class Body:
         raise InvalidParams(f"body must be {JSON_TYPE} or {FORM_TYPE}")
 
 
-def read() -> Body:
-    """The body of this request, taken to its end at the first call.
+def read(limit: int) -> Body:
+    """The body of this request, taken to its end at the first call; at most `limit` bytes of it.
 
     Whoever parses the request afterwards finds the same bytes; none when they are at fault.
     """
     environ = request.environ
     if KEY not in environ:
-        body = environ[KEY] = _take(request, get_e2ereset().settings.max_body_bytes)
+        body = environ[KEY] = _take(request, limit)
         environ["wsgi.input"], environ["wsgi.input_terminated"] = BytesIO(body.raw), True
     found: Body = environ[KEY]
     return found
@@ -117,14 +116,14 @@ def drop_settled(_error: BaseException | None) -> None:
         kept.close()
 
 
-def read_first(setup: BlueprintSetupState) -> None:
+def read_first(limit: int, setup: BlueprintSetupState) -> None:
     """Have the bodies of this blueprint's routes read before anything else happens.
 
     A hook of the host that looks at the form, as those against CSRF do, would take the bytes and
     keep what it makes of them.
     """
     name = f"{setup.name_prefix}.{setup.name}".lstrip(".")
-    request_started.connect(partial(_read_one_of, name), setup.app, weak=False)
+    request_started.connect(partial(_read_one_of, name, limit), setup.app, weak=False)
 
 
 def fields_in_address() -> set[str]:
@@ -145,9 +144,9 @@ def close_after_fault(response: Response) -> Response:
     return response
 
 
-def _read_one_of(blueprint: str, _sender: object, **_options: object) -> None:
+def _read_one_of(blueprint: str, limit: int, _sender: object, **_options: object) -> None:
     if request.blueprint == blueprint:
-        read()
+        read(limit)
 
 
 def _take(asked: Request, limit: int) -> Body:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flask import Response, request
 
-from e2ereset.errors import CrossSite
-from e2ereset.runtime import get_e2ereset
+from e2ereset.errors import CrossSite as CrossSiteRefused
+from e2ereset.settings import Settings
 
 from . import envelope
 
@@ -20,63 +22,63 @@ SHOWN_HEADERS = (
 PREFLIGHT_SECONDS = 600
 
 
-def refuse_cross_site() -> None:
-    """Raise CrossSite when a page of another site sent this, and the browser added the sign-in.
+@dataclass(frozen=True, slots=True)
+class CrossSite:
+    """What the settings of an app allow to pages of other sites."""
 
-    That is a browser's word (`Sec-Fetch-Site`, else `Origin`), so a client that is none is never
-    refused, nor is one without cookies: another site cannot set our headers.
-    """
-    if rides_on_cookie() and _is_cross_site():
-        raise CrossSite()
+    settings: Settings
 
+    def refuse(self) -> None:
+        """Raise CrossSite when a page of another site sent this, and the browser added the sign-in.
 
-def refuse_cross_site_changes() -> None:
-    """As `refuse_cross_site`, for requests that may change something."""
-    if request.method not in SAFE_METHODS:
-        refuse_cross_site()
+        The browser says so (`Sec-Fetch-Site`, else `Origin`): other clients are never refused, nor
+        is a request without cookies, as another site cannot set our headers.
+        """
+        if self.rides_on_cookie() and self._is_cross_site():
+            raise CrossSiteRefused()
 
+    def refuse_changes(self) -> None:
+        """As `refuse`, for requests that may change something."""
+        if request.method not in SAFE_METHODS:
+            self.refuse()
 
-def rides_on_cookie() -> bool:
-    """Whether what signs this request in may be something that a browser adds by itself."""
-    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
-    added = "Cookie" in request.headers or scheme in BY_ITSELF
-    return added and get_e2ereset().settings.cookie_sign_in
+    def rides_on_cookie(self) -> bool:
+        """Whether what signs this request in may be something that a browser adds by itself."""
+        scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+        added = "Cookie" in request.headers or scheme in BY_ITSELF
+        return added and self.settings.cookie_sign_in
 
+    def preflight(self) -> Response | None:
+        """204 to a browser that asks for a page of an allowed origin; None for anybody else."""
+        if request.method != "OPTIONS" or not self._allowed_origin():
+            return None
+        response = envelope.answer(204, {})
+        response.data = b""
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+        return response
 
-def preflight() -> Response | None:
-    """204 to a browser that asks for a page of an allowed origin; None for anybody else."""
-    if request.method != "OPTIONS" or not _allowed_origin():
-        return None
-    response = envelope.answer(204, {})
-    response.data = b""
-    response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-    response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
-    response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
-    return response
+    def allow_origin(self, response: Response) -> Response:
+        """Let the page of an allowed origin read this answer, whatever it says."""
+        if self.settings.cors_origins:
+            response.vary.add("Origin")
+        if origin := self._allowed_origin():
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = SHOWN_HEADERS
+        return response
 
+    def _allowed_origin(self) -> str | None:
+        origin = request.headers.get("Origin")
+        return origin if origin in self.settings.cors_origins else None
 
-def allow_origin(response: Response) -> Response:
-    """Let the page of an allowed origin read this answer, whatever it says."""
-    if get_e2ereset().settings.cors_origins:
-        response.vary.add("Origin")
-    if origin := _allowed_origin():
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = SHOWN_HEADERS
-    return response
-
-
-def _allowed_origin() -> str | None:
-    origin = request.headers.get("Origin")
-    return origin if origin in get_e2ereset().settings.cors_origins else None
-
-
-def _is_cross_site() -> bool:
-    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    if _allowed_origin():
-        return False
-    if site is not None:
-        return site not in OWN_SITE
-    return origin is not None and _host_of(origin) != _without_port(request.host)
+    def _is_cross_site(self) -> bool:
+        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+        if self._allowed_origin():
+            return False
+        if site is not None:
+            return site not in OWN_SITE
+        return origin is not None and _host_of(origin) != _without_port(request.host)
 
 
 def _host_of(origin: str) -> str:

@@ -14,7 +14,8 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
-from . import cross_site, envelope
+from . import envelope
+from .cross_site import CrossSite
 
 OURS = "e2ereset.blueprints"
 """The names of the blueprints of an app that answer in the envelope."""
@@ -26,15 +27,15 @@ def note_blueprint(setup: BlueprintSetupState) -> None:
     setup.app.extensions.setdefault(OURS, set()).add(name)
 
 
-def answer_strays(app: Flask, prefix: str) -> None:
+def answer_strays(app: Flask, prefix: str, cross_site: CrossSite) -> None:
     """Answer what finds no route of this app, but is below the prefix or is about a route of ours.
 
     The host's own answers to what is elsewhere stay as they are.
     """
-    app.before_request(partial(_answer, app, f"{prefix.rstrip('/')}/"))
+    app.before_request(partial(_answer, app, f"{prefix.rstrip('/')}/", cross_site))
 
 
-def _answer(app: Flask, prefix: str) -> Response | None:
+def _answer(app: Flask, prefix: str, cross_site: CrossSite) -> Response | None:
     fault = request.routing_exception
     if fault is None or not _is_ours(app, prefix, fault):
         return None

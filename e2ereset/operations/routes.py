@@ -11,7 +11,6 @@ from flask import Response as FlaskResponse
 from werkzeug import Response
 from werkzeug.exceptions import NotFound
 
-from e2ereset.http.blueprint import make_blueprint
 from e2ereset.metrics.meter import UNCOUNTED, Meter
 from e2ereset.records import Receipt
 from e2ereset.runtime import Runtime
@@ -26,12 +25,12 @@ NO_ROUTE = "none"
 
 def watch(app: Flask, runtime: Runtime, name: str) -> None:
     """Put the pages on the app where there is a token, and count where there is a meter."""
-    settings, meter = runtime.settings, runtime.stepup.meter
+    settings, meter = runtime.settings, runtime.meter
     threads = runtime.background if settings.delivery == "thread" else ()
     health = Health(runtime.transactions, clock=runtime.clock, threads=threads)
     operations = app.extensions[EXTENSION] = Operations(health=health, meter=meter)
     if settings.operations_token:
-        blueprint = make_blueprint(f"{name}_operations")
+        blueprint = runtime.gates.blueprint(f"{name}_operations")
         for path in PATHS:
             view = partial(_show, operations, path, settings.operations_token)
             blueprint.add_url_rule(path, path[1:], view, methods=["GET"])

@@ -6,9 +6,8 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.factors.stepup import Passed
-from e2ereset.factors.strategies.base import Tools
+from e2ereset.parts import Parts
 from e2ereset.records import Account, ActionRequest, Caller, TargetName
-from e2ereset.store.transactions import Transactions
 
 from .service import Permissions
 
@@ -16,10 +15,10 @@ from .service import Permissions
 class Targets:
     """Finds the accounts that callers name, for those who may know that they exist."""
 
-    def __init__(self, tools: Tools, transactions: Transactions, permissions: Permissions) -> None:
-        self._accounts = tools.accounts
-        self._peers = tools.settings.peer_resets
-        self._transactions = transactions
+    def __init__(self, parts: Parts, permissions: Permissions) -> None:
+        self._accounts = parts.accounts
+        self._peers = parts.settings.peer_resets
+        self._transactions = parts.transactions
         self._permissions = permissions
 
     def bound(self, caller: Caller, named: TargetName, permission: str) -> tuple[str, str]:

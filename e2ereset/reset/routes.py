@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Blueprint, Response
 
-from e2ereset.http import envelope, gates
-from e2ereset.http.rates import rate_limit
+from e2ereset.http import Gates, envelope
 from e2ereset.permissions.schemas import TARGET, target_named
-from e2ereset.records import Action
-from e2ereset.runtime import get_e2ereset
 
-from .service import ACTION
+from .service import ACTION, Resets
 
 
-def reset_e2e_key() -> Response:
-    """Reset one's own E2E key, or with a target named somebody else's (SPEC 1)."""
-    runtime = get_e2ereset()
-    asked = gates.action_request(Action(name=ACTION))
-    with gates.recorded(asked):
-        named = target_named(gates.body(TARGET))
-        rate_limit()
-    try:
-        runtime.resets.reset_key(asked.caller, named, asked.proof, asked.now)
-    finally:
-        runtime.wake()
-    return envelope.success()
+def add_routes(blueprint: Blueprint, resets: Resets, gates: Gates) -> None:
+    """Put the route on the blueprint."""
+
+    @blueprint.post("/users.resetE2EKey")
+    def reset_e2e_key() -> Response:
+        """Reset one's own E2E key, or with a target named somebody else's (SPEC 1)."""
+        with gates.entered(ACTION) as asked:
+            named = target_named(gates.body(TARGET))
+            gates.rate_limit()
+        with gates.waking():
+            resets.reset_key(asked.caller, named, asked.proof, asked.now)
+        return envelope.success()

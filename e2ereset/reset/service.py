@@ -7,13 +7,13 @@ from functools import partial
 from e2ereset.audit import Operator
 from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.factors.stepup import Passed, StepUp
-from e2ereset.factors.strategies.base import Tools
+from e2ereset.factors.traces import Traces
+from e2ereset.parts import Parts
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.permissions.targets import Targets
 from e2ereset.ports import HoldsKeys, HoldsSessions
 from e2ereset.records import Account, Action, ActionRequest, Caller, Proof, Receipt, TargetName
 from e2ereset.signals import key_reset
-from e2ereset.store.transactions import Transactions
 from e2ereset.vault.service import Pair, Vault, drop_key_pair
 
 ACTION = "reset-e2e-key"
@@ -24,23 +24,15 @@ class Resets:
     """Resets E2E keys (SPEC 1)."""
 
     def __init__(
-        self,
-        *,
-        tools: Tools,
-        transactions: Transactions,
-        targets: Targets,
-        stepup: StepUp,
-        vault: Vault,
+        self, parts: Parts, *, targets: Targets, stepup: StepUp, traces: Traces, vault: Vault
     ) -> None:
-        self._settings = tools.settings
-        self._accounts = tools.accounts
-        self._keys = tools.accounts if isinstance(tools.accounts, HoldsKeys) else None
-        self._sessions = tools.accounts if isinstance(tools.accounts, HoldsSessions) else None
-        self._jobs = tools.jobs
-        self._transactions = transactions
+        accounts = parts.accounts
+        self._parts = parts
+        self._keys = accounts if isinstance(accounts, HoldsKeys) else None
+        self._sessions = accounts if isinstance(accounts, HoldsSessions) else None
         self._targets = targets
         self._stepup = stepup
-        self._audit = stepup.audit
+        self._traces = traces
         self._vault = vault
 
     def reset_key(
@@ -63,7 +55,7 @@ class Resets:
         E2ERESET_KEY_REPLACEMENT says whether it needs the second factor, or is refused. Raises the
         refusals of the second factor, and NotAllowed.
         """
-        account, policy = caller.account, self._settings.key_replacement
+        account, policy = caller.account, self._parts.settings.key_replacement
         phrase = f"replace the E2E key of {account.username}"
         asked = ActionRequest(
             caller=caller,
@@ -74,7 +66,7 @@ class Resets:
         )
         if policy == "refuse":
             refusal = NotAllowed("Another public key is stored. Reset your E2E key first")
-            self._stepup.record_refusal(asked, refusal)
+            self._traces.note_refusal(asked, refusal)
             raise refusal
         return self._stepup.run(asked, partial(self._replace, asked, pair), outcome="")
 
@@ -90,14 +82,14 @@ class Resets:
         asked = ActionRequest(caller=caller, proof=Proof(), action=action, now=now)
 
         def act() -> Receipt:
-            with self._transactions.begin() as session:
-                target = self._accounts.get(session, account_id)
+            with self._parts.transactions.begin() as session:
+                target = self._parts.accounts.get(session, account_id)
                 if target is None:
                     raise UnknownTarget()
                 passed = Passed(session=session, method="operator", caller=caller)
                 return self._reset(passed, asked, target, operator.reason)
 
-        return self._transactions.retry_deadlocks(act)
+        return self._parts.transactions.retry_deadlocks(act)
 
     def _replace(self, asked: ActionRequest, pair: Pair, passed: Passed) -> Receipt:
         account = passed.caller.account
@@ -136,7 +128,7 @@ class Resets:
         if self._keys:
             dropped = self._keys.drop_keys(session, target.id, now) or dropped
         outcome = "reset" if dropped else "nothing-to-reset"
-        self._audit.write_request(
+        self._parts.audit.write_request(
             session, asked, outcome, method=passed.method, target=target.id, reason=reason
         )
         receipt = Receipt(
@@ -149,10 +141,10 @@ class Resets:
             address=asked.caller.address,
             agent=asked.caller.agent,
         )
-        self._jobs.put(
+        self._parts.jobs.put(
             session, "key-reset", self._facts(receipt), recipients=target.emails, now=now
         )
-        self._stepup.announcer.later(session, key_reset, receipt=receipt)
+        self._parts.announcer.later(session, key_reset, receipt=receipt)
         return receipt
 
     def _facts(self, receipt: Receipt) -> dict[str, object]:

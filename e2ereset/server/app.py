@@ -26,8 +26,8 @@ from .people.new_passwords import EXTENSION as NEW_PASSWORDS
 from .people.new_passwords import NewPasswords
 from .people.password_hashing import PasswordHasher
 from .request_log import log_requests, note_caller
-from .sessions import routes as views
 from .sessions.identity import identify
+from .sessions.routes import make_routes
 from .sessions.service import EXTENSION as SESSIONS
 from .sessions.service import Sessions
 from .settings import load_server_settings
@@ -61,8 +61,9 @@ def create_app(
     runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter
     operations_of(app).health.add("migrations", check_migrations)
     app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
-    app.extensions[SESSIONS] = Sessions(runtime=runtime, hasher=hasher, settings=settings)
-    app.register_blueprint(views.blueprint, url_prefix=API)
+    sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
+    app.extensions[SESSIONS] = sessions
+    app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)
     commands.register(app)

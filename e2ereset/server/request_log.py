@@ -10,7 +10,7 @@ import time
 from flask import Flask, Response, g, request
 
 from e2ereset import Caller
-from e2ereset.http.origin import caller_address
+from e2ereset.http import caller_address
 
 from .logs import FACTS
 

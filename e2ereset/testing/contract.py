@@ -22,10 +22,12 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from e2ereset.audit import AuditTrail
 from e2ereset.crypto import KeyRing
-from e2ereset.factors.strategies.base import Strategy, Tools
+from e2ereset.factors.strategies.base import Strategy
 from e2ereset.factors.strategies.checks import check_calls, check_class
 from e2ereset.jobs import Queue
+from e2ereset.parts import Parts
 from e2ereset.records import Account, Action, Attempt
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import Base
@@ -52,14 +54,17 @@ class Bench:
         self.accounts = MemoryAccounts(self.bob, self.eve, self.ned)
         keyring = KeyRing(["a key for tests only"])
         self.jobs = Queue(keyring)
-        self.tools = Tools(
+        self.parts = Parts(
             settings=load_settings({"SECRET_KEY": "a key for tests only"}),
-            keyring=keyring,
-            jobs=self.jobs,
-            accounts=self.accounts,
+            clock=self.clock,
             entropy=secrets,
+            transactions=self.transactions,
+            keyring=keyring,
+            accounts=self.accounts,
+            jobs=self.jobs,
+            audit=AuditTrail(keyring, secrets),
         )
-        self.strategy = strategy_class(self.tools)
+        self.strategy = strategy_class(self.parts)
 
     def attempt(self, session: Session, account: Account | None = None) -> Attempt:
         """An attempt of bob, or of another account, to reset bob's key now."""

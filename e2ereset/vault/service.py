@@ -9,12 +9,12 @@ from sqlalchemy import Executable, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import KeysAlreadySet
-from e2ereset.factors.stepup import StepUp
-from e2ereset.factors.strategies.base import Tools
+from e2ereset.factors.rechecks import Rechecks
+from e2ereset.parts import Parts
 from e2ereset.ports import ListensForKeys
 from e2ereset.records import Caller
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Inserts, PerDialect, Transactions, run
+from e2ereset.store.transactions import Inserts, PerDialect, run
 
 from .models import KeyPair
 from .thumbprints import is_same_key
@@ -54,12 +54,12 @@ class Pair:
 class Vault:
     """Stores and gives out an account's own key pair."""
 
-    def __init__(self, tools: Tools, transactions: Transactions, stepup: StepUp) -> None:
-        self._transactions = transactions
-        self._jobs = tools.jobs
-        self._audit = stepup.audit
-        self._rechecks = stepup.rechecks
-        self._listener = tools.accounts if isinstance(tools.accounts, ListensForKeys) else None
+    def __init__(self, parts: Parts, rechecks: Rechecks) -> None:
+        self._transactions = parts.transactions
+        self._jobs = parts.jobs
+        self._audit = parts.audit
+        self._rechecks = rechecks
+        self._listener = parts.accounts if isinstance(parts.accounts, ListensForKeys) else None
 
     def get(self, account_id: str) -> Pair | None:
         """The stored pair; None when no public key is set, as after a reset."""

@@ -15,7 +15,7 @@ def counts(world, purpose):
 
 
 def test_a_refund_leaves_a_window_that_was_opened_since(world):
-    budgets, now = world.runtime.stepup.budgets, world.clock.now
+    budgets, now = world.runtime.budgets, world.clock.now
     first = budgets.charge("bob", "verify:x", WINDOWS, now)
     budgets.charge("bob", "verify:x", WINDOWS, now + 300)
     with world.runtime.transactions.begin() as session:
@@ -37,7 +37,7 @@ def test_tries_to_confirm_count_with_all_totp_codes(world):
 
 @pytest.mark.parametrize("unlocks", [True, False])
 def test_a_success_ends_the_row_of_failures(world, unlocks):
-    budgets, now = world.runtime.stepup.budgets, world.clock.now
+    budgets, now = world.runtime.budgets, world.clock.now
     for _ in range(3):
         charge = budgets.charge("bob", "verify:x", WINDOWS, now, guess=True)
     with world.runtime.transactions.begin() as session:
@@ -46,7 +46,7 @@ def test_a_success_ends_the_row_of_failures(world, unlocks):
 
 
 def test_a_window_that_a_clock_opened_far_ahead_is_open_again(world):
-    budgets, now = world.runtime.stepup.budgets, world.clock.now
+    budgets, now = world.runtime.budgets, world.clock.now
     for _ in range(5):
         budgets.charge("bob", "verify:x", WINDOWS, now + 10_000)
     budgets.charge("bob", "verify:x", WINDOWS, now)

@@ -144,7 +144,7 @@ def test_mailed_codes_can_be_disabled_without_an_address(world, eve, factors):
 
 def test_an_operators_enrolment_opens_what_was_locked(world, bob, factors):
     with world.runtime.transactions.begin() as session:
-        budget = world.runtime.stepup.budgets
+        budget = world.runtime.budgets
         for _ in range(100):
             budget.charge_in(
                 session, bob.id, "verify:totp", windows=((1, 999),) * 3, now=1, guess=True

@@ -15,16 +15,17 @@ from e2ereset.crypto import KeyRing
 from e2ereset.errors import FactorInvalid, FactorRequired, TooManyAttempts
 from e2ereset.factors.challenges import attempt_of
 from e2ereset.factors.models import EmailFactor
-from e2ereset.factors.stepup import StepUp
-from e2ereset.factors.strategies import Tools, resolve
+from e2ereset.factors.strategies import resolve
 from e2ereset.jobs import Queue
 from e2ereset.jobs.models import Job
+from e2ereset.parts import Parts
 from e2ereset.records import Account, Action, ActionRequest, Caller, Proof
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import Base
 from e2ereset.store.transactions import Transactions
 from e2ereset.testing import MemoryAccounts
 from tests.kit.databases import new_database
+from tests.kit.parts import make_gate
 from tests.kit.ram import memory
 
 BOB = Account(id="b", username="bob", emails=("bob@x.org",))
@@ -46,17 +47,18 @@ class MailedCode(RuleBasedStateMachine):
         keyring = KeyRing(["k" * 16])
         self.jobs = Queue(keyring)
         config = load_settings({"SECRET_KEY": "k" * 16, "E2ERESET_METHODS": ["email"]})
-        tools = Tools(
-            settings=config, keyring=keyring, jobs=self.jobs, accounts=None, entropy=secrets
-        )
-        self.stepup = StepUp(
-            transactions=transactions,
-            strategies=resolve(config.methods, tools),
+        parts = Parts(
             settings=config,
-            audit=AuditTrail(keyring, secrets),
-            jobs=self.jobs,
+            clock=None,
+            entropy=secrets,
+            transactions=transactions,
+            keyring=keyring,
             accounts=MemoryAccounts(BOB),
+            jobs=self.jobs,
+            audit=AuditTrail(keyring, secrets),
         )
+        gate = make_gate(parts, resolve(config.methods, parts))
+        self.stepup, self.challenges = gate.stepup, gate.challenges
         self.transactions = transactions
         with transactions.begin() as session:
             session.add(EmailFactor(account_id="b", enabled_at=0))
@@ -127,7 +129,7 @@ class MailedCode(RuleBasedStateMachine):
         living, mails = self.living(), self.count_mails()
         with suppress(TooManyAttempts), self.transactions.read() as session:
             attempt = attempt_of(self.asked(whom), session)
-            self.stepup.challenges.resend(attempt, "email", by_owner=False)
+            self.challenges.resend(attempt, "email", by_owner=False)
         if self.count_mails() == mails:
             return
         code = (self.newest_code(), self.now + LIFE)

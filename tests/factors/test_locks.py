@@ -156,7 +156,7 @@ def test_unlocking_what_is_open_tells_nobody(world, bob):
 
 
 def test_of_many_guesses_at_once_a_hundred_are_looked_at(world):
-    budgets, passed = world.runtime.stepup.budgets, []
+    budgets, passed = world.runtime.budgets, []
     together = Barrier(8)
 
     def guess():
@@ -264,7 +264,7 @@ def test_ones_own_sign_in_is_not_unlocked_by_its_password(world):
     carol = world.person("carol", password="pw")
     with world.runtime.transactions.begin() as session:
         for _ in range(100):
-            world.runtime.stepup.budgets.charge_in(
+            world.runtime.budgets.charge_in(
                 session, carol.id, "login:password", windows=((1, 999),) * 3, now=1, guess=True
             )
     answer = unlock(world, carol, {"username": "carol"}, sha256("pw"))

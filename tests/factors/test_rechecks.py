@@ -168,7 +168,7 @@ class OnlyFallback(Meanwhile):
 def test_a_fallback_is_over_once_there_is_a_better_method(make_server, config, world, monkeypatch):
     app = make_server(config | {"E2ERESET_METHODS": ["totp", OnlyFallback]})
     bob, runtime = world.person("bob"), get_e2ereset(app)
-    charge = runtime.stepup.budgets.charge
+    charge = runtime.budgets.charge
 
     def enrolled_meanwhile(*args, **options):
         world.session.execute(
@@ -177,7 +177,7 @@ def test_a_fallback_is_over_once_there_is_a_better_method(make_server, config, w
         world.session.commit()
         return charge(*args, **options)
 
-    monkeypatch.setattr(runtime.stepup.budgets, "charge", enrolled_meanwhile)
+    monkeypatch.setattr(runtime.budgets, "charge", enrolled_meanwhile)
     caller = Caller(account=world.account(bob))
     with app.app_context(), pytest.raises(FactorInvalid):
         runtime.resets.reset_key(caller, None, Proof(code="x"), world.clock.now)
@@ -189,8 +189,8 @@ def host_resets(world, monkeypatch):
     """Resets over a host's accounts, and these."""
     accounts = MemoryAccounts(make_account("bob"), make_account("sue", roles=("admin",)))
     runtime = world.runtime
-    monkeypatch.setattr(runtime.stepup.rechecks, "_accounts", accounts)
-    monkeypatch.setattr(runtime.stepup.rechecks, "_sign_ins", None)
+    monkeypatch.setattr(runtime.stepup._rechecks, "_accounts", accounts)
+    monkeypatch.setattr(runtime.stepup._rechecks, "_sign_ins", None)
     monkeypatch.setattr(runtime.resets._targets, "_accounts", accounts)
     return runtime.resets, accounts
 

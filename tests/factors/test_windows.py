@@ -11,7 +11,7 @@ WINDOWS = ((300, 5), (3600, 20), (86400, 50))
 
 @pytest.fixture
 def budgets(world):
-    return world.runtime.stepup.budgets
+    return world.runtime.budgets
 
 
 def test_a_refund_takes_nothing_of_a_window_that_a_step_back_has_moved(world, budgets):

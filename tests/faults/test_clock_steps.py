@@ -144,7 +144,7 @@ def test_without_a_clock_of_the_hosts_budgets_count_by_the_databases(config, dat
     E2EReset(app, db=db, accounts=MemoryAccounts(), identify=lambda: None)
     with app.app_context():
         db.create_all()
-        budgets = get_e2ereset().stepup.budgets
+        budgets = get_e2ereset().budgets
         before = time.time()
         charge = budgets.charge("ann", "p", ((300, 5),) * 3, 0)
         assert before - 2 < charge.starts[0] < time.time() + 2
@@ -155,10 +155,10 @@ def test_the_servers_budgets_count_by_the_databases_clock(make_server, config, e
     monkeypatch.setattr("server_kit.create_app", lambda config, clock: create_app(config))
     app = make_server(config)
     with app.app_context():
-        charge = get_e2ereset().stepup.budgets.charge("ann", "p", ((300, 5),) * 3, 0)
+        charge = get_e2ereset().budgets.charge("ann", "p", ((300, 5),) * 3, 0)
         assert abs(charge.starts[0] - time.time()) < 5
         assert app.test_cli_runner().invoke(args=["purge"]).exit_code == 0
-        assert get_e2ereset().stepup.budgets.refusal("ann", "p", ((300, 1),) * 3, 0).retry_after > 0
+        assert get_e2ereset().budgets.refusal("ann", "p", ((300, 1),) * 3, 0).retry_after > 0
 
 
 def test_a_code_is_worth_nothing_after_a_step_past_its_end(world, clock):

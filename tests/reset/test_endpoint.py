@@ -1,12 +1,12 @@
 """`POST users.resetE2EKey` on the wire, to the byte: SPEC 1."""
 
-import dataclasses
 import json
 
 import pytest
 
 from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import BackupCode, Totp
+from e2ereset.http import Gates
 from e2ereset.server.people.models import User
 from tests.kit.rows import row
 from tests.kit.world import RESET, break_table, sha256
@@ -387,16 +387,15 @@ def test_requests_over_the_rate_leave_one_row_for_each_account_route_and_window(
 
 def ending_the_token_in_between(world, person, monkeypatch):
     """Let a reset end this person's sign-ins after the request's token was read."""
-    identify = world.runtime.identify
+    signed_in = Gates.signed_in
 
-    def identify_then_end():
-        caller = identify()
+    def end_after(gates):
+        caller = signed_in(gates)
         with world.runtime.transactions.begin() as session:
             world.runtime.accounts.end_sessions(session, person.id)
         return caller
 
-    runtime = dataclasses.replace(world.runtime, identify=identify_then_end)
-    monkeypatch.setitem(world.app.extensions, "e2ereset", runtime)
+    monkeypatch.setattr(Gates, "signed_in", end_after)
 
 
 def test_a_token_that_died_meanwhile_resets_nothing(world, bob, monkeypatch):

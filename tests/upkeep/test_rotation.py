@@ -272,13 +272,13 @@ def ring():
 
 
 @pytest.fixture
-def tools(world, ring):
-    (totp, *_) = world.runtime.stepup.strategies
-    return replace(totp.tools, keyring=ring)
+def parts(world, ring):
+    (totp, *_) = world.runtime.strategies
+    return replace(totp.parts, keyring=ring)
 
 
 @pytest.fixture
-def verify(world, tools):
+def verify(world, parts):
     """Whether a code of bob's is right."""
 
     def verify(code):
@@ -292,15 +292,14 @@ def verify(world, tools):
                 address="",
                 agent="",
             )
-            return TotpStrategy(tools).verify(attempt, code)
+            return TotpStrategy(parts).verify(attempt, code)
 
     return verify
 
 
 @pytest.fixture
-def factors(world, tools):
-    runtime = world.runtime
-    return Factors(runtime.transactions, tools, runtime.stepup, runtime.clock)
+def factors(world, parts):
+    return Factors(parts, world.runtime.budgets)
 
 
 def enrol_again(world):
@@ -385,7 +384,7 @@ def test_no_right_code_is_refused_while_rotations_run(before, serve):
 
 def spend(world, person, refused):
     """Verify twenty right codes of a person, one for each of the next steps."""
-    account, strategy = world.account(person), world.runtime.stepup.strategies[0]
+    account, strategy = world.account(person), world.runtime.strategies[0]
     action = Action(name="reset", target=account.id, phrase="reset")
     for now in range(NOW, NOW + 600, 30):
         with world.runtime.transactions.begin() as session:

@@ -7,8 +7,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from e2ereset.errors import StrategyError
+from e2ereset.parts import Parts
 
-from .base import Strategy, Tools
+from .base import Strategy
 from .checks import check_calls, check_class
 from .email import EmailStrategy
 from .password import PasswordStrategy
@@ -19,7 +20,7 @@ GROUP = "e2ereset.strategies"
 
 
 def resolve(
-    methods: Sequence[Any], tools: Tools, *, registered: Iterable[type[Strategy]] = ()
+    methods: Sequence[Any], parts: Parts, *, registered: Iterable[type[Strategy]] = ()
 ) -> tuple[Strategy, ...]:
     """The strategies that the configuration names, in its order; nothing else is loaded.
 
@@ -28,7 +29,7 @@ def resolve(
     StrategyError when a name fits none, or two in the same place.
     """
     classes = [check_class(_class(method, tuple(registered))) for method in methods]
-    found = tuple(check_calls(cls(tools)) for cls in classes)
+    found = tuple(check_calls(cls(parts)) for cls in classes)
     names = [strategy.name for strategy in found]
     if len(set(names)) != len(names):
         raise StrategyError(f"E2ERESET_METHODS names a method twice: {', '.join(names)}.")
@@ -67,4 +68,4 @@ def _packages(points: Iterable[EntryPoint]) -> str:
     return ", ".join(sorted(point.dist.name if point.dist else point.value for point in points))
 
 
-__all__ = ["EmailStrategy", "PasswordStrategy", "Strategy", "Tools", "TotpStrategy", "resolve"]
+__all__ = ["EmailStrategy", "PasswordStrategy", "Strategy", "TotpStrategy", "resolve"]

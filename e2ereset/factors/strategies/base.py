@@ -1,29 +1,14 @@
-"""What a second-factor strategy is, and what it is given to work with."""
+"""What a second-factor strategy is."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from e2ereset.crypto import KeyRing
-from e2ereset.jobs import Queue
-from e2ereset.ports import Accounts
+from e2ereset.parts import Parts
 from e2ereset.records import Attempt, Challenge
-from e2ereset.settings import Settings
 from e2ereset.store.retained import Encrypted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """The parts of the library that a strategy may use. `entropy` is shaped like `secrets`."""
-
-    settings: Settings
-    keyring: KeyRing
-    jobs: Queue
-    accounts: Accounts
-    entropy: Any
 
 
 class Strategy(ABC):
@@ -40,10 +25,10 @@ class Strategy(ABC):
     fallback: ClassVar[bool] = False
     """Whether it only serves accounts without another method, and is never listed."""
     encrypted: ClassVar[tuple[Encrypted, ...]] = ()
-    """The columns of texts that `tools.keyring` encrypted, for `keys rotate` to encrypt again."""
+    """The columns of texts that `parts.keyring` encrypted, for `keys rotate` to encrypt again."""
 
-    def __init__(self, tools: Tools) -> None:
-        self.tools = tools
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
 
     @abstractmethod
     def usable(self, attempt: Attempt) -> bool:

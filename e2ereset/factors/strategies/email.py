@@ -109,7 +109,7 @@ class EmailStrategy(Strategy):
 
     def challenge(self, attempt: Attempt) -> Challenge:
         """Make a code, store its digest, queue its mail, all in the same transaction."""
-        code, expires = self._make_code(), attempt.now + self.tools.settings.email_code_seconds
+        code, expires = self._make_code(), attempt.now + self.parts.settings.email_code_seconds
         REPLACE(attempt.session, self._row(attempt, code, expires))
         self._mail(attempt, code, expires)
         return self._challenge(attempt, expires, generated=True)
@@ -119,7 +119,7 @@ class EmailStrategy(Strategy):
 
         None when a live code is for another target by now.
         """
-        code, expires = self._make_code(), attempt.now + self.tools.settings.email_code_seconds
+        code, expires = self._make_code(), attempt.now + self.parts.settings.email_code_seconds
         row = self._row(attempt, code, expires)
         second = {**self._live(attempt), "new_digest": row["digest"], "until": expires}
         added = (
@@ -134,8 +134,8 @@ class EmailStrategy(Strategy):
         return self._challenge(attempt, expires, generated=True)
 
     def _make_code(self) -> str:
-        digits = self.tools.settings.email_code_digits
-        return f"{self.tools.entropy.randbelow(10**digits):0{digits}d}"
+        digits = self.parts.settings.email_code_digits
+        return f"{self.parts.entropy.randbelow(10**digits):0{digits}d}"
 
     def _mail(self, attempt: Attempt, code: str, expires: int) -> None:
         account, half = attempt.account, len(code) // 2
@@ -143,13 +143,13 @@ class EmailStrategy(Strategy):
             "username": account.username,
             "phrase": attempt.action.phrase,
             "action": attempt.action.name,
-            "signs_out": isinstance(self.tools.accounts, HoldsSessions),
+            "signs_out": isinstance(self.parts.accounts, HoldsSessions),
             "code": f"{code[:half]}-{code[half:]}",
             "expires_at": expires,
             "address": attempt.address,
             "agent": attempt.agent,
         }
-        self.tools.jobs.put(
+        self.parts.jobs.put(
             attempt.session,
             "code",
             facts,
@@ -169,7 +169,7 @@ class EmailStrategy(Strategy):
             "account": attempt.account.id,
             "for_action": attempt.action.name,
             "now": attempt.now,
-            "digests": self.tools.keyring.digests(*self._bound(attempt, digits)),
+            "digests": self.parts.keyring.digests(*self._bound(attempt, digits)),
         }
         return run(attempt.session, BURN, burn).rowcount == 1
 
@@ -179,7 +179,7 @@ class EmailStrategy(Strategy):
             "for_action": attempt.action.name,
             "at_target": attempt.action.target,
             "now": attempt.now,
-            "most": self.tools.settings.email_code_tries,
+            "most": self.parts.settings.email_code_tries,
         }
 
     def _row(self, attempt: Attempt, code: str, expires: int) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class EmailStrategy(Strategy):
             "action": attempt.action.name,
             "target": attempt.action.target,
             "phrase": attempt.action.phrase,
-            "digest": self.tools.keyring.digest(*self._bound(attempt, code)),
+            "digest": self.parts.keyring.digest(*self._bound(attempt, code)),
             "tries": 0,
             "sent_at": attempt.now,
             "expires_at": expires,

@@ -26,4 +26,4 @@ class PasswordStrategy(Strategy):
         digest = code.strip().lower()
         if not SHA256_HEX.fullmatch(digest):
             return False
-        return self.tools.accounts.check_password(attempt.session, attempt.account.id, digest)
+        return self.parts.accounts.check_password(attempt.session, attempt.account.id, digest)

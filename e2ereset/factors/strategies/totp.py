@@ -100,7 +100,7 @@ class TotpStrategy(Strategy):
         code, encrypted = plain_code(code), self._encrypted(attempt)
         if encrypted is None or not is_digits(code, DIGITS):
             return {}
-        window, secret = self.tools.settings.totp_window, self._decrypt(attempt, encrypted)
+        window, secret = self.parts.settings.totp_window, self._decrypt(attempt, encrypted)
         steps = matching_steps(secret, code, now=attempt.now, window=window)
         if not steps or min(steps) > self._last_use(attempt).last_step:
             return {}
@@ -110,10 +110,10 @@ class TotpStrategy(Strategy):
         return run(attempt.session, SECRET, {"account": attempt.account.id}).scalar()
 
     def _decrypt(self, attempt: Attempt, encrypted: str) -> str:
-        return self.tools.keyring.decrypt("totp", attempt.account.id, encrypted)
+        return self.parts.keyring.decrypt("totp", attempt.account.id, encrypted)
 
     def _verify_step(self, attempt: Attempt, code: str) -> bool:
-        encrypted, window = self._encrypted(attempt), self.tools.settings.totp_window
+        encrypted, window = self._encrypted(attempt), self.parts.settings.totp_window
         while encrypted is not None:
             secret = self._decrypt(attempt, encrypted)
             steps = matching_steps(secret, code, now=attempt.now, window=window)
@@ -128,7 +128,7 @@ class TotpStrategy(Strategy):
         return False
 
     def _take(self, attempt: Attempt, encrypted: str, steps: list[int]) -> bool:
-        place = place_of(self.tools.keyring, attempt.address, attempt.sign_in)
+        place = place_of(self.parts.keyring, attempt.address, attempt.sign_in)
         mine = {"account": attempt.account.id, "encrypted": encrypted, **place}
         return any(run(attempt.session, TAKE_STEP, {**mine, "step": s}).rowcount for s in steps)
 
@@ -147,7 +147,7 @@ class TotpStrategy(Strategy):
             return True
         if last.last_sign_in is None or not attempt.sign_in:
             return (last.last_sign_in or "") != attempt.sign_in
-        return not self.tools.keyring.matches(last.last_sign_in, SIGN_IN, attempt.sign_in)
+        return not self.parts.keyring.matches(last.last_sign_in, SIGN_IN, attempt.sign_in)
 
     def _verify_backup(self, attempt: Attempt, code: str) -> bool:
         account, encrypted = attempt.account, self._encrypted(attempt)
@@ -164,7 +164,7 @@ class TotpStrategy(Strategy):
         account = attempt.account
         facts_of_all = {"username": account.username, "at": attempt.now, **facts}
         facts_of_all |= {"address": attempt.address, "agent": attempt.agent}
-        self.tools.jobs.put(
+        self.parts.jobs.put(
             attempt.session, kind, facts_of_all, recipients=account.emails, now=attempt.now
         )
 

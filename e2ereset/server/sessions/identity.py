@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import request
 
 from e2ereset import Caller, Runtime
-from e2ereset.http import gates
+from e2ereset.http import origin
 
 from .tokens import find_signed_in, sign_in_of
 
@@ -21,7 +21,7 @@ def identify(runtime: Runtime) -> Caller | None:
     if found is None:
         return None
     account, bypasses = found
-    address, agent = gates.origin()
+    address, agent = origin()
     return Caller(
         account=account,
         address=address,

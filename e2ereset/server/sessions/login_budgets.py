@@ -143,16 +143,14 @@ class LoginBudgets:
     def take_back(self, session: Session, tried: Tried) -> None:
         """The password was right: take back what it was charged, and nothing else."""
         for charge in tried.charges:
-            self.runtime.stepup.budgets.refund(session, charge)
+            self.runtime.budgets.refund(session, charge)
 
     def warn_nobody(self, now: int) -> None:
         """What a mail to an owner costs, its count and its row, where there is no owner."""
         windows = ((86400, MANY),) * 3
         with self.runtime.transactions.begin() as session:
             for purpose in ("mail:nobody", "mail:nothing"):
-                self.runtime.stepup.budgets.charge_in(
-                    session, NOBODY, purpose, windows=windows, now=now
-                )
+                self.runtime.budgets.charge_in(session, NOBODY, purpose, windows=windows, now=now)
 
     def know(self, session: Session, user_id: str, address: str, now: int) -> None:
         """The user has signed in from this address, with all that it takes."""
@@ -164,7 +162,7 @@ class LoginBudgets:
         emails = [("email", address) for address, _ in addresses_of(session, account.id)]
         for by, name in [("id", account.id), ("username", account.username), *emails]:
             for digest in self.runtime.keyring.digests(NAME_OF, by, _key(by, name)):
-                self.runtime.stepup.budgets.reopen(session, digest, NAME_TRIES)
+                self.runtime.budgets.reopen(session, digest, NAME_TRIES)
 
     def _network(self, address: str) -> str:
         """What the address is counted by."""
@@ -202,7 +200,7 @@ class LoginBudgets:
         """Charge one budget after the other; what was charged, and the first that is spent."""
         charges: list[Charge] = []
         for budget in budgets:
-            charge = self.runtime.stepup.budgets.charge_in(
+            charge = self.runtime.budgets.charge_in(
                 connection,
                 budget.whose,
                 budget.purpose,
@@ -216,7 +214,7 @@ class LoginBudgets:
         return charges, None
 
     def _wait(self, budget: _Budget, now: int) -> int | None:
-        budgets = self.runtime.stepup.budgets
+        budgets = self.runtime.budgets
         refusal = budgets.refusal(budget.whose, budget.purpose, budget.windows, now)
         return refusal.retry_after if refusal else 1
 

@@ -166,9 +166,9 @@ class Sessions:
         Only an account's own budget can run out before that of the name: the time must not tell.
         """
         if asked and tried.locks:
-            self.runtime.stepup.tell_locked(asked, "sign-in")
+            self.runtime.traces.tell_locked(asked, "sign-in")
         elif asked and tried.spent:
-            self.runtime.stepup.warn_spent(asked, "password")
+            self.runtime.traces.warn_spent(asked, "password")
         else:
             self.budgets.warn_nobody(now)
         self.runtime.wake()

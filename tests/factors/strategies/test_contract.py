@@ -6,10 +6,9 @@ import re
 import pyotp
 from sqlalchemy import select
 
-from e2ereset.audit import AuditTrail
+from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.enrolment import Factors
 from e2ereset.factors.models import EmailFactor
-from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
 from e2ereset.jobs.models import Job
 from e2ereset.testing import StrategyContract
@@ -18,16 +17,7 @@ from tests.kit.paths import ROOT
 
 def factors(bench):
     """The enrolment service over a bench."""
-    tools = bench.tools
-    stepup = StepUp(
-        transactions=bench.transactions,
-        strategies=(),
-        settings=tools.settings,
-        audit=AuditTrail(tools.keyring, tools.entropy),
-        jobs=tools.jobs,
-        accounts=tools.accounts,
-    )
-    return Factors(bench.transactions, tools, stepup, bench.clock)
+    return Factors(bench.parts, Budgets(bench.transactions))
 
 
 class TestTotp(StrategyContract):
