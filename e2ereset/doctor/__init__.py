@@ -1,18 +1,18 @@
 """Checks of one app and how it is run: each finding says what was seen and what to change."""
 
-from . import configuration, database, keys, limiter, postgres, relay, standards, state
+from . import configuration, database, postgres, rate_store, relay, secret_keys, standards, state
+from .deployment import Fleet, Relay, Subject
 from .findings import Area, Check, Finding, Level, Part, examine
-from .subject import Fleet, Relay, Subject
 
 CHECKS: tuple[Check, ...] = (
     *configuration.CHECKS,
     *standards.CHECKS,
     *database.CHECKS,
     *postgres.CHECKS,
-    *keys.CHECKS,
+    *secret_keys.CHECKS,
     *state.CHECKS,
     *relay.CHECKS,
-    *limiter.CHECKS,
+    *rate_store.CHECKS,
 )
 
 __all__ = [

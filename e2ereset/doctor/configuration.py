@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 from e2ereset.settings import PREFIX, SERVER_PREFIX, Settings
 
+from .deployment import Subject, is_loopback
 from .findings import Area, Check, Finding, Part
-from .subject import Subject, is_loopback
 
 AREA = Area("settings")
 SAMESITE = ("SESSION_COOKIE_SAMESITE", "REMEMBER_COOKIE_SAMESITE")

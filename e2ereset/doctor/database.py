@@ -11,8 +11,8 @@ from e2ereset.store.engines import schema_of
 from e2ereset.store.tables import Base
 from e2ereset.store.transactions import INSERTS, time_of
 
+from .deployment import Subject
 from .findings import Area, Check, Finding, Part
-from .subject import Subject
 
 AREA = Area("database")
 MIGRATE = "Run `e2ereset db upgrade`, or in a host app `flask db upgrade`."

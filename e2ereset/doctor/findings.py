@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from .subject import Subject
+from .deployment import Subject
 
 
 class Level(IntEnum):

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import QueuePool, Row, text
 
+from .deployment import Subject, is_loopback
 from .findings import Area, Check, Finding, Part
-from .subject import Subject, is_loopback
 
 AREA = Area("postgresql")
 OLDEST = 13

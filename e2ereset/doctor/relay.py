@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .deployment import Relay, Subject, is_loopback
 from .findings import Area, Check, Finding
-from .subject import Relay, Subject, is_loopback
 
 AREA = Area("mail")
 

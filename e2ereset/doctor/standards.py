@@ -8,8 +8,8 @@ from math import log2
 from e2ereset.factors.odds import most_in
 from e2ereset.settings import Settings
 
+from .deployment import Subject
 from .findings import Area, Check, Finding, Part
-from .subject import Subject
 
 AREA = Area("settings")
 MOST_AN_HOUR = 100

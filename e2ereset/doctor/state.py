@@ -20,8 +20,8 @@ from e2ereset.permissions import (
 )
 from e2ereset.store.transactions import run
 
+from .deployment import Subject
 from .findings import Area, Check, Finding, Part
-from .subject import Subject
 
 ROLES_AREA, OUTBOX_AREA, AUDIT_AREA = Area("permissions"), Area("outbox"), Area("audit")
 MAIL_PATIENCE = 300

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from e2ereset.cli.doctor import ask, options, report, subject_of
 from e2ereset.doctor import CHECKS, Area, Check, Finding, Part, Subject, examine
-from e2ereset.doctor.subject import is_loopback
+from e2ereset.doctor.deployment import is_loopback
 from e2ereset.errors import E2EResetError
 from e2ereset.settings import SERVER_PREFIX
 

@@ -17,7 +17,7 @@ from e2ereset.audit.models import AuditHead
 from e2ereset.cli.doctor import subject_of
 from e2ereset.crypto import KeyRing
 from e2ereset.doctor import CHECKS, Area, Part, Subject, examine
-from e2ereset.doctor.keys import PUBLISHED
+from e2ereset.doctor.secret_keys import PUBLISHED
 from e2ereset.factors.models import Totp
 from e2ereset.jobs.models import Job
 from e2ereset.jobs.queue import IDLE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .deployment import Subject, is_loopback
 from .findings import Area, Check, Finding
-from .subject import Subject, is_loopback
 
 AREA = Area("limiter")
 REDIS = "RATELIMIT_STORAGE_URI = 'rediss://:password@host:6379/0'"

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from e2ereset.crypto import KeyRing
 
+from .deployment import Subject
 from .findings import Area, Check, Finding, Part
-from .subject import Subject
 
 AREA = Area("keys")
 COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
