@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from flask_mailman import Mail
 from limits.storage import storage_from_string
 from sqlalchemy import Engine
 
-from e2ereset.doctor import CHECKS, Finding, Fleet, Level, Relay, Subject, examine
+from e2ereset.doctor import CHECKS, Deployment, Finding, Level, Relay, Scale, examine
 from e2ereset.runtime import Runtime
 
 from .base import as_json, emit
@@ -30,27 +30,20 @@ WARNED, FAILED = 1, 2
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of `doctor`."""
-    number = click.IntRange(1, 10_000)
     for option in (
-        click.option(
-            "--workers",
-            type=number,
-            default=2,
-            envvar="WEB_CONCURRENCY",
-            show_default=True,
-            help="Workers on each machine.",
-        ),
-        click.option(
-            "--threads", type=number, default=4, show_default=True, help="Threads in each worker."
-        ),
-        click.option(
-            "--machines", type=number, default=1, show_default=True, help="Machines that serve."
-        ),
+        _number("--workers", 2, "Workers on each machine.", envvar="WEB_CONCURRENCY"),
+        _number("--threads", 4, "Threads in each worker."),
+        _number("--machines", 1, "Machines that serve."),
         click.option("--no-mail", is_flag=True, help="Do not connect to the mail relay."),
         click.option("--strict", is_flag=True, help="Exit with 1 on warnings, too."),
     ):
         command = option(command)
     return as_json(command)
+
+
+def _number(name: str, default: int, words: str, **more: Any) -> Callable[..., Any]:
+    bounds = click.IntRange(1, 10_000)
+    return click.option(name, type=bounds, default=default, show_default=True, help=words, **more)
 
 
 @click.command("doctor")
@@ -59,46 +52,49 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 def doctor(strict: bool, json_output: bool, **run: Any) -> None:
     """Check settings, database, mail, keys and clock; exit with 2 on errors."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    report(examine(ask(subject_of(app), **run), CHECKS), strict=strict, json_output=json_output)
+    report(examine(deployment_of(app, **run), CHECKS), strict=strict, json_output=json_output)
 
 
-def subject_of(app: Flask, *, refusal: str = "", engine: Engine | None = None) -> Subject:
-    """The app as the checks see it; with `refusal`, one that did not start, and its engine."""
+def deployment_of(
+    app: Flask,
+    *,
+    refusal: str = "",
+    engine: Engine | None = None,
+    no_mail: bool = False,
+    **scale: int,
+) -> Deployment:
+    """The app as the checks see it; with `refusal`, one that did not start, and its engine.
+
+    `scale`: workers, threads and machines. `no_mail`: the relay is not asked.
+    """
     runtime: Runtime | None = app.extensions.get("e2ereset")
-    return Subject(
+    return Deployment(
         config=app.config,
         environ=os.environ,
         settings=runtime.settings if runtime else None,
         refusal=refusal,
         engine=runtime.transactions.engine if runtime else engine,
-        relay=_relay(app),
+        relay=_relay(app, runtime),
         storage=_storage(app, runtime),
         instance=Path(app.instance_path),
+        scale=Scale(**scale),
         rotation=make_rotation(runtime) if runtime else None,
+        mail=not no_mail,
         clock=runtime.clock if runtime else time.time,
     )
-
-
-def ask(subject: Subject, *, workers: int, threads: int, machines: int, no_mail: bool) -> Subject:
-    """The subject as the command's options want it looked at."""
-    fleet = Fleet(workers=workers, threads=threads, machines=machines)
-    return replace(subject, fleet=fleet, mail=not no_mail)
 
 
 def report(findings: Iterable[Finding], *, strict: bool, json_output: bool) -> None:
     """Print the findings, the worst last. Exits with 2 on errors, with 1 where `strict` warns."""
     found = sorted(findings, key=lambda finding: finding.level)
     counts = Counter(finding.level for finding in found)
-    worst = found[-1].level if found else Level.OK
     data = {
         "findings": [{**asdict(f), "level": f.level.name.lower()} for f in found],
         "counts": {level.name.lower(): counts[level] for level in Level},
     }
     emit(data, _lines(found, counts), json_output)
-    if worst is Level.ERROR:
-        raise click.exceptions.Exit(FAILED)
-    if strict and worst is Level.WARNING:
-        raise click.exceptions.Exit(WARNED)
+    if counts[Level.ERROR] or (strict and counts[Level.WARNING]):
+        raise click.exceptions.Exit(FAILED if counts[Level.ERROR] else WARNED)
 
 
 def _lines(found: Iterable[Finding], counts: Counter[Level]) -> Iterator[str]:
@@ -109,36 +105,29 @@ def _lines(found: Iterable[Finding], counts: Counter[Level]) -> Iterator[str]:
     yield ", ".join(f"{counts[level]} {level.name.lower()}" for level in reversed(Level))
 
 
-def _relay(app: Flask) -> Relay:
+def _relay(app: Flask, runtime: Runtime | None) -> Relay:
+    """The settings of the relay, and the backend in Flask-Mailman's words."""
+    way = getattr(runtime.mailer.send, "name", "") if runtime else ""
+    mail = app.extensions.get("mailman") or Mail.init_mail(app.config, app.testing)
+    backend = str(mail.backend).removeprefix("flask_mailman.backends.")
+    if way == "flask-mail":
+        mail = app.extensions["mail"]
+        backend = "dummy" if mail.suppress else "smtp"
     given = app.config.get("MAIL_TIMEOUT")
-    timeout = min(given, RELAY_SECONDS) if isinstance(given, int | float) else RELAY_SECONDS
-    mail, backend = _mail_of(app)
     return Relay(
-        backend=backend,
+        backend="send" if way == "send" else backend,
         server=mail.server,
         port=mail.port,
         username=mail.username,
         password=mail.password,
         starttls=bool(mail.use_tls),
         tls=bool(mail.use_ssl),
-        timeout=timeout,
+        timeout=min(given, RELAY_SECONDS) if isinstance(given, int | float) else RELAY_SECONDS,
     )
 
 
-def _mail_of(app: Flask) -> tuple[Any, str]:
-    """What holds the settings of the relay, and the backend in Flask-Mailman's words."""
-    runtime: Runtime | None = app.extensions.get("e2ereset")
-    way = getattr(runtime.mailer.send, "name", "") if runtime else ""
-    mailman = app.extensions.get("mailman") or Mail.init_mail(app.config, app.testing)
-    if way == "flask-mail":
-        mail = app.extensions["mail"]
-        return mail, "dummy" if mail.suppress else "smtp"
-    backend = str(mailman.backend).removeprefix("flask_mailman.backends.")
-    return mailman, "send" if way == "send" else backend
-
-
 def _storage(app: Flask, runtime: Runtime | None) -> Any:
-    """The limiter's store; None where it can not be made."""
+    """The store of the request rates; None where it cannot be made."""
     if runtime and app.config.get("RATELIMIT_ENABLED", True):
         return runtime.gates.rates.limiter.storage
     uri = app.config.get("RATELIMIT_STORAGE_URI") or "memory://"

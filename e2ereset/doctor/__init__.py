@@ -1,8 +1,8 @@
-"""Checks of one app and how it is run: each finding says what was seen and what to change."""
+"""Checks of one app and of how it is run. Each finding says what was seen and what to change."""
 
 from . import configuration, database, postgres, rate_store, relay, secret_keys, standards, state
-from .deployment import Fleet, Relay, Subject
-from .findings import Area, Check, Finding, Level, Part, examine
+from .deployment import Deployment, Relay, Scale, is_loopback
+from .findings import Catalogue, Check, Finding, Level, Part, check, examine
 
 CHECKS: tuple[Check, ...] = (
     *configuration.CHECKS,
@@ -17,13 +17,15 @@ CHECKS: tuple[Check, ...] = (
 
 __all__ = [
     "CHECKS",
-    "Area",
+    "Catalogue",
     "Check",
+    "Deployment",
     "Finding",
-    "Fleet",
     "Level",
     "Part",
     "Relay",
-    "Subject",
+    "Scale",
+    "check",
     "examine",
+    "is_loopback",
 ]

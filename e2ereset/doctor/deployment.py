@@ -1,4 +1,4 @@
-"""What is examined: one app and how it is run, as plain data. Nothing here knows Flask."""
+"""What doctor examines: one app and how it is run, as plain data. Nothing here knows Flask."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class Scale:
     """How many serve: machines, workers on each, threads in each worker."""
 
     workers: int = 2
@@ -57,12 +57,12 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Deployment:
     """The app to examine. What could not be made, because the settings refuse, is None.
 
-    `refusal` is why the app does not start, empty when it does. `storage` is the limiter's store
-    (of the `limits` library), `instance` the folder of its own files. `mail`: whether to connect
-    to the relay. `clock` gives epoch seconds.
+    `refusal` says why the app does not start; it is empty when the app does. `storage` is the
+    store of the request rates, `instance` the folder of the app's own files. `mail`: whether to
+    connect to the relay. `clock` gives epoch seconds.
     """
 
     config: Mapping[str, Any] = field(repr=False)
@@ -73,7 +73,7 @@ class Subject:
     relay: Relay = Relay()
     storage: Any = None
     instance: Path | None = None
-    fleet: Fleet = Fleet()
+    scale: Scale = Scale()
     rotation: Rotation | None = None
     mail: bool = True
     clock: Callable[[], float] = time.time

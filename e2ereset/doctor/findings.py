@@ -1,16 +1,20 @@
-"""What a check finds, and how checks are run so that none can keep the others from running."""
+"""What a check finds, and how checks run so that none keeps the others from running."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import cached_property
+from importlib.resources import files
+from string import Template
 
-from .deployment import Subject
+from .deployment import Deployment
 
 
 class Level(IntEnum):
-    """How bad a finding is; `OK` is what a check without one says."""
+    """How bad a finding is. `OK` is what a check says that finds nothing."""
 
     OK = 0
     NOTE = 1
@@ -19,7 +23,7 @@ class Level(IntEnum):
 
 
 class Part(StrEnum):
-    """A part that checks need. Where it is missing, that is one finding, and they are left out."""
+    """What checks need. A missing part is one finding, and the checks that need it do not run."""
 
     SETTINGS = "settings"
     DATABASE = "database"
@@ -28,7 +32,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One sentence on what was seen. `change` is what to write or run; empty when nothing is."""
+    """One sentence on what was seen. `change` says what to write or run; it may be empty."""
 
     level: Level
     area: str
@@ -37,93 +41,87 @@ class Finding:
     change: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Makes the findings of a package by their codes, with the words of its `findings.toml`."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def __call__(self, code: str, level: Level | None = None, /, **facts: object) -> Finding:
+        """The finding of this code. `facts` fill its words, `level` is for one that varies."""
+        area, words = self._words[code]
+        text, change = (Template(words.get(k, "")).substitute(facts) for k in ("text", "change"))
+        given = level or Level[words["level"].upper()]
+        return Finding(level=given, area=area, code=code, text=text, change=change)
+
+    @cached_property
+    def _words(self) -> dict[str, tuple[str, dict[str, str]]]:
+        text = files(self._package).joinpath("findings.toml").read_text(encoding="utf-8")
+        areas = tomllib.loads(text).items()
+        return {code: (area, words) for area, codes in areas for code, words in codes.items()}
+
+
+Look = Callable[[Deployment], Iterator[Finding | str]]
+"""Yields findings, and sentences on what is good."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
-    """Looks at one thing. `passed` is the sentence for when it finds nothing."""
+    """Looks at one thing. `passed` is the sentence for when it finds nothing.
+
+    `shows`: the part that is missing when this check finds an error.
+    """
 
     area: str
     code: str
     passed: str
-    look: Callable[[Subject], Iterator[Finding]]
+    look: Look
     needs: frozenset[Part] = frozenset()
     shows: Part | None = None
-    """The part that is missing when this check finds an error."""
 
-    def run(self, subject: Subject) -> list[Finding]:
+    def run(self, app: Deployment) -> list[Finding]:
         """What it finds: one `OK` where there is nothing, `check-failed` where it raises.
 
         Of an exception only the name is told: its text may hold an address or a password.
         """
         try:
-            found = list(self.look(subject))
+            found = list(self.look(app)) or [self.passed]
         except Exception as error:
-            words = f"The check {self.code} ended with {type(error).__name__}."
-            return [_failed(self.area, words)]
-        ok = Finding(level=Level.OK, area=self.area, code=self.code, text=self.passed)
-        return found or [ok]
+            return [self._failed(error)]
+        return [self._ok(one) if isinstance(one, str) else one for one in found]
+
+    def _ok(self, text: str) -> Finding:
+        return Finding(level=Level.OK, area=self.area, code=self.code, text=text)
+
+    def _failed(self, error: Exception) -> Finding:
+        return Finding(
+            level=Level.ERROR,
+            area=self.area,
+            code="check-failed",
+            text=f"The check {self.code} ended with {type(error).__name__}.",
+            change="See that the account which runs this may read what the check looks at.",
+        )
 
 
-def examine(subject: Subject, checks: Iterable[Check]) -> list[Finding]:
+def check(
+    area: str, code: str, passed: str, *needs: Part, shows: Part | None = None
+) -> Callable[[Look], Check]:
+    """Make a check of a generator of findings."""
+
+    def make(look: Look) -> Check:
+        return Check(area, code, passed, look, frozenset(needs), shows)
+
+    return make
+
+
+def examine(app: Deployment, checks: Iterable[Check]) -> list[Finding]:
     """Run the checks in their order, but for those that need a part found missing before."""
     findings: list[Finding] = []
     missing: set[Part] = set()
-    for check in checks:
-        left_out = bool(check.needs & missing)
-        found = [] if left_out else check.run(subject)
+    for one in checks:
+        left_out = bool(one.needs & missing)
+        found = [] if left_out else one.run(app)
         findings += found
-        if check.shows and (left_out or any(f.level is Level.ERROR for f in found)):
-            missing.add(check.shows)
+        if one.shows and (left_out or any(f.level is Level.ERROR for f in found)):
+            missing.add(one.shows)
     return findings
-
-
-def _failed(area: str, words: str) -> Finding:
-    return Finding(
-        level=Level.ERROR,
-        area=area,
-        code="check-failed",
-        text=words,
-        change="See that the account which runs this may read what the check looks at.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """Makes the findings of one area."""
-
-    name: str
-
-    def error(self, code: str, text: str, change: str) -> Finding:
-        """What keeps e2ereset from being safe, or from working."""
-        return self._finding(Level.ERROR, code, text, change)
-
-    def warning(self, code: str, text: str, change: str) -> Finding:
-        """What is weaker than it should be."""
-        return self._finding(Level.WARNING, code, text, change)
-
-    def note(self, code: str, text: str, change: str = "") -> Finding:
-        """What one should know of."""
-        return self._finding(Level.NOTE, code, text, change)
-
-    def ok(self, code: str, text: str) -> Finding:
-        """What was seen and is good, with the facts."""
-        return self._finding(Level.OK, code, text, "")
-
-    def check(
-        self, code: str, passed: str, *needs: Part, shows: Part | None = None
-    ) -> Callable[[Callable[[Subject], Iterator[Finding]]], Check]:
-        """Make a check of a generator of findings."""
-
-        def make(look: Callable[[Subject], Iterator[Finding]]) -> Check:
-            return Check(
-                area=self.name,
-                code=code,
-                passed=passed,
-                look=look,
-                needs=frozenset(needs),
-                shows=shows,
-            )
-
-        return make
-
-    def _finding(self, level: Level, code: str, text: str, change: str) -> Finding:
-        return Finding(level=level, area=self.name, code=code, text=text, change=change)

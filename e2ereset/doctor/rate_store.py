@@ -5,53 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .deployment import Subject, is_loopback
-from .findings import Area, Check, Finding
-
-AREA = Area("limiter")
-REDIS = "RATELIMIT_STORAGE_URI = 'rediss://:password@host:6379/0'"
+from .deployment import Deployment, is_loopback
+from .findings import Finding, Level, check
+from .words import found
 
 
-@AREA.check("limiter", "Request rates are counted in one store.")
-def LIMITER(subject: Subject) -> Iterator[Finding]:
+@check("limiter", "limiter", "Request rates are counted in one store.")
+def rate_store(app: Deployment) -> Iterator[Finding | str]:
     """Whether rates are counted, where, and whether the store is there."""
-    enabled = subject.config.get("RATELIMIT_ENABLED", True)
-    if not enabled:
-        yield AREA.warning(
-            "rate-limit-off",
-            "Nobody's requests are limited; the budgets of the second factor are.",
-            "RATELIMIT_ENABLED = True",
-        )
+    if not app.config.get("RATELIMIT_ENABLED", True):
+        yield found("rate-limit-off")
         return
-    if subject.settings and subject.settings.without_rate_store == "allow":
-        yield AREA.note(
-            "rate-store-open",
-            "While the store of the request rates is gone, nobody's requests are limited.",
-            "E2ERESET_WITHOUT_RATE_STORE = 'guarded'",
-        )
-    if subject.storage is None:
-        yield AREA.error(
-            "limiter-store-unknown", "The store of the request rates can not be made.", REDIS
-        )
-    elif type(subject.storage).__name__ == "MemoryStorage":
-        yield from _memory(subject)
-    elif not _answers(subject.storage):
-        yield AREA.error(
-            "limiter-store-gone",
-            "The store of the request rates does not answer.",
-            f"Start it, or {REDIS}",
-        )
+    if app.settings and app.settings.without_rate_store == "allow":
+        yield found("rate-store-open")
+    if app.storage is None:
+        yield found("limiter-store-unknown")
+    elif type(app.storage).__name__ == "MemoryStorage":
+        yield from _memory(app)
+    elif not _answers(app.storage):
+        yield found("limiter-store-gone")
     else:
-        yield from _redis(getattr(subject.storage, "storage", None))
+        yield from _redis(getattr(app.storage, "storage", None))
 
 
-def _memory(subject: Subject) -> Iterator[Finding]:
-    fleet = subject.fleet
-    words = f"Each of {fleet.processes} workers counts requests on its own (memory://)."
-    if fleet.machines > 1:
-        yield AREA.error("limiter-in-memory", words, REDIS)
-    elif fleet.workers > 1:
-        yield AREA.warning("limiter-in-memory", words, REDIS)
+def _memory(app: Deployment) -> Iterator[Finding]:
+    if app.scale.processes > 1:
+        level = Level.ERROR if app.scale.machines > 1 else Level.WARNING
+        yield found("limiter-in-memory", level, processes=app.scale.processes)
 
 
 def _answers(storage: Any) -> bool:
@@ -61,31 +41,22 @@ def _answers(storage: Any) -> bool:
         return False
 
 
-def _redis(client: Any) -> Iterator[Finding]:
+def _redis(client: Any) -> Iterator[Finding | str]:
     """What is weak about this Redis; nothing where the store is none."""
     pool = getattr(client, "connection_pool", None)
     if pool is None:
         return
     options, encrypted = pool.connection_kwargs, "SSL" in pool.connection_class.__name__
     host = options.get("host")
-    if not is_loopback(host):
-        if not options.get("password"):
-            yield AREA.warning("redis-open", "Redis asks for no password.", REDIS)
-        if not encrypted:
-            yield AREA.warning("redis-in-clear", "The connection to Redis is not encrypted.", REDIS)
-    yield from _eviction(client)
-    yield AREA.ok("limiter", f"Redis on {host or 'a socket'} answers.")
-
-
-def _eviction(client: Any) -> Iterator[Finding]:
+    if not is_loopback(host) and not options.get("password"):
+        yield found("redis-open")
+    if not is_loopback(host) and not encrypted:
+        yield found("redis-in-clear")
     memory = client.info("memory")
     policy = memory.get("maxmemory_policy", "noeviction")
     if memory.get("maxmemory") and policy.startswith("allkeys"):
-        yield AREA.warning(
-            "redis-evicts",
-            f"Redis drops counters when it is full ({policy}).",
-            "maxmemory-policy noeviction in redis.conf, or a Redis of its own",
-        )
+        yield found("redis-evicts", policy=policy)
+    yield f"Redis on {host or 'a socket'} answers."
 
 
-CHECKS: tuple[Check, ...] = (LIMITER,)
+CHECKS = (rate_store,)

@@ -7,89 +7,58 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .deployment import Relay, Subject, is_loopback
-from .findings import Area, Check, Finding
+from .deployment import Deployment, Relay, is_loopback
+from .findings import Finding, check
+from .words import found
 
-AREA = Area("mail")
 
-
-@AREA.check("relay", "The mail relay is not asked.")
-def RELAY(subject: Subject) -> Iterator[Finding]:
-    """Whether the relay answers, encrypts, shows a good certificate and takes the password."""
-    relay = subject.relay
-    if not subject.mail or relay.backend != "smtp" or not relay.server:
-        return
-    if relay.tls and relay.starttls:
+@check("mail", "relay", "The mail relay is not asked.")
+def relay(app: Deployment) -> Iterator[Finding | str]:
+    """Whether the relay answers, encrypts, shows a good certificate and accepts the password."""
+    there = app.relay
+    contradicts = there.tls and there.starttls
+    if not app.mail or there.backend != "smtp" or not there.server or contradicts:
         return
     try:
-        with _connected(relay) as smtp:
+        with _connected(there) as smtp:
             smtp.ehlo_or_helo_if_needed()
-            yield from _dialogue(relay, smtp)
+            yield from _dialogue(there, smtp)
     except ssl.SSLError as error:
-        yield _bad_certificate(relay, error)
+        yield found("relay-certificate", server=there.server, fault=type(error).__name__)
     except (OSError, smtplib.SMTPException) as error:
-        yield AREA.error(
-            "relay-gone",
-            f"The relay {relay.server}:{relay.port} does not answer as a"
-            f" mail server does: {type(error).__name__}.",
-            "MAIL_SERVER = '...'; MAIL_PORT = ...",
-        )
+        fault = type(error).__name__
+        yield found("relay-gone", server=there.server, port=there.port, fault=fault)
 
 
-def _dialogue(relay: Relay, smtp: smtplib.SMTP) -> Iterator[Finding]:
+def _dialogue(there: Relay, smtp: smtplib.SMTP) -> Iterator[Finding | str]:
     offered = smtp.has_extn("starttls")
-    if relay.starttls and not offered:
-        yield AREA.error(
-            "relay-without-starttls",
-            "MAIL_USE_TLS is on and the relay offers no STARTTLS: no mail is sent.",
-            "MAIL_USE_SSL = True; MAIL_USE_TLS = False; MAIL_PORT = 465",
-        )
+    if there.starttls and not offered:
+        yield found("relay-without-starttls")
         return
-    if relay.starttls:
+    if there.starttls:
         smtp.starttls(context=ssl.create_default_context())
-    elif offered and not is_loopback(relay.server):
-        yield AREA.note(
-            "relay-starttls-unused",
-            "The relay offers encryption, which is not used.",
-            "MAIL_USE_SSL = True; MAIL_PORT = 465",
-        )
-    if relay.username and relay.password:
-        yield from _sign_in(relay, smtp)
-    yield AREA.ok("relay", f"The relay {relay.server}:{relay.port} answers.")
-
-
-def _sign_in(relay: Relay, smtp: smtplib.SMTP) -> Iterator[Finding]:
-    try:
-        smtp.login(str(relay.username), str(relay.password))
-    except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError) as error:
-        yield AREA.error(
-            "relay-refuses-sign-in",
-            f"The relay does not take the user name and password: {type(error).__name__}.",
-            "MAIL_USERNAME = '...'; MAIL_PASSWORD = '...'",
-        )
-
-
-def _bad_certificate(relay: Relay, error: ssl.SSLError) -> Finding:
-    return AREA.error(
-        "relay-certificate",
-        f"The certificate of {relay.server} does not verify: {type(error).__name__}. No mail is"
-        " sent.",
-        "MAIL_SERVER = 'the name in its certificate', issued by an authority of this machine",
-    )
+    elif offered and not is_loopback(there.server):
+        yield found("relay-starttls-unused")
+    if there.username and there.password:
+        try:
+            smtp.login(there.username, there.password)
+        except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError) as error:
+            yield found("relay-refuses-sign-in", fault=type(error).__name__)
+    yield f"The relay {there.server}:{there.port} answers."
 
 
 @contextmanager
-def _connected(relay: Relay) -> Iterator[smtplib.SMTP]:
+def _connected(there: Relay) -> Iterator[smtplib.SMTP]:
     """A connection, encrypted from the start where the relay is set so; ended with QUIT."""
-    if relay.tls:
+    if there.tls:
         context = ssl.create_default_context()
         smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-            relay.server, relay.port, timeout=relay.timeout, context=context
+            there.server, there.port, timeout=there.timeout, context=context
         )
     else:
-        smtp = smtplib.SMTP(relay.server, relay.port, timeout=relay.timeout)
+        smtp = smtplib.SMTP(there.server, there.port, timeout=there.timeout)
     with smtp:
         yield smtp
 
 
-CHECKS: tuple[Check, ...] = (RELAY,)
+CHECKS = (relay,)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from e2ereset.crypto import KeyRing
 
-from .deployment import Subject
-from .findings import Area, Check, Finding, Part
+from .deployment import Deployment
+from .findings import Finding, Part, check
+from .words import found
 
-AREA = Area("keys")
+AREA = "keys"
 COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
-MAKE_ONE = f"Put a new key in front in E2ERESET_SECRET_KEYS, made by: {COMMAND}"
 # From the documentation of Flask: everybody has read these.
 PUBLISHED = (
     "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
@@ -27,13 +27,13 @@ VARIED_ENOUGH = 8
 BATCH = 1000
 
 
-@AREA.check("secret-keys", "Every secret key is hard to guess.", Part.SETTINGS)
-def STRONG(subject: Subject) -> Iterator[Finding]:
+@check(AREA, "secret-keys", "Every secret key is hard to guess.", Part.SETTINGS)
+def strong(app: Deployment) -> Iterator[Finding]:
     """Each key by its place, newest first, and the token of the operations."""
-    keys = subject.known.secret_keys
+    keys, token = app.known.secret_keys, app.known.operations_token
+    change = f"Put a new key in front in E2ERESET_SECRET_KEYS, made by: {COMMAND}"
     for place, key in enumerate(keys, 1):
-        yield from _strength(f"Secret key {place} of {len(keys)}", key, MAKE_ONE)
-    token = subject.known.operations_token
+        yield from _strength(f"Secret key {place} of {len(keys)}", key, change)
     if token:
         change = f"E2ERESET_OPERATIONS_TOKEN = '...', made by: {COMMAND}"
         yield from _strength("E2ERESET_OPERATIONS_TOKEN", token, change)
@@ -41,49 +41,36 @@ def STRONG(subject: Subject) -> Iterator[Finding]:
 
 def _strength(name: str, key: str, change: str) -> Iterator[Finding]:
     """Faults that every reader can see. Which words people choose is not ours to list."""
+    facts = {"name": name, "make_one": change}
     if key in PUBLISHED:
-        yield AREA.error("secret-known", f"{name} stands in a manual.", change)
+        yield found("secret-known", **facts)
     elif len(set(key)) < VARIED_ENOUGH or key in (key + key)[1:-1]:
-        yield AREA.error("secret-guessable", f"{name} repeats itself.", change)
+        yield found("secret-guessable", **facts)
     elif len(key) < LONG_ENOUGH:
-        words = f"{name} has {len(key)} characters; {LONG_ENOUGH} random ones are safe."
-        yield AREA.warning("secret-weak", words, change)
+        why = f"has {len(key)} characters; {LONG_ENOUGH} random ones are safe"
+        yield found("secret-weak", why=why, **facts)
     elif not any(c.isdigit() or c.isupper() for c in key):
-        words = f"{name} has small letters only, as words have and random texts have not."
-        yield AREA.warning("secret-weak", words, change)
+        why = "has small letters only, as words have and random texts have not"
+        yield found("secret-weak", why=why, **facts)
 
 
-@AREA.check("old-keys", "Nothing is stored under an older key.", Part.SETTINGS, Part.TABLES)
-def OLD(subject: Subject) -> Iterator[Finding]:
+@check(AREA, "old-keys", "Nothing is stored under an older key.", Part.SETTINGS, Part.TABLES)
+def old(app: Deployment) -> Iterator[Finding]:
     """Older keys that are still needed, those that are not, and keys that are gone.
 
-    By what `keys rotate --check` goes by: an audit row that is sealed needs its key no more.
+    It counts as `keys rotate --check` does: an audit row that is sealed needs its key no more.
     """
-    ids = KeyRing(subject.known.secret_keys).ids
+    ids = KeyRing(app.known.secret_keys).ids
     counts: Counter[str | None] = Counter()
-    for use in subject.keys.uses(BATCH):
+    for use in app.keys.uses(BATCH):
         counts[use.key] += use.count
-    for place, key_id in enumerate(ids[1:], 2):
+    for place, key in enumerate(ids[1:], 2):
         # Heads of the audit log are counted under no key: they may be under any older one.
-        if needed := counts[key_id] + counts[None]:
-            yield AREA.note(
-                "old-key-needed",
-                f"{needed} texts or signatures are under secret key {place} ({key_id}).",
-                "Keep it. `e2ereset keys rotate` brings them under the newest key.",
-            )
-        else:
-            yield AREA.note(
-                "old-key-idle",
-                f"Nothing needs secret key {place} ({key_id}).",
-                "Take it out of E2ERESET_SECRET_KEYS.",
-            )
-    for key_id in sorted(key for key in counts if key is not None and key not in ids):
-        yield AREA.error(
-            "key-lost",
-            f"{counts[key_id]} texts are under the key {key_id}, which"
-            " E2ERESET_SECRET_KEYS does not hold.",
-            "Put that key back behind the newest one.",
-        )
+        needed = counts[key] + counts[None]
+        code = "old-key-needed" if needed else "old-key-idle"
+        yield found(code, needed=needed, place=place, key=key)
+    for key in sorted(key for key in counts if key is not None and key not in ids):
+        yield found("key-lost", count=counts[key], key=key)
 
 
-CHECKS: tuple[Check, ...] = (STRONG, OLD)
+CHECKS = (strong, old)

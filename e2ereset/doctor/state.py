@@ -20,10 +20,10 @@ from e2ereset.permissions import (
 )
 from e2ereset.store.transactions import run
 
-from .deployment import Subject
-from .findings import Area, Check, Finding, Part
+from .deployment import Deployment
+from .findings import Finding, Part, check
+from .words import found
 
-ROLES_AREA, OUTBOX_AREA, AUDIT_AREA = Area("permissions"), Area("outbox"), Area("audit")
 MAIL_PATIENCE = 300
 SEAL_PATIENCE = 60
 """Seconds that a due mail, and an audit row, may wait before something is wrong."""
@@ -45,95 +45,60 @@ STATES = select(
 UNSEALED = select(func.count(), func.min(AUDIT.c.at)).where(AUDIT.c.position.is_(None))
 
 
-@ROLES_AREA.check("permissions", "The permissions are seeded.", Part.TABLES)
-def PERMITTED(subject: Subject) -> Iterator[Finding]:
+@check("permissions", "permissions", "The permissions are seeded.", Part.TABLES)
+def permitted(app: Deployment) -> Iterator[Finding | str]:
     """Whether the table is seeded, and who can reset the keys of others."""
-    with subject.database.connect() as connection:
+    of = {"permission": EDIT_OTHER_USER_E2EE}
+    with app.database.connect() as connection:
         known = set(connection.scalars(KNOWN))
-        holders = {
-            row.name: row.rank
-            for row in run(connection, HOLDERS, {"permission": EDIT_OTHER_USER_E2EE})
-        }
-    if not known.issuperset(SEED_GRANTS):
-        yield ROLES_AREA.note(
-            "permissions-unseeded",
-            "The permissions are not there yet; the first reset puts them in.",
-        )
-        return
+        holders = {row.name: row.rank for row in run(connection, HOLDERS, of)}
     common = sorted(name for name, rank in holders.items() if rank <= SEED_ROLES["user"])
-    if not holders:
-        yield ROLES_AREA.note(
-            "reset-others-nobody",
-            "No role can reset the keys of others.",
-            f"e2ereset permission grant {EDIT_OTHER_USER_E2EE} admin",
-        )
+    if not known.issuperset(SEED_GRANTS):
+        yield found("permissions-unseeded")
+    elif not holders:
+        yield found("reset-others-nobody", **of)
     elif common:
-        yield ROLES_AREA.warning(
-            "reset-others-everybody",
-            f"{', '.join(common)} can reset the keys of others.",
-            f"e2ereset permission revoke {EDIT_OTHER_USER_E2EE} {common[0]}",
-        )
+        yield found("reset-others-everybody", roles=", ".join(common), first=common[0], **of)
     else:
-        yield ROLES_AREA.ok(
-            "permissions", f"{', '.join(sorted(holders))} can reset the keys of others."
-        )
+        yield f"{', '.join(sorted(holders))} can reset the keys of others."
 
 
-@OUTBOX_AREA.check("outbox", "No mail waits or has failed.", Part.TABLES, Part.SETTINGS)
-def QUEUED(subject: Subject) -> Iterator[Finding]:
+@check("outbox", "outbox", "No mail waits or has failed.", Part.TABLES, Part.SETTINGS)
+def queued(app: Deployment) -> Iterator[Finding]:
     """Mails that nobody picks up, that are tried again, or were given up."""
-    now = int(subject.clock())
-    with subject.database.connect() as connection:
+    now = int(app.clock())
+    with app.database.connect() as connection:
         due = run(connection, OVERDUE, {"due_by": now - MAIL_PATIENCE}).one()
         mails = run(connection, STATES).one()
     if due.late:
-        yield OUTBOX_AREA.error(
-            "outbox-late",
-            f"{due.late} mails are due and nobody delivers them, the oldest for"
-            f" {_ago(now - due.oldest)}.",
-            _deliverer(subject),
-        )
+        age = _ago(now - due.oldest)
+        yield found("outbox-late", late=due.late, age=age, deliverer=_deliverer(app))
     if mails.retried:
-        yield OUTBOX_AREA.warning(
-            "outbox-retried",
-            f"{mails.retried} mails were refused and are tried again.",
-            "See why: e2ereset outbox list",
-        )
+        yield found("outbox-retried", count=mails.retried)
     if mails.failed:
-        yield OUTBOX_AREA.warning(
-            "outbox-failed", f"{mails.failed} mails were given up.", "See why: e2ereset outbox list"
-        )
+        yield found("outbox-failed", count=mails.failed)
 
 
-@AUDIT_AREA.check("audit", "The audit log is sealed up to now.", Part.TABLES, Part.SETTINGS)
-def SEALED(subject: Subject) -> Iterator[Finding]:
-    """Rows that wait for a sealer, and a head on which none can build."""
-    now = int(subject.clock())
-    with subject.database.connect() as connection:
+@check("audit", "audit", "The audit log is sealed up to now.", Part.TABLES, Part.SETTINGS)
+def sealed(app: Deployment) -> Iterator[Finding | str]:
+    """Rows that wait for the sealer, and a head on which none can build."""
+    now = int(app.clock())
+    with app.database.connect() as connection:
         waiting, oldest = connection.execute(UNSEALED).one()
         head = connection.execute(NEWEST).first()
         beyond, _ = connection.execute(BEYOND).one()
-    if beyond or (head and not is_signed(KeyRing(subject.known.secret_keys), HEAD, head)):
-        yield AUDIT_AREA.error(
-            "audit-broken",
-            "The end of the audit log is not as it was sealed: nothing is sealed any more.",
-            "Run `e2ereset audit verify`.",
-        )
+    if beyond or (head and not is_signed(KeyRing(app.known.secret_keys), HEAD, head)):
+        yield found("audit-broken")
     elif waiting and now - oldest > SEAL_PATIENCE:
-        yield AUDIT_AREA.error(
-            "audit-unsealed",
-            f"{waiting} audit rows are not sealed, the oldest for {_ago(now - oldest)}.",
-            _deliverer(subject),
-        )
+        age = _ago(now - oldest)
+        yield found("audit-unsealed", count=waiting, age=age, deliverer=_deliverer(app))
     elif head:
-        yield AUDIT_AREA.ok(
-            "audit", f"The newest head seals {head.size} rows, and is {_ago(now - head.at)} old."
-        )
+        yield f"The newest head seals {head.size} rows, and is {_ago(now - head.at)} old."
 
 
-def _deliverer(subject: Subject) -> str:
+def _deliverer(app: Deployment) -> str:
     command = "Keep `e2ereset outbox deliver` running"
-    if subject.known.delivery == "process":
+    if app.known.delivery == "process":
         return f"{command}, or E2ERESET_DELIVERY = 'thread'"
     return f"{command}, or see why the workers are not running."
 
@@ -145,4 +110,4 @@ def _ago(seconds: int) -> str:
     return f"{max(0, seconds)} seconds"
 
 
-CHECKS: tuple[Check, ...] = (PERMITTED, QUEUED, SEALED)
+CHECKS = (permitted, queued, sealed)

@@ -1,73 +1,49 @@
 """`doctor`: every finding, each with the bad state set up for real."""
 
-import json
 import re
 import secrets
 import time
-from contextlib import contextmanager
+import tomllib
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from click.testing import CliRunner
 from flask_migrate import stamp, upgrade
 from sqlalchemy import NullPool, delete, insert, text, update
 
 from e2ereset.audit.models import AuditHead
-from e2ereset.cli.doctor import subject_of
+from e2ereset.cli.doctor import deployment_of
 from e2ereset.crypto import KeyRing
-from e2ereset.doctor import CHECKS, Area, Part, Subject, examine
+from e2ereset.doctor import CHECKS, Deployment, Part, check, examine
 from e2ereset.doctor.secret_keys import PUBLISHED
+from e2ereset.doctor.words import found
 from e2ereset.factors.models import Totp
 from e2ereset.jobs.models import Job
 from e2ereset.jobs.queue import IDLE
 from e2ereset.permissions.models import Permission, RolePermission
 from e2ereset.server.app import add_migrations
-from e2ereset.server.checks import CHECKS_OF_SERVER, PRIVATE, WORKER
+from e2ereset.server.checks import CHECKS_OF_SERVER, WORKER
 from e2ereset.server.cli import main
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.store.tables import table
 from tests.kit.audit import write_row
 from tests.kit.databases import ON_POSTGRESQL, only_postgresql
+from tests.kit.doctor import ANYWHERE, PRODUCTION, STRONG, STRONGER, Report, ask, relay
 from tests.kit.host import Host
 from tests.kit.network import free_port
 from tests.kit.paths import ROOT
 from tests.kit.server import make_user
 
-STRONG, STRONGER = "Zk3vW9qLrT7uYxBnMd2c-HfGs8Je5PaQ", "p0OiU7yTr4EwQ_sDfGhJ9kLzXcV6bNm2"
-SECRETS = (STRONG, STRONGER, "relay-Pa55w0rd", "redis-Pa55w0rd", "database-Pa55w0rd")
-PRODUCTION = {
-    "TESTING": False,
-    "SECRET_KEY": STRONG,
-    "MAIL_BACKEND": "smtp",
-    "MAIL_SERVER": "127.0.0.1",
-    "MAIL_DEFAULT_SENDER": "e2ereset@example.org",
-    "RATELIMIT_ENABLED": True,
-    "RATELIMIT_STORAGE_URI": "memory://",
-    "E2ERESET_SERVER_BCRYPT_COST": 10,
+PACKAGES = (ROOT / "e2ereset" / "doctor", ROOT / "e2ereset" / "server")
+SOURCES = [path.read_text("utf-8") for folder in PACKAGES for path in folder.glob("*.py")]
+WORDS = [tomllib.loads((folder / "findings.toml").read_text("utf-8")) for folder in PACKAGES]
+LEVELS = {
+    code: finding["level"]
+    for words in WORDS
+    for area in words.values()
+    for code, finding in area.items()
 }
-ANYWHERE = "0.0.0.0"  # reaches loopback, and does not look like it
-
-
-class Report:
-    """What `doctor --json` said."""
-
-    def __init__(self, result):
-        self.status, self.text = result.exit_code, result.output
-        assert not any(secret in self.text for secret in SECRETS)
-        self.findings = {f["code"]: f for f in json.loads(self.text)["findings"]}
-
-    def level(self, code):
-        return self.findings[code]["level"] if code in self.findings else None
-
-    @property
-    def bad(self):
-        return {c for c, f in self.findings.items() if f["level"] in ("warning", "error")}
-
-
-def ask(app, *args):
-    args = ["doctor", "--json", "--workers", "1", *args]
-    return Report(app.test_cli_runner().invoke(args=args))
+on_sqlite = pytest.mark.skipif(ON_POSTGRESQL, reason="is about files of SQLite")
 
 
 @pytest.fixture
@@ -82,34 +58,27 @@ def doctor(make_server, config, engine, clock):
     return run
 
 
-@contextmanager
-def relay(**options):
-    """A real mail server; it takes no mail."""
-    controller = Controller(NoMail(), "127.0.0.1", free_port(), **options)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
-        controller.loop.close()
-
-
-class NoMail:
-    async def handle_DATA(self, server, session, envelope):
-        raise AssertionError("doctor sends no mail")
-
-
 def refuse(server, session, envelope, mechanism, data):
     return AuthResult(success=False, handled=False)
 
 
-def test_a_clean_configuration_gives_nothing_above_a_note(make_server, config, connect, clock):
-    with relay() as port:
-        app = add_migrations(make_server(config | PRODUCTION | {"MAIL_PORT": port}))
+@pytest.fixture
+def migrated(make_server, config, connect, clock):
+    """Makes a server on a database to which all migrations have been applied."""
+
+    def make(**changes):
+        app = add_migrations(make_server(config | PRODUCTION | changes))
         with app.app_context():
             upgrade()
         clock.now = time.time()
-        report = ask(app, "--strict")
+        return app
+
+    return make
+
+
+def test_a_clean_configuration_gives_nothing_above_a_note(migrated):
+    with relay() as port:
+        report = ask(migrated(MAIL_PORT=port), "--strict")
     # The tests' own PostgreSQL writes nothing to the disk, we are its superuser, and a pooler may
     # stand before it.
     own = {"not-durable", "superuser", "statement-timeout-unset", "pooler-without-limits"}
@@ -151,10 +120,6 @@ def test_a_clean_configuration_gives_nothing_above_a_note(make_server, config, c
             {"MAIL_SERVER": ANYWHERE, "MAIL_USERNAME": "u", "MAIL_PASSWORD": "relay-Pa55w0rd"},
         ),
         ("operations-open", "warning", {"E2ERESET_OPERATIONS_BIND": "0.0.0.0:9100"}),
-        ("setting-misspelled", "warning", {"RATELIMIT_STORAGE_URL": "redis://h"}),
-        ("setting-misspelled", "warning", {"SQLALCHEMY_DATABASE_URL": "sqlite://"}),
-        ("setting-misspelled", "warning", {"FLASK_E2ERESET_METHODS": ["totp"]}),
-        ("setting-misspelled", "warning", {"E2E_RESET_METHODS": ["totp"]}),
         ("secret-known", "error", {"SECRET_KEY": PUBLISHED[0]}),
         ("secret-guessable", "error", {"SECRET_KEY": "1Ab2Cd3Ef4" * 3}),
         ("secret-guessable", "error", {"SECRET_KEY": "0010110111001011010011101"}),
@@ -185,9 +150,18 @@ def test_without_a_second_factor_no_standard_is_held_against_it(doctor):
     assert doctor(E2ERESET_TWO_FACTOR=False).level("standards") == "ok"
 
 
-def test_the_misspelled_setting_is_told_with_the_right_one(doctor):
-    report = doctor(RATELIMIT_STORAGE_URL="redis://h")
-    assert report.findings["setting-misspelled"]["change"] == "RATELIMIT_STORAGE_URI = ..."
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("RATELIMIT_STORAGE_URL", "RATELIMIT_STORAGE_URI"),
+        ("SQLALCHEMY_DATABASE_URL", "SQLALCHEMY_DATABASE_URI"),
+        ("FLASK_E2ERESET_METHODS", "E2ERESET_METHODS"),
+        ("E2E_RESET_METHODS", "E2ERESET_METHODS"),
+    ],
+)
+def test_a_misspelled_setting_is_told_with_the_right_one(doctor, written, meant):
+    finding = doctor(**{written: "x"}).findings["setting-misspelled"]
+    assert (finding["level"], finding["change"]) == ("warning", f"{meant} = ...")
 
 
 def test_a_relay_that_is_not_named_is_noted(make_server, config, engine):
@@ -207,21 +181,11 @@ def test_a_variable_without_its_prefix_is_found(doctor, monkeypatch):
         ("limiter-in-memory", "warning", ["--workers", "2"]),
         ("limiter-in-memory", "error", ["--machines", "2"]),
         ("proxy-untrusted", "warning", ["--machines", "2"]),
+        pytest.param("sqlite-shared", "note", ["--workers", "2"], marks=on_sqlite),
+        pytest.param("sqlite-on-machines", "error", ["--machines", "2"], marks=on_sqlite),
     ],
 )
 def test_what_the_number_of_workers_makes_of_it(doctor, code, level, args):
-    assert doctor(*args).level(code) == level
-
-
-@pytest.mark.skipif(ON_POSTGRESQL, reason="is about files of SQLite")
-@pytest.mark.parametrize(
-    ("code", "level", "args"),
-    [
-        ("sqlite-shared", "note", ["--workers", "2"]),
-        ("sqlite-on-machines", "error", ["--machines", "2"]),
-    ],
-)
-def test_a_file_is_not_for_many(doctor, code, level, args):
     assert doctor(*args).level(code) == level
 
 
@@ -254,26 +218,14 @@ def test_the_number_of_workers_comes_from_the_environment(
     assert ("limiter-in-memory" in report.bad) == (variable == "3")
 
 
-@pytest.mark.parametrize(
-    ("args", "changes", "status"),
-    [
-        ([], {}, 2),  # no migration has run
-        (["--strict"], {"TESTING": True}, 2),
-    ],
-)
-def test_errors_exit_with_2(doctor, args, changes, status):
-    assert doctor(*args, **changes).status == status
+@pytest.mark.parametrize("args", [[], ["--strict"]])
+def test_errors_exit_with_2(doctor, args):
+    assert doctor(*args).status == 2  # no migration has run
 
 
 @pytest.mark.parametrize(("args", "status"), [([], 0), (["--strict"], 1)])
-def test_warnings_exit_with_1_where_one_is_strict(
-    make_server, config, connect, clock, args, status
-):
-    app = add_migrations(make_server(config | PRODUCTION | {"RATELIMIT_ENABLED": False}))
-    with app.app_context():
-        upgrade()
-    clock.now = time.time()
-    report = ask(app, "--no-mail", *args)
+def test_warnings_exit_with_1_where_one_is_strict(migrated, args, status):
+    report = ask(migrated(RATELIMIT_ENABLED=False), "--no-mail", *args)
     assert report.status == (2 if "not-durable" in report.bad else status)
 
 
@@ -343,8 +295,8 @@ def test_a_file_that_is_not_there_is_found_and_not_made(doctor, tmp_path):
 
 
 def test_a_database_we_do_not_run_on_is_found(doctor):
-    subject = Subject(config={}, engine=StrangeEngine())
-    codes = {f.code for f in examine(subject, CHECKS)}
+    deployment = Deployment(config={}, engine=StrangeEngine())
+    codes = {f.code for f in examine(deployment, CHECKS)}
     assert "database-unsupported" in codes
     assert "check-failed" not in codes
 
@@ -377,14 +329,14 @@ def test_a_database_at_an_older_migration_is_found(make_server, config, engine):
     assert "at migration 0001" in ask(app, "--no-mail").findings["migrations-behind"]["text"]
 
 
-@pytest.mark.skipif(ON_POSTGRESQL, reason="is about SQLite")
+@on_sqlite
 def test_a_sqlite_that_is_not_durable_is_found(config, engine, make_server):
     app = make_server(config | PRODUCTION)
     with app.app_context():
-        subject = subject_of(app)
-        with subject.database.connect() as connection:
+        deployment = deployment_of(app)
+        with deployment.database.connect() as connection:
             connection.exec_driver_sql("PRAGMA synchronous = OFF")
-        assert "sqlite-not-durable" in {f.code for f in examine(subject, CHECKS)}
+        assert "sqlite-not-durable" in {f.code for f in examine(deployment, CHECKS)}
 
 
 @pytest.mark.parametrize(
@@ -616,42 +568,31 @@ def test_a_folder_that_others_can_write_is_found(doctor, instance):
     assert doctor().level("instance-writable") == "error"
 
 
-@pytest.mark.skipif(ON_POSTGRESQL, reason="is about the file of SQLite")
+@on_sqlite
 def test_a_database_file_that_others_can_read_is_found(doctor, instance, tmp_path):
     (tmp_path / "test.sqlite3").chmod(0o644)
     assert doctor().level("database-readable") == "warning"
 
 
 def test_a_check_that_raises_is_a_finding_without_its_text():
-    area = Area("a")
-
-    @area.check("odd", "All is well.")
-    def odd(subject):
+    @check("a", "odd", "All is well.")
+    def odd(app):
         raise ValueError(STRONG)
         yield
 
-    (finding,) = examine(Subject(config={}), [odd])
+    (finding,) = examine(Deployment(config={}), [odd])
     assert finding.code == "check-failed"
     assert finding.text == "The check odd ended with ValueError."
 
 
 def test_what_needs_a_missing_part_is_left_out_with_all_that_it_would_show():
-    area = Area("a")
-
-    @area.check("first", "-", shows=Part.DATABASE)
-    def first(subject):
-        yield area.error("gone", "It is gone.", "Start it.")
-
-    @area.check("second", "-", Part.DATABASE, shows=Part.TABLES)
-    def second(subject):
+    def nothing(app):
         yield from ()
 
-    @area.check("third", "-", Part.TABLES)
-    def third(subject):
-        yield from ()
-
-    found = examine(Subject(config={}), [first, second, third])
-    assert [f.code for f in found] == ["gone"]
+    first = check("a", "first", "-", shows=Part.DATABASE)(lambda app: iter([found("debug-on")]))
+    second = check("a", "second", "-", Part.DATABASE, shows=Part.TABLES)(nothing)
+    third = check("a", "third", "-", Part.TABLES)(nothing)
+    assert [f.code for f in examine(Deployment(config={}), [first, second, third])] == ["debug-on"]
 
 
 def test_random_keys_are_strong(doctor):
@@ -661,12 +602,14 @@ def test_random_keys_are_strong(doctor):
 
 
 def test_every_finding_stands_in_the_documentation_and_no_other():
-    sources = [*(ROOT / "e2ereset" / "doctor").glob("*.py"), ROOT / "e2ereset/server/checks.py"]
-    made = r'(?:error|warning|note|make)\(\s*"([\w-]+)"'
-    codes = {c for path in sources for c in re.findall(made, path.read_text(encoding="utf-8"))}
-    codes |= {"check-failed", *PRIVATE.values()}
     page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)) == codes
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (\w+)", page, re.MULTILINE))
+    assert rows == LEVELS | {"check-failed": "error"}
+
+
+@pytest.mark.parametrize("code", LEVELS)
+def test_every_finding_is_made_by_a_check(code):
+    assert any(f'"{code}"' in source for source in SOURCES)
 
 
 def test_every_check_has_a_code_of_its_own():

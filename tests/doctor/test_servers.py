@@ -6,7 +6,7 @@ import time
 import pytest
 import redis
 
-from tests.doctor.test_doctor import ANYWHERE, PRODUCTION, ask
+from tests.kit.doctor import ANYWHERE, PRODUCTION, ask
 from tests.kit.network import free_port, wait_for
 from tests.kit.postgres import execute, fresh_database, make_postgres
 
