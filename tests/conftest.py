@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.kit.audit import log, sealed  # noqa: F401
 from tests.kit.certificates import certificate  # noqa: F401
+from tests.kit.commands import done, run  # noqa: F401
 from tests.kit.compiled import share_compiled
 from tests.kit.databases import (  # noqa: F401
     connect,

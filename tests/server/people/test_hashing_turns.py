@@ -9,8 +9,8 @@ from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import Budget
 from e2ereset.server.people.models import User
 from e2ereset.server.sessions.service import current_sessions
+from tests.kit.password_hashes import FOREIGN
 from tests.kit.world import sha256
-from tests.server.people.test_password_hashing import FOREIGN
 
 LOGIN, ME = "/api/v1/login", "/api/v1/me"
 RIGHT = {"user": "bob", "password": "right"}

@@ -441,37 +441,34 @@ def test_a_refused_sign_in_costs_a_hash_like_any_other(client, app, bob, monkeyp
     assert hashed == [1]
 
 
+LAST = ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT", "INSERT", "INSERT"]
+
+
+def statements(app):
+    """The first words of the statements from now on."""
+    engine, seen = get_e2ereset(app).transactions.engine, []
+    event.listen(engine, "before_cursor_execute", lambda *it: seen.append(it[2].split()[0]))
+    return seen
+
+
 @row("9.29")
 @pytest.mark.parametrize("name", ["eve", "bob"])
 def test_known_and_unknown_names_run_the_same_statements(client, bob, engine, app, name):
     client.post(LOGIN, json={"user": "before", "password": "no"})  # it connects first
-    seen = []
-    with app.app_context():
-        event.listen(
-            get_e2ereset().transactions.engine,
-            "before_cursor_execute",
-            lambda *facts: seen.append(facts[2].split()[0]),
-        )
+    seen = statements(app)
     client.post(LOGIN, json={"user": name, "password": "no"})
-    assert seen == ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT", "INSERT", "INSERT"]
+    assert seen == LAST
 
 
 @pytest.mark.parametrize("name", ["eve", "bob"])
 def test_the_last_try_and_those_refused_run_the_same_statements(client, bob, engine, app, name):
     client.post(LOGIN, json={"user": "spent before", "password": "no"})
-    seen = []
     for _ in range(4):
         client.post(LOGIN, json={"user": name, "password": "no"})
-    with app.app_context():
-        event.listen(
-            get_e2ereset().transactions.engine,
-            "before_cursor_execute",
-            lambda *facts: seen.append(facts[2].split()[0]),
-        )
+    seen = statements(app)
     for _ in range(2):
         client.post(LOGIN, json={"user": name, "password": "no"})
-    last = ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT", "INSERT", "INSERT"]
-    assert seen == [*last, "SELECT", "SELECT", "INSERT", "INSERT", "SELECT"]
+    assert seen == [*LAST, "SELECT", "SELECT", "INSERT", "INSERT", "SELECT"]
 
 
 @pytest.mark.parametrize("name", ["eve", "bob"])
@@ -481,15 +478,9 @@ def test_an_account_that_is_spent_by_its_other_names_runs_the_same_statements(
     for number in range(4):
         user = {"id": BOB if name == "bob" else f"eve{number}"}
         client.post(LOGIN, json={"user": user, "password": "no"})
-    seen = []
-    with app.app_context():
-        event.listen(
-            get_e2ereset().transactions.engine,
-            "before_cursor_execute",
-            lambda *facts: seen.append(facts[2].split()[0]),
-        )
+    seen = statements(app)
     client.post(LOGIN, json={"user": name, "password": "no"})
-    assert seen == ["SELECT", "SELECT", *["INSERT"] * 3, "SELECT", "INSERT", "INSERT"]
+    assert seen == LAST
 
 
 def test_a_sign_in_renews_a_hash_of_an_old_cost(client, session):
