@@ -37,17 +37,17 @@ class KeyRing:
         self._keys = {self._id(key.encode()): key.encode() for key in secret_keys}
         self.ids = tuple(self._keys)
         self.newest = self.ids[0]
-        self._derive = cache(self._derive_uncached)
+        self._derive = cache(lambda key_id, purpose: _derive(self._keys[key_id], purpose))
 
     def __repr__(self) -> str:
         return f"KeyRing({len(self._keys)} keys)"
 
     def digest(self, purpose: str, *parts: str) -> str:
-        """`keyid:hex` of the parts under the newest key; parts can not run into each other."""
+        """`keyid:hex` of the parts under the newest secret key. No two lists of parts give one."""
         return self._digest(self.newest, purpose, parts)
 
     def digests(self, purpose: str, *parts: str) -> list[str]:
-        """The digest under each key, newest first: what a stored digest may be equal to."""
+        """The digest under each secret key, newest first: a stored digest may be any of them."""
         return [self._digest(key_id, purpose, parts) for key_id in self._keys]
 
     def matches(self, stored: str, purpose: str, *parts: str) -> bool:
@@ -61,14 +61,14 @@ class KeyRing:
         )
 
     def encrypt(self, purpose: str, context: str, plain: str) -> str:
-        """Encrypt `plain` so that it opens for the same purpose and context only."""
+        """Encrypt the text so that it decrypts for the same purpose and context only."""
         nonce = os.urandom(NONCE_BYTES)
         cipher = AESGCM(self._derive(self.newest, f"box {purpose}"))
         data = nonce + cipher.encrypt(nonce, plain.encode(), context.encode())
         return f"{self.newest}:{base64.b64encode(data).decode()}"
 
     def decrypt(self, purpose: str, context: str, encrypted: str) -> str:
-        """The text that was encrypted. Raises UnknownKey when no key opens it."""
+        """The text that was encrypted. Raises UnknownKey when no secret key decrypts it."""
         key_id, _, text = encrypted.partition(":")
         if key_id not in self._keys:
             raise UnknownKey(
@@ -84,7 +84,7 @@ class KeyRing:
         return plain.decode()
 
     def reencrypt(self, purpose: str, context: str, encrypted: str) -> str:
-        """The same text, encrypted under the newest key. Raises UnknownKey when no key opens it."""
+        """The same text under the newest secret key. Raises UnknownKey as `decrypt` does."""
         return self.encrypt(purpose, context, self.decrypt(purpose, context, encrypted))
 
     def signing_keys(self, purpose: str) -> list[Ed25519PrivateKey]:
@@ -95,12 +95,9 @@ class KeyRing:
     def _digest(self, key_id: str, purpose: str, parts: Sequence[str]) -> str:
         return f"{key_id}:{_mac(self._derive(key_id, f'digest {purpose}'), parts)}"
 
-    def _derive_uncached(self, key_id: str, purpose: str) -> bytes:
-        return _derive(self._keys[key_id], purpose)
-
     @staticmethod
     def _id(key: bytes) -> str:
-        # A one-way name for a key: derived with a label of its own, so that it says nothing of it.
+        # Derived with a label of its own, so that the id says nothing of the key.
         return _derive(key, "key id", length=ID_LENGTH // 2).hex()
 
 

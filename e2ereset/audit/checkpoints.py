@@ -39,7 +39,7 @@ class CheckpointFile:
 
     path: str
     transactions: Transactions
-    keys: KeyRing
+    keyring: KeyRing
     _: KW_ONLY
     origin: str
     clock: Callable[[], float]
@@ -61,7 +61,7 @@ class CheckpointFile:
         if path.exists() and 0 <= now - path.stat().st_mtime < EVERY:
             return
         with self.transactions.read() as session:
-            note = make_checkpoint(session, self.keys, self.origin)
+            note = make_checkpoint(session, self.keyring, self.origin)
         size, written = int(note.split("\n")[1]), _last_size(path)
         if size < written:
             raise E2EResetError(

@@ -73,15 +73,17 @@ class Start:
     tree: Tree
 
 
-def sign(keys: KeyRing, table: Table, record: Mapping[Any, Any]) -> dict[str, Any]:
+def sign(keyring: KeyRing, table: Table, record: Mapping[Any, Any]) -> dict[str, Any]:
     """A head or a purge with our digest of all that it says."""
     parts = (str(record[name]) for name in SIGNED[table])
-    return {**record, "digest": keys.digest(f"audit {table.name}", *parts)}
+    return {**record, "digest": keyring.digest(f"audit {table.name}", *parts)}
 
 
-def is_signed(keys: KeyRing, table: Table, row: Row[Any]) -> bool:
+def is_signed(keyring: KeyRing, table: Table, row: Row[Any]) -> bool:
     """True when a head or a purge carries our digest of all that it says."""
-    return holds(keys, row.digest, f"audit {table.name}", *(row._mapping[n] for n in SIGNED[table]))
+    return holds(
+        keyring, row.digest, f"audit {table.name}", *(row._mapping[n] for n in SIGNED[table])
+    )
 
 
 def tree_of(head: Row[Any]) -> Tree:
@@ -94,63 +96,63 @@ def heads_from(session: Session, start: int, end: int = HIGHEST) -> Iterator[Row
     return paged(session, select(HEAD).where(HEAD.c.size <= end), (HEAD.c.size,), (start - 1,))
 
 
-def find_start(session: Session, keys: KeyRing) -> Start:
+def find_start(session: Session, keyring: KeyRing) -> Start:
     """Where the newest signed purge lets the log start."""
     purges = session.execute(PURGES).all()
-    size = next((purge.size for purge in purges if is_signed(keys, PURGE, purge)), 0)
+    size = next((purge.size for purge in purges if is_signed(keyring, PURGE, purge)), 0)
     head = session.execute(select(HEAD).where(HEAD.c.size == size)).first()
-    return Start(size, tree_of(head) if head and is_signed(keys, HEAD, head) else Tree())
+    return Start(size, tree_of(head) if head and is_signed(keyring, HEAD, head) else Tree())
 
 
-def find_start_before(session: Session, keys: KeyRing, position: int) -> Start:
+def find_start_before(session: Session, keyring: KeyRing, position: int) -> Start:
     """The last signed head that is not behind the position, or where the log starts."""
-    start = find_start(session, keys)
+    start = find_start(session, keyring)
     head = session.execute(NEWEST.where(HEAD.c.size <= position)).first()
-    if head and head.size > start.size and is_signed(keys, HEAD, head):
+    if head and head.size > start.size and is_signed(keyring, HEAD, head):
         return Start(head.size, tree_of(head))
     return start
 
 
-def find_newest(session: Session, keys: KeyRing) -> Row[Any] | None:
+def find_newest(session: Session, keyring: KeyRing) -> Row[Any] | None:
     """The newest head; None for a log without any.
 
-    Raises AuditBroken when it is not signed with one of our keys, or rows stand behind it.
+    Raises AuditBroken when it is not signed with one of our keyring, or rows stand behind it.
     """
     head = session.execute(NEWEST).first()
     rows_beyond, _ = session.execute(BEYOND).one()
-    if rows_beyond or (head is not None and not is_signed(keys, HEAD, head)):
+    if rows_beyond or (head is not None and not is_signed(keyring, HEAD, head)):
         raise AuditBroken
     return head
 
 
-def find_end(session: Session, keys: KeyRing) -> Row[Any] | None:
+def find_end(session: Session, keyring: KeyRing) -> Row[Any] | None:
     """The newest head, which is the one that was signed last; None for a log without any.
 
     Raises AuditBroken where it is not, and where the sealer would.
     """
-    head = find_newest(session, keys)
-    if not is_marked(session, keys):
+    head = find_newest(session, keyring)
+    if not is_marked(session, keyring):
         raise AuditBroken
     return head
 
 
-def is_marked(session: Session, keys: KeyRing) -> bool:
+def is_marked(session: Session, keyring: KeyRing) -> bool:
     """True when the mark is that of the end that stands. Nothing goes with an empty mark."""
     end = session.execute(END).one()
     if end.head is None and end.purge is None:
         return not end.mark
-    return holds(keys, end.mark, MARK, end.head or "", end.purge or "")
+    return holds(keyring, end.mark, MARK, end.head or "", end.purge or "")
 
 
-def set_mark(session: Session, keys: KeyRing) -> None:
+def set_mark(session: Session, keyring: KeyRing) -> None:
     """Make the end that stands the one that was signed last."""
     end = session.execute(END).one()
-    mark = keys.digest(MARK, end.head or "", end.purge or "") if end.head or end.purge else ""
+    mark = keyring.digest(MARK, end.head or "", end.purge or "") if end.head or end.purge else ""
     session.execute(update(SEALER).values(mark=mark))
 
 
 @contextmanager
-def locked_end(session: Session, keys: KeyRing, now: int) -> Iterator[bool]:
+def locked_end(session: Session, keyring: KeyRing, now: int) -> Iterator[bool]:
     """Within the block nobody else changes heads or purges; behind it, the mark is set anew.
 
     Gives True when the mark was right. A wrong one is left as it is: it is the evidence that a
@@ -158,7 +160,7 @@ def locked_end(session: Session, keys: KeyRing, now: int) -> Iterator[bool]:
     """
     LOCK_SEALER(session, {"now": now})
     with lenient(session):
-        is_right = is_marked(session, keys)
+        is_right = is_marked(session, keyring)
         yield is_right
         if is_right:
-            set_mark(session, keys)
+            set_mark(session, keyring)

@@ -30,7 +30,7 @@ class NothingToMend(E2EResetError):
 
 
 def purge(
-    transactions: Transactions, keys: KeyRing, *, before: int, now: int, batch: int = 1000
+    transactions: Transactions, keyring: KeyRing, *, before: int, now: int, batch: int = 1000
 ) -> Iterator[int]:
     """Drop the rows older than `before`, and their heads; yields rows dropped by each commit.
 
@@ -39,15 +39,15 @@ def purge(
     and `now` are in epoch seconds. Raises AuditBroken when the end of the log, or that head, is
     not as it was left.
     """
-    with transactions.begin() as session, locked_end(session, keys, now) as is_whole:
+    with transactions.begin() as session, locked_end(session, keyring, now) as is_whole:
         disable_timeouts(session)  # where the rows to keep begin is looked for in all of them
-        size = heads.find_start(session, keys).size
+        size = heads.find_start(session, keyring).size
         head = session.execute(_purgeable(size, before)).first()
         if head is not None:
-            if not is_whole or not is_signed(keys, HEAD, head):
+            if not is_whole or not is_signed(keyring, HEAD, head):
                 raise AuditBroken
             size = head.size
-            session.execute(insert(PURGE), heads.sign(keys, PURGE, {"size": size, "at": now}))
+            session.execute(insert(PURGE), heads.sign(keyring, PURGE, {"size": size, "at": now}))
         dropped = _drop(session, size, batch)
     while dropped:
         yield dropped
@@ -72,15 +72,15 @@ def _drop(session: Session, size: int, batch: int) -> int:
     return dropped
 
 
-def count_old(session: Session, keys: KeyRing) -> int:
+def count_old(session: Session, keyring: KeyRing) -> int:
     """How many heads, and records of purges, do not name the newest secret key as theirs."""
-    old = (select(func.count()).select_from(t).where(_is_old(t, keys)) for t in SIGNED_TABLES)
+    old = (select(func.count()).select_from(t).where(_is_old(t, keyring)) for t in SIGNED_TABLES)
     return sum(session.execute(statement).scalar_one() for statement in old)
 
 
 def sign_again(
     transactions: Transactions,
-    keys: KeyRing,
+    keyring: KeyRing,
     batch: int = 100,
     *,
     clock: Callable[[], float] = time.time,
@@ -92,46 +92,46 @@ def sign_again(
     goes on. What does not verify is left as it is and logged as a warning; `count_old` goes on
     counting it. Raises AuditBroken.
     """
-    Sealer(transactions, keys, clock=clock).seal()
+    Sealer(transactions, keyring, clock=clock).seal()
     for table in SIGNED_TABLES:
-        after, old = -1, select(table).where(_is_old(table, keys)).order_by(table.c.size)
+        after, old = -1, select(table).where(_is_old(table, keyring)).order_by(table.c.size)
         while True:
-            with transactions.begin() as session, locked_end(session, keys, int(clock())):
+            with transactions.begin() as session, locked_end(session, keyring, int(clock())):
                 rows = session.execute(old.where(table.c.size > after).limit(batch)).all()
-                signed = sum(_sign_again(session, keys, table, row) for row in rows)
+                signed = sum(_sign_again(session, keyring, table, row) for row in rows)
             if not rows:
                 break
             yield signed
             after = rows[-1].size
 
 
-def _is_old(table: Table, keys: KeyRing) -> ColumnElement[bool]:
-    return table.c.digest.not_like(f"{keys.newest}:%")
+def _is_old(table: Table, keyring: KeyRing) -> ColumnElement[bool]:
+    return table.c.digest.not_like(f"{keyring.newest}:%")
 
 
-def _sign_again(session: Session, keys: KeyRing, table: Table, row: Row[Any]) -> bool:
-    if not is_signed(keys, table, row):
+def _sign_again(session: Session, keyring: KeyRing, table: Table, row: Row[Any]) -> bool:
+    if not is_signed(keyring, table, row):
         log.warning("Left, as its signature does not verify: %s %s", table.name, row.size)
         return False
     record = dict(row._mapping)
     if table is HEAD:
-        record["since"] = _vouched_since(session, keys, row)
+        record["since"] = _vouched_since(session, keyring, row)
     again = update(table).where(table.c.size == row.size)
-    return run(session, again.values(heads.sign(keys, table, record))).rowcount > 0
+    return run(session, again.values(heads.sign(keyring, table, record))).rowcount > 0
 
 
-def _vouched_since(session: Session, keys: KeyRing, head: Row[Any]) -> int:
+def _vouched_since(session: Session, keyring: KeyRing, head: Row[Any]) -> int:
     """Where the rows begin that the head vouches for, and may now if its sealer lacked a key."""
     if head.since < head.size:
         return int(head.since)
     smaller = select(func.coalesce(func.max(HEAD.c.size), 0)).where(HEAD.c.size < head.size)
     before = session.execute(smaller).scalar_one()
-    is_whole = all(is_genuine(keys, row) for row in rows_from(session, before, head.size))
+    is_whole = all(is_genuine(keyring, row) for row in rows_from(session, before, head.size))
     return int(before if is_whole else head.size)
 
 
 def mend(
-    transactions: Transactions, keys: KeyRing, trail: AuditTrail, *, now: int, by: Operator
+    transactions: Transactions, keyring: KeyRing, trail: AuditTrail, *, now: int, by: Operator
 ) -> str:
     """Make the newest signed head the end of the log again; says what that took, in words.
 
@@ -139,22 +139,22 @@ def mend(
     `audit-mended` says so for good: first keep the evidence elsewhere. `now` is in epoch seconds.
     Raises NothingToMend.
     """
-    with transactions.begin() as session, locked_end(session, keys, now):
+    with transactions.begin() as session, locked_end(session, keyring, now):
         with suppress(AuditBroken):
-            heads.find_end(session, keys)
+            heads.find_end(session, keyring)
             raise NothingToMend("The end of the audit log is whole: there is nothing to mend.")
-        size = _last_signed(session, keys)
+        size = _last_signed(session, keyring)
         dropped = run(session, delete(HEAD).where(HEAD.c.size > size)).rowcount
         run(session, delete(PURGE).where(PURGE.c.size > size))
         unplace = update(AUDIT).where(AUDIT.c.position >= size).values(position=None)
         rows = run(session, unplace).rowcount
-        heads.set_mark(session, keys)
+        heads.set_mark(session, keyring)
         done = f"went on after row {size}: dropped {dropped} heads, placed {rows} rows again"
         trail.write(session, MENDED, by, at=now, outcome=done)
     return done
 
 
-def _last_signed(session: Session, keys: KeyRing) -> int:
+def _last_signed(session: Session, keyring: KeyRing) -> int:
     """The size of the newest head that is signed; 0 when none is."""
     with session.execute(select(HEAD).order_by(HEAD.c.size.desc())).yield_per(100) as found:
-        return next((head.size for head in found if is_signed(keys, HEAD, head)), 0)
+        return next((head.size for head in found if is_signed(keyring, HEAD, head)), 0)

@@ -81,23 +81,23 @@ class Checkpoint:
         return made
 
 
-def public_keys(keys: KeyRing, origin: str) -> list[PublicKey]:
+def public_keys(keyring: KeyRing, origin: str) -> list[PublicKey]:
     """The public key under each secret key, newest first, in the name of `origin`."""
-    pairs = keys.signing_keys(PURPOSE)
+    pairs = keyring.signing_keys(PURPOSE)
     return [PublicKey(origin, pair.public_key().public_bytes_raw()) for pair in pairs]
 
 
-def sign_checkpoint(keys: KeyRing, checkpoint: Checkpoint) -> str:
+def sign_checkpoint(keyring: KeyRing, checkpoint: Checkpoint) -> str:
     """The checkpoint as a note, signed with the newest key."""
-    newest, public = keys.signing_keys(PURPOSE)[0], public_keys(keys, checkpoint.origin)[0]
+    newest, public = keyring.signing_keys(PURPOSE)[0], public_keys(keyring, checkpoint.origin)[0]
     signature = public.id + newest.sign(str(checkpoint).encode())
     return f"{checkpoint}\n{DASH}{public.name} {_encode(signature)}\n"
 
 
-def sign_head(keys: KeyRing, origin: str, head: Row[Any] | None) -> str:
+def sign_head(keyring: KeyRing, origin: str, head: Row[Any] | None) -> str:
     """The head, which must be signed, as a signed checkpoint; without one, the empty log's."""
     size, root = (head.size, bytes.fromhex(head.root)) if head else (0, EMPTY_ROOT)
-    return sign_checkpoint(keys, Checkpoint(origin, size, root))
+    return sign_checkpoint(keyring, Checkpoint(origin, size, root))
 
 
 def open_checkpoint(note: str, known: Iterable[PublicKey]) -> Checkpoint:

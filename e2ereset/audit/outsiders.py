@@ -22,14 +22,14 @@ class NoReceipt(E2EResetError):
     """There is no receipt for the row; the text says why."""
 
 
-def make_checkpoint(session: Session, keys: KeyRing, origin: str) -> str:
+def make_checkpoint(session: Session, keyring: KeyRing, origin: str) -> str:
     """The newest head as a signed checkpoint. Raises AuditBroken."""
     with lenient(session):
-        return sign_head(keys, origin, find_end(session, keys))
+        return sign_head(keyring, origin, find_end(session, keyring))
 
 
 def export(
-    session: Session, keys: KeyRing, origin: str, *, since: int | None = None
+    session: Session, keyring: KeyRing, origin: str, *, since: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """The log as objects for JSON: where it starts, its sealed rows in order, a checkpoint.
 
@@ -39,32 +39,32 @@ def export(
     with lenient(session):
         head, fault = None, None
         try:
-            head = find_end(session, keys)
+            head = find_end(session, keyring)
         except AuditBroken as broken:
             fault = broken
         end = HIGHEST if fault else head.size if head else 0
-        start = _start(session, keys, since, end)
+        start = _start(session, keyring, since, end)
         yield {"start": start.size, "frontier": [node.hex() for node in start.tree.frontier]}
         for row in rows_from(session, start.size, end):
             yield {"position": row.position, **fields_of(row)}
         if fault:
             raise fault
-        if find_start(session, keys).size > start.size:
+        if find_start(session, keyring).size > start.size:
             raise E2EResetError("Rows were purged meanwhile. Export once more.")
-        yield {"checkpoint": sign_head(keys, origin, head)}
+        yield {"checkpoint": sign_head(keyring, origin, head)}
 
 
-def _start(session: Session, keys: KeyRing, since: int | None, end: int) -> Start:
+def _start(session: Session, keyring: KeyRing, since: int | None, end: int) -> Start:
     if since is None:
-        return find_start(session, keys)
+        return find_start(session, keyring)
     first = select(func.coalesce(func.min(AUDIT.c.position), end)).where(AUDIT.c.at >= since)
     position = session.execute(first).scalar_one()
-    start = find_start_before(session, keys, position)
+    start = find_start_before(session, keyring, position)
     start.tree.extend(map(leaf_of, rows_from(session, start.size, position)))
     return Start(max(start.size, position), start.tree)
 
 
-def receipt(session: Session, keys: KeyRing, origin: str, place: str | int) -> dict[str, Any]:
+def receipt(session: Session, keyring: KeyRing, origin: str, place: str | int) -> dict[str, Any]:
     """The receipt of a row, by its uid or its position, as an object for JSON.
 
     It proves the row against the first head over it, so that it costs a batch of rows. Raises
@@ -74,9 +74,9 @@ def receipt(session: Session, keys: KeyRing, origin: str, place: str | int) -> d
         position = _position(session, place)
         over = select(HEAD).where(HEAD.c.size > position).order_by(HEAD.c.size).limit(1)
         head = session.execute(over).first()
-        if head is None or not is_signed(keys, HEAD, head):
+        if head is None or not is_signed(keyring, HEAD, head):
             raise NoReceipt(f"No signed head is over the row {place}. Seal it, or verify the log.")
-        start = find_start_before(session, keys, position)
+        start = find_start_before(session, keyring, position)
         if position < start.size:
             raise NoReceipt(f"The row {position} was purged.")
         rows = list(rows_from(session, start.size, head.size))
@@ -89,8 +89,8 @@ def receipt(session: Session, keys: KeyRing, origin: str, place: str | int) -> d
         "position": position,
         "size": head.size,
         "proof": [node.hex() for node in inclusion_proof(before, leaves, position)],
-        "checkpoint": sign_head(keys, origin, head),
-        "publicKey": str(public_keys(keys, origin)[0]),
+        "checkpoint": sign_head(keyring, origin, head),
+        "publicKey": str(public_keys(keyring, origin)[0]),
     }
 
 

@@ -1,6 +1,6 @@
 """Audit rows: what they say, how they are digested, and how they are read.
 
-An exported row is checked against the tree without our keys: its leaf's entry is the JSON array
+An exported row is checked against the tree without our keyring: its leaf's entry is the JSON array
 `[uid, at, action, caller, target, method, address, agent, outcome, digest]` in UTF-8, `at` as a
 whole number of epoch seconds, all others as strings, as RFC 8785 writes it: no white space, and
 no escapes but those of `"` and `\\`. A row with a reason has it as an eleventh, behind the digest.
@@ -63,13 +63,13 @@ def rows_from(session: Session, start: int, end: int = HIGHEST) -> Iterator[Row[
 
 
 def paged(
-    session: Session, rows: Select[Any], keys: tuple[Column[Any], ...], after: tuple[int, ...]
+    session: Session, rows: Select[Any], by: tuple[Column[Any], ...], after: tuple[int, ...]
 ) -> Iterator[Row[Any]]:
-    """The rows whose keys are above `after`, by their keys, page by page: no log is too long."""
-    ordered = rows.order_by(*keys).limit(PAGE)
-    while page := session.execute(ordered.where(tuple_(*keys) > after)).all():
+    """The rows in which the columns `by` are above `after`, in that order, page by page."""
+    ordered = rows.order_by(*by).limit(PAGE)
+    while page := session.execute(ordered.where(tuple_(*by) > after)).all():
         yield from page
-        after = tuple(getattr(page[-1], key.name) for key in keys)
+        after = tuple(getattr(page[-1], column.name) for column in by)
 
 
 def clean(text: str) -> str:
@@ -94,19 +94,19 @@ def leaf_of(row: Row[Any]) -> bytes:
     return leaf_hash(text.encode("utf-8", "surrogatepass"))
 
 
-def digest_of(keys: KeyRing, row: Mapping[str, Any]) -> str:
+def digest_of(keyring: KeyRing, row: Mapping[str, Any]) -> str:
     """Our digest of all that the row says, by the names of its columns."""
-    return keys.digest("audit row", *map(str, _said(row).values()))
+    return keyring.digest("audit row", *map(str, _said(row).values()))
 
 
-def is_genuine(keys: KeyRing, row: Row[Any]) -> bool:
+def is_genuine(keyring: KeyRing, row: Row[Any]) -> bool:
     """True when the row carries our digest of all that it says."""
-    return holds(keys, row.digest, "audit row", *_said(row._mapping).values())
+    return holds(keyring, row.digest, "audit row", *_said(row._mapping).values())
 
 
-def holds(keys: KeyRing, stored: Any, purpose: str, *parts: Any) -> bool:
+def holds(keyring: KeyRing, stored: Any, purpose: str, *parts: Any) -> bool:
     """True when `stored` is our digest of the parts; False for whatever else a column holds."""
-    return isinstance(stored, str) and keys.matches(stored, purpose, *map(str, parts))
+    return isinstance(stored, str) and keyring.matches(stored, purpose, *map(str, parts))
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Sealer:
     """
 
     transactions: Transactions
-    keys: KeyRing
+    keyring: KeyRing
     _: KW_ONLY
     clock: Callable[[], float]
     batch: int = 1000
@@ -54,7 +54,7 @@ class Sealer:
         """Give every committed row its place in the tree; the number of rows that this call placed.
 
         Costs one indexed SELECT when there is nothing to do. Raises AuditBroken when the newest
-        head is not signed with one of our keys, or rows stand behind it already.
+        head is not signed with one of our keyring, or rows stand behind it already.
         """
         sealed = 0
         while placed := self._is_any_waiting() and self._seal_batch():
@@ -69,8 +69,8 @@ class Sealer:
 
     def _seal_batch(self) -> int:
         now = int(self.clock())
-        with self.transactions.begin() as session, locked_end(session, self.keys, now):
-            newest = find_newest(session, self.keys)
+        with self.transactions.begin() as session, locked_end(session, self.keyring, now):
+            newest = find_newest(session, self.keyring)
             tree = tree_of(newest) if newest else Tree()
             rows = run(session, PLACE, {"size": tree.size, "batch": self.batch}).all()
             if rows:
@@ -86,7 +86,7 @@ class Sealer:
             "root": tree.root().hex(),
             "frontier": json.dumps([node.hex() for node in tree.frontier]),
             # One forged row among them, and the head vouches for none of them.
-            "since": size if all(is_genuine(self.keys, row) for row in rows) else tree.size,
+            "since": size if all(is_genuine(self.keyring, row) for row in rows) else tree.size,
             "at": now,
         }
-        return sign(self.keys, HEAD, head)
+        return sign(self.keyring, HEAD, head)

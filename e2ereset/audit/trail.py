@@ -58,7 +58,7 @@ Who = Caller | Operator | Actor
 class AuditTrail:
     """Writes audit rows: nothing else does."""
 
-    keys: KeyRing
+    keyring: KeyRing
     entropy: Entropy
 
     def write(
@@ -84,7 +84,7 @@ class AuditTrail:
         facts = (action, who.id, target, method, who.address, who.agent, outcome, who.reason)
         texts = zip((*TEXTS, REASON), map(clean, facts), strict=True)
         row = {"uid": self.entropy.token_hex(UID_BYTES), "at": at, **dict(texts)}
-        run(session, INSERT, row | {"digest": digest_of(self.keys, row)})
+        run(session, INSERT, row | {"digest": digest_of(self.keyring, row)})
 
     def write_request(
         self,

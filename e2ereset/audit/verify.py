@@ -95,25 +95,25 @@ class Flaw:
 Flaws = Iterator[Flaw]
 
 
-def verify(session: Session, keys: KeyRing) -> list[Flaw]:
+def verify(session: Session, keyring: KeyRing) -> list[Flaw]:
     """All that is wrong with the log; none of the flaws is `wrong` when it is whole.
 
     After a purge it begins at the head that the purge kept. Rows that no sealer has placed yet
     are checked by their own digests only. Whatever the tables hold, it is found and not stumbled
     over.
     """
-    return _settled(session, keys, lambda start: _flaws(session, keys, start))
+    return _settled(session, keyring, lambda start: _flaws(session, keyring, start))
 
 
 def verify_checkpoints(
-    session: Session, keys: KeyRing, text: str, public: Sequence[PublicKey] = ()
+    session: Session, keyring: KeyRing, text: str, public: Sequence[PublicKey] = ()
 ) -> list[Flaw]:
     """What speaks against the log still holding the tree of every checkpoint in the text.
 
     Signatures are checked with the `public` keys; where none is given, with our own. Checkpoints
     from before the last purge cannot be checked, which is a flaw that is not `wrong`.
     """
-    ours = cache(lambda origin: public_keys(keys, origin))
+    ours = cache(lambda origin: public_keys(keyring, origin))
     flaws, claims = [], []
     for number, note in enumerate(notes := split_notes(text), 1):
         try:
@@ -123,18 +123,18 @@ def verify_checkpoints(
     if not notes:
         flaws.append(_flaw("checkpoint-forged", 0, NO_CHECKPOINT))
     claims.sort(key=lambda claim: claim.size)
-    return flaws + _settled(session, keys, lambda start: _compared(session, claims, start))
+    return flaws + _settled(session, keyring, lambda start: _compared(session, claims, start))
 
 
 def _settled(
-    session: Session, keys: KeyRing, check: Callable[[Start], Iterable[Flaw]]
+    session: Session, keyring: KeyRing, check: Callable[[Start], Iterable[Flaw]]
 ) -> list[Flaw]:
     """What the check finds from the start of the log on, with no purge meanwhile."""
     with lenient(session):
-        start = heads.find_start(session, keys)
+        start = heads.find_start(session, keyring)
         while True:
             flaws = list(check(start))
-            before, start = start, heads.find_start(session, keys)
+            before, start = start, heads.find_start(session, keyring)
             if start.size == before.size:
                 return flaws
 
@@ -150,36 +150,36 @@ def _compared(session: Session, claims: Sequence[Checkpoint], start: Start) -> F
             yield _flaw("checkpoint-mismatch", claim.size, OTHER_TREE)
 
 
-def _flaws(session: Session, keys: KeyRing, start: Start) -> Flaws:
+def _flaws(session: Session, keyring: KeyRing, start: Start) -> Flaws:
     end = session.execute(LAST).scalar_one()
     for purge in session.execute(heads.PURGES).all():
-        if not is_signed(keys, heads.PURGE, purge):
+        if not is_signed(keyring, heads.PURGE, purge):
             yield _changed("purge-changed", purge.size, "The record of a purge up to row")
     # A purge that was killed leaves rows, which nothing but their own digests vouches for.
     for row in rows_from(session, LOWEST + 1, start.size) if start.size else ():
-        if not is_genuine(keys, row):
+        if not is_genuine(keyring, row):
             yield _changed("row-changed", row.position, ROW)
-    yield from _Reading(keys, start, end).flaws(session)
+    yield from _Reading(keyring, start, end).flaws(session)
     behind, first = session.execute(heads.BEYOND).one()
     if behind:
         yield _flaw("row-slipped-in", first, BEHIND, behind)
     for head in session.execute(select(HEAD).where(HEAD.c.size > end).limit(PAGE)).all():
-        if not is_signed(keys, HEAD, head):  # a signed one was added since we began
+        if not is_signed(keyring, HEAD, head):  # a signed one was added since we began
             yield _changed("head-changed", head.size, "The head of size")
     for row in paged(session, UNSEALED, (AUDIT.c.id,), (LOWEST,)):
-        if not is_genuine(keys, row):
+        if not is_genuine(keyring, row):
             yield _changed("row-changed", row.uid, "The unsealed row")
     for uid, count in session.execute(TWICE):
         yield _flaw("row-slipped-in", uid, COPIED, count)
-    if not heads.is_marked(session, keys):
+    if not heads.is_marked(session, keyring):
         yield _flaw("tail-cut", session.execute(LAST).scalar_one(), END_CUT)
 
 
 class _Reading:
     """Reads rows and heads in the order of the tree, up to the head of size `end`."""
 
-    def __init__(self, keys: KeyRing, start: Start, end: int) -> None:
-        self._keys = keys
+    def __init__(self, keyring: KeyRing, start: Start, end: int) -> None:
+        self._keyring = keyring
         self._start = start
         self._end = end
         self._tree = start.tree.copy()
@@ -207,9 +207,9 @@ class _Reading:
             yield _flaw("row-slipped-in", row.position, SLIPPED_IN)
             return
         yield from self._missing("row-removed", row.position)
-        if not is_genuine(self._keys, row):
+        if not is_genuine(self._keyring, row):
             self._unknown.append(row.position)
-            if str(row.digest).partition(":")[0] in self._keys.ids:
+            if str(row.digest).partition(":")[0] in self._keyring.ids:
                 yield _changed("row-changed", self._unknown.pop(), ROW)
         if row.action == MENDED:
             yield _flaw("mended", row.position, WAS_MENDED, _plain(row.outcome))
@@ -217,7 +217,7 @@ class _Reading:
         self._next = row.position + 1
 
     def _head(self, head: Row[Any]) -> Flaws:
-        if not is_signed(self._keys, HEAD, head):
+        if not is_signed(self._keyring, HEAD, head):
             yield _changed("head-changed", head.size, "The head of size")
             return
         # Trees of two sizes cannot agree: the rows that lack were reported already.

@@ -1,4 +1,4 @@
-"""`audit`: the log of resets and refusals, and what outsiders need to check it."""
+"""`audit`: the audit log, and what outsiders need to check it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,13 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 OLD_FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 TIME = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"))
 WHO = ("caller", "target")
-COLUMNS = {
-    "position": "place",
-    "at": "time",
-    "action": "action",
-    "caller": "caller",
-    "target": "target",
-    "method": "method",
-    "outcome": "outcome",
-    "address": "address",
-    "agent": "agent",
-    "reason": "reason",
-}
+SHOWN = "action", "caller", "target", "method", "outcome", "address", "agent", "reason"
+COLUMNS = {"position": "place", "at": "time"} | dict(zip(SHOWN, SHOWN, strict=True))
 
 
 @click.group("audit", cls=Commands)
 def audit_log() -> None:
-    """The log of resets and refusals."""
+    """The log of resets, refusals and administrative acts."""
 
 
 @audit_log.command("tail")
@@ -76,16 +66,16 @@ def verify(
     public = [audit.PublicKey.parse(key) for key in public_key]
     with runtime.transactions.read() as session:
         disable_timeouts(session)
-        found = audit.verify(session, runtime.keyring)
+        flaws = audit.verify(session, runtime.keyring)
         rows, waiting = audit.count(session)
         if checkpoint:
             text = checkpoint.read_text(encoding="utf-8", errors="replace")
-            found += audit.verify_checkpoints(session, runtime.keyring, text, public)
-    wrong = any(finding.wrong for finding in found)
-    data = [{"kind": f.kind, "where": f.where, "sentence": str(f)} for f in found]
+            flaws += audit.verify_checkpoints(session, runtime.keyring, text, public)
+    wrong = any(flaw.wrong for flaw in flaws)
+    data = [{"kind": f.kind, "where": f.where, "sentence": str(f)} for f in flaws]
     unsealed = f", {waiting} of them not sealed yet" if waiting else ""
     whole = [] if wrong else ["The audit log is whole."]
-    lines = [f"{rows} row{'s' * (rows != 1)} checked{unsealed}.", *map(str, found), *whole]
+    lines = [f"{rows} row{'s' * (rows != 1)} checked{unsealed}.", *map(str, flaws), *whole]
     emit(data, lines, json_output)
     ctx.exit(1 if wrong else 0)
 
@@ -159,8 +149,8 @@ def mend(accept: bool, operator: audit.Operator, json_output: bool) -> None:
     now = int(runtime.clock())
     done = audit.mend(runtime.transactions, runtime.keyring, runtime.audit, now=now, by=operator)
     sealed = runtime.sealer.seal()
-    lines = [f"The audit log {done}; {sealed} rows sealed."]
-    emit({"mended": done, "sealed": sealed}, lines, json_output)
+    line = f"The audit log {done}; {sealed} rows sealed."
+    emit({"mended": done, "sealed": sealed}, [line], json_output)
 
 
 def _find_target(session: Session, accounts: Accounts, target: str) -> str:

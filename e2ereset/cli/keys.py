@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,8 +17,6 @@ from e2ereset.upkeep.rotation import Batch, Rotation, Use
 
 from .base import Commands, as_json, batch, emit, find_operator
 
-PAUSE = click.FloatRange(0, 60)
-
 
 @click.group("keys", cls=Commands)
 def keys() -> None:
@@ -29,37 +25,35 @@ def keys() -> None:
 
 @keys.command("rotate")
 @batch(100)
-@click.option("--pause", type=PAUSE, default=0, help="Seconds to rest after a write.")
+@click.option(
+    "--pause", type=click.FloatRange(0, 60), default=0, help="Seconds to rest after a write."
+)
 @click.option("--check", is_flag=True, help="Only count what is left; exit with 1 if anything is.")
 @as_json
 @click.pass_context
-def rotate(ctx: click.Context, /, *, json_output: bool, check: bool, **pace: Any) -> None:
-    """Encrypt what is stored under the newest key, and say which older keys can go.
+def rotate(ctx: click.Context, *, batch: int, pause: float, check: bool, json_output: bool) -> None:
+    """Encrypt and sign again with the newest secret key, and say which older ones can go.
 
     Runs beside the traffic, and goes on when it is started again. Before, give the new list of
-    keys to all workers.
+    secret keys to all workers.
     """
     runtime = get_e2ereset()
     rotation = make_rotation(runtime)
-    done = [] if check else list(_batches(rotation, quiet=json_output, **pace))
-    _note(runtime, sum(batch.renewed for batch in done))
-    uses = rotation.uses(pace["batch"])
+    done = [] if check else list(_batches(rotation, batch, pause))
+    renewed = sum(batch.renewed for batch in done)
+    if renewed:
+        outcome, now = f"renewed {renewed}", int(runtime.clock())
+        with runtime.transactions.begin() as session:
+            runtime.audit.write(session, "rotate-keys", find_operator(), at=now, outcome=outcome)
+    uses = rotation.uses(batch)
     data = {
-        "renewed": sum(batch.renewed for batch in done),
+        "renewed": renewed,
         "unreadable": [row for batch in done for row in batch.unreadable],
         **_verdicts(runtime.keyring.ids, uses),
     }
     emit(data, _lines(data), json_output)
-    # A mailed code passes by itself: after a rotation there is nothing to do about it.
+    # A mailed code expires: after a rotation there is nothing to do about it.
     ctx.exit(1 if any(check or use.until is None for use in uses) else 0)
-
-
-def _note(runtime: Runtime, renewed: int) -> None:
-    if renewed:
-        outcome = f"renewed {renewed}"
-        now = int(runtime.clock())
-        with runtime.transactions.begin() as session:
-            runtime.audit.write(session, "rotate-keys", find_operator(), at=now, outcome=outcome)
 
 
 def make_rotation(runtime: Runtime) -> Rotation:
@@ -67,32 +61,24 @@ def make_rotation(runtime: Runtime) -> Rotation:
     # TOTP's too where the method is switched off: it may be switched on again.
     strategies: tuple[Strategy | type[Strategy], ...]
     strategies = (TotpStrategy, *runtime.strategies)
-    columns = [*(text for strategy in strategies for text in strategy.encrypted), queue.ENCRYPTED]
+    columns = [*(column for method in strategies for column in method.encrypted), queue.ENCRYPTED]
     return Rotation(
         runtime.transactions,
         runtime.keyring,
-        columns={str(column): column for column in columns}.values(),
+        encrypted=list({str(column): column for column in columns}.values()),
         clock=runtime.clock,
     )
 
 
-def _batches(rotation: Rotation, *, batch: int, pause: float, quiet: bool) -> Iterator[Batch]:
-    """Run the rotation, with a progress bar on stderr."""
-    bar = click.progressbar(
-        length=rotation.count_rows(),
-        label="Rotating",
-        file=io.StringIO() if quiet else sys.stderr,
-    )
-    with bar:
-        for done in rotation.rotate(batch):
-            yield done
-            bar.update(done.rows)
-            if done.renewed:
-                time.sleep(pause)
+def _batches(rotation: Rotation, batch: int, pause: float) -> Iterator[Batch]:
+    for done in rotation.rotate(batch):
+        yield done
+        if done.renewed:
+            time.sleep(pause)
 
 
 def _verdicts(ids: Sequence[str], uses: list[Use]) -> dict[str, Any]:
-    """What each key is needed for still, and what names a key that nobody has."""
+    """What each secret key is still needed for, and what needs one that is not there."""
     keys = [
         {
             "key": key,

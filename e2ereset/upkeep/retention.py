@@ -1,13 +1,14 @@
-"""Retention: drops what has had its time, in batches that stand in nobody's way.
+"""Retention: drops expired rows, in batches that nobody has to wait for.
 
 A row that somebody holds at that moment is left to the next purge. So a purge never waits while it
-holds rows itself, and can not lock itself up with a request or with another purge.
+holds rows itself, and cannot deadlock with a request or with another purge.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, and_, bindparam, delete, func, select, tuple_
@@ -32,28 +33,21 @@ MADE_BEFORE, BEFORE = (bindparam(name, type_=BigInteger) for name in ("made_befo
 COUNTED_NOW: Any = func.coalesce(bindparam("counted_now", type_=BigInteger), DatabaseEpoch())
 AUDIT, BUDGETS, CODES = map(table, (AuditRow, Budget, EmailChallenge))
 AUDIT_ROWS = Expiring("audit", AUDIT, and_(AUDIT.c.at < BEFORE, AUDIT.c.position.is_not(None)))
+# A short window may have been opened long after the long one of the same row.
+WINDOWS_OVER = (BUDGETS.c[f"start_{n}"] <= COUNTED_NOW - DAY for n in (1, 2, 3))
 OURS = (
     Expiring("codes", CODES, CODES.c.sent_at <= NOW - CODE_SECONDS),
-    # A short window may have been opened long after the long one of the same row.
     # Failures in a row count over whatever time.
-    Expiring(
-        "budgets",
-        BUDGETS,
-        and_(
-            *(BUDGETS.c[f"start_{n}"] <= COUNTED_NOW - DAY for n in (1, 2, 3)),
-            BUDGETS.c.failures == 0,
-        ),
-    ),
+    Expiring("budgets", BUDGETS, and_(*WINDOWS_OVER, BUDGETS.c.failures == 0)),
     Expiring("mails", JOBS, and_(JOBS.c.due_at.is_(None), JOBS.c.created_at < MADE_BEFORE)),
 )
 
 
 class Sweep:
-    """The statements that count and drop the rows of one kind whose time is over."""
+    """The statements that count and drop the expired rows of one kind."""
 
     def __init__(self, expiring: Expiring) -> None:
         keys = tuple(expiring.rows.primary_key)
-        self.what = expiring.what
         self.walk = Walk(keys[0])
         over = and_(self.walk.within, expiring.over)
         free = select(*keys).where(over).with_for_update(skip_locked=True)
@@ -62,67 +56,56 @@ class Sweep:
         self.drop = delete(expiring.rows).where(over, tuple_(*keys).in_(free))
 
 
+@dataclass(frozen=True)
 class Retention:
-    """Drops what is over; how long mails and audit rows are kept is in the settings."""
+    """Drops expired rows; how long mails and audit rows are kept is in the settings."""
 
-    def __init__(
-        self,
-        transactions: Transactions,
-        keyring: KeyRing,
-        *,
-        settings: Settings,
-        expiring: Iterable[Expiring],
-        clock: Callable[[], float],
-    ) -> None:
-        self._transactions = transactions
-        self._keyring = keyring
-        self._settings = settings
-        self._sweeps = [Sweep(kind) for kind in (*expiring, *OURS)]
-        self._clock = clock
+    transactions: Transactions
+    keyring: KeyRing
+    _: KW_ONLY
+    settings: Settings
+    expiring: Iterable[Expiring]
+    clock: Callable[[], float]
 
     def purge(self, size: int) -> dict[str, int]:
-        """Drop it, `size` keys in a transaction: how many rows of what. Raises AuditBroken."""
+        """Drop them, `size` keys in a transaction: how many rows of what. Raises AuditBroken."""
         times = self._times()
-        dropped = {sweep.what: self._drop(sweep, size, times) for sweep in self._sweeps}
-        if self._settings.keep_audit_days:
-            batches = audit.purge(
-                self._transactions,
-                self._keyring,
-                before=times["before"],
-                now=times["now"],
-                batch=size,
+        dropped = {kind.what: self._sweep(kind, size, times) for kind in self._kinds()}
+        if self.settings.keep_audit_days:
+            before, now = times["before"], times["now"]
+            dropped[AUDIT_ROWS.what] = sum(
+                audit.purge(self.transactions, self.keyring, before=before, now=now, batch=size)
             )
-            dropped[AUDIT_ROWS.what] = sum(batches)
         return dropped
 
     def count(self, size: int) -> dict[str, int]:
-        """How many rows of what are over. Audit rows only go up to a head, so it may be fewer."""
-        times, sweeps = self._times(), self._sweeps
-        if self._settings.keep_audit_days:
-            sweeps = [*sweeps, Sweep(AUDIT_ROWS)]
-        return {sweep.what: self._count(sweep, size, times) for sweep in sweeps}
+        """How many rows of what expired. Of audit rows `purge` may drop fewer: up to a head."""
+        times, kinds = self._times(), self._kinds()
+        if self.settings.keep_audit_days:
+            kinds.append(AUDIT_ROWS)
+        return {kind.what: self._sweep(kind, size, times, dry=True) for kind in kinds}
+
+    def _kinds(self) -> list[Expiring]:
+        return [*self.expiring, *OURS]
 
     def _times(self) -> dict[str, Any]:
-        now = int(self._clock())
-        counted_now = None if self._clock is time.time else now
-        mails, rows = self._settings.keep_mails_days, self._settings.keep_audit_days
+        now = int(self.clock())
         return {
             "now": now,
-            "counted_now": counted_now,
-            "made_before": now - mails * DAY,
-            "before": now - rows * DAY,
+            "counted_now": None if self.clock is time.time else now,
+            "made_before": now - self.settings.keep_mails_days * DAY,
+            "before": now - self.settings.keep_audit_days * DAY,
         }
 
-    def _drop(self, sweep: Sweep, size: int, times: dict[str, Any]) -> int:
-        dropped = 0
-        for page in sweep.walk.pages(self._transactions, size):
-            with self._transactions.begin() as session:
-                dropped += run(session, sweep.drop, {**times, **page.bounds}).rowcount
-        return dropped
-
-    def _count(self, sweep: Sweep, size: int, times: dict[str, Any]) -> int:
-        counted = 0
-        for page in sweep.walk.pages(self._transactions, size):
-            with self._transactions.read() as session:
-                counted += run(session, sweep.count, {**times, **page.bounds}).scalar_one()
-        return counted
+    def _sweep(self, kind: Expiring, size: int, times: dict[str, Any], *, dry: bool = False) -> int:
+        """How many rows of the kind were dropped, or `dry`, would be."""
+        sweep, rows = Sweep(kind), 0
+        for page in sweep.walk.pages(self.transactions, size):
+            bounds = times | page.bounds
+            if dry:
+                with self.transactions.read() as session:
+                    rows += run(session, sweep.count, bounds).scalar_one()
+            else:
+                with self.transactions.begin() as session:
+                    rows += run(session, sweep.drop, bounds).rowcount
+        return rows

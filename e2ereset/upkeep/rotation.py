@@ -1,4 +1,4 @@
-"""Key rotation: encrypts again, under the newest secret key, what an older one has encrypted.
+"""Rotation: brings what older secret keys encrypted or signed under the newest one.
 
 It runs beside the traffic, and may be killed and run again: a row is written by one UPDATE that
 names the text it was read with, so that whoever changed the row meanwhile wins, and what is
@@ -8,8 +8,8 @@ encrypted with the newest key already is passed over.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from sqlalchemy import Row, Table, and_, bindparam, func, select, union_all, update
@@ -37,9 +37,8 @@ LIVE_CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one batch did: rows passed, texts encrypted or signed again, rows that no key opens."""
+    """What one batch did: how many texts or signatures it renewed, and what no secret key opens."""
 
-    rows: int
     renewed: int
     unreadable: tuple[str, ...] = ()
 
@@ -48,8 +47,8 @@ class Batch:
 class Use:
     """What still needs a secret key that is not the newest one.
 
-    `key` is the id of the key; None means that it can be any older one. `until`, in epoch
-    seconds, is set for what passes by itself.
+    `key` is the id of the secret key; None means that it can be any older one. `until`, in epoch
+    seconds, is set for what expires.
     """
 
     what: str
@@ -63,92 +62,80 @@ class Column:
 
     def __init__(self, encrypted: Encrypted, newest: str) -> None:
         self.encrypted = encrypted
-        self._column, rows = encrypted.column, encrypted.column.table
+        column, rows = encrypted.column, encrypted.column.table
         assert isinstance(rows, Table)  # noqa: S101 - a column of a view is never written
-        (key,) = rows.primary_key
-        self.walk = Walk(key)
-        old = and_(self.walk.within, self._column.not_like(f"{newest}:%"))
-        prefix = func.substr(self._column, 1, ID_LENGTH).label("key")
-        self.size = select(func.count()).select_from(rows)
+        (primary,) = rows.primary_key
+        self.walk = Walk(primary)
+        old = and_(self.walk.within, column.not_like(f"{newest}:%"))
+        key = func.substr(column, 1, ID_LENGTH).label("key")
         self.old = select(rows).where(old)
-        self.uses = select(prefix, func.count().label("rows")).where(old).group_by(prefix)
+        self.uses = select(key, func.count().label("rows")).where(old).group_by(key)
         self.renew = (
             update(rows)
-            .where(key == bindparam("its_key"), self._column == bindparam("was"))
-            .values({self._column.name: bindparam("renewed")})
+            .where(primary == bindparam("its_key"), column == bindparam("was"))
+            .values({column.name: bindparam("renewed")})
         )
 
     def renewed(self, keyring: KeyRing, row: Row[Any]) -> dict[str, str]:
-        """The parameters of `renew`. Raises UnknownKey when no key opens the row's text."""
-        was, encrypted = row._mapping[self._column.name], self.encrypted
+        """The parameters of `renew`. Raises UnknownKey when no secret key opens the row's text."""
+        encrypted, was = self.encrypted, row._mapping[self.encrypted.column.name]
         renewed = keyring.reencrypt(encrypted.purpose, encrypted.context(row), was)
         return {"its_key": row[0], "was": was, "renewed": renewed}
 
 
+@dataclass(frozen=True)
 class Rotation:
-    """Brings everything under the newest secret key, and says which keys can go."""
+    """Brings everything under the newest secret key, and says which older ones can go."""
 
-    def __init__(
-        self,
-        transactions: Transactions,
-        keyring: KeyRing,
-        *,
-        columns: Iterable[Encrypted],
-        clock: Callable[[], float],
-    ) -> None:
-        self._transactions = transactions
-        self._keyring = keyring
-        self._columns = [Column(encrypted, keyring.newest) for encrypted in columns]
-        self._clock = clock
-
-    def count_rows(self) -> int:
-        """How many rows all batches together will pass, about."""
-        with self._transactions.read() as session:
-            old_heads = audit.count_old(session, self._keyring)
-            sizes = (run(session, column.size).scalar_one() for column in self._columns)
-            return old_heads + int(sum(sizes))
+    transactions: Transactions
+    keyring: KeyRing
+    _: KW_ONLY
+    encrypted: Sequence[Encrypted]
+    clock: Callable[[], float]
 
     def rotate(self, size: int) -> Iterator[Batch]:
         """Renew what is old, `size` rows in a transaction; goes on as the batches are taken.
 
         Raises AuditBroken, after everything else is done.
         """
-        for column in self._columns:
-            for page in column.walk.pages(self._transactions, size):
+        for column in self._columns():
+            for page in column.walk.pages(self.transactions, size):
                 yield self._renew(column, page)
-        for count in audit.sign_again(self._transactions, self._keyring, size, clock=self._clock):
-            yield Batch(count, count)
+        for count in audit.sign_again(self.transactions, self.keyring, size, clock=self.clock):
+            yield Batch(count)
 
     def uses(self, size: int) -> list[Use]:
-        """What still needs an older key; nothing is left when it is empty. Changes nothing."""
-        with self._transactions.read() as session:
-            codes = {"newest": f"{self._keyring.newest}:%", "now": int(self._clock())}
+        """What still needs an older secret key; empty when none does. Changes nothing."""
+        with self.transactions.read() as session:
+            codes = {"newest": f"{self.keyring.newest}:%", "now": int(self.clock())}
             found = run(session, LIVE_CODES, codes).all()
             uses = [Use(what="mailed codes", **row._asdict()) for row in found]
-            heads = audit.count_old(session, self._keyring)
-        if heads:
-            uses.append(Use(what="audit heads", key=None, count=heads))
-        return uses + [use for column in self._columns for use in self._uses_of(column, size)]
+            if heads := audit.count_old(session, self.keyring):
+                uses.append(Use(what="audit heads", key=None, count=heads))
+        return uses + [use for column in self._columns() for use in self._uses_of(column, size)]
+
+    def _columns(self) -> list[Column]:
+        return [Column(encrypted, self.keyring.newest) for encrypted in self.encrypted]
 
     def _renew(self, column: Column, page: Page) -> Batch:
         fresh, unreadable = [], []
-        with self._transactions.read() as session:
+        with self.transactions.read() as session:
             rows = run(session, column.old, page.bounds).all()
         for row in rows:
             try:
-                fresh.append(column.renewed(self._keyring, row))
+                fresh.append(column.renewed(self.keyring, row))
             except UnknownKey:
                 unreadable.append(f"{column.encrypted} of {row[0]}")
         if not fresh:
-            return Batch(page.keys, 0, tuple(unreadable))
-        with self._transactions.begin() as session:
+            return Batch(0, tuple(unreadable))
+        with self.transactions.begin() as session:
             renewed = sum(run(session, column.renew, values).rowcount for values in fresh)
-        return Batch(page.keys, renewed, tuple(unreadable))
+        return Batch(renewed, tuple(unreadable))
 
     def _uses_of(self, column: Column, size: int) -> Iterator[Use]:
         counts: Counter[str] = Counter()
-        for page in column.walk.pages(self._transactions, size):
-            with self._transactions.read() as session:
+        for page in column.walk.pages(self.transactions, size):
+            with self.transactions.read() as session:
                 counts.update({row.key: row.rows for row in run(session, column.uses, page.bounds)})
         for key, count in counts.items():
             yield Use(what=str(column.encrypted), key=key, count=count)
