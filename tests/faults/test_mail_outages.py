@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from e2ereset import get_e2ereset
-from e2ereset.jobs.worker import LEASE_SECONDS
+from e2ereset.jobs.leases import LEASE_SECONDS
 from tests.faults import relay as relays
 from tests.faults.relay import Relay
 from tests.kit.live import RESET as ROUTE
