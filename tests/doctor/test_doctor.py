@@ -325,8 +325,8 @@ def test_a_column_that_is_missing_is_found(doctor, session):
 def test_a_database_at_an_older_migration_is_found(make_server, config, engine):
     app = add_migrations(make_server(config | PRODUCTION))
     with app.app_context():
-        stamp(revision="0001")
-    assert "at migration 0001" in ask(app, "--no-mail").findings["migrations-behind"]["text"]
+        stamp(revision="0002")
+    assert "at migration 0002" in ask(app, "--no-mail").findings["migrations-behind"]["text"]
 
 
 @on_sqlite

@@ -1,4 +1,7 @@
-"""All tables of the first release, and the first roles and permissions."""
+"""The first revision: all tables, roles and permissions.
+
+It is called 0002, as a database that was made before 0001 and 0002 became one says so.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from alembic import op
 
 from e2ereset.permissions import seed
 
-revision = "0001"
+revision = "0002"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -16,6 +19,7 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TABLES = (
     "e2ereset_audit",
     "e2ereset_audit_heads",
+    "e2ereset_audit_purges",
     "e2ereset_audit_sealer",
     "e2ereset_backup_codes",
     "e2ereset_budgets",
@@ -51,7 +55,7 @@ def downgrade() -> None:
 
 
 def make_library_tables() -> None:
-    """The tables of `e2ereset.store.tables`."""
+    """The tables of the library."""
     op.create_table(
         "e2ereset_audit",
         sa.Column("id", SERIAL, autoincrement=True, nullable=False),
@@ -84,7 +88,15 @@ def make_library_tables() -> None:
         sa.Column("frontier", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.String(length=80), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("size", name="pk_e2ereset_audit_heads"),
+    )
+    op.create_table(
+        "e2ereset_audit_purges",
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("size", name="pk_e2ereset_audit_purges"),
     )
     op.create_table(
         "e2ereset_audit_sealer",
@@ -196,7 +208,7 @@ def make_library_tables() -> None:
 
 
 def make_server_tables() -> None:
-    """The tables of `e2ereset.server.people.models`."""
+    """The tables of the standalone server."""
     op.create_table(
         "rooms",
         sa.Column("id", sa.String(length=255), nullable=False),
