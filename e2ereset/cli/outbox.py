@@ -1,32 +1,39 @@
-"""`outbox list|deliver`: the queued mails, and the process that delivers them."""
+"""`outbox list|deliver|failed|retry|drop`: the queued mails and other jobs, and their worker."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
 
-from e2ereset.jobs.listing import tail
+from e2ereset.audit import Operator
+from e2ereset.jobs import listing
 from e2ereset.runtime import Runtime, get_e2ereset
 
-from .base import Commands, as_json, emit, limit, table
+from .base import Commands, as_json, emit, limit, table, with_reason
 
-COLUMNS = {
-    "id": "id",
-    "created": "made",
-    "kind": "kind",
-    "recipient": "to",
-    "state": "state",
-    "attempts": "tries",
-    "due": "due",
-    "outcome": "outcome",
-}
+COLUMNS = {"id": "id", "created": "made", "kind": "kind", "recipient": "to"}
+TRIED = {"attempts": "tries"}
+STATES = {**COLUMNS, "state": "state", **TRIED, "due": "due", "outcome": "outcome"}
+FAILURES = {**COLUMNS, "since": "failed", **TRIED, "retriable": "retriable", "outcome": "outcome"}
+MOST = 2**63 - 1
+
+
+def ids_or_all(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ids of jobs, or `--all`, which arrive as `ids` and `every`."""
+    ids = click.argument("ids", nargs=-1, type=click.IntRange(1, MOST), metavar="[ID]...")
+    every = click.option("--all", "every", is_flag=True, help="All that failed.")
+    return ids(every(command))
 
 
 @click.group("outbox", cls=Commands)
 def outbox() -> None:
-    """The mails that are queued in the database."""
+    """The mails, and other jobs, that are queued in the database."""
 
 
 @outbox.command("list")
@@ -35,8 +42,60 @@ def outbox() -> None:
 def list_outbox(limit: int, json_output: bool) -> None:
     """List the newest mails, newest last: never what stands in them."""
     with get_e2ereset().transactions.read() as session:
-        mails = tail(session, limit)
-    emit(mails, table(mails, COLUMNS), json_output)
+        jobs = listing.tail(session, limit)
+    emit(jobs, table(jobs, STATES), json_output)
+
+
+@outbox.command("failed")
+@limit(100)
+@as_json
+def list_failed(limit: int, json_output: bool) -> None:
+    """List the newest jobs that were given up, newest last.
+
+    One that is not retriable, such as the mail of a code, can only be dropped.
+    """
+    with get_e2ereset().transactions.read() as session:
+        jobs = listing.failed(session, limit)
+    emit(jobs, table(jobs, FAILURES), json_output)
+
+
+@outbox.command("retry")
+@ids_or_all
+@with_reason()
+@as_json
+def retry(ids: tuple[int, ...], every: bool, operator: Operator, json_output: bool) -> None:
+    """Try failed jobs again, for as long as new ones."""
+    runtime = get_e2ereset()
+    with runtime.transactions.begin() as session:
+        jobs = listing.retry(session, _chosen(ids, every), int(runtime.clock()))
+        _note(session, operator, "retry-job", jobs)
+    emit({"retried": len(jobs)}, [f"{len(jobs)} jobs are tried again."], json_output)
+
+
+@outbox.command("drop")
+@ids_or_all
+@with_reason()
+@as_json
+def drop(ids: tuple[int, ...], every: bool, operator: Operator, json_output: bool) -> None:
+    """Drop failed jobs: nobody gets those mails."""
+    with get_e2ereset().transactions.begin() as session:
+        jobs = listing.drop(session, _chosen(ids, every))
+        _note(session, operator, "drop-job", jobs)
+    emit({"dropped": len(jobs)}, [f"{len(jobs)} jobs are dropped."], json_output)
+
+
+def _chosen(ids: tuple[int, ...], every: bool) -> tuple[int, ...] | None:
+    if bool(ids) == every:
+        raise click.UsageError("Give ids of failed jobs, or --all.")
+    return None if every else ids
+
+
+def _note(session: Session, operator: Operator, action: str, jobs: Sequence[Row[Any]]) -> None:
+    """Write an audit row for each job; its target is the kind and the id."""
+    runtime = get_e2ereset()
+    for job in jobs:
+        target, at = f"{job.kind} {job.id}", int(runtime.clock())
+        runtime.audit.write(session, action, operator, target=target, at=at)
 
 
 @outbox.command("deliver")

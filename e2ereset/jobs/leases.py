@@ -41,6 +41,7 @@ class Leased:
     sealed: str = field(repr=False)
     created_at: int
     expires_at: int | None
+    give_up_at: int | None
     attempts: int
     lease: str
 
@@ -76,6 +77,9 @@ RELEASE = update(JOBS).where(HELD).values(lease=None, outcome=bindparam("why"))
 PUT_OFF = RELEASE.values(due_at=bindparam("again_at"))
 CLOSE = RELEASE.values(sealed=None, due_at=None, once=None, delivered_at=bindparam("done_at"))
 DROP = delete(JOBS).where(HELD)
+# What expires is of no use to an operator either.
+KEPT = case((JOBS.c.expires_at.is_(None), JOBS.c.sealed))
+GIVE_UP = RELEASE.values(sealed=KEPT, due_at=None, once=None, give_up_at=bindparam("now"))
 
 
 def any_due(session: Session, now: int) -> bool:
@@ -101,6 +105,15 @@ def close(session: Session, job: Leased, why: str, *, done_at: int | None = None
     A job for a recipient leaves its row as a record, any other job leaves nothing.
     """
     _end(session, CLOSE if job.recipient else DROP, job, why=why, done_at=done_at)
+
+
+def give_up(session: Session, job: Leased, why: str, *, now: int) -> None:
+    """The job has failed for good: keep its row, for an operator to see.
+
+    The facts of a job that never expires stay, so that it can be tried again. Nothing happens when
+    the lease is lost.
+    """
+    _end(session, GIVE_UP, job, why=why, now=now)
 
 
 def _end(session: Session, statement: Executable, job: Leased, **values: str | int | None) -> None:

@@ -12,7 +12,8 @@ class Job(Base):
     """A job. `sealed` holds its encrypted facts until it is done, then nothing.
 
     `recipient` is empty for a job that is for nobody. The lower `urgency` is done first. Of one
-    `once` there is one row at most. `due_at` is empty once the job is over.
+    `once` there is one row at most. `due_at` is empty once the job is over. A job that fails
+    at `give_up_at` or later is given up; of one that was, `give_up_at` is the time at which it was.
     """
 
     __tablename__ = "e2ereset_outbox"
@@ -29,6 +30,7 @@ class Job(Base):
     outcome: Mapped[str | None] = mapped_column(String(255))
     urgency: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     once: Mapped[str | None] = mapped_column(String(80), index=True, unique=True)
+    give_up_at: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         # It stays small: a job leaves it when it is over.

@@ -24,7 +24,9 @@ PURPOSE = "outbox"
 URGENT, NORMAL, IDLE = range(3)
 """Urgencies: somebody waits for it, the usual, and what is done after all else."""
 NOBODY = ("",)
-DELIVERED, EXPIRED = "delivered", "expired"
+GIVE_UP_SECONDS = 7 * 24 * 3600
+"""How long after its time a job that fails is tried again."""
+DELIVERED, EXPIRED, FAILED = "delivered", "expired", "failed"
 
 JOBS = table(Job)
 ENCRYPTED = Encrypted(JOBS.c.sealed, PURPOSE, lambda row: _context(row.kind, row.recipient))
@@ -33,7 +35,7 @@ STATE = case(
     (JOBS.c.lease.is_not(None), "leased"),
     (JOBS.c.due_at.is_not(None), "queued"),
     (JOBS.c.outcome == EXPIRED, EXPIRED),
-    else_="failed",
+    else_=FAILED,
 )
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
 PUT = insert(JOBS).inline()
@@ -80,10 +82,12 @@ class Queue:
         plain = json.dumps(facts)
         if urgency is None:
             urgency = NORMAL if expires_at is None else URGENT
+        due_at = now if due_at is None else due_at
         columns = {
             "kind": kind,
             "created_at": now,
-            "due_at": now if due_at is None else due_at,
+            "due_at": due_at,
+            "give_up_at": due_at + GIVE_UP_SECONDS,
             "expires_at": expires_at,
             "attempts": 0,
             "urgency": urgency,

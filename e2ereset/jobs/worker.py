@@ -14,12 +14,11 @@ from typing import Any, Protocol
 from e2ereset.errors import E2EResetError
 from e2ereset.store.transactions import Transactions
 
-from .leases import Leased, any_due, close, lease, put_off
-from .queue import DELIVERED, EXPIRED, Queue
+from .leases import Leased, any_due, close, give_up, lease, put_off
+from .queue import DELIVERED, EXPIRED, GIVE_UP_SECONDS, Queue
 
 FIRST_PAUSE = 5
 LONGEST_PAUSE = 15 * 60
-GIVE_UP_SECONDS = 7 * 24 * 3600
 TOKEN_BYTES = 16
 LONGEST_OUTCOME = 255
 
@@ -111,7 +110,8 @@ class Worker:
 
     def _fail(self, job: Leased, why: str) -> None:
         now = self._now()
-        if now - job.created_at >= GIVE_UP_SECONDS:
+        # Empty in what the version before has put in, also while its last workers still run.
+        if now >= (job.give_up_at or job.created_at + GIVE_UP_SECONDS):
             self._give_up(job, f"gave up: {why}")
             return
         log.warning("Job %d (%s) failed and is tried again: %s", job.id, job.kind, why)
@@ -124,7 +124,8 @@ class Worker:
 
     def _give_up(self, job: Leased, why: str) -> None:
         log.warning("Job %d (%s) is given up: %s", job.id, job.kind, why)
-        self._close(job, why[:LONGEST_OUTCOME])
+        with self._transactions.begin() as session:
+            give_up(session, job, why[:LONGEST_OUTCOME], now=self._now())
 
     def _close(self, job: Leased, why: str, *, done_at: int | None = None) -> None:
         with self._transactions.begin() as session:

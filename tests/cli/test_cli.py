@@ -16,7 +16,6 @@ from sqlalchemy import select, update
 
 from e2ereset import get_e2ereset
 from e2ereset.audit.models import AuditRow
-from e2ereset.jobs.models import Job
 from e2ereset.server.app import add_migrations
 from e2ereset.server.cli import main
 from tests.kit.audit import write_row
@@ -125,25 +124,6 @@ def test_a_permission_is_granted_and_revoked(run, done):
     assert row not in done("permission", "list")
 
 
-def test_due_mails_are_delivered_once(done, runtime):
-    with runtime.transactions.begin() as session:
-        facts = {"left": 3, "at": NOW, "address": "", "agent": ""}
-        runtime.jobs.put(session, "unknown-kind", facts, recipients=["b@x.org"], now=NOW)
-    write_audit(runtime)
-    assert done("outbox", "deliver", "--once") == {"delivered": 0, "sealed": 1}
-    (mail,) = done("outbox", "list")
-    assert (mail["recipient"], mail["attempts"], mail["state"]) == ("b@x.org", 1, "queued")
-
-
-def test_the_outbox_never_shows_what_is_in_a_mail(run, runtime, session):
-    with runtime.transactions.begin() as own:
-        runtime.jobs.put(own, "kind", {"code": "424242"}, recipients=["b@x.org"], now=NOW)
-    shown = run("outbox", "list").output
-    assert "b@x.org" in shown
-    assert "424242" not in shown
-    assert session.scalar(select(Job.sealed)) not in shown
-
-
 def test_the_audit_log_ends_with_the_newest(done, runtime):
     for caller in "abc":
         write_audit(runtime, caller=caller)
@@ -172,14 +152,6 @@ def test_the_audit_log_of_nobody_is_an_error_and_that_of_one_who_is_gone_is_not(
     write_audit(runtime, target="who-is-gone")
     assert run("audit", "tail", "--target", "who-is-gone").exit_code == 0
     assert "There is no user 'bbo'" in error_of(run("audit", "tail", "--target", "bbo"))
-
-
-def test_the_outbox_has_heads(run, runtime):
-    with runtime.transactions.begin() as session:
-        runtime.jobs.put(session, "kind", {}, recipients=["b@x.org"], now=NOW)
-    heads, mail = run("outbox", "list").output.splitlines()
-    assert heads.split()[:4] == ["id", "made", "kind", "to"]
-    assert mail.split()[2:5] == ["kind", "b@x.org", "queued"]
 
 
 def test_no_control_code_reaches_the_terminal(run, runtime):

@@ -8,8 +8,7 @@ from sqlalchemy import text
 
 from e2ereset.jobs import IDLE, GiveUp
 from e2ereset.jobs.leases import LEASE_SECONDS, NEXT
-from e2ereset.jobs.queue import JOBS
-from e2ereset.jobs.worker import GIVE_UP_SECONDS
+from e2ereset.jobs.queue import GIVE_UP_SECONDS, JOBS
 from tests.kit.databases import only_sqlite
 from tests.kit.jobs import KEYS, START
 
@@ -92,24 +91,45 @@ def test_pauses_double_up_to_a_quarter_of_an_hour(desk):
     assert pauses == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
 
 
-def test_a_job_is_given_up_after_a_week(desk):
-    desk.put("code", "bob@x.org")
-    desk.clock.tick(GIVE_UP_SECONDS)
+@pytest.mark.parametrize("due_in", [0, 60])
+def test_a_job_is_given_up_a_week_after_it_was_due(desk, due_in):
+    desk.put("code", "bob@x.org", due_at=START + due_in)
+    desk.clock.tick(due_in + GIVE_UP_SECONDS - 1)
+    desk.worker(code=refuse).run_due()
+    assert desk.states() == ["queued"]
+    desk.clock.tick(60)
     desk.worker(code=refuse).run_due()
     [row] = desk.rows()
     assert (row.due_at, row.delivered_at, row.lease) == (None, None, None)
-    assert row.outcome == "gave up: ConnectionRefusedError"
+    assert (row.outcome, row.give_up_at) == ("gave up: ConnectionRefusedError", desk.clock.now)
     assert desk.states() == ["failed"]
 
 
-def test_a_job_that_its_handler_gives_up_has_failed_at_once(desk):
-    def hopeless(*_):
-        raise GiveUp("no such room" + "." * 300)
+def test_a_job_of_the_version_before_is_given_up_a_week_after_it_was_put_in(desk):
+    desk.put("code", "bob@x.org")
+    desk.change(give_up_at=None)
+    desk.clock.tick(GIVE_UP_SECONDS)
+    desk.worker(code=refuse).run_due()
+    assert desk.states() == ["failed"]
 
+
+def hopeless(*_):
+    raise GiveUp("no such room" + "." * 300)
+
+
+def test_a_job_that_its_handler_gives_up_has_failed_at_once(desk):
     desk.put("code", "bob@x.org")
     desk.worker(code=hopeless).run_due()
     assert desk.states() == ["failed"]
     assert desk.rows()[0].outcome == ("no such room" + "." * 300)[:255]
+
+
+@pytest.mark.parametrize("recipients", [[], ["bob@x.org"]])
+@pytest.mark.parametrize(("expires_at", "kept"), [(None, True), (START + 600, False)])
+def test_a_failed_job_keeps_its_facts_unless_it_was_to_expire(desk, recipients, expires_at, kept):
+    desk.put("code", *recipients, expires_at=expires_at)
+    desk.worker(code=hopeless).run_due()
+    assert [row.sealed is not None for row in desk.rows()] == [kept]
 
 
 def test_a_failure_is_kept_and_logged_without_its_text(desk, caplog):
@@ -236,11 +256,11 @@ def test_what_is_asked_for_again_waits_for_as_long_as_the_last(desk):
 
 
 @pytest.mark.parametrize("recipients", [[], ["bob@x.org"]])
-@pytest.mark.parametrize("seconds", [0, 600])
-def test_what_is_over_makes_way_for_the_next_of_its_once(desk, recipients, seconds):
+@pytest.mark.parametrize(("seconds", "handler"), [(0, Done()), (600, Done()), (0, hopeless)])
+def test_what_is_over_makes_way_for_the_next_of_its_once(desk, recipients, seconds, handler):
     desk.put("code", *recipients, once="bob", expires_at=START + 600)
     desk.clock.tick(seconds)
-    desk.worker(code=Done()).run_due()
+    desk.worker(code=handler).run_due()
     desk.put("code", *recipients, once="bob")
     assert desk.states()[-1] == "queued"
 
