@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, select
 from e2ereset.audit.heads import BEYOND, HEAD, NEWEST, is_signed
 from e2ereset.audit.rows import AUDIT
 from e2ereset.crypto import KeyRing
-from e2ereset.jobs.queue import IDLE, JOBS, STATE
+from e2ereset.jobs.queue import FAILED, IDLE, JOBS, STATE
 from e2ereset.permissions import (
     EDIT_OTHER_USER_E2EE,
     GRANTS,
@@ -37,11 +37,11 @@ OVERDUE = select(func.count().label("late"), func.min(JOBS.c.due_at).label("olde
     JOBS.c.due_at <= bindparam("due_by"), JOBS.c.urgency < IDLE
 )
 STATES = select(
-    func.count().filter(STATE == "failed").label("failed"),
+    func.count().filter(STATE == FAILED).label("failed"),
     func.count()
-    .filter(STATE.in_(("queued", "leased")), JOBS.c.outcome.is_not(None))
+    .filter(STATE.in_(("queued", "leased")), JOBS.c.outcome.is_not(None), JOBS.c.urgency < IDLE)
     .label("retried"),
-).where(JOBS.c.urgency < IDLE)
+)
 UNSEALED = select(func.count(), func.min(AUDIT.c.at)).where(AUDIT.c.position.is_(None))
 
 
@@ -65,7 +65,7 @@ def permitted(app: Deployment) -> Iterator[Finding | str]:
 
 @check("outbox", "outbox", "No mail waits or has failed.", Part.TABLES, Part.SETTINGS)
 def queued(app: Deployment) -> Iterator[Finding]:
-    """Mails that nobody picks up, that are tried again, or were given up."""
+    """Mails that nobody picks up, that are tried again, and all jobs that were given up."""
     now = int(app.clock())
     with app.database.connect() as connection:
         due = run(connection, OVERDUE, {"due_by": now - MAIL_PATIENCE}).one()

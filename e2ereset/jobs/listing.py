@@ -84,10 +84,8 @@ def drop(session: Session, ids: Collection[int] | None) -> list[Row[Any]]:
 
 
 def _listed(session: Session, query: Select[Any], limit: int) -> list[dict[str, Any]]:
-    rows = session.execute(query, {"limit": limit}).all()
-    return [
-        {name: _shown(name, row[name]) for name in row} for row in (r._mapping for r in rows[::-1])
-    ]
+    rows = session.execute(query, {"limit": limit}).mappings().all()
+    return [{name: _shown(name, value) for name, value in row.items()} for row in reversed(rows)]
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -19,7 +19,7 @@ from e2ereset.doctor.secret_keys import PUBLISHED
 from e2ereset.doctor.words import found
 from e2ereset.factors.models import Totp
 from e2ereset.jobs.models import Job
-from e2ereset.jobs.queue import IDLE
+from e2ereset.jobs.queue import IDLE, NORMAL
 from e2ereset.permissions.models import Permission, RolePermission
 from e2ereset.server.app import add_migrations
 from e2ereset.server.checks import CHECKS_OF_SERVER, WORKER
@@ -421,8 +421,9 @@ def test_mails_that_are_tried_again_are_found(doctor, session):
     assert doctor().level("outbox-retried") == "warning"
 
 
-def test_mails_that_were_given_up_are_found(doctor, session):
-    queue(session, outcome="SMTPRecipientsRefused", attempts=30)
+@pytest.mark.parametrize("urgency", [NORMAL, IDLE])
+def test_jobs_that_were_given_up_are_found(doctor, session, urgency):
+    queue(session, outcome="SMTPRecipientsRefused", attempts=30, urgency=urgency)
     assert doctor().level("outbox-failed") == "warning"
 
 

@@ -60,7 +60,7 @@ class Post:
         self.rows, self.states = desk.rows, desk.states
 
     def put(self, *recipients, facts=CODE):
-        self.desk.put("code", *recipients, facts=facts)
+        self.desk.put("code", *recipients, facts=facts, expires_at=CODE["expires_at"])
 
     def deliver(self, send=None, sender="Keys <keys@chat.example>"):
         """Deliver what is due; the number of mails that were sent."""
