@@ -34,9 +34,10 @@ def dead(put, session):
     session.commit()
 
 
-def test_due_mails_are_delivered_once(done, put):
+def test_due_mails_are_delivered_once_and_the_audit_log_is_sealed(done, put):
     put("b@x.org")
-    assert done("outbox", "deliver", "--once") == {"delivered": 0, "sealed": 0}
+    done("permission", "grant", "edit-other-user-e2ee", "bot")  # leaves an audit row
+    assert done("outbox", "deliver", "--once") == {"delivered": 0, "sealed": 1}
     (mail,) = done("outbox", "list")
     assert (mail["recipient"], mail["attempts"], mail["state"]) == ("b@x.org", 1, "queued")
 
