@@ -32,7 +32,7 @@ GROUPS: tuple[click.Command, ...] = (
 
 @click.group(cls=Commands)
 def e2ereset() -> None:
-    """Runs and looks after what e2ereset keeps: permissions, queued mails, the audit log."""
+    """Administers e2ereset: permissions, factors, queued mails, the audit log, secret keys."""
 
 
 for command in GROUPS:

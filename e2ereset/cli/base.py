@@ -1,4 +1,4 @@
-"""What every command has: one clear line on an error, `--json`, and safe printing."""
+"""What all commands share: one clear line on an error, `--json`, options, safe printing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from e2ereset.audit.rows import LONGEST
 from e2ereset.errors import E2EResetError
 from e2ereset.outages import MIGRATE, OLD_SCHEMA, first_line
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 
 class OneLineErrors(click.Group):
-    """A group whose commands end with one clear line where they would raise what we know."""
+    """A group whose commands end with one clear line, and no traceback, for an error we know."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Raises ClickException for our own errors and the database's."""
@@ -40,7 +42,7 @@ def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "json_output", is_flag=True, help="Print JSON.")(command)
 
 
-def with_reason(*, required: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_reason(*, required: bool = False) -> Decorator:
     """Give a command the option `--reason`, which arrives as `operator`: who runs it, and why."""
     return click.option(
         "--reason",
@@ -48,7 +50,7 @@ def with_reason(*, required: bool = False) -> Callable[[Callable[..., Any]], Cal
         required=required,
         metavar="TEXT",
         callback=_operator,
-        help="Why: it stands in the audit log.",
+        help="Why. The audit log keeps it.",
     )
 
 
@@ -69,21 +71,20 @@ def find_operator(reason: str = "") -> Operator:
     return Operator(login=login, reason=reason.strip())
 
 
-def limit(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the option `--limit`."""
+def number(name: str, default: int, words: str = "", **more: Any) -> Decorator:
+    """Give a command an option that is a number from 1 to 10 000."""
     bounds = click.IntRange(1, 10_000)
-    return click.option("--limit", type=bounds, default=default, show_default=True)
+    return click.option(name, type=bounds, default=default, show_default=True, help=words, **more)
 
 
-def batch(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def limit(default: int) -> Decorator:
+    """Give a command the option `--limit`."""
+    return number("--limit", default, "Rows to show, at most.")
+
+
+def batch(default: int) -> Decorator:
     """Give a command the option `--batch`."""
-    return click.option(
-        "--batch",
-        type=click.IntRange(1, 10_000),
-        default=default,
-        show_default=True,
-        help="Rows in one transaction, at most.",
-    )
+    return number("--batch", default, "Rows in one transaction, at most.")
 
 
 def emit(data: Any, lines: Iterable[str], json_output: bool) -> None:
@@ -97,9 +98,9 @@ def emit(data: Any, lines: Iterable[str], json_output: bool) -> None:
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Iterator[str]:
-    """A listing with a line of heads; `columns` are the heads by the names of what is under them.
+    """A listing under one line of heads. `columns` has the head of each name in the rows.
 
-    `-` stands where there is nothing.
+    `-` stands where a row has nothing.
     """
     cells = [[_cell(row.get(name)) for name in columns] for row in rows]
     lines = [list(columns.values()), *cells]

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from e2ereset.doctor import CHECKS, Deployment, Finding, Level, Relay, Scale, examine
 from e2ereset.runtime import Runtime
 
-from .base import as_json, emit
+from .base import as_json, emit, number
 from .keys import make_rotation
 
 RELAY_SECONDS = 5.0
@@ -31,19 +31,14 @@ WARNED, FAILED = 1, 2
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of `doctor`."""
     for option in (
-        _number("--workers", 2, "Workers on each machine.", envvar="WEB_CONCURRENCY"),
-        _number("--threads", 4, "Threads in each worker."),
-        _number("--machines", 1, "Machines that serve."),
+        number("--workers", 2, "Workers on each machine.", envvar="WEB_CONCURRENCY"),
+        number("--threads", 4, "Threads in each worker."),
+        number("--machines", 1, "Machines that serve."),
         click.option("--no-mail", is_flag=True, help="Do not connect to the mail relay."),
         click.option("--strict", is_flag=True, help="Exit with 1 on warnings, too."),
     ):
         command = option(command)
     return as_json(command)
-
-
-def _number(name: str, default: int, words: str, **more: Any) -> Callable[..., Any]:
-    bounds = click.IntRange(1, 10_000)
-    return click.option(name, type=bounds, default=default, show_default=True, help=words, **more)
 
 
 @click.command("doctor")

@@ -1,4 +1,4 @@
-"""`factor list|disable|unlock`: rescues somebody who lost a phone, in any host."""
+"""`factor list|disable|unlock`: helps somebody who lost a phone, in any host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METHODS = ("totp", "email")
 
 
 class UnknownAccount(E2EResetError):
-    """The host's accounts know nobody of this name or id."""
+    """The host has no account of this name or id."""
 
 
 @click.group("factor", cls=Commands)
@@ -27,11 +27,9 @@ def factor() -> None:
 
 
 def of_account(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the argument ACCOUNT, and the flag that says that it is an id."""
-    command = click.option("--id", "by_id", is_flag=True, help="ACCOUNT is an id, no name.")(
-        command
-    )
-    return click.argument("account")(command)
+    """Give a command the argument ACCOUNT, and the flag `--id` for an id in its place."""
+    by_id = click.option("--id", "by_id", is_flag=True, help="ACCOUNT is an id, not a name.")
+    return click.argument("account")(by_id(command))
 
 
 @factor.command("list")
@@ -60,9 +58,9 @@ def list_factors(account: str, by_id: bool, json_output: bool) -> None:
 def disable(
     account: str, *, by_id: bool, method: str, operator: Operator, json_output: bool
 ) -> None:
-    """Disable a second factor of ACCOUNT, such as that of a lost phone; the owner is told.
+    """Disable a second factor of ACCOUNT, such as that of a lost phone. The owner is told.
 
-    With TOTP go its backup codes. Whoever has no other factor has to enrol anew.
+    TOTP is disabled with its backup codes. Whoever has no other factor has to enrol anew.
     """
     found, factors = find(account, by_id=by_id), get_e2ereset().factors
     if method == "totp":
@@ -79,7 +77,7 @@ def disable(
 @with_reason()
 @as_json
 def unlock(account: str, *, by_id: bool, operator: Operator, json_output: bool) -> None:
-    """Let the methods of ACCOUNT be tried again that too many wrong tries have locked."""
+    """Unlock the methods of ACCOUNT that too many wrong tries have locked."""
     found = find(account, by_id=by_id)
     unlocked = get_e2ereset().factors.unlock(found, by=operator.id, reason=operator.reason)
     data = {"userId": found.id, "unlocked": list(unlocked)}

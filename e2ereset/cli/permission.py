@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
-from sqlalchemy.orm import Session
 
 from e2ereset.audit import Operator
 from e2ereset.runtime import get_e2ereset
@@ -13,7 +15,7 @@ from .base import Commands, as_json, emit, with_reason
 
 @click.group("permission", cls=Commands)
 def permission() -> None:
-    """Which role holds which permission; a change holds for the very next request."""
+    """Which role has which permission. A change holds for the next request."""
 
 
 @permission.command("list")
@@ -27,37 +29,37 @@ def list_permissions(json_output: bool) -> None:
     emit(data, (f"{name:32} {role}" for name, role in rows), json_output)
 
 
+def change(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the arguments PERMISSION and ROLE, and the options of a change."""
+    arguments = click.argument("permission")(click.argument("role")(command))
+    return with_reason()(as_json(arguments))
+
+
 @permission.command("grant")
-@click.argument("permission")
-@click.argument("role")
-@with_reason()
-@as_json
-def grant(permission: str, role: str, operator: Operator, json_output: bool) -> None:
+@change
+def grant(**asked: Any) -> None:
     """Let ROLE have PERMISSION."""
-    runtime = get_e2ereset()
-    with runtime.transactions.begin() as session:
-        if runtime.permissions.grant(session, permission, role):
-            _note(session, operator, "grant-permission", f"{permission} {role}")
-    data = {"permission": permission, "role": role, "granted": True}
-    emit(data, [f"{role} has {permission}."], json_output)
+    _change(**asked, granted=True)
 
 
 @permission.command("revoke")
-@click.argument("permission")
-@click.argument("role")
-@with_reason()
-@as_json
-def revoke(permission: str, role: str, operator: Operator, json_output: bool) -> None:
+@change
+def revoke(**asked: Any) -> None:
     """Take PERMISSION away from ROLE."""
+    _change(**asked, granted=False)
+
+
+def _change(
+    permission: str, role: str, *, operator: Operator, json_output: bool, granted: bool
+) -> None:
+    """Change the table, and write an audit row where that changed anything."""
     runtime = get_e2ereset()
+    act = runtime.permissions.grant if granted else runtime.permissions.revoke
+    action, now = f"{'grant' if granted else 'revoke'}-permission", int(runtime.clock())
     with runtime.transactions.begin() as session:
-        if runtime.permissions.revoke(session, permission, role):
-            _note(session, operator, "revoke-permission", f"{permission} {role}")
-    data = {"permission": permission, "role": role, "granted": False}
-    emit(data, [f"{role} does not have {permission}."], json_output)
-
-
-def _note(session: Session, operator: Operator, action: str, target: str) -> None:
-    """Write the audit row; its target is the permission and the role."""
-    runtime = get_e2ereset()
-    runtime.audit.write(session, action, operator, at=int(runtime.clock()), target=target)
+        if act(session, permission, role):
+            target = f"{permission} {role}"
+            runtime.audit.write(session, action, operator, at=now, target=target)
+    data = {"permission": permission, "role": role, "granted": granted}
+    words = "has" if granted else "does not have"
+    emit(data, [f"{role} {words} {permission}."], json_output)

@@ -1,4 +1,4 @@
-"""`purge`: drops what has had its time."""
+"""`purge`: drops expired rows."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .base import as_json, batch, emit, find_operator
 def purge(batch: int, dry_run: bool, json_output: bool) -> None:
     """Drop expired tokens and codes, budgets that are over, old mails and old audit rows.
 
-    Runs beside the traffic. How long mails and audit rows are kept is in E2ERESET_KEEP_MAILS_DAYS
-    and E2ERESET_KEEP_AUDIT_DAYS.
+    Requests are served meanwhile. E2ERESET_KEEP_MAILS_DAYS and E2ERESET_KEEP_AUDIT_DAYS say how
+    long mails and audit rows are kept.
     """
     runtime = get_e2ereset()
     retention = make_retention(runtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 Gauges = Iterable[tuple[str, str, float]]
-"""(name, what it is, value) of what is measured only when somebody looks."""
+"""(name, what it is, value) of what is measured only when somebody asks."""
 
 
 class Meter:

@@ -1,6 +1,6 @@
 """The folder in which gunicorn's workers count; used by `gunicorn.conf.py`.
 
-Imports no prometheus_client by itself: that decides at its import how it counts.
+It must not import prometheus_client, which decides at its import how it counts.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ PREFIX = "e2ereset-metrics-"
 
 
 def claim_folder() -> str:
-    """Make the folder of this gunicorn, for its eyes only, and name it in the environment.
+    """Make a folder that only this gunicorn reads, and name it in the environment.
 
-    A reload (SIGHUP) keeps it; a gunicorn that takes over (SIGUSR2) inherits the environment of
-    the old one, and makes its own. A folder that the operator names is the operator's to empty.
+    A reload (SIGHUP) keeps the folder. A gunicorn that takes over (SIGUSR2) inherits the
+    environment of the old one and makes a folder of its own. A folder that the operator names is
+    left alone: the operator empties it.
     """
     named = os.environ.get(VARIABLE, "")
     ours = os.path.basename(named).startswith(PREFIX)

@@ -1,1 +1,1 @@
-"""What operators look at: health, metrics, logs. Nothing here is open unless a setting says so."""
+"""Health and metrics for operators. Nothing here is open unless a setting says so."""

@@ -1,4 +1,4 @@
-"""A look at something that may hang, which holds up nobody who asks."""
+"""Asks something that may hang, without hanging whoever wants to know."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Probe(Generic[T]):
     """Runs `look` in a thread of its own, one at a time however many ask.
 
-    So a time-out needs nothing of the driver, of the pool, or of how a host connects.
+    So the time-out of `seconds` needs no help of the driver, the pool or the host.
     """
 
     def __init__(self, look: Callable[[], T], *, seconds: float = 2.0) -> None:
@@ -23,8 +23,8 @@ class Probe(Generic[T]):
         self._latest: Future[T] | None = None
 
     def result(self) -> T:
-        """What the look gives. Raises TimeoutError when it takes longer, RuntimeError when no
-        thread is to be had, and what it raises."""
+        """What the look returns. Raises TimeoutError when it takes longer, RuntimeError when no
+        thread can be started, and whatever the look raises."""
         with self._lock:
             future = self._latest
             if future is None or future.done():

@@ -1,4 +1,4 @@
-"""The pages on the app itself, behind a token; and the counting of its requests."""
+"""/livez, /readyz and /metrics on the app itself, behind a token; and the count of requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_ROUTE = "none"
 
 
 def watch(app: Flask, runtime: Runtime, name: str) -> None:
-    """Put the pages on the app where there is a token, and count where there is a meter."""
+    """Add the routes where a token is set, and count requests where there is a meter."""
     settings, meter = runtime.settings, runtime.meter
     threads = runtime.background if settings.delivery == "thread" else ()
     health = Health(runtime.transactions, clock=runtime.clock, threads=threads)
@@ -58,15 +58,15 @@ def _show(operations: Operations, path: str, token: str) -> Response:
 def _count(app: Flask, meter: Meter) -> None:
     @app.before_request
     def begin() -> None:
-        """Note the time; a reading, not the app's clock, which may be set."""
+        """Note the time, by a clock that nobody can set."""
         g.e2ereset_began = time.perf_counter()
 
     @app.after_request
     def end(response: FlaskResponse) -> FlaskResponse:
-        """Count by URL rule: a path is the client's to make up."""
+        """Count by URL rule: clients can make up any path."""
         route = request.url_rule.rule if request.url_rule else NO_ROUTE
         now = time.perf_counter()
-        # A hook of the host that answered first has kept ours from running.
+        # `begin` has not run where a hook of the host answered first.
         meter.request(route, response.status_code, now - g.pop("e2ereset_began", now))
         return response
 
