@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,10 +15,10 @@ from e2ereset.http import envelope
 from e2ereset.libraries import check_types
 from e2ereset.operations.routes import operations_of
 
-from . import commands, logs
+from . import cli, logs
 from .accounts import ServerAccounts
 from .config import configured_app
-from .database import engine_options, migrations_folder, tune
+from .database import engine_options, tune
 from .forwarded_for import Proxied
 from .migrations import check_migrations
 from .people.new_passwords import EXTENSION as NEW_PASSWORDS
@@ -66,21 +65,9 @@ def create_app(
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)
-    commands.register(app)
+    cli.register(app)
     if settings.proxy_hops:
         app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
-    return app
-
-
-def add_migrations(app: Flask) -> Flask:
-    """Give the app what runs migrations, and `migrations` for developers.
-
-    A worker does without: Alembic takes 9 MiB. What it logs at INFO says nothing to an operator.
-    """
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    from flask_migrate import Migrate
-
-    Migrate(app, db, directory=migrations_folder(), command="migrations")
     return app
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import click
+from flask import Flask
 from flask.cli import FlaskGroup
+from werkzeug.utils import import_string
 
-from e2ereset.cli import OneLineErrors
+from e2ereset import cli
 
-from .app import create_app
-from .commands import GROUPS
+from .checks import doctor
+from .database_commands import database
+from .demo import demo
+from .people.commands import user
+from .sessions import commands as tokens  # noqa: F401 - they fill `user`
+
+APP = "e2ereset.server.app:create_app"
+GROUPS = (database, user, *cli.GROUPS, demo, doctor)  # this doctor knows more than the library's
 
 
-class CommandLine(OneLineErrors, FlaskGroup):
+class CommandLine(cli.OneLineErrors, FlaskGroup):
     """Flask's own command line over our app, with our errors in one line."""
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
@@ -23,10 +31,17 @@ class CommandLine(OneLineErrors, FlaskGroup):
         return sorted(self.commands)
 
 
+def register(app: Flask) -> None:
+    """Have our groups, and the library's, at the top level of the app's command line."""
+    app.cli.commands.pop("e2ereset", None)
+    for group in GROUPS:
+        app.cli.add_command(group)
+
+
 main = CommandLine(
     name="e2ereset",
     help="Runs and administers an e2ereset server.",
-    create_app=create_app,
+    create_app=lambda: import_string(APP)(),  # by name, as the app has these commands
     add_default_commands=False,
     add_version_option=False,
     load_dotenv=False,

@@ -1,4 +1,4 @@
-"""The server's database: the connections of its engine, and where the migrations lie."""
+"""The connections to the server's database."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
 from sqlalchemy import Dialect, Engine, ExceptionContext, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 
-import e2ereset
 from e2ereset.files import private
 
 PRAGMAS = (
@@ -151,10 +149,3 @@ def _leave_standby(context: ExceptionContext) -> None:
     # A primary that was made a standby keeps its connections: new ones reach the new primary.
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
-
-
-def migrations_folder() -> str:
-    """The folder of the migrations: within the installed package, beside it in a checkout."""
-    package = Path(e2ereset.__file__).parent
-    installed = package / "migrations"
-    return str(installed if installed.is_dir() else package.parent / "migrations")

@@ -14,7 +14,7 @@ from flask.cli import ScriptInfo
 from e2ereset.cli import OneLineErrors, as_json, emit
 
 from .instance_folder import make_default_folder
-from .migrations import find_revisions, heads
+from .migrations import add_migrations, find_revisions, heads
 from .tables import db
 
 
@@ -56,8 +56,6 @@ def current(ctx: click.Context, /, *, json_output: bool) -> None:
 @contextmanager
 def _migrating(ctx: click.Context) -> Iterator[None]:
     """Within the app, which is loaded with its migrations."""
-    from .app import add_migrations  # not above: the app loads its commands
-
     with add_migrations(ctx.ensure_object(ScriptInfo).load_app()).app_context():
         yield
 

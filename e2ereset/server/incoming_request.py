@@ -20,7 +20,7 @@ LONGEST_TRAILERS = 8190
 
 
 @dataclass(slots=True)
-class Arrival:
+class IncomingRequest:
     """The bytes of one request. `deadline` is on the monotonic clock.
 
     `is_ready`: a thread can answer it without waiting for the client. `is_sound`: all of it is

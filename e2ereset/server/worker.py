@@ -25,7 +25,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from e2ereset.errors import InvalidParams
 from e2ereset.http import bodies, envelope
 
-from .incoming_request import Arrival
+from .incoming_request import IncomingRequest
 
 PIECE = 64 * 1024
 LINGER_SECONDS = 2.0
@@ -53,7 +53,7 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Serve until the worker ends."""
-        self.arriving: dict[Any, Arrival] = {}
+        self.incoming: dict[Any, IncomingRequest] = {}
         self.lingering: dict[Any, tuple[float, int]] = {}
         self.held = 0
         """How many bytes of unfinished requests there are."""
@@ -67,8 +67,9 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
             return
         conn.sock.setblocking(False)
         _limit_waits(conn.sock)
-        arrival = Arrival(self.cfg, conn.client, self.longest_body, monotonic() + self.head_seconds)
-        self.arriving[conn] = arrival
+        deadline = monotonic() + self.head_seconds
+        request = IncomingRequest(self.cfg, conn.client, self.longest_body, deadline)
+        self.incoming[conn] = request
         self.poller.register(conn.sock, EVENT_READ, partial(self._on_bytes, conn))
         if conn.parser:
             self._take(conn, conn.parser.unreader.take_buffered())
@@ -103,8 +104,8 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         if now < self.next_look:
             return
         self.next_look = now + 0.5
-        for conn in [c for c, arrival in self.arriving.items() if arrival.deadline < now]:
-            if self.arriving[conn].data:
+        for conn in [c for c, request in self.incoming.items() if request.deadline < now]:
+            if self.incoming[conn].data:
                 self._refuse(conn, _failure(408, "The request took too long"))
             else:
                 self._drop(conn)
@@ -113,11 +114,11 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
-        for arrival in self.arriving.values():  # the worker ends, and does not wait for those
-            arrival.deadline = min(arrival.deadline, deadline)
+        for request in self.incoming.values():  # the worker ends, and does not wait for those
+            request.deadline = min(request.deadline, deadline)
 
     def _on_bytes(self, conn: Any, _sock: socket.socket) -> None:
-        if conn not in self.arriving:
+        if conn not in self.incoming:
             return
         try:
             piece = conn.sock.recv(PIECE)
@@ -128,26 +129,26 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
             return
         if piece:
             self._take(conn, piece)
-        elif self.arriving[conn].data:
-            self.arriving[conn].end()
+        elif self.incoming[conn].data:
+            self.incoming[conn].end()
             self._hand_over(conn)
         else:
             self._drop(conn)
 
     def _take(self, conn: Any, piece: bytes) -> None:
-        arrival = self.arriving[conn]
-        had_head = arrival.head is not None
-        arrival.add(piece)
+        request = self.incoming[conn]
+        had_head = request.head is not None
+        request.add(piece)
         self.held += len(piece)
-        if arrival.is_broken:
+        if request.is_broken:
             self._refuse(conn, envelope.failure(InvalidParams(bodies.CUT)))
-        elif arrival.is_too_long:
-            self._refuse(conn, _too_long(arrival))
-        elif arrival.is_ready:
+        elif request.is_too_long:
+            self._refuse(conn, _too_long(request))
+        elif request.is_ready:
             self._hand_over(conn)
-        elif arrival.head is not None and not had_head:
-            arrival.deadline = monotonic() + self.body_seconds
-            if arrival.waits_for_continue:
+        elif request.head is not None and not had_head:
+            request.deadline = monotonic() + self.body_seconds
+            if request.waits_for_continue:
                 _send(conn.sock, CONTINUE)
         self._shed()
 
@@ -155,14 +156,14 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         """Refuse the longest of the unfinished requests while there is too much of them."""
         most = max(self.most_bytes, 4 * self.longest_body)
         if self.held > most:
-            longest = max(self.arriving, key=lambda conn: len(self.arriving[conn].data))
+            longest = max(self.incoming, key=lambda conn: len(self.incoming[conn].data))
             self._refuse(longest, envelope.unavailable())
 
     def _hand_over(self, conn: Any) -> None:
-        arrival = self._forget(conn)
+        request = self._forget(conn)
         conn.init()
-        conn.parser.unreader.unread(bytes(arrival.data))
-        conn.data_ready, conn.is_sound = True, arrival.is_sound
+        conn.parser.unreader.unread(bytes(request.data))
+        conn.data_ready, conn.is_sound = True, request.is_sound
         super().enqueue_req(conn)
 
     def _refuse(self, conn: Any, response: Response) -> None:
@@ -197,14 +198,14 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         if not piece or drained > LINGER_BYTES:
             self._drop(conn)
 
-    def _forget(self, conn: Any) -> Arrival:
+    def _forget(self, conn: Any) -> IncomingRequest:
         self.poller.unregister(conn.sock)
-        arrival = self.arriving.pop(conn)
-        self.held -= len(arrival.data)
-        return arrival
+        request = self.incoming.pop(conn)
+        self.held -= len(request.data)
+        return request
 
     def _drop(self, conn: Any) -> None:
-        if conn in self.arriving:
+        if conn in self.incoming:
             self._forget(conn)
         else:
             del self.lingering[conn]
@@ -226,8 +227,8 @@ def _refusal(exc: Exception) -> Response:
     return envelope.failure(InvalidParams("The request is not well-formed HTTP"))
 
 
-def _too_long(arrival: Arrival) -> Response:
-    if arrival.head is None:
+def _too_long(request: IncomingRequest) -> Response:
+    if request.head is None:
         return _failure(*STATUS[errors.LimitRequestHeaders])
     return _failure(413, envelope.HTTP_WORDS[413])
 

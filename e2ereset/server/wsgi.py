@@ -7,7 +7,8 @@ import sys
 
 from e2ereset.errors import E2EResetError
 
-from .app import add_migrations, create_app
+from .app import create_app
+from .migrations import add_migrations
 
 try:
     app = create_app()

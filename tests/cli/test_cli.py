@@ -16,8 +16,8 @@ from sqlalchemy import select, update
 
 from e2ereset import get_e2ereset
 from e2ereset.audit.models import AuditRow
-from e2ereset.server.app import add_migrations
 from e2ereset.server.cli import main
+from e2ereset.server.migrations import add_migrations
 from tests.kit.audit import write_row
 from tests.kit.commands import error_of
 from tests.kit.server import NOW, make_user

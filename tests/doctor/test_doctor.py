@@ -21,9 +21,9 @@ from e2ereset.factors.models import Totp
 from e2ereset.jobs.models import Job
 from e2ereset.jobs.queue import IDLE, NORMAL
 from e2ereset.permissions.models import Permission, RolePermission
-from e2ereset.server.app import add_migrations
 from e2ereset.server.checks import CHECKS_OF_SERVER, WORKER
 from e2ereset.server.cli import main
+from e2ereset.server.migrations import add_migrations
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.store.tables import table
 from tests.kit.audit import write_row

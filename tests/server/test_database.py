@@ -5,8 +5,8 @@ from flask_migrate import upgrade
 from sqlalchemy import NullPool, text
 
 from e2ereset.errors import SettingsError
-from e2ereset.server.app import add_migrations
 from e2ereset.server.database import engine_options
+from e2ereset.server.migrations import add_migrations
 from e2ereset.server.tables import db
 from tests.kit.databases import only_direct, only_postgresql, only_sqlite
 from tests.kit.postgres import execute

@@ -3,7 +3,7 @@
 import pytest
 from gunicorn.config import Config
 
-from e2ereset.server.incoming_request import Arrival
+from e2ereset.server.incoming_request import IncomingRequest
 
 LIMIT = 1000
 POST = b"POST /x HTTP/1.1\r\nHost: h\r\n"
@@ -12,7 +12,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @pytest.fixture
 def arrival():
-    return Arrival(Config(), ("127.0.0.1", 1), LIMIT, 0.0)
+    return IncomingRequest(Config(), ("127.0.0.1", 1), LIMIT, 0.0)
 
 
 def lengthy(length, body=b""):

@@ -8,8 +8,8 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import MetaData, inspect, select, text
 
 from e2ereset.permissions.models import RolePermission
-from e2ereset.server.app import add_migrations
-from e2ereset.server.database import migrations_folder
+from e2ereset.server import migrations
+from e2ereset.server.migrations import add_migrations
 from e2ereset.server.tables import db
 
 
@@ -22,7 +22,7 @@ def migrated(make_server, config):
 
 
 def test_there_is_one_head():
-    assert len(ScriptDirectory(migrations_folder()).get_heads()) == 1
+    assert len(ScriptDirectory(str(migrations.folder())).get_heads()) == 1
 
 
 def test_an_upgraded_database_is_what_the_models_say(migrated):

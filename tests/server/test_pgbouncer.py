@@ -7,7 +7,7 @@ from flask_migrate import upgrade
 from sqlalchemy import make_url
 
 from e2ereset import get_e2ereset
-from e2ereset.server.app import add_migrations
+from e2ereset.server.migrations import add_migrations
 from e2ereset.server.tables import db
 from tests.kit.pgbouncer import own_pgbouncer
 from tests.kit.postgres import execute, fresh_database
