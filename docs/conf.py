@@ -1,10 +1,10 @@
 """How Sphinx builds these pages. `index.md` is the table of contents: each heading, its links."""
 
 import re
-from pathlib import Path
 
-HERE = Path(__file__).parent
 HEADING_OR_LINK = re.compile(r"^## (.+)$|\]\(([a-z-]+)\.md\)", re.MULTILINE)
+
+NAMED_BLOCK = re.compile(r"^```(\w+) (.+)$", re.MULTILINE)
 
 project = "e2ereset"
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
@@ -33,12 +33,17 @@ def contents(index):
         yield "\n".join(["", "```{toctree}", ":hidden:", f":caption: {heading}", "", *pages, "```"])
 
 
-def add_contents(_app, docname, source):
-    """Sphinx's `source-read`: the index gets its toctrees, which a Git host would show as code."""
+def prepare(_app, docname, source):
+    """Sphinx's `source-read`: add what a Git host would show as code.
+
+    The index gets its toctrees; a block gets what stands behind its language as a caption: a
+    file, or the machine that it is for.
+    """
     if docname == "index":
         source[0] += "\n".join(contents(source[0]))
+    source[0] = NAMED_BLOCK.sub(r"```{code-block} \1\n:caption: \2\n", source[0])
 
 
 def setup(app):
     """Called by Sphinx."""
-    app.connect("source-read", add_contents)
+    app.connect("source-read", prepare)
