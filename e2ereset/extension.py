@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -22,11 +22,10 @@ from .factors import routes as factors
 from .factors.strategies import Strategy, resolve
 from .guard import Answered
 from .hosted import check_accounts, check_identify
-from .http import Rates, bodies, envelope
+from .http import CrossSite, Gates, Rates, bodies, envelope
 from .http.rates import find_limiter, read_rate
 from .http.strays import answer_strays
 from .jobs import Queue
-from .jobs.leases import Leased
 from .libraries import check_switches_meant_off
 from .mail import Mailer, Message, Way
 from .metrics import make_meter
@@ -116,17 +115,27 @@ class E2EReset:
 
     def _make(self, app: Flask, settings: Settings) -> Runtime:
         parts = self._parts(app, settings)
+        settings = parts.settings
+        way = Way(app, self._send)
+        rates = Rates(
+            limiter=find_limiter(app, settings),
+            rate=read_rate(settings),
+            settings=settings,
+            clock=parts.clock,
+        )
+        gates = partial(
+            Gates,
+            settings=settings,
+            clock=parts.clock,
+            identify=check_identify(self._identify, app.ensure_sync),
+            rates=rates,
+            cross_site=CrossSite(settings),
+        )
         return make_runtime(
             parts,
-            strategies=resolve(parts.settings.methods, parts, registered=self._strategies),
-            identify=check_identify(self._identify, app.ensure_sync),
-            rates=Rates(
-                limiter=find_limiter(app, parts.settings),
-                rate=read_rate(parts.settings),
-                settings=parts.settings,
-                clock=parts.clock,
-            ),
-            mailer=self._mailer(app, parts.settings),
+            strategies=resolve(settings.methods, parts, registered=self._strategies),
+            mailer=Mailer(way, sender=settings.mail_sender, workspace=settings.workspace),
+            gates=gates,
             in_context=partial(_in_context, app),
             # A clock of the host's own, as tests have, goes for budgets too.
             by_database=self._clock is time.time,
@@ -153,10 +162,6 @@ class E2EReset:
             announcer=Announcer(app),
         )
 
-    def _mailer(self, app: Flask, settings: Settings) -> Mailer:
-        way = Way(app, self._send)
-        return Mailer(way, sender=settings.mail_sender, workspace=settings.workspace)
-
     def _routes(self, runtime: Runtime) -> Blueprint:
         gates = runtime.gates
         blueprint = gates.blueprint(self._name, url_prefix=self._url_prefix)
@@ -166,16 +171,10 @@ class E2EReset:
         return blueprint
 
 
-def _in_context(
-    app: Flask,
-    answer: Callable[[Mapping[str, Any], int], bool],
-    asked: Mapping[str, Any],
-    _job: Leased,
-    now: int,
-) -> bool:
-    """Answer in the app's context, which the host's accounts may look for."""
+def _in_context(app: Flask, function: Callable[..., bool], *given: Any) -> bool:
+    """Call it in the app's context, which the host's accounts may look for."""
     with app.app_context():
-        return answer(asked, now)
+        return function(*given)
 
 
 def _engines(app: Flask, db: SQLAlchemy) -> Engines:

@@ -21,13 +21,12 @@ from .factors.stepup import StepUp
 from .factors.strategies import Strategy
 from .factors.traces import Traces
 from .factors.unlocks import Unlocks
-from .http import CrossSite, Gates, Rates
+from .http import Gates
 from .jobs import Handler, Worker
 from .mail import Mailer
 from .parts import Parts
 from .permissions import Permissions
 from .permissions.targets import Targets
-from .records import Caller
 from .reset.service import Resets
 from .vault.service import Vault
 
@@ -88,41 +87,30 @@ def make_runtime(
     parts: Parts,
     *,
     strategies: tuple[Strategy, ...],
-    identify: Callable[[], Caller | None],
-    rates: Rates,
     mailer: Mailer,
+    gates: Callable[..., Gates],
     in_context: Callable[..., bool],
     by_database: bool,
 ) -> Runtime:
     """Make the services of these parts.
 
-    `in_context` runs a function in the context of the app. Budgets go
-    `by_database` time, or by the clock of the parts.
+    `gates` makes the gates, given `note_refusal` and `wake`. `in_context` runs a function in the
+    context of the app. Budgets go `by_database` time, or by the clock of the parts.
     """
     budgets = Budgets(parts.transactions, parts.meter, by_database=by_database)
     traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
-    challenges = Challenges(parts, strategies, budgets)
     rechecks = Rechecks(parts.accounts, parts.clock)
-    stepup = StepUp(
-        parts,
-        strategies=strategies,
-        budgets=budgets,
-        challenges=challenges,
-        rechecks=rechecks,
-        traces=traces,
-    )
+    challenges = Challenges(parts, strategies, budgets)
+    stepup = StepUp(parts, challenges=challenges, budgets=budgets, rechecks=rechecks, traces=traces)
     permissions = Permissions(parts.transactions)
     targets = Targets(parts, permissions)
-    factors = Factors(parts, budgets)
-    vault = Vault(parts, rechecks)
+    factors, vault = Factors(parts, budgets), Vault(parts, rechecks)
     codes = Codes(parts, challenges)
-    sealer = Sealer(parts.transactions, parts.keyring, clock=parts.clock, publish=_publisher(parts))
-    handlers: dict[str, Handler] = {**mailer.handlers(), ASKED: partial(in_context, codes.answer)}
-    worker = Worker(
-        parts.transactions, parts.jobs, handlers, clock=parts.clock, entropy=parts.entropy
-    )
+    sealer = _make_sealer(parts)
+    worker = _make_worker(parts, mailer, partial(in_context, codes.answer))
     # Two threads: a mail relay that hangs must not hold up the sealing.
-    background = (Background(worker.run_due), Background(sealer.seal))
+    threads = (Background(worker.run_due), Background(sealer.seal))
+    awake = threads if parts.settings.delivery == "thread" else ()
     return Runtime(
         **{field.name: getattr(parts, field.name) for field in fields(parts)},
         strategies=strategies,
@@ -138,26 +126,29 @@ def make_runtime(
         sealer=sealer,
         worker=worker,
         mailer=mailer,
-        background=background,
-        gates=Gates(
-            settings=parts.settings,
-            clock=parts.clock,
-            identify=identify,
-            rates=rates,
-            cross_site=CrossSite(parts.settings),
-            note_refusal=traces.note_refusal,
-            wake=partial(_wake, background if parts.settings.delivery == "thread" else ()),
-        ),
+        background=threads,
+        gates=gates(note_refusal=traces.note_refusal, wake=partial(_wake, awake)),
     )
 
 
-def _publisher(parts: Parts) -> Callable[..., None] | None:
-    file, origin = parts.settings.audit_checkpoints, parts.settings.audit_origin
-    if not file:
-        return None
-    return CheckpointFile(
-        file, parts.transactions, parts.keyring, origin=origin, clock=parts.clock
-    ).publish
+def _make_sealer(parts: Parts) -> Sealer:
+    file, publish = parts.settings.audit_checkpoints, None
+    if file:
+        publish = CheckpointFile(
+            file,
+            parts.transactions,
+            parts.keyring,
+            origin=parts.settings.audit_origin,
+            clock=parts.clock,
+        ).publish
+    return Sealer(parts.transactions, parts.keyring, clock=parts.clock, publish=publish)
+
+
+def _make_worker(parts: Parts, mailer: Mailer, answer: Handler) -> Worker:
+    handlers = {**mailer.handlers(), ASKED: answer}
+    return Worker(
+        parts.transactions, parts.jobs, handlers, clock=parts.clock, entropy=parts.entropy
+    )
 
 
 def _wake(background: tuple[Background, ...]) -> None:

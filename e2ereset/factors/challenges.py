@@ -22,12 +22,12 @@ class Challenges:
     def __init__(self, parts: Parts, strategies: tuple[Strategy, ...], budgets: Budgets) -> None:
         self._settings = parts.settings
         self._transactions = parts.transactions
-        self._strategies = strategies
+        self.strategies = strategies
         self._budgets = budgets
 
     def has(self, method: str) -> bool:
         """Whether the configuration names this method."""
-        return any(strategy.name == method for strategy in self._strategies)
+        return any(strategy.name == method for strategy in self.strategies)
 
     def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:
         """Send a fresh challenge in the place of a pending one, within the budgets.
@@ -36,7 +36,7 @@ class Challenges:
         when the account has the method no more, its tries are spent, or nothing was sent.
         `attempt.session` is only read. Raises TooManyAttempts when the sending budget is spent.
         """
-        strategy = next(s for s in self._strategies if s.name == method)
+        strategy = next(s for s in self.strategies if s.name == method)
         spent = self._refusal(attempt.account.id, method, attempt.now)
         if spent or not is_usable(strategy, attempt):
             return False
@@ -104,7 +104,7 @@ class Challenges:
         """What the client is told: the method, its challenge, and what else there is."""
         attempt = attempt_of(asked, session)
         challenge = challenge or strategy.pending(attempt) or Challenge()
-        usable = [s.name for s in self._strategies if not s.fallback and is_usable(s, attempt)]
+        usable = [s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)]
         locked = locked_names(session, attempt)
         return {
             "method": strategy.name,

@@ -71,7 +71,7 @@ class Codes:
                 urgency=URGENT if signed_in else IDLE,  # of which anybody makes any number
             )
 
-    def answer(self, asked: Mapping[str, Any], now: int) -> bool:
+    def answer(self, asked: Mapping[str, Any], _job: object, now: int) -> bool:
         """Mail a fresh code for the pending action of whom `ask` noted. True when one was queued.
 
         False without any effect when there is no such account, no pending action, or no sending

@@ -68,16 +68,15 @@ class StepUp:
         self,
         parts: Parts,
         *,
-        strategies: tuple[Strategy, ...],
-        budgets: Budgets,
         challenges: Challenges,
+        budgets: Budgets,
         rechecks: Rechecks,
         traces: Traces,
     ) -> None:
         self._settings = parts.settings
         self._transactions = parts.transactions
         self._meter = parts.meter
-        self._strategies = strategies
+        self._strategies = challenges.strategies
         self._budgets = budgets
         self._challenges = challenges
         self._rechecks = rechecks

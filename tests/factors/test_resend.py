@@ -22,7 +22,7 @@ def stranger(world):
     """A code mailed as a stranger asked for it, without the worker taking it away."""
     codes = world.runtime.codes
     asked = {"name": "eve", "account": "", "address": "", "agent": ""}
-    assert codes.answer(asked, world.clock.now)
+    assert codes.answer(asked, None, world.clock.now)
     return world.mailed_code()
 
 

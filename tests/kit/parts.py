@@ -16,7 +16,6 @@ def make_gate(parts, strategies):
     traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
     stepup = StepUp(
         parts,
-        strategies=strategies,
         budgets=budgets,
         challenges=challenges,
         rechecks=Rechecks(parts.accounts),

@@ -69,7 +69,7 @@ def test_nobody_who_is_switched_off_is_mailed_a_code(world, eve):
     world.clock.now += 60
     before = len(world.rows(Job, kind="code"))
     asked = {"name": "eve", "account": "", "address": "", "agent": ""}
-    assert world.runtime.codes.answer(asked, world.clock.now) is False
+    assert world.runtime.codes.answer(asked, None, world.clock.now) is False
     assert len(world.rows(Job, kind="code")) == before
 
 
