@@ -1,6 +1,8 @@
-"""The direction of imports holds the layers."""
+"""Who may import whom (docs/design.md), and that nobody imports in a circle."""
 
 import ast
+import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -8,44 +10,138 @@ import pytest
 import e2ereset
 
 PACKAGE = Path(e2ereset.__file__).parent
-MODULES = {path: path.relative_to(PACKAGE).parts for path in PACKAGE.rglob("*.py")}
-LIBRARY = [path for path, parts in MODULES.items() if parts[0] not in ("server", "migrations")]
-WITH_FLASK = {"http", "testing", "server", "extension.py", "guard.py", "runtime.py", "cli"}
-NO_FLASK = [path for path in LIBRARY if MODULES[path][0] not in {*WITH_FLASK, "__init__.py"}]
-ROUTES = {path for path in LIBRARY if path.name == "routes.py"}
-WAYS_OUT = {PACKAGE / "mail" / f"{name}.py" for name in ("transport", "smtp", "files", "flaskmail")}
-WAYS_OUT |= ROUTES
+PATHS = {
+    re.sub(r"(\.__init__)?\.py$", "", ".".join(p.relative_to(PACKAGE).parts)): p
+    for p in PACKAGE.rglob("*.py")
+    if "migrations" not in p.parts
+}
+
+SMALL = {
+    "errors",
+    "records",
+    "addresses",
+    "agents",
+    "typed",
+    "files",
+    "crypto",
+    "settings",
+    "ports",
+}
+"""The flat modules that everybody may use."""
+BASE = SMALL | {"store", "metrics", "signals", "jobs", "audit", "parts"}
+"""What a subject stands on."""
+SUBJECT = BASE | {"mail"}
+ALLOWED = {
+    "errors": set(),
+    "files": set(),
+    "addresses": set(),
+    "agents": set(),
+    "typed": set(),
+    "records": {"addresses", "agents", "errors"},
+    "crypto": {"errors"},
+    "settings": {"errors"},
+    "outages": {"errors"},
+    "libraries": {"errors"},
+    "background": set(),
+    "store": {"errors"},
+    "metrics": set(),
+    "ports": {"records", "store"},
+    "signals": {"store"},
+    "hosted": {"errors", "ports", "records"},
+    "jobs": SMALL | {"store"},
+    "mail": SMALL | {"jobs"},
+    "audit": SMALL | {"store"},
+    "parts": BASE - {"parts"},
+    "http": SMALL | {"outages"},
+    "permissions": SUBJECT | {"factors"},
+    "factors": SUBJECT | {"permissions"},
+    "vault": SUBJECT | {"factors"},
+    "reset": SUBJECT | {"factors", "permissions", "vault"},
+    "upkeep": SUBJECT | {"factors"},
+    "runtime": SUBJECT | {"background", "factors", "http", "permissions", "reset", "vault"},
+    "guard": SMALL | {"http", "runtime"},
+    "operations": SUBJECT | {"background", "runtime"},
+    "doctor": SUBJECT | {"factors", "permissions", "upkeep"},
+    "cli": SUBJECT | {"doctor", "factors", "outages", "runtime", "upkeep"},
+    "testing": SUBJECT | {"factors", "runtime"},
+}
+"""For each room of the library the rooms that it may use. `extension` and the package itself may
+use all; routes may use `http`, schemas its schemas."""
+WITH_FLASK = {"cli", "extension", "guard", "http", "runtime", "testing"}
+"""The rooms that know Flask; so do routes, and these modules."""
+MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "smtp", "files", "flaskmail")}
+SERVER_USES = {"addresses", "audit", "cli", "doctor", "errors", "files", "http", "libraries"} | {
+    *("metrics", "operations", "permissions", "ports", "records", "settings", "store", "upkeep"),
+    *("vault", "factors", "testing"),
+}
+"""The short list of what the server takes besides the public names of `e2ereset`."""
 
 
-def imports(path):
-    """Absolute names of all that a module imports, within functions too."""
-    here = ("e2ereset", *MODULES[path][:-1])
+def imports(module):
+    """The modules of ours, and the top-level names of others, that it imports anywhere."""
+    path = PATHS[module]
+    here = ["e2ereset", *module.split(".")] if module else ["e2ereset"]
+    here = here if path.name == "__init__.py" else here[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = here[: len(here) - node.level + 1] if node.level else ()
-            origin = (*base, *filter(None, [node.module]))
-            yield from (".".join((*origin, alias.name)) for alias in node.names)
+            base = here[: len(here) - node.level + 1] if node.level else []
+            origin = ".".join((*base, *filter(None, [node.module])))
+            for alias in node.names:
+                full = f"{origin}.{alias.name}"
+                yield full if ours(full) in PATHS else origin
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: "/".join(MODULES[path]))
-def test_the_library_never_imports_the_server(path):
-    assert not [name for name in imports(path) if name.startswith("e2ereset.server")]
+def ours(name):
+    """The name without the package's; None for somebody else's."""
+    if name == "e2ereset":
+        return "__init__"
+    return name.removeprefix("e2ereset.") if name.startswith("e2ereset.") else None
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in NO_FLASK if p not in WAYS_OUT], ids=lambda path: "/".join(MODULES[path])
-)
-def test_services_strategies_and_their_like_never_import_flask(path):
-    assert not [name for name in imports(path) if name.split(".")[0].startswith("flask")]
+GRAPH = {m: {ours(i) for i in imports(m)} - {None} for m in PATHS}
+LIBRARY = [m for m in PATHS if m.split(".")[0] not in ("server", "__init__", "extension")]
+SERVER = [m for m in PATHS if m.startswith("server")]
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in NO_FLASK if p not in ROUTES], ids=lambda path: "/".join(MODULES[path])
-)
-def test_what_knows_no_flask_imports_nothing_that_does(path):
-    closed = ("e2ereset.http", "e2ereset.extension", "e2ereset.runtime", "e2ereset.cli")
-    without = "e2ereset.http.schemas"
-    found = [n for n in imports(path) if n.startswith(closed) and not n.startswith(without)]
-    assert not found
+def room(module):
+    return module.split(".")[0]
+
+
+def test_nobody_imports_in_a_circle():
+    try:
+        TopologicalSorter(GRAPH).prepare()
+    except CycleError as fault:
+        pytest.fail(" <- ".join(fault.args[1]))
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_a_room_uses_only_rooms_below_it(module):
+    allowed = ALLOWED[room(module)] | {room(module)}
+    used = {name for name in GRAPH[module] if room(name) not in allowed}
+    if module.endswith("routes"):
+        used = {name for name in used if room(name) != "http"}
+    if module.endswith("schemas"):
+        used -= {"http.schemas"}
+    assert used == set()
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_only_routes_and_the_outer_rooms_know_flask(module):
+    knows = room(module) in WITH_FLASK or module.endswith("routes") or module in MODULES_WITH_FLASK
+    found = {name for name in imports(module) if name.split(".")[0].startswith("flask")}
+    assert knows or found == set()
+
+
+@pytest.mark.parametrize("module", SERVER)
+def test_the_server_uses_public_names_and_a_short_list(module):
+    used = {room(name) for name in GRAPH[module]} - {"server", "__init__"}
+    assert used <= SERVER_USES
+
+
+@pytest.mark.parametrize("module", [m for m in SERVER if m.count(".") > 1])
+def test_a_subject_of_the_server_leaves_the_tables_of_others_alone(module):
+    subject = module.split(".")[1]
+    models = {n for n in GRAPH[module] if n.startswith("server.") and n.endswith(".models")}
+    assert {name for name in models if name.split(".")[1] != subject} == set()
