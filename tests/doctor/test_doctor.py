@@ -8,6 +8,7 @@ import tomllib
 import pytest
 from aiosmtpd.smtp import AuthResult
 from click.testing import CliRunner
+from flask import current_app
 from flask_migrate import stamp, upgrade
 from sqlalchemy import NullPool, delete, insert, text, update
 
@@ -38,24 +39,26 @@ PACKAGES = (ROOT / "e2ereset" / "doctor", ROOT / "e2ereset" / "server")
 SOURCES = [path.read_text("utf-8") for folder in PACKAGES for path in folder.glob("*.py")]
 WORDS = [tomllib.loads((folder / "findings.toml").read_text("utf-8")) for folder in PACKAGES]
 LEVELS = {
-    code: finding["level"]
-    for words in WORDS
-    for area in words.values()
-    for code, finding in area.items()
+    code: one["level"] for words in WORDS for area in words.values() for code, one in area.items()
 }
 on_sqlite = pytest.mark.skipif(ON_POSTGRESQL, reason="is about files of SQLite")
 
 
 @pytest.fixture
-def doctor(make_server, config, engine, clock):
-    """Runs `doctor` on a server over a database with all its tables, with changed settings."""
+def make(make_server, config, clock):
+    """Makes a server that is fit for production, but for these changes of its settings."""
 
-    def run(*args, **changes):
-        app = make_server(config | PRODUCTION | {"MAIL_PORT": free_port()} | changes)
+    def make(**changes):
         clock.now = time.time()
-        return ask(app, "--no-mail", *args)
+        return make_server(config | PRODUCTION | {"MAIL_PORT": free_port()} | changes)
 
-    return run
+    return make
+
+
+@pytest.fixture
+def doctor(make, engine):
+    """Runs `doctor` on such a server, over a database with all its tables."""
+    return lambda *args, **changes: ask(make(**changes), "--no-mail", *args)
 
 
 def refuse(server, session, envelope, mechanism, data):
@@ -63,17 +66,16 @@ def refuse(server, session, envelope, mechanism, data):
 
 
 @pytest.fixture
-def migrated(make_server, config, connect, clock):
-    """Makes a server on a database to which all migrations have been applied."""
+def migrated(make, connect):
+    """Makes such a server on a database to which all migrations have been applied."""
 
-    def make(**changes):
-        app = add_migrations(make_server(config | PRODUCTION | changes))
+    def migrate(**changes):
+        app = add_migrations(make(**changes))
         with app.app_context():
             upgrade()
-        clock.now = time.time()
         return app
 
-    return make
+    return migrate
 
 
 def test_a_clean_configuration_gives_nothing_above_a_note(migrated):
@@ -209,12 +211,9 @@ def test_who_collects_requests_is_told(doctor, monkeypatch, code, level, variabl
 
 
 @pytest.mark.parametrize("variable", ["3", "1"])
-def test_the_number_of_workers_comes_from_the_environment(
-    make_server, config, engine, monkeypatch, variable
-):
+def test_the_number_of_workers_comes_from_the_environment(make, engine, monkeypatch, variable):
     monkeypatch.setenv("WEB_CONCURRENCY", variable)
-    app = make_server(config | PRODUCTION)
-    report = Report(app.test_cli_runner().invoke(args=["doctor", "--json", "--no-mail"]))
+    report = Report(make().test_cli_runner().invoke(args=["doctor", "--json", "--no-mail"]))
     assert ("limiter-in-memory" in report.bad) == (variable == "3")
 
 
@@ -229,56 +228,53 @@ def test_warnings_exit_with_1_where_one_is_strict(migrated, args, status):
     assert report.status == (2 if "not-durable" in report.bad else status)
 
 
-def test_people_read_what_to_change_below_each_finding(doctor, make_server, config):
+def test_people_read_what_to_change_below_each_finding(engine, make_server, config):
     result = make_server(config).test_cli_runner().invoke(args=["doctor", "--no-mail"])
     assert re.search(r"error +settings +testing-on: .*\n +-> TESTING = False\n", result.output)
     assert re.search(r"ok +settings +settings-accepted: ", result.output)
 
 
-def refused(monkeypatch, tmp_path, *args, **variables):
-    """`e2ereset doctor` as an operator runs it, with these variables."""
-    (tmp_path / "instance").mkdir(exist_ok=True)
-    monkeypatch.setenv("E2ERESET_INSTANCE", str(tmp_path / "instance"))
-    for name, value in variables.items():
-        monkeypatch.setenv(f"FLASK_{name}", value)
-    args = ["doctor", "--json", "--no-mail", "--workers", "1", *args]
-    return Report(CliRunner().invoke(main, args))
+@pytest.fixture
+def refused(monkeypatch, instance):
+    """Runs `e2ereset doctor` as an operator does, with these variables."""
+
+    def run(**variables):
+        monkeypatch.setenv("E2ERESET_INSTANCE", str(instance))
+        for name, value in ({"SECRET_KEY": STRONG} | variables).items():
+            monkeypatch.setenv(f"FLASK_{name}", value)
+        args = ["doctor", "--json", "--no-mail", "--workers", "1"]
+        report = Report(CliRunner().invoke(main, args))
+        assert report.status == 2
+        return report
+
+    return run
 
 
-def test_settings_that_refuse_are_a_finding_and_the_rest_goes_on(
-    monkeypatch, tmp_path, engine, database_uri
-):
-    facts = {"SECRET_KEY": STRONG, "SQLALCHEMY_DATABASE_URI": database_uri}
-    report = refused(monkeypatch, tmp_path, E2ERESET_METHOD="1", **facts)
+def test_settings_that_refuse_are_a_finding_and_the_rest_goes_on(refused, engine, database_uri):
+    report = refused(E2ERESET_METHOD="1", SQLALCHEMY_DATABASE_URI=database_uri)
     assert "E2ERESET_METHOD is not a setting" in report.findings["settings-refused"]["text"]
     assert report.level("tables") == "ok"
-    assert report.status == 2
 
 
-def test_a_store_that_does_not_exist_is_a_finding(monkeypatch, tmp_path):
-    uri = "nothing://redis-Pa55w0rd@h"
-    report = refused(monkeypatch, tmp_path, SECRET_KEY=STRONG, RATELIMIT_STORAGE_URI=uri)
-    assert report.level("settings-refused") == "error"
-    assert report.level("limiter-store-unknown") == "error"
+@pytest.mark.parametrize(
+    ("code", "variables"),
+    [
+        ("limiter-store-unknown", {"RATELIMIT_STORAGE_URI": "nothing://redis-Pa55w0rd@h"}),
+        ("settings-refused", {"RATELIMIT_STORAGE_URI": "nothing://redis-Pa55w0rd@h"}),
+        ("settings-refused", {"MAIL_TIMEOUT": "soon", "MAIL_PORT": "smtp"}),
+        ("settings-refused", {"RATELIMIT_STORAGE_OPTIONS": "none"}),
+        ("database-unknown", {"SQLALCHEMY_DATABASE_URI": "database-Pa55w0rd"}),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_a_finding(refused, code, variables):
+    assert refused(**variables).level(code) == "error"
 
 
-def test_settings_of_a_wrong_type_end_in_findings(monkeypatch, tmp_path):
-    facts = {"MAIL_TIMEOUT": "soon", "MAIL_PORT": "smtp", "RATELIMIT_STORAGE_OPTIONS": "none"}
-    assert refused(monkeypatch, tmp_path, SECRET_KEY=STRONG, **facts).status == 2
-
-
-def test_a_configuration_file_that_does_not_load_is_a_finding(monkeypatch, tmp_path):
-    instance = tmp_path / "instance"
-    instance.mkdir(exist_ok=True)
+def test_a_configuration_file_that_does_not_load_is_a_finding(refused, instance):
     (instance / "config.py").write_text("SECRET_KEY = ")
-    report = refused(monkeypatch, tmp_path)
+    report = refused()
     assert "SyntaxError" in report.findings["settings-refused"]["text"]
     assert report.level("database-unknown") == "error"
-
-
-def test_a_database_that_is_no_address_is_a_finding(monkeypatch, tmp_path):
-    facts = {"SECRET_KEY": STRONG, "SQLALCHEMY_DATABASE_URI": "database-Pa55w0rd"}
-    assert refused(monkeypatch, tmp_path, **facts).level("database-unknown") == "error"
 
 
 def test_a_database_that_is_gone_is_one_finding(doctor):
@@ -294,9 +290,8 @@ def test_a_file_that_is_not_there_is_found_and_not_made(doctor, tmp_path):
     assert not path.exists()
 
 
-def test_a_database_we_do_not_run_on_is_found(doctor):
-    deployment = Deployment(config={}, engine=StrangeEngine())
-    codes = {f.code for f in examine(deployment, CHECKS)}
+def test_a_database_we_do_not_run_on_is_found():
+    codes = {f.code for f in examine(Deployment(config={}, engine=StrangeEngine()), CHECKS)}
     assert "database-unsupported" in codes
     assert "check-failed" not in codes
 
@@ -308,9 +303,9 @@ class StrangeEngine:
         name = "mysql"
 
 
-def test_a_database_without_migrations_is_found(make_server, config, connect):
+def test_a_database_without_migrations_is_found(make, connect):
     connect().connect().close()  # a SQLite file comes with its first connection
-    report = ask(make_server(config | PRODUCTION), "--no-mail")
+    report = ask(make(), "--no-mail")
     assert {"schema-incomplete", "migrations-behind"} <= report.bad
     assert "check-failed" not in report.bad
 
@@ -322,18 +317,17 @@ def test_a_column_that_is_missing_is_found(doctor, session):
     assert "e2ereset_key_pairs.set_at" in finding["text"]
 
 
-def test_a_database_at_an_older_migration_is_found(make_server, config, engine):
-    app = add_migrations(make_server(config | PRODUCTION))
+def test_a_database_at_an_older_migration_is_found(make, engine):
+    app = add_migrations(make())
     with app.app_context():
         stamp(revision="0002")
     assert "at migration 0002" in ask(app, "--no-mail").findings["migrations-behind"]["text"]
 
 
 @on_sqlite
-def test_a_sqlite_that_is_not_durable_is_found(config, engine, make_server):
-    app = make_server(config | PRODUCTION)
-    with app.app_context():
-        deployment = deployment_of(app)
+def test_a_sqlite_that_is_not_durable_is_found(make, engine):
+    with make().app_context():
+        deployment = deployment_of(current_app)
         with deployment.database.connect() as connection:
             connection.exec_driver_sql("PRAGMA synchronous = OFF")
         assert "sqlite-not-durable" in {f.code for f in examine(deployment, CHECKS)}
@@ -343,9 +337,9 @@ def test_a_sqlite_that_is_not_durable_is_found(config, engine, make_server):
     ("off", "found"),
     [(0, None), (5, "clock-off"), (-5, "clock-off"), (40, "clock-wrong"), (-40, "clock-wrong")],
 )
-def test_a_clock_that_is_off_is_found(doctor, make_server, config, clock, off, found):
-    app = make_server(config | PRODUCTION)
-    clock.now = time.time() + off
+def test_a_clock_that_is_off_is_found(make, engine, clock, off, found):
+    app = make()
+    clock.now += off
     assert ask(app, "--no-mail").bad & {"clock-off", "clock-wrong"} == ({found} if found else set())
 
 
@@ -360,29 +354,29 @@ def test_a_host_has_the_checks_of_the_library(database_uri):
     assert report.level("migrations") is None
 
 
-def test_nobody_who_can_reset_others_is_noted(doctor, session):
-    session.execute(delete(table(RolePermission)))
+GRANTS, NAMES = table(RolePermission), table(Permission)
+TO_USER = {"permission": "edit-other-user-e2ee", "role": "user"}
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "statements"),
+    [
+        ("reset-others-nobody", "note", [delete(GRANTS)]),
+        ("reset-others-everybody", "warning", [insert(GRANTS).values(TO_USER)]),
+        ("permissions-unseeded", "note", [delete(GRANTS), delete(NAMES)]),
+    ],
+)
+def test_who_can_reset_the_keys_of_others_is_told(doctor, session, code, level, statements):
+    for statement in statements:
+        session.execute(statement)
     session.commit()
-    assert doctor().level("reset-others-nobody") == "note"
+    assert doctor().level(code) == level
 
 
-def test_everybody_who_can_reset_others_is_found(doctor, session):
-    row = {"permission": "edit-other-user-e2ee", "role": "user"}
-    session.execute(insert(table(RolePermission)).values(row))
-    session.commit()
-    assert doctor().level("reset-others-everybody") == "warning"
-
-
-def test_permissions_that_are_not_seeded_are_noted(doctor, session):
-    session.execute(delete(table(RolePermission)))
-    session.execute(delete(table(Permission)))
-    session.commit()
-    assert doctor().level("permissions-unseeded") == "note"
-
-
-def queue(session, **facts):
-    mail = {"kind": "reset", "recipient": "b@x.org", "created_at": 1, "attempts": 0} | facts
-    session.execute(insert(table(Job)).values(mail))
+def queue(session, due_in=None, **facts):
+    due = {} if due_in is None else {"due_at": int(time.time()) + due_in, "sealed": ""}
+    mail = {"kind": "reset", "recipient": "b@x.org", "created_at": 1, "attempts": 0}
+    session.execute(insert(table(Job)).values(mail | due | facts))
     session.commit()
 
 
@@ -390,16 +384,26 @@ def queue(session, **facts):
     ("delivery", "words"), [("thread", "see why"), ("process", "E2ERESET_DELIVERY = 'thread'")]
 )
 def test_mails_that_nobody_delivers_are_found(doctor, session, delivery, words):
-    queue(session, due_at=int(time.time()) - 400, sealed="")
+    queue(session, due_in=-400)
     finding = doctor(E2ERESET_DELIVERY=delivery).findings["outbox-late"]
     assert finding["level"] == "error"
     assert words in finding["change"]
 
 
-def test_work_without_a_mail_is_no_finding(doctor, session):
-    for outcome in (None, "OperationalError"):
-        queue(session, due_at=int(time.time()) - 400, outcome=outcome, sealed="", urgency=IDLE)
-    assert doctor().level("outbox") == "ok"
+@pytest.mark.parametrize(
+    ("code", "level", "facts"),
+    [
+        ("outbox", "ok", {"due_in": -400, "urgency": IDLE}),
+        ("outbox", "ok", {"due_in": -400, "urgency": IDLE, "outcome": "OperationalError"}),
+        ("outbox", "ok", {"delivered_at": 5, "outcome": "delivered", "attempts": 1}),
+        ("outbox-retried", "warning", {"due_in": 400, "outcome": "OSError", "attempts": 3}),
+        ("outbox-failed", "warning", {"outcome": "Refused", "attempts": 30, "urgency": NORMAL}),
+        ("outbox-failed", "warning", {"outcome": "Refused", "attempts": 30, "urgency": IDLE}),
+    ],
+)
+def test_jobs_that_are_retried_or_given_up_are_found(doctor, session, code, level, facts):
+    queue(session, **facts)
+    assert doctor().level(code) == level
 
 
 def test_hashes_that_nothing_can_verify_are_counted(doctor, session):
@@ -416,22 +420,6 @@ def test_hashes_that_can_be_verified_are_no_finding(doctor, session):
     assert doctor().level("hashes") == "ok"
 
 
-def test_mails_that_are_tried_again_are_found(doctor, session):
-    queue(session, due_at=int(time.time()) + 400, outcome="ConnectionRefusedError", attempts=3)
-    assert doctor().level("outbox-retried") == "warning"
-
-
-@pytest.mark.parametrize("urgency", [NORMAL, IDLE])
-def test_jobs_that_were_given_up_are_found(doctor, session, urgency):
-    queue(session, outcome="SMTPRecipientsRefused", attempts=30, urgency=urgency)
-    assert doctor().level("outbox-failed") == "warning"
-
-
-def test_mails_that_were_delivered_are_no_finding(doctor, session):
-    queue(session, delivered_at=5, outcome="delivered", attempts=1)
-    assert doctor().level("outbox") == "ok"
-
-
 def write_audit(app, at):
     runtime = app.extensions["e2ereset"]
     with runtime.transactions.begin() as session:
@@ -439,23 +427,16 @@ def write_audit(app, at):
     return runtime
 
 
-def test_audit_rows_that_nobody_seals_are_found(make_server, config, engine, clock):
-    app = make_server(config | PRODUCTION)
-    clock.now = time.time()
-    write_audit(app, int(clock.now) - 100)
+def test_audit_rows_that_nobody_seals_are_found(make, engine):
+    app = make()
+    write_audit(app, int(time.time()) - 100)
     assert ask(app, "--no-mail").level("audit-unsealed") == "error"
 
 
-def test_the_newest_head_is_told(make_server, config, engine, clock):
-    app = make_server(config | PRODUCTION)
-    clock.now = time.time()
-    write_audit(app, int(clock.now)).sealer.seal()
+def test_the_newest_head_is_told_and_one_that_was_changed_is_found(make, session):
+    app = make()
+    write_audit(app, int(time.time())).sealer.seal()
     assert "seals 1 rows" in ask(app, "--no-mail").findings["audit"]["text"]
-
-
-def test_an_audit_log_whose_end_was_changed_is_found(make_server, config, session, clock):
-    app = make_server(config | PRODUCTION)
-    write_audit(app, int(clock.now)).sealer.seal()
     session.execute(update(table(AuditHead)).values(at=1))
     session.commit()
     assert ask(app, "--no-mail").level("audit-broken") == "error"
@@ -478,14 +459,12 @@ def test_an_older_key_that_nothing_needs_may_go(doctor):
     assert doctor(E2ERESET_SECRET_KEYS=[STRONG, STRONGER]).level("old-key-idle") == "note"
 
 
-def test_a_sealed_audit_row_needs_no_key(make_server, config, session, clock):
-    old = config | PRODUCTION
-    write_audit(make_server(old), int(clock.now)).sealer.seal()
-    app = make_server(old | {"E2ERESET_SECRET_KEYS": [STRONGER, STRONG]})
+def test_a_sealed_audit_row_needs_no_key(make, engine):
+    write_audit(make(), int(time.time())).sealer.seal()
+    app = make(E2ERESET_SECRET_KEYS=[STRONGER, STRONG])
     assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
     assert ask(app, "--no-mail").level("old-key-idle") == "note"
-    alone = make_server(old | {"E2ERESET_SECRET_KEYS": [STRONGER]})
-    assert ask(alone, "--no-mail").level("key-lost") is None
+    assert ask(make(E2ERESET_SECRET_KEYS=[STRONGER]), "--no-mail").level("key-lost") is None
 
 
 def test_rows_under_a_key_that_is_gone_are_found(doctor, session):
@@ -493,17 +472,17 @@ def test_rows_under_a_key_that_is_gone_are_found(doctor, session):
     assert doctor().level("key-lost") == "error"
 
 
-def test_a_relay_that_is_gone_is_found(make_server, config, engine):
-    app = make_server(config | PRODUCTION | {"MAIL_PORT": free_port()})
+def test_a_relay_that_is_gone_is_found(make, engine):
+    app = make()
     assert ask(app).level("relay-gone") == "error"
     assert ask(app, "--no-mail").level("relay-gone") is None
 
 
 @pytest.fixture
-def ask_relay(make_server, config, engine):
+def ask_relay(make, engine):
     def run(options, **changes):
         with relay(**options) as port:
-            return ask(make_server(config | PRODUCTION | {"MAIL_PORT": port} | changes))
+            return ask(make(MAIL_PORT=port, **changes))
 
     return run
 
@@ -512,20 +491,16 @@ def test_a_relay_without_starttls_is_found(ask_relay):
     assert ask_relay({}, MAIL_USE_TLS=True).level("relay-without-starttls") == "error"
 
 
-def test_starttls_that_is_not_used_is_noted(ask_relay, certificate):
-    report = ask_relay({"tls_context": certificate.context}, MAIL_SERVER=ANYWHERE)
-    assert report.level("relay-starttls-unused") == "note"
-
-
 @pytest.mark.parametrize(
-    ("option", "setting"), [("tls_context", "MAIL_USE_TLS"), ("ssl_context", "MAIL_USE_SSL")]
+    ("code", "level", "option", "changes"),
+    [
+        ("relay-starttls-unused", "note", "tls_context", {"MAIL_SERVER": ANYWHERE}),
+        ("relay-certificate", "error", "tls_context", {"MAIL_USE_TLS": True}),
+        ("relay-certificate", "error", "ssl_context", {"MAIL_USE_SSL": True}),
+    ],
 )
-def test_a_certificate_that_does_not_verify_is_found(
-    make_server, config, engine, certificate, option, setting
-):
-    with relay(**{option: certificate.context}) as port:
-        app = make_server(config | PRODUCTION | {"MAIL_PORT": port, setting: True})
-        assert ask(app).level("relay-certificate") == "error"
+def test_how_the_relay_encrypts_is_told(ask_relay, certificate, code, level, option, changes):
+    assert ask_relay({option: certificate.context}, **changes).level(code) == level
 
 
 def test_a_relay_that_refuses_the_password_is_found(ask_relay):
@@ -618,13 +593,13 @@ def test_every_check_has_a_code_of_its_own():
     assert len(set(codes)) == len(codes)
 
 
-def test_files_that_could_not_be_looked_at_are_a_finding(make_server, config, engine, tmp_path):
-    app = make_server(config)
+def test_files_that_could_not_be_looked_at_are_a_finding(make, engine, tmp_path):
+    app = make()
     (tmp_path / "instance").rmdir()
     assert ask(app, "--no-mail").level("instance-missing") == "note"
 
 
 @only_postgresql
-def test_a_pool_that_can_not_be_counted_is_a_finding(make_server, config, engine):
-    app = make_server(config | {"SQLALCHEMY_ENGINE_OPTIONS": {"poolclass": NullPool}})
-    assert ask(app, "--no-mail").level("connections-uncounted") == "note"
+def test_a_pool_that_can_not_be_counted_is_a_finding(doctor):
+    report = doctor(SQLALCHEMY_ENGINE_OPTIONS={"poolclass": NullPool})
+    assert report.level("connections-uncounted") == "note"

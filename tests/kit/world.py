@@ -240,5 +240,11 @@ def break_table(engine, name):
         connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO gone")
 
 
+def mend_table(engine, name):
+    """Undo `break_table`."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE gone RENAME TO {name}")
+
+
 def sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()
