@@ -10,7 +10,6 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import Connection, inspect, text
 
-import e2ereset
 from e2ereset.operations.health import Condition
 
 from .tables import db
@@ -33,7 +32,7 @@ def add_migrations(app: Flask) -> Flask:
 
 def folder() -> Path:
     """The folder of the migrations: within the installed package, beside it in a checkout."""
-    package = Path(e2ereset.__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent / "migrations"
 

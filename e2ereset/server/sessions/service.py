@@ -76,10 +76,8 @@ class Sessions:
         with self.hasher.sign_in_turn():  # before any look, which costs as much as most
             with self.runtime.transactions.read() as session:
                 found = FIND[credentials.by](session, credentials.name)
-            asked = None
-            if found:
-                caller = Caller(account=found, address=address, agent=agent)
-                asked = _request(caller, credentials, now, token)
+            caller = Caller(account=found, address=address, agent=agent) if found else None
+            asked = _request(caller, credentials, now, token) if caller else None
             asked, proven_by = self._check_password(asked, credentials, address, now)
         account = asked.caller.account
         if not account.active:

@@ -14,14 +14,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset import Account
 from e2ereset.errors import E2EResetError
-from e2ereset.server.people.accounts import (
-    LONGEST_NAME,
-    account_rows,
-    could_be_stored,
-    lock_account,
-    lock_active,
-    read_account,
-)
+from e2ereset.server.people import accounts
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
@@ -42,8 +35,8 @@ LIST = (
     .where(OWN, LIVE)
     .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
 )
-SIGNED_IN = account_rows(TOKENS.c.bypass_two_factor, beside=TOKENS).where(*THIS, LIVE)
-OWNER = account_rows(beside=TOKENS).where(TOKENS.c.digest == bindparam("key"), LIVE)
+SIGNED_IN = accounts.account_rows(TOKENS.c.bypass_two_factor, beside=TOKENS).where(*THIS, LIVE)
+OWNER = accounts.account_rows(beside=TOKENS).where(TOKENS.c.digest == bindparam("key"), LIVE)
 # An UPDATE that changes nothing: it locks on every database, which SELECT ... FOR UPDATE does not.
 LOCK = update(TOKENS).where(*THIS, LIVE).values(kind=TOKENS.c.kind)
 DROP = delete(TOKENS).where(*THIS)
@@ -105,7 +98,7 @@ def add_token(
     token = token or make_token(entropy)
     run(session, DROP_EXPIRED, {"owner": new.user_id, "now": new.created_at})
     # Whoever changes the user, and ends its tokens, comes before or after this, never in between.
-    if not lock_active(session, new.user_id, new.proven_by):
+    if not accounts.lock_active(session, new.user_id, new.proven_by):
         return None
     row = {
         "digest": token_digest(token),
@@ -135,11 +128,13 @@ def find_signed_in(
 
     None when the token is not this user's, is over, or the user is not active.
     """
-    if not could_be_stored(user_id) or len(token) > LONGEST_NAME:
+    if not accounts.could_be_stored(user_id) or len(token) > accounts.LONGEST_NAME:
         return None
     mine = {"key": token_digest(token), "owner": user_id, "now": now}
     rows = run(session, SIGNED_IN, mine).all()
-    return (read_account(rows), rows[0].bypass_two_factor) if rows and rows[0].active else None
+    if not rows or not rows[0].active:
+        return None
+    return accounts.read_account(rows), rows[0].bypass_two_factor
 
 
 def find_owner(session: Session, token: str, now: int) -> str | None:
@@ -167,5 +162,5 @@ def drop_tokens(session: Session, account_id: str) -> int:
     mine = {"owner": account_id}
     dropped = run(session, DROP_ALL, mine).rowcount
     # A token under way holds its user's row until its commit: only then is it there to be dropped.
-    lock_account(session, account_id)
+    accounts.lock_account(session, account_id)
     return dropped + run(session, DROP_ALL, mine).rowcount
