@@ -1,8 +1,12 @@
-"""The command line of the server under test, run within the test's own process."""
+"""The command line: of the server under test in the test itself, or of a program beside it."""
 
 import json
+import os
+import subprocess
 
 import pytest
+
+from tests.kit.paths import ROOT
 
 
 @pytest.fixture
@@ -28,3 +32,18 @@ def error_of(result):
     assert (result.exit_code, result.output.count("\n")) == (1, 1), result.output
     assert result.output.startswith("Error: ")
     return result.output
+
+
+def run_program(command, folder, **environ):
+    """Run a program in this folder, under a umask of 0, with no settings but these; its result."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "E2ERESET_"))}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(ROOT), **environ},
+        umask=0,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -2,7 +2,6 @@
 
 import json
 import stat
-import threading
 
 import pytest
 from flask import request
@@ -14,6 +13,7 @@ from e2ereset.server import database
 from e2ereset.server.sessions.service import current_sessions
 from e2ereset.server.tables import db
 from tests.kit.databases import only_direct, only_postgresql, only_sqlite
+from tests.kit.live import at_once
 from tests.kit.postgres import execute
 from tests.kit.rows import row
 
@@ -44,23 +44,17 @@ def test_the_instance_folder_is_beside_the_working_folder_by_default(
     assert app({"TESTING": True}).instance_path == str(tmp_path / "instance")
 
 
-def test_the_config_file_is_read(make_server, instance):
-    (instance / "config.py").write_text("E2ERESET_WORKSPACE = 'from the file'")
-    app = make_server({"TESTING": True})
-    assert get_e2ereset(app).settings.workspace == "from the file"
+def test_what_is_passed_wins_over_the_environment_and_that_over_the_file(
+    make_server, instance, monkeypatch
+):
+    def workspace(**config):
+        return get_e2ereset(make_server({"TESTING": True, **config})).settings.workspace
 
-
-def test_the_environment_wins_over_the_config_file(make_server, instance, monkeypatch):
-    (instance / "config.py").write_text("E2ERESET_WORKSPACE = 'from the file'")
-    monkeypatch.setenv("FLASK_E2ERESET_WORKSPACE", "from the environment")
-    app = make_server({"TESTING": True})
-    assert get_e2ereset(app).settings.workspace == "from the environment"
-
-
-def test_what_is_passed_wins_over_all(make_server, monkeypatch):
-    monkeypatch.setenv("FLASK_E2ERESET_WORKSPACE", "from the environment")
-    app = make_server({"TESTING": True, "E2ERESET_WORKSPACE": "passed"})
-    assert get_e2ereset(app).settings.workspace == "passed"
+    (instance / "config.py").write_text("E2ERESET_WORKSPACE = 'of the file'")
+    assert workspace() == "of the file"
+    monkeypatch.setenv("FLASK_E2ERESET_WORKSPACE", "of the environment")
+    assert workspace() == "of the environment"
+    assert workspace(E2ERESET_WORKSPACE="passed") == "passed"
 
 
 def test_a_key_is_made_at_the_first_start_and_kept(make_server, instance):
@@ -72,17 +66,7 @@ def test_a_key_is_made_at_the_first_start_and_kept(make_server, instance):
 
 
 def test_workers_that_start_at_once_agree_on_the_key(make_server, instance):
-    apps, barrier = [], threading.Barrier(4)
-
-    def start():
-        barrier.wait()
-        apps.append(make_server({"TESTING": True}))
-
-    threads = [threading.Thread(target=start) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    apps = at_once([lambda: make_server({"TESTING": True})] * 4)
     assert len({keys_of(app) for app in apps}) == 1
 
 

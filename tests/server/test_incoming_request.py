@@ -11,7 +11,7 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
-def arrival():
+def incoming():
     return IncomingRequest(Config(), ("127.0.0.1", 1), LIMIT, 0.0)
 
 
@@ -33,11 +33,11 @@ WHOLE = [
 
 @pytest.mark.parametrize("raw", WHOLE)
 @pytest.mark.parametrize("step", [1, 3, 10_000])
-def test_a_whole_request_is_ready_with_its_last_byte_and_not_before(arrival, raw, step):
+def test_a_whole_request_is_ready_with_its_last_byte_and_not_before(incoming, raw, step):
     for at in range(0, len(raw), step):
-        assert not arrival.is_ready
-        arrival.add(raw[at : at + step])
-    assert (arrival.is_ready, arrival.is_sound, arrival.is_broken) == (True, True, False)
+        assert not incoming.is_ready
+        incoming.add(raw[at : at + step])
+    assert (incoming.is_ready, incoming.is_sound, incoming.is_broken) == (True, True, False)
 
 
 @pytest.mark.parametrize(
@@ -55,61 +55,61 @@ def test_a_whole_request_is_ready_with_its_last_byte_and_not_before(arrival, raw
         b"2" * 9000,
     ],
 )
-def test_chunks_that_are_none_are_broken(arrival, rest):
-    arrival.add(CHUNKED + rest)
-    assert (arrival.is_ready, arrival.is_sound, arrival.is_broken) == (True, False, True)
+def test_chunks_that_are_none_are_broken(incoming, rest):
+    incoming.add(CHUNKED + rest)
+    assert (incoming.is_ready, incoming.is_sound, incoming.is_broken) == (True, False, True)
 
 
 @pytest.mark.parametrize("raw", [lengthy(2, b"{}{}"), lengthy(0, b"{}"), WHOLE[5] + b"{}"])
-def test_bytes_that_nobody_announced_are_broken(arrival, raw):
-    arrival.add(raw)
-    assert arrival.is_broken
+def test_bytes_that_nobody_announced_are_broken(incoming, raw):
+    incoming.add(raw)
+    assert incoming.is_broken
 
 
 @pytest.mark.parametrize("raw", [WHOLE[0] + WHOLE[0], lengthy(2, b"{}") + b"\r\n"])
-def test_a_second_request_or_an_empty_line_may_follow(arrival, raw):
-    arrival.add(raw)
-    assert arrival.is_sound
+def test_a_second_request_or_an_empty_line_may_follow(incoming, raw):
+    incoming.add(raw)
+    assert incoming.is_sound
 
 
-def test_a_length_over_the_limit_is_not_waited_for(arrival):
-    arrival.add(lengthy(LIMIT + 1))
-    assert (arrival.is_ready, arrival.is_sound) == (True, False)
+def test_a_length_over_the_limit_is_not_waited_for(incoming):
+    incoming.add(lengthy(LIMIT + 1))
+    assert (incoming.is_ready, incoming.is_sound) == (True, False)
 
 
-def test_chunks_that_add_up_to_too_much_are_whole_and_unsound(arrival):
-    arrival.add(CHUNKED + (b"258\r\n" + b"x" * 600 + b"\r\n") * 2 + b"0\r\n\r\n")
-    assert (arrival.is_ready, arrival.is_sound, arrival.is_broken) == (True, False, False)
+def test_chunks_that_add_up_to_too_much_are_whole_and_unsound(incoming):
+    incoming.add(CHUNKED + (b"258\r\n" + b"x" * 600 + b"\r\n") * 2 + b"0\r\n\r\n")
+    assert (incoming.is_ready, incoming.is_sound, incoming.is_broken) == (True, False, False)
 
 
 @pytest.mark.parametrize("rest", [b"3e9\r\n", b"1\r\nx\r\n" * 400])
-def test_chunks_that_go_on_are_too_long(arrival, rest):
-    arrival.add(CHUNKED + rest)
-    assert arrival.is_too_long
+def test_chunks_that_go_on_are_too_long(incoming, rest):
+    incoming.add(CHUNKED + rest)
+    assert incoming.is_too_long
 
 
-def test_a_head_that_goes_on_is_too_long(arrival):
-    arrival.add(POST + b"x" * arrival.longest_head)
-    assert arrival.is_too_long
+def test_a_head_that_goes_on_is_too_long(incoming):
+    incoming.add(POST + b"x" * incoming.longest_head)
+    assert incoming.is_too_long
 
 
 @pytest.mark.parametrize(
     "raw",
     [b"GET /x HTTP/1.1\nHost: h\n\n", b"nonsense\r\n\r\n", POST + b"Content-Length: x\r\n\r\n"],
 )
-def test_a_head_that_is_none_goes_to_gunicorn_at_once(arrival, raw):
-    arrival.add(raw)
-    assert (arrival.is_ready, arrival.is_sound) == (True, False)
+def test_a_head_that_is_none_goes_to_gunicorn_at_once(incoming, raw):
+    incoming.add(raw)
+    assert (incoming.is_ready, incoming.is_sound) == (True, False)
 
 
-def test_the_end_of_the_client_is_the_end(arrival):
-    arrival.add(lengthy(5, b"{"))
-    arrival.end()
-    assert (arrival.is_ready, arrival.is_sound) == (True, False)
+def test_the_end_of_the_client_is_the_end(incoming):
+    incoming.add(lengthy(5, b"{"))
+    incoming.end()
+    assert (incoming.is_ready, incoming.is_sound) == (True, False)
 
 
-def test_a_client_that_waits_to_be_told_is_known(arrival):
-    arrival.add(POST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
-    assert arrival.waits_for_continue
-    arrival.add(b"{}")
-    assert not arrival.waits_for_continue
+def test_a_client_that_waits_to_be_told_is_known(incoming):
+    incoming.add(POST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert incoming.waits_for_continue
+    incoming.add(b"{}")
+    assert not incoming.waits_for_continue

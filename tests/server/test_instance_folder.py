@@ -2,7 +2,6 @@
 
 import os
 import stat
-import subprocess
 import sys
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from e2ereset.errors import SettingsError
 from e2ereset.server.app import create_app
 from e2ereset.server.instance_folder import make_default_folder
-from tests.kit.paths import ROOT
+from tests.kit.commands import run_program
 
 E2ERESET = [sys.executable, "-m", "e2ereset.server.cli"]
 
@@ -21,22 +20,8 @@ def mode_of(path):
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs a program in an empty folder, under a umask of 0; what it printed, and its status."""
-
-    def ran(command, **environ):
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "E2ERESET_"))}
-        return subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**kept, "PYTHONPATH": str(ROOT), **environ},
-            umask=0,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return ran
+    """Runs a program in an empty folder; what it printed, and its status."""
+    return lambda command, **environ: run_program(command, tmp_path, **environ)
 
 
 def assert_one_line(result, *words):
@@ -119,9 +104,16 @@ def test_a_config_file_of_another_coding_is_told(instance):
         create_app()
 
 
-def test_a_folder_in_the_place_of_the_config_file_is_told(instance):
-    (instance / "config.py").mkdir()
-    with pytest.raises(SettingsError, match="Is a directory"):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("config.py", "Is a directory"),
+        ("secret_key", "secret_key can be neither read nor made: Is a dir"),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_told(instance, name, words):
+    (instance / name).mkdir()
+    with pytest.raises(SettingsError, match=words):
         create_app()
 
 
@@ -129,12 +121,6 @@ def test_a_file_in_the_place_of_the_folder_is_told(instance, monkeypatch):
     (instance / "file").touch()
     monkeypatch.setenv("E2ERESET_INSTANCE", str(instance / "file"))
     with pytest.raises(SettingsError, match="is no folder"):
-        create_app()
-
-
-def test_a_secret_key_that_can_not_be_made_is_told(instance):
-    (instance / "secret_key").mkdir()
-    with pytest.raises(SettingsError, match="secret_key can be neither read nor made: Is a dir"):
         create_app()
 
 

@@ -1,10 +1,8 @@
 """Where the server listens, and what is said when it can not (K7 and "Operating it" 8)."""
 
-import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from e2ereset.errors import SettingsError
 from e2ereset.server.listen_address import bind_of, check_free, read_address, url_of
+from tests.kit.commands import run_program
 from tests.kit.paths import ROOT
 
 
@@ -56,12 +55,8 @@ def test_a_host_that_is_another_machine_is_told(host):
         check_free(host, 8000)
 
 
-def serve(folder, command, **environ):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "E2ERESET_"))}
-    environ = {**kept, "E2ERESET_INSTANCE": str(folder), **environ}
-    return subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
+def serve(instance, command, **environ):
+    return run_program(command, ROOT, E2ERESET_INSTANCE=str(instance), **environ)
 
 
 GUNICORN = [str(Path(sys.executable).parent / "gunicorn"), "wsgi:app"]
@@ -77,7 +72,8 @@ GUNICORN = [str(Path(sys.executable).parent / "gunicorn"), "wsgi:app"]
     ],
 )
 def test_gunicorn_ends_with_one_line_where_it_can_not_start(tmp_path, name, value, words):
-    result = serve(tmp_path, GUNICORN, **{"PORT": "1", "HOST": "127.0.0.1", name: value})
+    environ = {"E2ERESET_INSTANCE": str(tmp_path), "PORT": "1", "HOST": "127.0.0.1", name: value}
+    result = run_program(GUNICORN, ROOT, **environ)
     assert result.returncode == 1
     (line,) = [text for text in result.stderr.splitlines() if not re.match(r"\[|20\d\d-", text)]
     assert line.startswith("Error: ")

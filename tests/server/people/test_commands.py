@@ -1,7 +1,7 @@
 """Accounts looked after from the command line: what is done, audited, and told to the owner."""
 
 import getpass
-import threading
+from functools import partial
 
 import pyotp
 import pytest
@@ -13,6 +13,7 @@ from e2ereset.server.rooms.models import Room
 from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.server.tables import db
 from tests.kit.commands import error_of
+from tests.kit.live import at_once
 from tests.kit.server import HASHER
 
 OPERATOR = f"operator:{getpass.getuser()}"
@@ -231,20 +232,10 @@ def test_an_administrator_who_is_not_the_last_can_go(world, boss, run):
     assert run("user", "delete", "boss").exit_code == 0
 
 
-def test_two_operators_at_once_leave_one_administrator(app, world, boss):
+def test_two_operators_at_once_leave_one_administrator(world, boss, run):
     world.person("other", roles=["admin"])
-    barrier, codes = threading.Barrier(2), []
-
-    def disable(name):
-        barrier.wait()
-        codes.append(app.test_cli_runner().invoke(args=["user", "disable", name]).exit_code)
-
-    threads = [threading.Thread(target=disable, args=[name]) for name in ("boss", "other")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(codes) == [0, 1]
+    calls = [partial(run, "user", "disable", name) for name in ("boss", "other")]
+    assert sorted(result.exit_code for result in at_once(calls)) == [0, 1]
 
 
 def test_a_disabled_user_is_signed_out_and_comes_back(world, bob, run):
