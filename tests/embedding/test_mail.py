@@ -12,7 +12,7 @@ from flask_mailman import Mail as Mailman
 from e2ereset import Message
 from e2ereset.testing import Mailbox, enable_email, enrol_totp, make_account
 from tests.kit.host import BOB, HostAccounts
-from tests.kit.smtp_server import SmtpServer
+from tests.kit.relay import SmtpServer
 
 TO = BOB.emails[0]
 

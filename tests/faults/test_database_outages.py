@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.faults import outages
-from tests.faults.aftermath import assert_all_reset, wait_until_served
+from tests.kit import outages
+from tests.kit.aftermath import assert_all_reset, wait_until_served
 from tests.kit.live import wait_for
 from tests.kit.load import Load
 from tests.kit.states import add_users

@@ -18,7 +18,7 @@ from e2ereset.server.app import create_app
 from e2ereset.server.tables import Base as ServerBase
 from e2ereset.server.tables import db
 from e2ereset.store.tables import Base, table
-from tests.faults import moments
+from tests.kit import moments
 from tests.kit.databases import served_database
 from tests.kit.server import HASHER, Clock
 from tests.kit.states import RESET as WHOLE

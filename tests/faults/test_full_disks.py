@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.aftermath import assert_all_reset
+from tests.kit.aftermath import assert_all_reset
 from tests.kit.live import make_live, wait_for
 from tests.kit.load import Load
 from tests.kit.postgres import OWNER, Postgres

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from e2ereset import get_e2ereset
-from tests.faults import outages
+from tests.kit import outages
 from tests.kit.live import ME, make_live, wait_for
 from tests.kit.redis import make_redis
 from tests.kit.states import add_user, enrol_totp

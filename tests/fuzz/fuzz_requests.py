@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-from tests.fuzz.wire import API, HEADERS, NAMES, TYPES, ask, routes
+from tests.kit.wire import API, HEADERS, NAMES, TYPES, ask, routes
 
 with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset import get_e2ereset

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.fuzz.wire import HEADERS, NAMES, TYPES, ask, routes
 from tests.kit.rows import row
+from tests.kit.wire import HEADERS, NAMES, TYPES, ask, routes
 
 LATIN = st.characters(max_codepoint=255, exclude_characters="\r\n\0")
 VALUES = st.text(LATIN, max_size=80)

@@ -17,7 +17,7 @@ from e2ereset.mail import smtp as smtp_module
 from e2ereset.mail.transport import mailman_send
 from tests.kit.jobs import START
 from tests.kit.network import wait_for
-from tests.kit.smtp_server import SmtpServer
+from tests.kit.relay import SmtpServer
 
 CODE = {
     "username": "bob",
