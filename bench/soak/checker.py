@@ -8,13 +8,35 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
+from tests.kit.relay import Arrival
+
 from .people import Person
 from .record import Record
-from .relay import Arrival
 from .states import AUDIT, JOBS, RESETS, TOKENS, State, differences, read_states
 
 WRITING_DOWN = {"worker", "database"}
 """Gone just after a mail went out, it is sent again: that could not be written down."""
+
+
+NOTICES = ("Your E2E key was reset", "A reset of your E2E key was asked for")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A mail that came; `kind` is notice, code or other. `at` is in epoch seconds."""
+
+    at: float
+    recipient: str
+    message_id: str
+    kind: str
+
+    @classmethod
+    def of(cls, arrival: Arrival) -> Mail:
+        """What is checked of an arrival."""
+        subject, mail = arrival.mail["Subject"], arrival.mail
+        kind = "notice" if subject.startswith(NOTICES) else "other"
+        kind = "code" if subject.startswith("Your code to") else kind
+        return cls(at=arrival.at, recipient=mail["To"], message_id=mail["Message-ID"], kind=kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +49,7 @@ class Found:
     strangers: int
     undelivered: int
     audit_problem: str
-    arrivals: list[Arrival]
+    arrivals: list[Mail]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +61,7 @@ class Mails:
 
 
 def read_found(
-    connection: Connection, people: list[Person], *, arrivals: list[Arrival], audit_problem: str
+    connection: Connection, people: list[Person], *, arrivals: list[Mail], audit_problem: str
 ) -> Found:
     """Read the database."""
     ids = [person.id for person in people]
@@ -67,7 +89,7 @@ def check(record: Record, found: Found) -> list[str]:
     ]
 
 
-def count_mails(arrivals: list[Arrival]) -> Mails:
+def count_mails(arrivals: list[Mail]) -> Mails:
     """How many mails came, by Message-ID."""
     different = len({(a.recipient, a.message_id) for a in arrivals})
     return Mails(different=different, again=len(arrivals) - different)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from tests.kit.relay import Relay
+
 from .http import Answer, Line
 from .outages import BROKEN, BUSY
 from .people import Person
 from .record import Record
-from .relay import Relay
 from .states import State, between, differences, read_states
 
 UNANSWERED = {BROKEN, "502", "503", "504"}

@@ -62,11 +62,11 @@ def upgrade(made: Deployment, outages: Outages) -> None:
     """
     with outages.declare("upgrade", "hosts restarted, one after the other (excuses nothing)"):
         for host in made.hosts:
-            made.nginx.use(without=host)
+            made.use(without=host)
             time.sleep(1)
             host.stop()
             host.start()
-            made.nginx.use()
+            made.use()
             time.sleep(1)
 
 

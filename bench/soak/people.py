@@ -8,17 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import pyotp
 from flask import Flask
-from sqlalchemy.orm import Session
 
 from e2ereset import get_e2ereset
 from e2ereset.permissions.models import Role
 from e2ereset.runtime import Runtime
 from e2ereset.server.people.models import Email
 from e2ereset.server.people.password_hashing import PasswordHasher
-from e2ereset.server.people.service import NewPerson, add_person
-from e2ereset.server.rooms.models import Room, Subscription
-from e2ereset.server.sessions.tokens import NewToken, add_token, token_digest
-from e2ereset.vault.models import KeyPair
+from e2ereset.server.sessions.tokens import token_digest
+from tests.kit.states import account_of, add_user, enrol_totp
 
 from .states import State
 
@@ -128,66 +125,42 @@ class Person:
 def make_people(app: Flask, clients: int, share: float) -> list[list[Person]]:
     """For each client its people: with keys, room keys and a token."""
     runtime, password = get_e2ereset(app), secrets.token_urlsafe(12)
-    password_hash = PasswordHasher(10).hash(password)
+    hashed = PasswordHasher(10).hash(password)
     with runtime.transactions.begin() as session:
-        session.add_all(Room(id=room, encrypted=True, e2e_key_id="1") for room in ROOMS)
         session.add(Role(name=ROLES["owner"], rank=200))
-    made = []
-    for client in range(clients):
-        kinds = [kind for kind, n in KINDS.items() for _ in range(max(1, round(n * share)))]
-        with runtime.transactions.begin() as session:
-            people = [
-                _add(session, runtime, f"{kind}{client}-{n}", kind, password_hash=password_hash)
-                for n, kind in enumerate(kinds)
-            ]
-        for person in people:
-            person.password = password
-            _equip(runtime, person)
-        made.append(people)
-    return made
+    kinds = [kind for kind, n in KINDS.items() for _ in range(max(1, round(n * share)))]
+    return [
+        [
+            _equipped(runtime, _added(runtime, f"{kind}{client}-{n}", kind, password, hashed))
+            for n, kind in enumerate(kinds)
+        ]
+        for client in range(clients)
+    ]
 
 
-def _add(session: Session, runtime: Runtime, name: str, kind: str, *, password_hash: str) -> Person:
-    now = int(time.time())
+def _added(runtime: Runtime, name: str, kind: str, password: str, hashed: str) -> Person:
     addresses = tuple(f"{name}.{n}@example.org" for n in range(1 + len(name) % 2))
-    new = NewPerson(
-        username=name,
-        emails=addresses,
-        verified=True,
-        roles=[ROLES.get(kind, "user")],
-        password_hash=password_hash,
-        kind="federated" if kind == "federated" else "user",
-    )
-    user = add_person(session, new, now, runtime.entropy)
+    facts = {"kind": "federated" if kind == "federated" else "user", "password_hash": hashed}
+    facts |= {"emails": addresses, "roles": [ROLES.get(kind, "user")]}
+    user = add_user(runtime, name, rooms=ROOMS, bypass=kind == "bypass", **facts)
     # An address that is not verified must never get a mail.
     other = f"{name}.unverified@example.org"
-    session.add(Email(user_id=user.id, address=other, address_key=other, verified=False))
-    session.add_all(Subscription(user_id=user.id, room_id=room, e2e_key="K") for room in ROOMS)
-    session.add(KeyPair(account_id=user.id, public_key="first", private_key="P", set_at=now))
-    session.flush()
-    person = Person(id=user.id, name=name, kind=kind, addresses=addresses, password="")
-    login = NewToken(user_id=user.id, created_at=now, expires_at=now + 86400)
-    personal = NewToken(
-        user_id=user.id, created_at=now, expires_at=None, name="script",
-        bypass_two_factor=kind == "bypass",
-    )  # fmt: skip
-    for token in (login, personal):  # the one that is used is the personal one
-        person.sign_in(add_token(session, token, runtime.entropy) or "")
-    person.state = State(pair="first", room_keys=len(ROOMS), tokens=2)
+    with runtime.transactions.begin() as session:
+        session.add(Email(user_id=user.id, address=other, address_key=other, verified=False))
+    person = Person(id=user.id, name=name, kind=kind, addresses=addresses, password=password)
+    for token in user.tokens:  # the one that is used is the personal one
+        person.sign_in(token)
+    person.state = State(pair="PUB", room_keys=len(ROOMS), tokens=2)
     return person
 
 
-def _equip(runtime: Runtime, person: Person) -> None:
-    with runtime.transactions.read() as session:
-        account = runtime.accounts.get(session, person.id)
-    assert account
+def _equipped(runtime: Runtime, person: Person) -> Person:
     mails = len(person.addresses)
     if person.kind in ("totp", "chief"):
-        enrolment = runtime.factors.enrol_totp(account)
-        person.totp = pyotp.TOTP(enrolment.secret)
-        person.backup_codes = list(enrolment.backup_codes)
-        left = len(person.backup_codes)
-        person.state = replace(person.state, backup_codes=left, others=mails)
+        person.totp, codes = enrol_totp(runtime, person)
+        person.backup_codes = list(codes)
+        person.state = replace(person.state, backup_codes=len(codes), others=mails)
     elif person.kind == "email":
-        runtime.factors.set_email(account, True)
+        runtime.factors.set_email(account_of(runtime, person), True)
         person.state = replace(person.state, others=mails)
+    return person

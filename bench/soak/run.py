@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
-from unittest.mock import patch
 
-from flask import Flask
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from e2ereset.server.app import create_app
-from e2ereset.server.tables import db
+from tests.kit.live import app_of
 
-from .checker import Found, check, read_found
+from .checker import Found, Mail, check, read_found
 from .client import Client
 from .events import run_events
 from .http import Line
@@ -47,7 +42,7 @@ def run(seconds: float, clients: int) -> tuple[list[str], list[str]]:
         print(f"Two hosts in {network.words}. Starting the parts ...", flush=True)
         made = stack.enter_context(deployed(network, folder))
         engine = create_engine(made.database.uri(), poolclass=NullPool)
-        with _app(made) as app:
+        with app_of(made.settings) as app:
             groups = make_people(app, clients + 1, max(0.15, seconds / 600))
         record = Record(people=[person for group in groups for person in group])
         print(f"{len(record.people)} people, {clients} clients, {seconds:.0f} s ...", flush=True)
@@ -62,18 +57,6 @@ def run(seconds: float, clients: int) -> tuple[list[str], list[str]]:
         " nginx in front."
     )
     return list(summarize(record, found, findings, words)), findings
-
-
-@contextmanager
-def _app(made: Deployment) -> Iterator[Flask]:
-    """The server in this process, which delivers nothing."""
-    with patch.dict(os.environ, made.settings):
-        app = create_app({"E2ERESET_DELIVERY": "process"})
-    with app.app_context():
-        try:
-            yield app
-        finally:
-            db.engine.dispose()
 
 
 def _drive(
@@ -164,7 +147,6 @@ def _look(made: Deployment, engine: Engine, record: Record) -> Found:
         host.stop()
     done = made.command("audit", "verify")
     problem = "" if done.returncode == 0 else (done.stdout + done.stderr).strip()
+    mails = [Mail.of(arrival) for arrival in made.relay.arrivals]
     with engine.connect() as connection:
-        return read_found(
-            connection, record.people, arrivals=made.relay.all(), audit_problem=problem
-        )
+        return read_found(connection, record.people, arrivals=mails, audit_problem=problem)

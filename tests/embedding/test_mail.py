@@ -12,7 +12,7 @@ from flask_mailman import Mail as Mailman
 from e2ereset import Message
 from e2ereset.testing import Mailbox, enable_email, enrol_totp, make_account
 from tests.kit.host import BOB, HostAccounts
-from tests.kit.relay import SmtpServer
+from tests.kit.relay import Relay
 
 TO = BOB.emails[0]
 
@@ -34,13 +34,13 @@ def make_relay():
     made = []
 
     def make(**options):
-        made.append(SmtpServer(**options))
+        made.append(Relay(**options))
         made[-1].start()
         return made[-1]
 
     yield make
     for server in made:
-        server.close()
+        server.stop()
 
 
 @pytest.fixture(params=["before", "after"])

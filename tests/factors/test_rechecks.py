@@ -20,9 +20,10 @@ from e2ereset.server.sessions.models import Token
 from e2ereset.store.tables import table
 from e2ereset.testing import MemoryAccounts, make_account
 from e2ereset.vault.models import KeyPair
+from tests.kit.client import RESET
 from tests.kit.rows import row
 from tests.kit.server import HASHER
-from tests.kit.world import RESET, sha256
+from tests.kit.world import sha256
 
 SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 

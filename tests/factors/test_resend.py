@@ -6,8 +6,9 @@ from e2ereset.factors.models import EmailChallenge
 from e2ereset.jobs import IDLE, URGENT
 from e2ereset.jobs.models import Job
 from e2ereset.testing import MemoryAccounts, enable_email, make_account
+from tests.kit.client import SEND_CODE
 from tests.kit.rows import row
-from tests.kit.world import SEND_CODE, error
+from tests.kit.world import error
 
 
 def ask(world, name="eve", headers=None):

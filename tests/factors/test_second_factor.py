@@ -11,8 +11,9 @@ from e2ereset.factors.strategies.totp import backup_digest, matching_steps
 from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import Email
 from e2ereset.testing import Mailbox
+from tests.kit.client import LOGIN, SEND_CODE
 from tests.kit.rows import row
-from tests.kit.world import LOGIN, SEND_CODE, error, sha256
+from tests.kit.world import error, sha256
 
 
 @pytest.fixture

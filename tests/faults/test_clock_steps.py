@@ -20,8 +20,8 @@ from e2ereset.server.app import create_app
 from e2ereset.server.tables import Base as ServerBase
 from e2ereset.store.tables import Base
 from e2ereset.testing import MemoryAccounts
+from tests.kit.client import RESET
 from tests.kit.databases import served_database
-from tests.kit.world import RESET
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ import pytest
 
 from tests.kit import outages
 from tests.kit.aftermath import assert_all_reset, wait_until_served
-from tests.kit.live import wait_for
 from tests.kit.load import Load
+from tests.kit.network import wait_for
 from tests.kit.states import add_users
 
 pytestmark = pytest.mark.slow

@@ -19,11 +19,11 @@ from e2ereset.server.tables import Base as ServerBase
 from e2ereset.server.tables import db
 from e2ereset.store.tables import Base, table
 from tests.kit import moments
+from tests.kit.client import RESET
 from tests.kit.databases import served_database
 from tests.kit.server import HASHER, Clock
 from tests.kit.states import RESET as WHOLE
 from tests.kit.states import UNTOUCHED, account_of, add_user, enrol_totp, states
-from tests.kit.world import RESET
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.kit.aftermath import assert_all_reset
-from tests.kit.live import make_live, wait_for
+from tests.kit.live import make_live
 from tests.kit.load import Load
+from tests.kit.network import wait_for
 from tests.kit.postgres import OWNER, Postgres
 from tests.kit.states import add_users
 

@@ -8,9 +8,10 @@ import pytest
 from e2ereset import get_e2ereset
 from e2ereset.jobs.leases import LEASE_SECONDS
 from tests.kit import failing_relay as relays
+from tests.kit.client import RESET as ROUTE
 from tests.kit.failing_relay import Relay
-from tests.kit.live import RESET as ROUTE
-from tests.kit.live import Live, wait_for
+from tests.kit.live import Live
+from tests.kit.network import wait_for
 from tests.kit.states import RESET, add_users, assert_audit_is_whole, states
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from e2ereset import get_e2ereset
+from tests.kit.client import SET_KEYS
 from tests.kit.databases import served_database
-from tests.kit.live import PAIR, ROOT, SET_KEYS, Live, make_live
+from tests.kit.live import PAIR, Live, make_live
+from tests.kit.paths import ROOT
 from tests.kit.states import add_user
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,9 @@ import pytest
 
 from e2ereset import get_e2ereset
 from tests.kit import outages
-from tests.kit.live import ME, make_live, wait_for
+from tests.kit.client import ME
+from tests.kit.live import make_live
+from tests.kit.network import wait_for
 from tests.kit.redis import make_redis
 from tests.kit.states import add_user, enrol_totp
 

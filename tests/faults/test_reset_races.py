@@ -12,8 +12,10 @@ from e2ereset.audit.models import AuditRow
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.store.tables import table
+from tests.kit.client import ME, SET_KEYS
 from tests.kit.databases import served_database
-from tests.kit.live import ME, PAIR, SET_KEYS, at_once, make_live, wait_for
+from tests.kit.live import PAIR, at_once, make_live
+from tests.kit.network import wait_for
 from tests.kit.postgres import execute
 from tests.kit.states import RESET, add_user, enrol_totp, states
 

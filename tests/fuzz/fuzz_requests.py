@@ -12,7 +12,9 @@ from pathlib import Path
 
 import atheris
 
-from tests.kit.wire import API, HEADERS, NAMES, TYPES, ask, routes
+from tests.kit.client import API
+from tests.kit.wire import HEADERS, NAMES, TYPES, ask
+from tests.kit.world import api_routes
 
 with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset import get_e2ereset
@@ -45,7 +47,7 @@ class Target:
         }
         self.app = create_app(config, clock=self.clock)
         self.runtime = get_e2ereset(self.app)
-        self.routes = routes(self.app)
+        self.routes = api_routes(self.app)
         with self.app.app_context():
             self.engine = db.engine
         self._fill()

@@ -5,8 +5,8 @@ from io import BytesIO
 import pytest
 from flask import request
 
+from tests.kit.client import RESET
 from tests.kit.cookie_host import CookieHost
-from tests.kit.world import RESET
 
 API = "/api/v1/"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"

@@ -9,7 +9,7 @@ from wsgiref.simple_server import make_server as make_wsgiref
 import pytest
 from werkzeug.serving import make_server as make_werkzeug
 
-from tests.kit.world import RESET
+from tests.kit.client import RESET
 
 
 class Silent(WSGIRequestHandler):

@@ -3,9 +3,10 @@
 import pytest
 
 from e2ereset.factors.models import Budget
+from tests.kit.client import RESET
 from tests.kit.network import free_port
 from tests.kit.server import make_user
-from tests.kit.world import RESET, World
+from tests.kit.world import World
 
 LOGIN, ME = "/api/v1/login", "/api/v1/me"
 

@@ -4,7 +4,8 @@ import time
 
 from e2ereset import get_e2ereset
 from e2ereset.jobs.leases import LEASE_SECONDS
-from tests.kit.live import ME, wait_for
+from tests.kit.client import ME
+from tests.kit.network import wait_for
 from tests.kit.outages import assert_unavailable
 from tests.kit.states import RESET, assert_audit_is_whole, notices, states
 

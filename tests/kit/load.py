@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from threading import Event, Thread
 
-from tests.kit.live import kill_worker
+from tests.kit.program import kill
 
 CLIENTS = 8
 LONGEST = 90.0  # seconds that a load may take
@@ -80,7 +80,7 @@ def dying_workers(live):
     def run():
         while not over.wait(PAUSE):
             for worker in live.workers()[:1]:
-                kill_worker(worker)
+                kill(worker)
                 dead.append(worker)
 
     thread = Thread(target=run)

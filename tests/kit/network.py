@@ -2,7 +2,7 @@
 
 import socket
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 PATIENCE = 30.0  # seconds
 
@@ -11,6 +11,13 @@ def free_port():
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def listens(port, address="127.0.0.1"):
+    """Whether somebody listens there."""
+    with suppress(OSError), socket.create_connection((address, port), 1):
+        return True
+    return False
 
 
 def wait_for(condition, what, patience=PATIENCE):

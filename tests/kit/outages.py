@@ -3,7 +3,8 @@
 import signal
 from contextlib import contextmanager
 
-from tests.kit.live import ME, PAIR, RESET, SET_KEYS, at_once
+from tests.kit.client import ME, RESET, SET_KEYS
+from tests.kit.live import PAIR, at_once
 
 UNAVAILABLE = {"success": False, "error": "Service Unavailable"}
 LOGIN = {"user": "user0", "password": "a wrong password"}

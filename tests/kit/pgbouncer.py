@@ -2,16 +2,17 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
-from tests.kit.network import free_port, wait_for
+from tests.kit.network import free_port
 from tests.kit.postgres import OWNER, execute
+from tests.kit.program import Program
 
 BINARY = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 SETTINGS = """
@@ -40,16 +41,14 @@ def own_pgbouncer(server_uri, mode="transaction", size=20):
     (folder / "users").write_text(f'"{url.username}" ""\n')
     (folder / "settings.ini").write_text(SETTINGS.format(**facts))
     folder.chmod(0o755)  # it does not run as root
+    uri = url.set(port=port).render_as_string(hide_password=False)
     command = [BINARY, "--quiet", folder / "settings.ini"]
-    with subprocess.Popen(command, cwd="/", stderr=subprocess.DEVNULL, **OWNER) as process:
-        try:
-            uri = url.set(port=port).render_as_string(hide_password=False)
-            wait_for(lambda: _answers(uri), "PgBouncer to answer")
+    try:
+        ready = partial(_answers, uri)
+        with Program(command, folder / "log", ready=ready, cwd="/", **OWNER).running():
             yield uri
-        finally:
-            process.terminate()
-            process.wait(30)
-            shutil.rmtree(folder)
+    finally:
+        shutil.rmtree(folder)
 
 
 def _answers(uri):

@@ -13,14 +13,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from tests.kit.network import free_port, wait_for
+from tests.kit.network import free_port
+from tests.kit.program import Program
 from tests.kit.ram import memory
 
 VARIABLE, WAY = "E2ERESET_TEST_DATABASE", "E2ERESET_TEST_THROUGH"
@@ -32,14 +33,19 @@ BY_SEARCH_PATH = f"?options=-csearch_path%3D{SCHEMA}"
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")  # a throw-away cluster
 
 
-class Postgres:
-    """One cluster in a folder of its own, whose port stays the same from start to start."""
+class Postgres(Program):
+    """One cluster in a folder of its own, whose port stays the same from start to start.
+
+    SIGINT ends every connection at once, SIGQUIT is a crash without a checkpoint.
+    """
 
     def __init__(self, folder, *, settings=()):
-        self.folder, self.port, self.process = Path(folder), free_port(), None
-        self.settings = list(settings)
-        self.log = self.folder / "log"
+        self.folder, self.port = Path(folder), free_port()
         self.data = self.folder / "data"
+        facts = ["listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={self.port}"]
+        options = [word for s in (*facts, *settings) for word in ("-c", s)]
+        self._always = [BINARIES[-1] / "postgres", "-D", self.data, *options]
+        super().__init__(self._always, self.folder / "log", ready=self.answers, cwd="/", **OWNER)
 
     def init(self):
         """Make the cluster."""
@@ -51,40 +57,16 @@ class Postgres:
         subprocess.run(command, check=True, cwd="/", capture_output=True, **OWNER)
 
     def start(self, *settings):
-        """Serve, and wait until it answers."""
-        facts = ["listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={self.port}"]
-        options = [word for s in (*facts, *self.settings, *settings) for word in ("-c", s)]
-        command = [BINARIES[-1] / "postgres", "-D", self.data, *options]
-        self.log.touch()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd="/", stdout=log, stderr=log, start_new_session=True, **OWNER
-            )
-        wait_for(self.answers, f"PostgreSQL to answer, see {self.log}")
+        """Serve, this time with these settings too."""
+        self.command = [*self._always, *(word for s in settings for word in ("-c", s))]
+        super().start()
 
     def answers(self):
-        assert self.process.poll() is None, self.log.read_text()
         command = [BINARIES[-1] / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, check=False).returncode == 0
 
     def stop(self, how=signal.SIGINT):
-        """End it: SIGINT ends every connection at once, SIGQUIT is a crash without a checkpoint."""
-        if self.process is not None:
-            process, self.process = self.process, None
-            with suppress(ProcessLookupError):
-                process.send_signal(how)
-            process.wait(60)
-
-    def kill(self):
-        """SIGKILL all of its processes, as when the machine dies under it."""
-        pid = self.process.pid
-        backends = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        self.stop(signal.SIGKILL)
-        for backend in map(int, backends):
-            with suppress(ProcessLookupError):
-                os.kill(backend, signal.SIGKILL)
-        # Its memory is shared with them: while one is there, no other server may start.
-        wait_for(lambda: not any(Path(f"/proc/{b}").exists() for b in backends), "its end")
+        super().stop(how)
 
     def restart(self, how=signal.SIGINT, *settings):
         self.stop(how)
@@ -125,11 +107,8 @@ def make_postgres(folder, *settings):
     """A cluster that serves until the end of the block."""
     server = Postgres(folder, settings=settings)
     server.init()
-    try:
-        server.start()
+    with server.running():
         yield server
-    finally:
-        server.stop()
 
 
 @contextmanager

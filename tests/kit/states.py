@@ -42,23 +42,30 @@ def add_users(app, count):
     return users
 
 
-def add_user(runtime, name, **facts):
-    """A user with a key pair, a room key and two tokens."""
+def add_user(runtime, name, *, rooms=("room",), bypass=False, **facts):
+    """A user with a key pair, room keys and two tokens: of a login, and a personal one."""
     now = int(runtime.clock())
-    new = NewPerson(username=name, emails=[f"{name}@example.org"], verified=True, **facts)
+    facts = {"emails": [f"{name}@example.org"], "verified": True} | facts
     with runtime.transactions.begin() as session:
-        if session.get(Room, "room") is None:
-            session.add(Room(id="room", encrypted=True, e2e_key_id="1"))
-            session.flush()
-        made = add_person(session, new, now, runtime.entropy)
-        session.add(Subscription(user_id=made.id, room_id="room", e2e_key="K", old_keys="[1]"))
+        session.add_all(
+            Room(id=room, encrypted=True, e2e_key_id="1")
+            for room in rooms
+            if session.get(Room, room) is None
+        )
+        session.flush()
+        made = add_person(session, NewPerson(username=name, **facts), now, runtime.entropy)
+        of = {"user_id": made.id, "created_at": now}
+        session.add_all(
+            Subscription(user_id=made.id, room_id=room, e2e_key="K", old_keys="[1]")
+            for room in rooms
+        )
         session.add(KeyPair(account_id=made.id, public_key="PUB", private_key="PRIV", set_at=now))
         session.flush()
-        login = NewToken(user_id=made.id, created_at=now, expires_at=now + 86400)
-        token = add_token(session, login, runtime.entropy)
-        personal = NewToken(user_id=made.id, created_at=now, expires_at=None, name="script")
-        add_token(session, personal, runtime.entropy)
-    return User(made.id, name, {"X-User-Id": made.id, "X-Auth-Token": token})
+        login = NewToken(**of, expires_at=now + 86400)
+        personal = NewToken(**of, expires_at=None, name="script", bypass_two_factor=bypass)
+        tokens = tuple(add_token(session, new, runtime.entropy) for new in (login, personal))
+    headers = {"X-User-Id": made.id, "X-Auth-Token": tokens[0]}
+    return User(made.id, name, headers, tokens=tokens)
 
 
 def enrol_totp(runtime, user):

@@ -3,7 +3,6 @@
 import io
 import json
 
-API = "/api/v1/"
 NAMES = ("userId", "username", "user", "emailOrUsername", "password", "resume", "totp", "code")
 NAMES += ("public_key", "private_key", "force", "login", "digest", "algorithm", "id", "email")
 HEADERS = ("X-User-Id", "X-Auth-Token", "X-2fa-Code", "X-2fa-Method", "User-Agent", "Cookie")
@@ -11,17 +10,6 @@ HEADERS += ("Origin", "Sec-Fetch-Site", "Content-Encoding", "Authorization")
 HEADERS += ("X-Forwarded-For", "Accept", "Range", "If-None-Match", "Transfer-Encoding", "Host")
 TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "")
 TYPES += ("application/json; charset=utf-16", "multipart/form-data; boundary=x", "text/plain")
-
-
-def routes(app):
-    """(method, path) of every route of the API, by path."""
-    found = {
-        (method, rule.rule)
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith(API)
-        for method in rule.methods - {"HEAD", "OPTIONS"}
-    }
-    return sorted(found)
 
 
 def ask(app, method, path, *, headers, body=b"", query="", kind="", announced=None):

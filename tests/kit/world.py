@@ -17,12 +17,8 @@ from e2ereset.server.sessions.models import Token
 from e2ereset.server.sessions.tokens import NewToken, add_token
 from e2ereset.store.tables import table
 from e2ereset.vault.models import KeyPair
+from tests.kit.client import API, LOGIN, RESET, SEND_CODE, SET_KEYS
 from tests.kit.server import HASHER, make_user
-
-API = "/api/v1/"
-RESET, LOGIN, ME = API + "users.resetE2EKey", API + "login", API + "me"
-SEND_CODE = API + "users.2fa.sendEmailCode"
-SET_KEYS = API + "e2e.setUserPublicAndPrivateKeys"
 
 
 @dataclass

@@ -17,7 +17,7 @@ from e2ereset.mail import smtp as smtp_module
 from e2ereset.mail.transport import mailman_send
 from tests.kit.jobs import START
 from tests.kit.network import wait_for
-from tests.kit.relay import SmtpServer
+from tests.kit.relay import Relay
 
 CODE = {
     "username": "bob",
@@ -39,9 +39,9 @@ HELLO = Message(
 
 @pytest.fixture
 def smtp():
-    server = SmtpServer()
+    server = Relay()
     yield server
-    server.close()
+    server.stop()
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_server_that_is_down_delays_the_mail(post, smtp):
 
 def test_a_failure_is_kept_and_logged_without_its_text(post, smtp, caplog):
     smtp.start()
-    smtp.refuses = True
+    smtp.refuses = "554 123-456 is not for bob@example.org"
     post.put("bob@example.org")
     with caplog.at_level(logging.INFO, "e2ereset"):
         post.deliver()
@@ -166,10 +166,10 @@ def test_an_smtp_dialogue_is_bounded_in_time(app, setting, seconds):
 
 
 def test_a_server_that_says_nothing_is_a_failure(app, smtp):
-    smtp.socket.listen()
     app.config.update(MAIL_TIMEOUT=0.05)
     Mail(app)
-    with pytest.raises(OSError, match="timed out"):
+    address = ("127.0.0.1", smtp.port)
+    with socket.create_server(address), pytest.raises(OSError, match="timed out"):
         mailman_send(app)(HELLO)
 
 
@@ -222,11 +222,9 @@ UMLAUT = "j\u00fcrgen@example.test"
 @contextmanager
 def relay_of(app, **options):
     """A relay that the app uses."""
-    server = SmtpServer(**options)
-    server.start()
-    app.extensions["mailman"].port = server.port
-    yield server
-    server.close()
+    with Relay(**options) as server:
+        app.extensions["mailman"].port = server.port
+        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from e2ereset.metrics import make_meter
 from e2ereset.metrics.meter import UNCOUNTED
 from e2ereset.metrics.prometheus import prometheus_meter
 from e2ereset.operations.routes import operations_of
-from tests.kit.world import RESET, break_table, sha256
+from tests.kit.client import RESET
+from tests.kit.world import break_table, sha256
 
 TOKEN = "a token for tests only"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.kit.live import Live, make_live, wait_for
-from tests.kit.network import free_port
+from tests.kit.live import Live, make_live
+from tests.kit.network import free_port, wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,9 @@ from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import BackupCode, Totp
 from e2ereset.http import Gates
 from e2ereset.server.people.models import User
+from tests.kit.client import RESET
 from tests.kit.rows import row
-from tests.kit.world import RESET, break_table, sha256
+from tests.kit.world import break_table, sha256
 
 UNAUTHORIZED = (
     b'{"success":false,"error":"You must be logged in to do this.","status":"error",'

@@ -7,8 +7,9 @@ import pytest
 from e2ereset import get_e2ereset
 from e2ereset.jobs.leases import LEASE_SECONDS
 from tests.kit.databases import served_database
-from tests.kit.live import make_live, wait_for
+from tests.kit.live import make_live
 from tests.kit.load import Load, dying_workers
+from tests.kit.network import wait_for
 from tests.kit.states import add_users, assert_audit_is_whole, assert_whole, notices
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,9 @@ from e2ereset.factors.models import BackupCode, Budget, Totp
 from e2ereset.server.people.models import User
 from e2ereset.server.tables import Base as ServerBase
 from e2ereset.store.tables import Base, table
+from tests.kit.client import API, LOGIN, SEND_CODE
 from tests.kit.rows import row
-from tests.kit.world import API, LOGIN, SEND_CODE, api_routes, error, sha256
+from tests.kit.world import api_routes, error, sha256
 
 OPEN = {("POST", LOGIN), ("POST", SEND_CODE)}  # the routes that take no sign-in
 

@@ -3,14 +3,13 @@
 import json
 import shutil
 import socket
-import subprocess
 from contextlib import closing
 
 import pytest
 
-from tests.kit.live import ME, RESET, make_live
-from tests.kit.network import free_port, wait_for
-from tests.kit.paths import ROOT
+from tests.kit.client import ME, RESET
+from tests.kit.live import make_live
+from tests.kit.nginx import Nginx
 
 pytestmark = [
     pytest.mark.slow,
@@ -18,34 +17,8 @@ pytestmark = [
 ]
 
 
-CONFIGURATION = ROOT / "deploy" / "nginx.conf"
-
-
-class Front:
-    """nginx with the shipped configuration, before one server."""
-
-    def __init__(self, folder, backend):
-        self.port, self.folder = free_port(), folder
-        text = CONFIGURATION.read_text(encoding="utf-8")
-        for old, new in {
-            "web:8000": f"127.0.0.1:{backend}",
-            "listen 8080": f"listen 127.0.0.1:{self.port}",
-            "/tmp/": f"{folder}/",
-        }.items():
-            assert old in text
-            text = text.replace(old, new)
-        (folder / "nginx.conf").write_text(text)
-        command = ["nginx", "-c", folder / "nginx.conf", "-p", folder, "-g", "daemon off;"]
-        with (folder / "nginx.log").open("wb") as log:
-            self.process = subprocess.Popen(command, stderr=log)
-        wait_for(self.is_up, f"nginx, see {folder}/nginx.log")
-
-    def is_up(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port)).close()
-        except OSError:
-            return False
-        return True
+class Front(Nginx):
+    """nginx before one server, and what raw bytes sent to it are answered."""
 
     def ask(self, raw, *, half_close=False):
         """(status, headers, body) of the answer to these bytes."""
@@ -66,12 +39,9 @@ def served(tmp_path_factory):
     settings = {"FLASK_E2ERESET_SERVER_PROXY_HOPS": "1"}
     with make_live(tmp_path_factory.mktemp("behind"), settings=settings) as live:
         bob = live.user("bob")
-        front = Front(tmp_path_factory.mktemp("front"), live.port)
-        try:
+        front = Front(tmp_path_factory.mktemp("front"), f"127.0.0.1:{live.port}")
+        with front.running():
             yield live, bob, front
-        finally:
-            front.process.terminate()
-            front.process.wait(10)
 
 
 def request(method, path, *lines, headers=(), body=b""):

@@ -8,7 +8,8 @@ from http.client import HTTPResponse
 
 import pytest
 
-from tests.kit.live import ME, RESET, make_live
+from tests.kit.client import ME, RESET
+from tests.kit.live import make_live
 
 pytestmark = pytest.mark.slow
 

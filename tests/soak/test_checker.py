@@ -6,13 +6,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import delete, update
 
-from bench.soak.checker import check, read_found
+from bench.soak.checker import Mail, check, read_found
 from bench.soak.client import Client, Move
 from bench.soak.http import Answer, Line
 from bench.soak.outages import BROKEN
 from bench.soak.people import ROOMS, Person
 from bench.soak.record import Record
-from bench.soak.relay import Arrival
 from bench.soak.states import State
 from bench.soak.traffic.after import after_reset
 from e2ereset.audit.models import AuditRow
@@ -49,7 +48,7 @@ class Run:
         self.arrivals = [self.mail("factor", "other"), self.mail("reset", "notice")]
 
     def mail(self, message_id, kind):
-        return Arrival(at=100.0, recipient="bob@x.org", message_id=message_id, kind=kind)
+        return Mail(at=100.0, recipient="bob@x.org", message_id=message_id, kind=kind)
 
     def findings(self, audit_problem=""):
         with self.engine.connect() as connection:

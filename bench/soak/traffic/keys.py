@@ -31,7 +31,7 @@ def set_key(client: Client, person: Person) -> bool:
     after = state
     if state.pair is None:
         after = replace(state, pair=pair, waits=state.waits if state.room_keys else len(ROOMS))
-    body = {"public_key": pair, "private_key": "P", "force": force}
+    body = {"public_key": pair, "private_key": "PRIV", "force": force}
     client.play(
         Move(
             what="set keys",
