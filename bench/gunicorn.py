@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
+from tests.kit.client import Client
+from tests.kit.network import free_port
+from tests.kit.paths import ROOT
+from tests.kit.program import Program
+
 WORKERS, THREADS = 2, 4
-PATIENCE = 30.0  # seconds
-ROOT = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -50,52 +49,19 @@ def serving(app: str, env: Mapping[str, str], folder: Path) -> Iterator[Server]:
     command += ["--preload"]  # as in the server's own gunicorn.conf.py
     command += ["--no-control-socket"]  # its path is the same for all servers of a user
     # Not in the checkout, whose gunicorn.conf.py is the server's own.
-    process = subprocess.Popen(
-        command, cwd=folder, env={**os.environ, **QUIET, "PYTHONPATH": str(ROOT), **env}
-    )
-    try:
-        yield Server(port, _wait_for_workers(process, port))
-    finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def free_port() -> int:
-    """A port of the loopback where nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def _wait_for_workers(process: subprocess.Popen[bytes], port: int) -> tuple[int, ...]:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        workers = _children(process.pid)
-        if len(workers) == WORKERS and _answers(port):
-            return workers
-        time.sleep(0.1)
-    raise RuntimeError("gunicorn did not start; its reason stands above.")
+    env = {**os.environ, **QUIET, "PYTHONPATH": str(ROOT), **env}
+    program = Program(command, folder / f"{port}.log", cwd=folder, env=env)
+    program.ready = lambda: len(program.children()) == WORKERS and _answers(port)
+    with program.running():
+        yield Server(port, tuple(program.children()))
 
 
 def _answers(port: int) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-        return True
-    except OSError:
+        Client(port).call("GET", "/")
+    except (OSError, HTTPException):
         return False
     return True
-
-
-def _children(pid: int) -> tuple[int, ...]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return tuple(map(int, text.split()))
 
 
 def _cpu_ticks(pid: int) -> int:

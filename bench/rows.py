@@ -9,9 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from sqlalchemy import create_engine
+
 from .gunicorn import Server, serving
 from .load import CONNECTIONS, Load, run_wrk
-from .people import SECRET_KEY, Call, calls_with_codes, calls_without_codes, equip, fill
+from .people import (
+    SECRET_KEY,
+    Call,
+    calls_with_codes,
+    calls_without_codes,
+    fill,
+    make_known,
+    spread,
+)
 
 FASTEST = 2000  # resets a second that no twin reaches: so many people are kept for each
 RESIDENTS = 500  # whose keys stay
@@ -70,8 +80,10 @@ def measure(rounds: int, seconds: int, folder: Path) -> Iterator[str]:
 
 def _prepare(folder: Path, people: int) -> list[str]:
     """A database for each twin, alike."""
-    fill(folder / "e2ereset.sqlite3", people)
-    users = equip(folder / "e2ereset.sqlite3", people, people)
+    uri, users = f"sqlite:///{folder / 'e2ereset.sqlite3'}", spread(people, people)
+    fill(uri, people)
+    with create_engine(uri).begin() as connection:
+        make_known(connection, users)
     shutil.copy(folder / "e2ereset.sqlite3", folder / "by_hand.sqlite3")
     return users
 

@@ -15,18 +15,23 @@ from statistics import median, quantiles
 from tempfile import mkdtemp
 from unittest.mock import patch
 
-import pyotp
 from flask import Flask
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, make_url, text
 
-from e2ereset.crypto import KeyRing
-from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
-from e2ereset.server.tables import Base as ServerBase
 from e2ereset.server.tables import db
-from e2ereset.store.tables import Base
+from tests.kit.postgres import execute
 
-from .people import KEY, SECRET_KEY, Call, calls_with_codes, calls_without_codes, make_known
+from .people import (
+    KEY,
+    SECRET_KEY,
+    Call,
+    calls_with_codes,
+    calls_without_codes,
+    fill,
+    make_known,
+    spread,
+)
 
 SERVER = os.environ.get("E2ERESET_TEST_DATABASE", "")
 RESET = "/api/v1/users.resetE2EKey"
@@ -34,29 +39,6 @@ ROUNDS, EACH = 10, 30
 ROOMS = (1, 10, 100, 1000)
 ADMIN = "u00000000"
 
-FILL = (
-    "SET session_replication_role = replica",  # no check of foreign keys that we know to hold
-    "SET synchronous_commit = off",
-    """CREATE TEMP VIEW n AS SELECT i, 'u' || lpad(i::text, 8, '0') AS u,
-       'r' || lpad(i::text, 8, '0') AS r FROM generate_series(0, {people} - 1) AS i""",
-    """INSERT INTO users (id, username, username_key, name, active, kind, created_at)
-       SELECT u, u, u, u, true, 'user', 0 FROM n""",
-    "INSERT INTO user_roles (user_id, role) SELECT u, 'user' FROM n",
-    """INSERT INTO emails (user_id, address, address_key, verified)
-       SELECT u, u || '@example.org', u || '@example.org', true FROM n""",
-    "INSERT INTO rooms (id, encrypted, e2e_key_id) SELECT r, true, 'key' FROM n",
-    """INSERT INTO subscriptions (user_id, room_id, e2e_key)
-       SELECT u, 'r' || lpad((mod(i + j, {people}))::text, 8, '0'), '{key}'
-       FROM n, generate_series(0, 1) AS j""",
-    """INSERT INTO e2ereset_key_pairs (account_id, public_key, private_key, set_at)
-       SELECT u, '{key}', '{key}', 0 FROM n""",
-    """INSERT INTO tokens (digest, user_id, kind, bypass_two_factor, created_at, expires_at)
-       SELECT left(encode(sha256(u::bytea), 'base64'), 44), u, 'login', false, 0, 4000000000
-       FROM n""",
-    """INSERT INTO e2ereset_totp (account_id, secret, enabled_at, last_step)
-       SELECT u, '{encrypted}', 1, 0 FROM n""",
-    "INSERT INTO user_roles (user_id, role) VALUES ('u00000000', 'admin')",
-)
 CROWD = """INSERT INTO subscriptions (user_id, room_id, e2e_key)
     SELECT :user, 'r' || lpad(i::text, 8, '0'), :key FROM generate_series(0, :rooms - 1) AS i
     ON CONFLICT DO NOTHING"""
@@ -77,32 +59,18 @@ def address(people: int) -> str:
     return make_url(SERVER).set(database=f"scale_{people}").render_as_string(hide_password=False)
 
 
-def fill(people: int) -> None:
+def make(people: int) -> None:
     """Make the database of so many people; each has two rooms, an address, a token and TOTP."""
-    engine = create_engine(SERVER, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE scale_{people}")
-    engine.dispose()
-    engine = create_engine(address(people))
-    Base.metadata.create_all(engine)
-    ServerBase.metadata.create_all(engine)
-    encrypted = KeyRing([SECRET_KEY]).encrypt("totp", "nobody", pyotp.random_base32())
-    with engine.begin() as connection:
-        seed(connection)
-        for statement in FILL:
-            start = time.monotonic()
-            connection.exec_driver_sql(
-                statement.format(people=people, key=KEY, encrypted=encrypted)
-            )
-            print(f"{time.monotonic() - start:7.1f} s  {' '.join(statement.split())[:60]}")
-    with engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
-    engine.dispose()
+    execute(SERVER, f"CREATE DATABASE scale_{people}")
+    fill(address(people), people, rooms_each=2)
+    execute(address(people), f"INSERT INTO user_roles (user_id, role) VALUES ('{ADMIN}', 'admin')")
+    execute(address(people), "ANALYZE")
 
 
 def measure(sizes: list[int]) -> Iterator[str]:
     """Time each kind of call in turns on all databases; what was scanned; how large they are."""
-    worlds = [World(people) for people in sizes]
+    wanted = 3 * (ROUNDS + 1) * EACH
+    worlds = [World(people, address(people), wanted) for people in sizes]
     before = [world.scans() for world in worlds]
     for kind, calls in KINDS.items():
         yield f"{kind:32} {'median us':>10} {'p95 us':>9}"
@@ -129,21 +97,20 @@ def measure(sizes: list[int]) -> Iterator[str]:
 class World:
     """The server over one database, and users of it whose codes we know."""
 
-    def __init__(self, people: int) -> None:
+    def __init__(self, people: int, uri: str, wanted: int) -> None:
         self.people = people
         config = {
             "SECRET_KEY": SECRET_KEY,
-            "SQLALCHEMY_DATABASE_URI": address(people),
+            "SQLALCHEMY_DATABASE_URI": uri,
             "RATELIMIT_ENABLED": False,
             "E2ERESET_DELIVERY": "process",
             "E2ERESET_SERVER_LOG_LEVEL": "warning",
         }
         with patch.dict(os.environ, E2ERESET_INSTANCE=mkdtemp()):
             self.app: Flask = create_app(config)
-        wanted = 3 * (ROUNDS + 1) * EACH
-        self.users = [f"u{1 + i * (people - 1) // wanted:08d}" for i in range(wanted)]
+        self.users = [user for user in spread(people, wanted + 1) if user != ADMIN]
         with self.database() as connection:
-            _restore(connection, [ADMIN, *self.users])
+            restore(connection, [ADMIN, *self.users])
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
@@ -164,7 +131,7 @@ class World:
             db.engine.dispose()
 
 
-def _restore(connection: Connection, users: list[str]) -> None:
+def restore(connection: Connection, users: list[str]) -> None:
     """Give back what an earlier run has reset, with tokens and codes that we know."""
     values = [{"user": user, "key": KEY} for user in users]
     for statement in RESTORE:
@@ -206,7 +173,7 @@ def _rooms(world: World) -> Iterator[str]:
     for place, rooms in enumerate(ROOMS):
         users = [f"u{world.people - 1 - place * EACH - i:08d}" for i in range(EACH)]
         with world.database() as connection:
-            _restore(connection, users)
+            restore(connection, users)
             many = [{"user": user, "rooms": rooms, "key": KEY} for user in users]
             connection.execute(text("DELETE FROM subscriptions WHERE user_id = :user"), many)
             connection.execute(text(CROWD), many)
@@ -248,7 +215,7 @@ def main(command: str, *sizes: str) -> None:
     """Run one of the two commands."""
     if command == "fill":
         for people in map(int, sizes):
-            fill(people)
+            make(people)
     else:
         for line in measure([int(people) for people in sizes]):
             print(line, flush=True)

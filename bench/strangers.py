@@ -11,22 +11,18 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from flask import Flask
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 from werkzeug.test import EnvironBuilder
 
-from e2ereset import get_e2ereset
 from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
-from e2ereset.server.people.models import FEDERATED, User
+from e2ereset.server.people.models import FEDERATED
 from e2ereset.server.people.password_hashing import PasswordHasher
-from e2ereset.server.people.service import NewPerson, add_person
-from e2ereset.server.sessions.tokens import NewToken, add_token
 from e2ereset.server.tables import Base as ServerBase
 from e2ereset.server.tables import db
 from e2ereset.store.tables import Base
-from e2ereset.testing import FakeClock, TotpDevice, enable_email, enrol_totp
+from e2ereset.testing import FakeClock
+from tests.kit.world import World
 
 from .people import SECRET_KEY
 
@@ -49,22 +45,23 @@ class Case:
 class Strangers:
     """A server with all sorts of people, and the questions about them."""
 
-    def __init__(self, app: Flask, clock: FakeClock) -> None:
-        self.app, self.clock, self.runtime = app, clock, get_e2ereset(app)
+    def __init__(self, world: World) -> None:
+        self.app, self.clock, self.world = world.app, world.clock, world
         hashed = PasswordHasher(COST).hash("right")
-        with self.runtime.transactions.begin() as session:
-            seed(session.connection())
-            make = {name: _person(session, name, hashed) for name in ("bob", "eve", "gone")}
-            make |= {name: _person(session, name, None) for name in ("ned", "fed")}
-            make["root"] = _person(session, "root", hashed, role="admin")
-            make["old"] = _person(session, "old", PasswordHasher(COST - 2).hash("right"))
-            make["odd"] = _person(session, "odd", "$5$rounds=1000$salt$hash")
-            _set(session, make["gone"], active=False)
-            _set(session, make["fed"], kind=FEDERATED)
-            self._headers = {name: self._sign_in(session, make[name]) for name in ("bob", "eve")}
-        for name in ("eve", "root"):
-            enable_email(app, self._account(make[name]))
-        self._device: TotpDevice = enrol_totp(app, self._account(make["bob"]))
+        self._bob = world.person("bob", totp=True, key=False, password_hash=hashed)
+        self._eve = world.person("eve", email=True, key=False, password_hash=hashed)
+        others: dict[str, dict[str, Any]] = {
+            "root": {"email": True, "password_hash": hashed, "roles": ["admin"]},
+            "gone": {"active": False, "password_hash": hashed},
+            "old": {"password_hash": PasswordHasher(COST - 2).hash("right")},
+            "odd": {"password_hash": "$5$rounds=1000$salt$hash"},
+            "ned": {},
+            "fed": {"kind": FEDERATED},
+        }
+        for name, facts in others.items():
+            world.person(name, key=False, **facts)
+        self._signs = world.sign_in(self._bob.id, expires_at=None, name="bench")
+        self._eve.headers = world.sign_in(self._eve.id, expires_at=None, name="bench")
 
     def groups(self) -> dict[str, list[Case]]:
         """The cases by what is asked; within a group nobody may tell one from another."""
@@ -102,12 +99,10 @@ class Strangers:
 
     def next_round(self) -> None:
         """Do what the round before has queued, open every budget, have eve wait for a code."""
-        self.runtime.worker.run_due()
+        self.world.runtime.worker.run_due()
         self.app.extensions["mailman"].outbox = []
         self.clock.tick(PAUSE)
-        answer = self.app.test_client().post(
-            f"{API}users.resetE2EKey", headers=self._headers["eve"]
-        )
+        answer = self.world.reset(self._eve)
         if answer.status_code != 400:
             raise RuntimeError(answer.get_data(as_text=True))
         self.clock.tick(60)
@@ -127,20 +122,10 @@ class Strangers:
     def _reset(self, title: str, name: str) -> Case:
         def request() -> EnvironBuilder:
             self.clock.tick(30)
-            headers = self._headers["bob"] | {"x-2fa-code": self._device.code()}
+            headers = self._signs | {"x-2fa-code": self.world.code(self._bob)}
             return _post("users.resetE2EKey", {"username": name}, headers)
 
         return _case(title, request, wanted=400)
-
-    def _sign_in(self, session: Session, user_id: str) -> dict[str, str]:
-        now = int(self.clock())
-        new = NewToken(user_id=user_id, created_at=now, expires_at=None, name="bench")
-        token = add_token(session, new, self.runtime.entropy)
-        return {"X-User-Id": user_id, "X-Auth-Token": str(token)}
-
-    def _account(self, user_id: str) -> Any:
-        with self.runtime.transactions.read() as session:
-            return self.runtime.accounts.get(session, user_id)
 
 
 @contextmanager
@@ -161,23 +146,11 @@ def serving(folder: Path) -> Iterator[Strangers]:
         engine = db.engine
     Base.metadata.create_all(engine)
     ServerBase.metadata.create_all(engine)
-    yield Strangers(app, clock)
+    with engine.begin() as connection:
+        seed(connection)
+    with Session(engine) as session:
+        yield Strangers(World(app, session, clock))
     engine.dispose()
-
-
-def _person(session: Session, name: str, hashed: str | None, *, role: str = "user") -> str:
-    new = NewPerson(
-        username=name,
-        emails=[f"{name}@example.org"],
-        verified=True,
-        roles=[role],
-        password_hash=hashed,
-    )
-    return add_person(session, new, 0, secrets).id
-
-
-def _set(session: Session, user_id: str, **facts: Any) -> None:
-    session.execute(update(User).where(User.id == user_id).values(**facts))
 
 
 def _case(name: str, request: Callable[[], EnvironBuilder], wanted: int) -> Case:

@@ -18,10 +18,11 @@ from e2ereset.server.app import create_app
 from e2ereset.server.tables import Base as ServerBase
 from e2ereset.server.tables import db
 from e2ereset.store.tables import Base, table
+from e2ereset.testing import FakeClock
 from tests.kit import moments
 from tests.kit.client import RESET
 from tests.kit.databases import served_database
-from tests.kit.server import HASHER, Clock
+from tests.kit.server import HASHER
 from tests.kit.states import RESET as WHOLE
 from tests.kit.states import UNTOUCHED, account_of, add_user, enrol_totp, states
 
@@ -104,7 +105,7 @@ class Cases:
 
 @pytest.fixture(scope="module")
 def cases(served_on, tmp_path_factory):
-    folder, clock = tmp_path_factory.mktemp("statements"), Clock()
+    folder, clock = tmp_path_factory.mktemp("statements"), FakeClock()
     with served_database(served_on) as uri, pytest.MonkeyPatch.context() as patch:
         patch.setenv("E2ERESET_INSTANCE", str(folder))
         config = {

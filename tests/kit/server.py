@@ -9,6 +9,7 @@ from e2ereset.server.app import create_app
 from e2ereset.server.people.models import Email, User, UserRole
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.tables import db
+from e2ereset.testing import FakeClock
 
 NOW = 1_800_000_000
 HASHER = PasswordHasher(4)
@@ -59,20 +60,10 @@ def make_user(session, username="bob", **facts):
     return user
 
 
-class Clock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self):
-        self.now = NOW
-
-    def __call__(self):
-        return float(self.now)
-
-
 @pytest.fixture
 def clock():
     """The clock of the server under test."""
-    return Clock()
+    return FakeClock(NOW)
 
 
 @pytest.fixture
