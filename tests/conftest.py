@@ -7,6 +7,7 @@ from tests.kit.audit import log, sealed  # noqa: F401
 from tests.kit.certificates import certificate  # noqa: F401
 from tests.kit.commands import done, run  # noqa: F401
 from tests.kit.compiled import share_compiled
+from tests.kit.cookie_host import cookie_host, make_cookie_host  # noqa: F401
 from tests.kit.databases import (  # noqa: F401
     connect,
     database_uri,

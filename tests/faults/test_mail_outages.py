@@ -9,7 +9,7 @@ from e2ereset import get_e2ereset
 from e2ereset.jobs.leases import LEASE_SECONDS
 from tests.kit import failing_relay as relays
 from tests.kit.client import RESET as ROUTE
-from tests.kit.failing_relay import Relay
+from tests.kit.failing_relay import FailingRelay
 from tests.kit.live import Live
 from tests.kit.network import wait_for
 from tests.kit.states import RESET, add_users, assert_audit_is_whole, states
@@ -44,7 +44,7 @@ def live(service_uri, tmp_path):
 @pytest.fixture
 def relay(live):
     """The relay of that server, healthy until it is told otherwise."""
-    with Relay(live.inbox.port) as relay:
+    with FailingRelay(live.inbox.port) as relay:
         yield relay
 
 

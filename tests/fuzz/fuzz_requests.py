@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 from tests.kit.client import API
-from tests.kit.wire import HEADERS, NAMES, TYPES, ask
+from tests.kit.wire import HEADERS, NAMES, TYPES, send_raw
 from tests.kit.world import api_routes
 
 with atheris.instrument_imports(include=["e2ereset"]):
@@ -64,7 +64,7 @@ class Target:
         enrol_totp(self.app, account)
         enable_email(self.app, account)
         path = f"{API}e2e.setUserPublicAndPrivateKeys"
-        ask(self.app, "POST", path, headers=self.sign_in(), body=PAIR, kind="application/json")
+        send_raw(self.app, "POST", path, headers=self.sign_in(), body=PAIR, kind="application/json")
 
     def account(self):
         with self.runtime.transactions.read() as session:
@@ -94,7 +94,7 @@ class Target:
             headers |= self.sign_in()
         kind, query = pick.PickValueInList(list(TYPES)), text(pick, 30)
         body = field(pick) + pick.ConsumeBytes(200)
-        ask(self.app, method, path, headers=headers, body=body, query=query, kind=kind)
+        send_raw(self.app, method, path, headers=headers, body=body, query=query, kind=kind)
         assert self.has_key(), "a key was reset without a right proof"
 
 

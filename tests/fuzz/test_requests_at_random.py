@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.kit.rows import row
-from tests.kit.wire import HEADERS, NAMES, TYPES, ask
+from tests.kit.wire import HEADERS, NAMES, TYPES, send_raw
 from tests.kit.world import api_routes
 
 LATIN = st.characters(max_codepoint=255, exclude_characters="\r\n\0")
@@ -52,7 +52,7 @@ def test_no_request_to_any_route_is_a_fault_or_a_reset(world, app, bob, data):
     headers["X-2fa-Code"] = data.draw(CODES)
     if data.draw(st.booleans()):
         headers |= world.sign_in(bob.id)
-    ask(
+    send_raw(
         app,
         data.draw(st.sampled_from([method, method, "GET", "PUT", "DELETE", "OPTIONS"])),
         path,
@@ -70,20 +70,20 @@ def test_no_body_of_another_length_than_announced_is_taken(world, app, bob, data
     method, path = data.draw(st.sampled_from(api_routes(app)))
     headers = world.sign_in(bob.id) | {"X-2fa-Code": world.code(bob)}
     options = {"body": body, "kind": data.draw(st.sampled_from(TYPES)), "announced": announced}
-    assert ask(app, method, path, headers=headers, **options) in (400, 413)
+    assert send_raw(app, method, path, headers=headers, **options) in (400, 413)
     assert untouched(world, bob)
 
 
 @given(path=st.text(LATIN, max_size=40), query=VALUES)
 def test_no_path_is_a_fault(app, path, query):
     for prefix in ("/", "/api/v1/", "/api/v1/users.resetE2EKey"):
-        assert ask(app, "GET", prefix + path, headers={}, query=query) in (200, 401, 404, 405)
+        assert send_raw(app, "GET", prefix + path, headers={}, query=query) in (200, 401, 404, 405)
 
 
 @given(code=CODES, method=st.sampled_from(["totp", "email", "password", "sms", ""]) | VALUES)
 def test_no_code_at_random_resets_a_key(world, app, bob, code, method):
     world.clock.now += 86400  # the budgets are open again
     headers = world.sign_in(bob.id) | {"X-2fa-Code": code, "X-2fa-Method": method}
-    status = ask(app, "POST", "/api/v1/users.resetE2EKey", headers=headers)
+    status = send_raw(app, "POST", "/api/v1/users.resetE2EKey", headers=headers)
     assert status == 400
     assert untouched(world, bob)

@@ -6,7 +6,7 @@ import pytest
 
 from e2ereset.errors import SettingsError
 from e2ereset.settings import load_settings
-from tests.kit.cookie_host import MINE, RESET, SET_KEYS, CookieHost
+from tests.kit.cookie_host import MINE, RESET, SET_KEYS
 
 EVIL = {"public_key": "EVIL", "private_key": "EVIL", "force": "true"}
 FOREIGN = [
@@ -31,22 +31,8 @@ PATHS = [RESET, SET_KEYS, "/api/v1/users.2fa.sendEmailCode", "/vault"]
 
 
 @pytest.fixture
-def make_host(make_database):
-    hosts = []
-
-    def make(**config):
-        hosts.append(CookieHost(make_database("cookies"), **config))
-        return hosts[-1]
-
-    yield make
-    for host in hosts:
-        with host.app.app_context():
-            host.db.engine.dispose()
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
+def host(cookie_host):
+    return cookie_host
 
 
 def assert_refused(host, answer):
@@ -108,8 +94,8 @@ def test_without_a_cookie_nobody_is_refused_for_the_origin(host):
     assert client.post(RESET, headers=headers).status_code == 401
 
 
-def test_a_host_without_a_cookie_sign_in_can_say_so(make_host):
-    host = make_host(E2ERESET_COOKIE_SIGN_IN=False)
+def test_a_host_without_a_cookie_sign_in_can_say_so(make_cookie_host):
+    host = make_cookie_host(E2ERESET_COOKIE_SIGN_IN=False)
     answer = host.browser.post(RESET, headers=FOREIGN[0] | host.code())
     assert answer.status_code == 200
 
@@ -162,8 +148,8 @@ def test_an_allowed_page_reads_refusals_too(server, method, path, status):
     assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
 
 
-def test_an_allowed_page_may_also_where_the_sign_in_is_a_cookie(make_host):
-    host = make_host(**CORS)
+def test_an_allowed_page_may_also_where_the_sign_in_is_a_cookie(make_cookie_host):
+    host = make_cookie_host(**CORS)
     headers = APP | {"Sec-Fetch-Site": "cross-site"} | host.code()
     assert host.browser.post(RESET, headers=headers).status_code == 200
 
@@ -203,8 +189,8 @@ def test_origins_that_browsers_send_are_taken(origin):
         ({"SESSION_COOKIE_SAMESITE": "None", "E2ERESET_COOKIE_SIGN_IN": False}, None),
     ],
 )
-def test_doctor_tells_of_cookies_that_other_sites_get(make_host, config, level):
-    app = make_host(**config).app
+def test_doctor_tells_of_cookies_that_other_sites_get(make_cookie_host, config, level):
+    app = make_cookie_host(**config).app
     output = app.test_cli_runner().invoke(args=["e2ereset", "doctor", "--json", "--no-mail"])
     found = {f["code"]: f["level"] for f in json.loads(output.stdout)["findings"]}
     assert found.get("cookie-cross-site") == level

@@ -4,7 +4,6 @@ import pytest
 from flask import Flask, abort
 from werkzeug.exceptions import BadRequest
 
-from tests.http.test_cross_site import host, make_host  # noqa: F401
 from tests.kit.cookie_host import RESET
 
 DOUBLED = ["/api/v1//users.resetE2EKey", "//api/v1/users.resetE2EKey", "/api//v1/users.resetE2EKey"]
@@ -32,14 +31,14 @@ def test_the_server_has_no_page_of_flasks(app, path):
 
 
 @pytest.mark.parametrize("path", ["/api/v1//users.resetE2EKey", "/api//v1/users.resetE2EKey"])
-def test_a_host_redirects_nobody_to_a_route_of_ours(host, path):  # noqa: F811
+def test_a_host_redirects_nobody_to_a_route_of_ours(cookie_host, path):
     here = {"PATH_INFO": path}
-    answer = host.browser.post(headers=host.code(), environ_overrides=here)
+    answer = cookie_host.browser.post(headers=cookie_host.code(), environ_overrides=here)
     assert_enveloped(answer, 404)
 
 
-def test_options_is_405_where_cors_is_off(host, app):  # noqa: F811
-    for client in (host.browser, app.test_client()):
+def test_options_is_405_where_cors_is_off(cookie_host, app):
+    for client in (cookie_host.browser, app.test_client()):
         answer = client.options(RESET, headers={"Origin": "https://app.example.org"})
         assert_enveloped(answer, 405)
         assert answer.headers["Allow"] == "POST"
@@ -59,41 +58,41 @@ def test_options_is_405_where_cors_is_off(host, app):  # noqa: F811
         ("GET", "//api/v1/nothing", 404),
     ],
 )
-def test_a_host_answers_strays_below_our_prefix_in_the_envelope(host, method, path, status):  # noqa: F811
-    answer = host.browser.open(method=method, environ_overrides={"PATH_INFO": path})
+def test_a_host_answers_strays_below_our_prefix_in_the_envelope(cookie_host, method, path, status):
+    answer = cookie_host.browser.open(method=method, environ_overrides={"PATH_INFO": path})
     assert answer.status_code == status
     assert answer.content_type == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v11/x", "/api"])
-def test_the_hosts_own_pages_stay_its_own(host, path):  # noqa: F811
-    answer = host.browser.get(path)
+def test_the_hosts_own_pages_stay_its_own(cookie_host, path):
+    answer = cookie_host.browser.get(path)
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
 
 
-def test_the_hosts_own_redirects_and_options_stay(host):  # noqa: F811
-    assert host.browser.get("/projects").status_code == 308
-    assert host.browser.options("/projects/").status_code == 200
-    assert host.browser.post("/projects/").mimetype == "text/html"
+def test_the_hosts_own_redirects_and_options_stay(cookie_host):
+    assert cookie_host.browser.get("/projects").status_code == 308
+    assert cookie_host.browser.options("/projects/").status_code == 200
+    assert cookie_host.browser.post("/projects/").mimetype == "text/html"
 
 
-def test_a_hook_of_the_host_keeps_its_words(host):  # noqa: F811
+def test_a_hook_of_the_host_keeps_its_words(cookie_host):
     class Missing(BadRequest):
         description = "The CSRF token is missing."
 
     def refuse():
         raise Missing
 
-    host.app.before_request_funcs[None].append(refuse)
-    answer = host.browser.post(RESET)
+    cookie_host.app.before_request_funcs[None].append(refuse)
+    answer = cookie_host.browser.post(RESET)
     assert_enveloped(answer, 400)
     assert answer.json["error"] == "The CSRF token is missing."
 
 
-def test_words_given_to_abort_are_kept(host):  # noqa: F811
-    host.app.before_request_funcs[None].append(lambda: abort(403, "Not from this network."))
-    assert host.browser.post(RESET).json["error"] == "Not from this network."
+def test_words_given_to_abort_are_kept(cookie_host):
+    cookie_host.app.before_request_funcs[None].append(lambda: abort(403, "Not from this network."))
+    assert cookie_host.browser.post(RESET).json["error"] == "Not from this network."
 
 
 def test_a_host_name_that_is_not_trusted_is_refused_in_the_envelope(make_server, config, engine):

@@ -1,5 +1,6 @@
 """A host whose sign-in is Flask's session cookie, with one view behind the gate."""
 
+import pytest
 from flask import Flask, request, session
 from flask_sqlalchemy import SQLAlchemy
 
@@ -63,3 +64,22 @@ class CookieHost:
     def outcomes(self):
         with get_e2ereset(self.app).transactions.read() as opened:
             return [row.outcome for row in opened.query(AuditRow)]
+
+
+@pytest.fixture
+def make_cookie_host(make_database):
+    hosts = []
+
+    def make(**config):
+        hosts.append(CookieHost(make_database("cookies"), **config))
+        return hosts[-1]
+
+    yield make
+    for host in hosts:
+        with host.app.app_context():
+            host.db.engine.dispose()
+
+
+@pytest.fixture
+def cookie_host(make_cookie_host):
+    return make_cookie_host()

@@ -3,9 +3,7 @@
 import json
 from contextlib import contextmanager
 
-from aiosmtpd.controller import Controller
-
-from tests.kit.network import free_port
+from tests.kit.relay import Relay
 
 STRONG, STRONGER = "Zk3vW9qLrT7uYxBnMd2c-HfGs8Je5PaQ", "p0OiU7yTr4EwQ_sDfGhJ9kLzXcV6bNm2"
 SECRETS = (STRONG, STRONGER, "relay-Pa55w0rd", "redis-Pa55w0rd", "database-Pa55w0rd")
@@ -44,18 +42,9 @@ def ask(app, *args):
     return Report(app.test_cli_runner().invoke(args=args))
 
 
-class NoMail:
-    async def handle_DATA(self, server, session, envelope):
-        raise AssertionError("doctor sends no mail")
-
-
 @contextmanager
 def relay(**options):
-    """A real mail server; it takes no mail."""
-    controller = Controller(NoMail(), "127.0.0.1", free_port(), **options)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
-        controller.loop.close()
+    """The port of a real mail server, which must get no mail."""
+    with Relay(**options) as server:
+        yield server.port
+    assert server.mails == [], "doctor sends no mail"

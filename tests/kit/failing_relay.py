@@ -12,7 +12,7 @@ CODES = {"EHLO": b"250 relay", "MAIL": b"250 OK", "RCPT": b"250 OK", "RSET": b"2
 CODES |= {"DATA": b"354 go on", "BODY": b"250 OK", "QUIT": b"221 bye"}
 
 
-class Relay(socketserver.ThreadingTCPServer):
+class FailingRelay(socketserver.ThreadingTCPServer):
     """Set `fault` to what happens at each step: a function of the dialogue and the step's name."""
 
     daemon_threads = True

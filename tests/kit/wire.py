@@ -12,7 +12,7 @@ TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/for
 TYPES += ("application/json; charset=utf-16", "multipart/form-data; boundary=x", "text/plain")
 
 
-def ask(app, method, path, *, headers, body=b"", query="", kind="", announced=None):
+def send_raw(app, method, path, *, headers, body=b"", query="", kind="", announced=None):
     """The status of the answer, which has to be sound whatever the request is."""
     announced = len(body) if announced is None else announced
     environ = {
