@@ -25,8 +25,7 @@ from .people.new_passwords import EXTENSION as NEW_PASSWORDS
 from .people.new_passwords import NewPasswords
 from .people.password_hashing import PasswordHasher
 from .request_log import log_requests, note_caller
-from .sessions.identity import identify
-from .sessions.routes import make_routes
+from .sessions.routes import identify, make_routes
 from .sessions.service import EXTENSION as SESSIONS
 from .sessions.service import Sessions
 from .settings import load_server_settings

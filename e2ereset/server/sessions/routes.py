@@ -1,4 +1,4 @@
-"""`login`, `logout` and `me`, as Rocket.Chat clients know them."""
+"""`login`, `logout` and `me`, as Rocket.Chat clients know them, and the headers that sign in."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from e2ereset import Caller, Refusal
+from e2ereset import Caller, Refusal, Runtime
 from e2ereset.errors import InvalidParams, NotSignedIn
 from e2ereset.http import Gates, envelope, origin, proof
 from e2ereset.server.people.service import Person, find_person
 
 from .schemas import Credentials, Resume, mistyped_field, read_credentials
 from .service import Sessions, SignedIn, Unauthorized
+from .tokens import find_signed_in, sign_in_of
 
 
 def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Blueprint:
@@ -29,22 +30,18 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
             raise InvalidParams(words)
         gates.rate_limit()
         try:
-            signed_in = _sign_in(sessions, _read_credentials(form))
+            signed_in = _sign_in(sessions, form)
         except Refusal as refusal:
             return envelope.login_failure(refusal)
-        data = {
-            "userId": signed_in.user_id,
-            "authToken": signed_in.token,
-            "me": _me(sessions, signed_in.user_id),
-        }
+        user_id, token = signed_in.user_id, signed_in.token
+        data = {"userId": user_id, "authToken": token, "me": _me(sessions, user_id)}
         return envelope.success(status="success", data=data)
 
     @blueprint.route("/logout", methods=["GET", "POST"])
     def logout() -> Response:
         """End the sign-in that this request came with."""
         caller = _signed_in(gates, "logout")
-        token = request.headers["X-Auth-Token"]
-        sessions.sign_out(SignedIn(user_id=caller.account.id, token=token))
+        sessions.sign_out(caller.account.id, request.headers["X-Auth-Token"])
         return envelope.success(status="success", data={"message": "You've been logged out!"})
 
     @blueprint.get("/me")
@@ -55,6 +52,26 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
     return blueprint
 
 
+def identify(runtime: Runtime) -> Caller | None:
+    """The caller whose live token came in the two headers; None when there is none."""
+    user_id, token = request.headers.get("X-User-Id"), request.headers.get("X-Auth-Token")
+    if not user_id or not token:
+        return None
+    # A bare connection: this read comes with every request, and a session costs as much again.
+    with runtime.transactions.engine.connect() as connection:
+        found = find_signed_in(connection, user_id, token, int(runtime.clock()))
+    if found is None:
+        return None
+    address, agent = origin()
+    return Caller(
+        account=found[0],
+        address=address,
+        agent=agent,
+        bypasses_two_factor=found[1],
+        sign_in=sign_in_of(user_id, token),
+    )
+
+
 def _signed_in(gates: Gates, action: str) -> Caller:
     """Whose whole request this is, within its rate; a refusal of it is in the audit log."""
     with gates.entered(action) as asked:
@@ -63,20 +80,14 @@ def _signed_in(gates: Gates, action: str) -> Caller:
     return asked.caller
 
 
-def _read_credentials(form: Mapping[str, Any]) -> Credentials | Resume:
-    credentials = read_credentials(form)
-    if credentials is None:
-        raise Unauthorized
-    return credentials
-
-
-def _sign_in(sessions: Sessions, form: Credentials | Resume) -> SignedIn:
-    if isinstance(form, Resume):
-        return sessions.resume(form)
-    address, agent = origin()
-    if form.code is None:
-        form = replace(form, code=proof().code)
-    return sessions.sign_in(form, address, agent)
+def _sign_in(sessions: Sessions, body: Mapping[str, Any]) -> SignedIn:
+    match read_credentials(body):
+        case Resume() as resume:
+            return sessions.resume(resume)
+        case Credentials() as form:
+            form = replace(form, code=form.code or proof().code)
+            return sessions.sign_in(form, *origin())
+    raise Unauthorized
 
 
 def _me(sessions: Sessions, user_id: str) -> dict[str, Any]:

@@ -121,10 +121,10 @@ class Sessions:
             raise Unauthorized
         return SignedIn(user_id=user_id, token=resume.token)
 
-    def sign_out(self, signed_in: SignedIn) -> None:
+    def sign_out(self, user_id: str, token: str) -> None:
         """End exactly this sign-in."""
         with self.runtime.transactions.begin() as session:
-            drop_token(session, signed_in.user_id, signed_in.token)
+            drop_token(session, user_id, token)
 
     def _admit(self, passed: Passed, asked: ActionRequest, token: str, proven_by: str) -> SignedIn:
         session, user_id, now = passed.session, asked.caller.account.id, asked.now
