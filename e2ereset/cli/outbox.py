@@ -22,6 +22,8 @@ TRIED = {"attempts": "tries"}
 STATES = {**COLUMNS, "state": "state", **TRIED, "due": "due", "outcome": "outcome"}
 FAILURES = {**COLUMNS, "since": "failed", **TRIED, "retriable": "retriable", "outcome": "outcome"}
 MOST = 2**63 - 1
+Ids = tuple[int, ...]
+Change = Callable[[Session, Ids | None, int], Sequence[Row[Any]]]
 
 
 def ids_or_all(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,39 +65,37 @@ def list_failed(limit: int, json_output: bool) -> None:
 @ids_or_all
 @with_reason()
 @as_json
-def retry(ids: tuple[int, ...], every: bool, operator: Operator, json_output: bool) -> None:
+def retry(ids: Ids, every: bool, operator: Operator, json_output: bool) -> None:
     """Try failed jobs again, for as long as new ones."""
-    runtime = get_e2ereset()
-    with runtime.transactions.begin() as session:
-        jobs = listing.retry(session, _chosen(ids, every), int(runtime.clock()))
-        _note(session, operator, "retry-job", jobs)
-    emit({"retried": len(jobs)}, [f"{len(jobs)} jobs are tried again."], json_output)
+    count = _change(listing.retry, "retry-job", _chosen(ids, every), operator)
+    emit({"retried": count}, [f"{count} jobs are tried again."], json_output)
 
 
 @outbox.command("drop")
 @ids_or_all
 @with_reason()
 @as_json
-def drop(ids: tuple[int, ...], every: bool, operator: Operator, json_output: bool) -> None:
+def drop(ids: Ids, every: bool, operator: Operator, json_output: bool) -> None:
     """Drop failed jobs: nobody gets those mails."""
-    with get_e2ereset().transactions.begin() as session:
-        jobs = listing.drop(session, _chosen(ids, every))
-        _note(session, operator, "drop-job", jobs)
-    emit({"dropped": len(jobs)}, [f"{len(jobs)} jobs are dropped."], json_output)
+    count = _change(listing.drop, "drop-job", _chosen(ids, every), operator)
+    emit({"dropped": count}, [f"{count} jobs are dropped."], json_output)
 
 
-def _chosen(ids: tuple[int, ...], every: bool) -> tuple[int, ...] | None:
+def _chosen(ids: Ids, every: bool) -> Ids | None:
     if bool(ids) == every:
         raise click.UsageError("Give ids of failed jobs, or --all.")
     return None if every else ids
 
 
-def _note(session: Session, operator: Operator, action: str, jobs: Sequence[Row[Any]]) -> None:
-    """Write an audit row for each job; its target is the kind and the id."""
+def _change(change: Change, action: str, ids: Ids | None, operator: Operator) -> int:
+    """How many jobs were changed. Each has an audit row, whose target is its kind and id."""
     runtime = get_e2ereset()
-    for job in jobs:
-        target, at = f"{job.kind} {job.id}", int(runtime.clock())
-        runtime.audit.write(session, action, operator, target=target, at=at)
+    now = int(runtime.clock())
+    with runtime.transactions.begin() as session:
+        jobs = change(session, ids, now)
+        for job in jobs:
+            runtime.audit.write(session, action, operator, target=f"{job.kind} {job.id}", at=now)
+    return len(jobs)
 
 
 @outbox.command("deliver")

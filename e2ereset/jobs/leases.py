@@ -20,9 +20,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Session
 
-from e2ereset.store.transactions import run
+from e2ereset.store.transactions import Transactions, run
 
 from .queue import JOBS, URGENT
 
@@ -82,39 +81,44 @@ KEPT = case((JOBS.c.expires_at.is_(None), JOBS.c.sealed))
 GIVE_UP = RELEASE.values(sealed=KEPT, due_at=None, once=None, give_up_at=bindparam("now"))
 
 
-def any_due(session: Session, now: int) -> bool:
+def any_due(transactions: Transactions, now: int) -> bool:
     """Whether a job is due. It writes nothing: an idle worker must not take SQLite's write lock."""
-    return session.scalar(ANY_DUE, {"due_by": now}) is not None
+    with transactions.read() as session:
+        return session.scalar(ANY_DUE, {"due_by": now}) is not None
 
 
-def lease(session: Session, token: str, *, now: int, due_by: int) -> Leased | None:
+def lease(transactions: Transactions, token: str, *, now: int, due_by: int) -> Leased | None:
     """Take the next job that was due at `due_by`, or is urgent and due now. None without one."""
     times = {"due_by": due_by, "now": now, "until": now + LEASE_SECONDS}
-    row = run(session, LEASE, {**times, "token": token}).one_or_none()
+    with transactions.begin() as session:
+        row = run(session, LEASE, {**times, "token": token}).one_or_none()
     return None if row is None else Leased(**row._asdict())
 
 
-def put_off(session: Session, job: Leased, why: str, *, again_at: int) -> None:
+def put_off(transactions: Transactions, job: Leased, why: str, *, again_at: int) -> None:
     """Give the job back, due again at `again_at`. Nothing happens when the lease is lost."""
-    _end(session, PUT_OFF, job, why=why, again_at=again_at)
+    _end(transactions, PUT_OFF, job, why=why, again_at=again_at)
 
 
-def close(session: Session, job: Leased, why: str, *, done_at: int | None = None) -> None:
+def close(transactions: Transactions, job: Leased, why: str, *, done_at: int | None = None) -> None:
     """The job is over: drop its facts. Nothing happens when the lease is lost.
 
     A job for a recipient leaves its row as a record, any other job leaves nothing.
     """
-    _end(session, CLOSE if job.recipient else DROP, job, why=why, done_at=done_at)
+    _end(transactions, CLOSE if job.recipient else DROP, job, why=why, done_at=done_at)
 
 
-def give_up(session: Session, job: Leased, why: str, *, now: int) -> None:
+def give_up(transactions: Transactions, job: Leased, why: str, *, now: int) -> None:
     """The job has failed for good: keep its row, for an operator to see.
 
     The facts of a job that never expires stay, so that it can be tried again. Nothing happens when
     the lease is lost.
     """
-    _end(session, GIVE_UP, job, why=why, now=now)
+    _end(transactions, GIVE_UP, job, why=why, now=now)
 
 
-def _end(session: Session, statement: Executable, job: Leased, **values: str | int | None) -> None:
-    run(session, statement, {"job": job.id, "token": job.lease, **values})
+def _end(
+    transactions: Transactions, statement: Executable, job: Leased, **values: str | int | None
+) -> None:
+    with transactions.begin() as session:
+        run(session, statement, {"job": job.id, "token": job.lease, **values})

@@ -78,7 +78,7 @@ def retry(session: Session, ids: Collection[int] | None, now: int) -> list[Row[A
     return _change(session, RETRY, ids, now=now, until=now + GIVE_UP_SECONDS)
 
 
-def drop(session: Session, ids: Collection[int] | None) -> list[Row[Any]]:
+def drop(session: Session, ids: Collection[int] | None, _now: int) -> list[Row[Any]]:
     """Drop these failed jobs, or all when None; otherwise as `retry`."""
     return _change(session, DROP, ids)
 

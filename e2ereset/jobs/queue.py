@@ -80,10 +80,10 @@ class Queue:
         Of one kind and `once` one job waits at most: a second one only moves `expires_at`.
         """
         plain = json.dumps(facts)
+        due_at = now if due_at is None else due_at
         if urgency is None:
             urgency = NORMAL if expires_at is None else URGENT
-        due_at = now if due_at is None else due_at
-        columns = {
+        row = {
             "kind": kind,
             "created_at": now,
             "due_at": due_at,
@@ -94,18 +94,12 @@ class Queue:
             "once": once and self._keys.digest("outbox once", kind, once),
         }
         rows = [
-            {
-                **columns,
-                "recipient": recipient,
-                "sealed": self._keys.encrypt(PURPOSE, _context(kind, recipient), plain),
-            }
+            row | {"recipient": recipient, "sealed": self._encrypt(kind, recipient, plain)}
             for recipient in recipients
         ]
-        if not rows:
-            return
-        if once is None:
+        if rows and once is None:
             run(session, PUT, rows)
-        else:
+        elif rows:
             PUT_ONCE(session, rows)
 
     def facts(self, job: Any) -> dict[str, Any]:
@@ -115,6 +109,9 @@ class Queue:
         """
         context = _context(job.kind, job.recipient)
         return dict(json.loads(self._keys.decrypt(PURPOSE, context, job.sealed)))
+
+    def _encrypt(self, kind: str, recipient: str, plain: str) -> str:
+        return self._keys.encrypt(PURPOSE, _context(kind, recipient), plain)
 
 
 def _context(kind: str, recipient: str) -> str:

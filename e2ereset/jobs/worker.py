@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from threading import Event
-from typing import Any, Protocol
+from typing import Any
 
 from e2ereset.errors import E2EResetError
 from e2ereset.store.transactions import Transactions
@@ -36,13 +36,6 @@ class NoHandler(E2EResetError):
     """No handler of this version knows the kind; a newer version's may."""
 
 
-class Entropy(Protocol):
-    """The randomness used here: the `secrets` module has this shape."""
-
-    def token_hex(self, nbytes: int, /) -> str:
-        """Random bytes, as twice as many hex digits."""
-
-
 class Worker:
     """Does the jobs that are due. Any number of them may run, in threads and processes."""
 
@@ -53,8 +46,9 @@ class Worker:
         handlers: Mapping[str, Handler],
         *,
         clock: Callable[[], float],
-        entropy: Entropy,
+        entropy: Any,
     ) -> None:
+        """`handlers` by kind; `clock` gives epoch seconds, `entropy` is shaped like `secrets`."""
         self._transactions = transactions
         self._queue = queue
         self._handlers = handlers
@@ -69,26 +63,22 @@ class Worker:
         that becomes due meanwhile is left to the next call, unless it is urgent, so that an outage
         never keeps a call from ending. Once `ending` is set, the job in hand is the last.
         """
-        due_by = self._now()
-        with self._transactions.read() as session:
-            if not any_due(session, due_by):
-                return 0
-        done = 0
+        due_by, done = self._now(), 0
+        if not any_due(self._transactions, due_by):
+            return 0
         while not self.ending.is_set() and (job := self._lease(due_by)):
             done += self._do(job)
         return done
 
     def _lease(self, due_by: int) -> Leased | None:
         token = self._entropy.token_hex(TOKEN_BYTES)
-        now = self._now()
-        with self._transactions.begin() as session:
-            return lease(session, token, now=now, due_by=due_by)
+        return lease(self._transactions, token, now=self._now(), due_by=due_by)
 
     def _do(self, job: Leased) -> bool:
         """Whether it was done, and for a recipient."""
         now = self._now()
         if job.expires_at is not None and job.expires_at <= now:
-            self._close(job, EXPIRED)
+            close(self._transactions, job, EXPIRED)
             return False
         try:
             facts = self._queue.facts(job)
@@ -100,7 +90,7 @@ class Worker:
             # The name of the exception only: its text may quote the facts or the recipient.
             self._fail(job, type(fault).__name__)
             return False
-        self._close(job, DELIVERED, done_at=self._now())
+        close(self._transactions, job, DELIVERED, done_at=self._now())
         return job.recipient != ""
 
     def _handler(self, kind: str) -> Handler:
@@ -119,17 +109,11 @@ class Worker:
         if job.expires_at is not None:
             # Its facts do not stay in the database a moment longer than they are of use.
             again_at = min(again_at, job.expires_at)
-        with self._transactions.begin() as session:
-            put_off(session, job, why, again_at=again_at)
+        put_off(self._transactions, job, why, again_at=again_at)
 
     def _give_up(self, job: Leased, why: str) -> None:
         log.warning("Job %d (%s) is given up: %s", job.id, job.kind, why)
-        with self._transactions.begin() as session:
-            give_up(session, job, why[:LONGEST_OUTCOME], now=self._now())
-
-    def _close(self, job: Leased, why: str, *, done_at: int | None = None) -> None:
-        with self._transactions.begin() as session:
-            close(session, job, why, done_at=done_at)
+        give_up(self._transactions, job, why[:LONGEST_OUTCOME], now=self._now())
 
     def _now(self) -> int:
         return int(self._clock())

@@ -66,9 +66,9 @@ def dead(desk):
     return desk
 
 
-def change(desk, how, *args):
+def change(desk, how, ids):
     with desk.store.begin() as session:
-        return [job.id for job in how(session, *args)]
+        return [job.id for job in how(session, ids, desk.clock.now)]
 
 
 def test_what_failed_is_listed_with_its_time_and_reason(dead):
@@ -90,14 +90,14 @@ def test_what_failed_is_listed_with_its_time_and_reason(dead):
 @pytest.mark.parametrize("ids", [[1], None])
 def test_what_failed_is_done_when_it_is_tried_again(dead, ids):
     done = []
-    assert change(dead, retry, ids, dead.clock.now) == [1]
+    assert change(dead, retry, ids) == [1]
     dead.worker(notice=lambda facts, job, _now: done.append((job.id, facts))).run_due()
     assert (1, FACTS) in done
     assert dead.states() == ["delivered", "failed", "delivered"]
 
 
 def test_what_is_tried_again_has_another_week(dead):
-    change(dead, retry, [1], dead.clock.now)
+    change(dead, retry, [1])
     dead.worker(notice=refuse).run_due()
     assert dead.states() == ["queued", "failed", "queued"]
     assert dead.rows()[0].due_at == dead.clock.now + 5
@@ -115,5 +115,5 @@ def test_what_failed_may_be_dropped(dead, ids, left):
 def test_without_such_a_failed_job_nothing_is_changed(dead, how, ids):
     before = dead.rows()
     with pytest.raises(NoSuchJob):
-        change(dead, how, ids, *([dead.clock.now] if how is retry else []))
+        change(dead, how, ids)
     assert dead.rows() == before
