@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
 from typing import TYPE_CHECKING
 
 import flask_mail
@@ -24,13 +23,8 @@ class Relay(flask_mail.Connection):
     def configure_host(self) -> smtplib.SMTP:
         """Connect, encrypt and sign in."""
         state = self.mail
-        if state.use_ssl:
-            context = ssl.create_default_context()
-            host: smtplib.SMTP = TimedSSL(
-                state.server, state.port, timeout=STEP_SECONDS, context=context
-            )
-        else:
-            host = Timed(state.server, state.port, timeout=STEP_SECONDS)
+        kind = TimedSSL if state.use_ssl else Timed
+        host = kind(state.server, state.port, timeout=STEP_SECONDS)
         try:
             if state.use_tls:
                 host.starttls()

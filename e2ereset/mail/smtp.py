@@ -1,8 +1,4 @@
-"""Flask-Mailman's way to a relay, but encrypted for that relay or not at all, and in time.
-
-Addresses beyond ASCII are written as they are where the relay offers SMTPUTF8 (RFC 6531), and not
-sent to where it does not: Flask-Mailman would write another address.
-"""
+"""Connections to a relay: in time, and encrypted for that relay where they are encrypted."""
 
 from __future__ import annotations
 
@@ -10,16 +6,8 @@ import smtplib
 import socket
 import ssl
 from contextlib import suppress
-from email import message_from_bytes, policy
-from email.utils import parseaddr
 from threading import Event, Thread
 from typing import Any
-
-from flask_mailman.backends.smtp import EmailBackend
-
-from e2ereset.jobs import GiveUp
-
-from .messages import name_domain
 
 MOST_SECONDS = 90.0
 """For one whole dialogue; shorter than a lease, so that no second worker takes the mail over.
@@ -62,30 +50,5 @@ class Timed(smtplib.SMTP):
 class TimedSSL(Timed, smtplib.SMTP_SSL):
     """The same, encrypted from the start."""
 
-
-class Backend(EmailBackend):  # type: ignore[misc]
-    """The backend `smtp`; by itself it takes any certificate under MAIL_USE_TLS."""
-
-    @property
-    def connection_class(self) -> type[smtplib.SMTP]:
-        """What is connected with."""
-        return TimedSSL if self.use_ssl else Timed
-
-    def _send(self, mail: Any) -> bool:
-        """Send one mail. Raises GiveUp where the relay cannot take its address."""
-        sender = parseaddr(mail.from_email)[1]
-        mail.from_email = mail.from_email.replace(sender, name_domain(sender))
-        mail.to = [name_domain(address) for address in mail.to]
-        if all(map(str.isascii, (sender.rpartition("@")[0], *mail.to))):
-            return bool(super()._send(mail))
-        self._send_utf8(mail, name_domain(sender))
-        return True
-
-    def _send_utf8(self, mail: Any, sender: str) -> None:
-        self.connection.ehlo_or_helo_if_needed()
-        if not self.connection.has_extn("smtputf8"):
-            raise GiveUp("undeliverable: the relay offers no SMTPUTF8")
-        letter = message_from_bytes(mail.message().as_bytes(), policy=policy.SMTPUTF8)
-        for name, words in (("From", mail.from_email), ("To", ", ".join(mail.to))):
-            letter.replace_header(name, words)
-        self.connection.send_message(letter, from_addr=sender, to_addrs=mail.to)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"context": ssl.create_default_context()} | options)

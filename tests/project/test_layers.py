@@ -69,7 +69,7 @@ ALLOWED = {
 use all; routes may use `http`, schemas its schemas."""
 WITH_FLASK = {"cli", "extension", "guard", "http", "runtime", "testing"}
 """The rooms that know Flask; so do routes, and these modules."""
-MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "smtp", "files", "flaskmail")}
+MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "mailman", "flaskmail")}
 SERVER_USES = {"addresses", "audit", "cli", "doctor", "errors", "files", "http", "libraries"} | {
     *("metrics", "operations", "permissions", "ports", "records", "settings", "store", "upkeep"),
     *("vault", "factors", "testing"),
