@@ -1,4 +1,4 @@
-"""Keyed digests and the secret box."""
+"""Keyed digests and encryption."""
 
 import hmac
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2ereset.crypto import KeyRing, UnknownKey
+from e2ereset.crypto import KeyRing, UnknownKey, digest_under
 
 OLD, NEW = "old key, old key", "new key, new key"
 RING = KeyRing([NEW, OLD])
@@ -17,34 +17,37 @@ def test_what_is_encrypted_decrypts_to_the_same_text(text):
     assert RING.decrypt("p", "c", RING.encrypt("p", "c", text)) == text
 
 
-def test_a_box_opens_for_its_purpose_and_context_only():
-    encrypted = RING.encrypt("totp", "bob", "secret")
-    for purpose, context in (("totp", "eve"), ("outbox", "bob")):
-        with pytest.raises(UnknownKey):
-            RING.decrypt(purpose, context, encrypted)
-
-
-def test_a_box_of_an_older_key_still_opens():
+def test_a_text_of_an_older_key_still_decrypts_and_comes_under_the_newest():
     encrypted = KeyRing([OLD]).encrypt("p", "c", "text")
     assert RING.decrypt("p", "c", encrypted) == "text"
+    assert KeyRing([NEW]).decrypt("p", "c", RING.reencrypt("p", "c", encrypted)) == "text"
 
 
-def test_a_box_of_a_lost_key_says_what_to_do():
+@pytest.mark.parametrize("work", [KeyRing.decrypt, KeyRing.reencrypt])
+def test_a_text_of_a_lost_key_says_what_to_do(work):
     encrypted = KeyRing([OLD]).encrypt("p", "c", "text")
     with pytest.raises(UnknownKey, match="Put that key back"):
-        KeyRing([NEW]).decrypt("p", "c", encrypted)
+        work(KeyRing([NEW]), "p", "c", encrypted)
 
 
-def test_a_changed_box_is_found():
-    encrypted = RING.encrypt("p", "c", "text")
+ENCRYPTED = RING.encrypt("p", "c", "text")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "context", "encrypted"),
+    [
+        ("p", "other", ENCRYPTED),
+        ("other", "c", ENCRYPTED),
+        ("p", "c", ENCRYPTED[:-6] + "AAAA=="),
+        *(
+            ("p", "c", garbage)
+            for garbage in ("", "x", RING.newest + ":", RING.newest + ":?", "é:é")
+        ),
+    ],
+)
+def test_a_text_that_was_moved_or_changed_does_not_decrypt(purpose, context, encrypted):
     with pytest.raises(UnknownKey):
-        RING.decrypt("p", "c", encrypted[:-6] + "AAAA==")
-
-
-@pytest.mark.parametrize("encrypted", ["", "x", RING.newest + ":", RING.newest + ":?", "é:é"])
-def test_garbage_is_an_unknown_key_and_no_fault(encrypted):
-    with pytest.raises(UnknownKey):
-        RING.decrypt("p", "c", encrypted)
+        RING.decrypt(purpose, context, encrypted)
 
 
 @given(st.lists(st.text(), min_size=1), st.lists(st.text(), min_size=1))
@@ -65,7 +68,7 @@ def test_no_key_is_in_the_repr():
     assert NEW not in repr(RING)
 
 
-def test_no_two_seals_of_a_text_are_alike():
+def test_a_text_is_never_encrypted_alike_twice():
     assert len({RING.encrypt("totp", "bob", "text")[:30] for _ in range(20)}) == 20
 
 
@@ -74,3 +77,9 @@ def test_digests_are_compared_in_constant_time(monkeypatch):
     monkeypatch.setattr(hmac, "compare_digest", lambda *two: compared.append(two) or True)
     assert RING.matches(digest, "p", "x")
     assert compared == [(digest.encode(), digest.encode())]
+
+
+def test_a_digest_is_of_its_secret_purpose_and_parts():
+    assert digest_under("s", "p", "a", "b") == digest_under("s", "p", "a", "b")
+    others = ("t", "p", "a", "b"), ("s", "q", "a", "b"), ("s", "p", "ab", ""), ("s", "p", "b", "a")
+    assert digest_under("s", "p", "a", "b") not in {digest_under(*other) for other in others}

@@ -1,5 +1,6 @@
 """An audit log of a test's own, and what one does to it."""
 
+import re
 import secrets
 from dataclasses import dataclass
 
@@ -27,6 +28,13 @@ from tests.kit.databases import ON_POSTGRESQL
 
 NOW = 1_700_000_000
 ORIGIN = "log.example"
+TABLES = {
+    "rows": "e2ereset_audit",
+    "heads": "e2ereset_audit_heads",
+    "purges": "e2ereset_audit_purges",
+    "sealer": "e2ereset_audit_sealer",
+}
+TABLE = re.compile(rf"\b({'|'.join(TABLES)})\b")
 KEY, NEW_KEY = "a secret key for the tests", "a newer secret key of the tests"
 
 
@@ -41,15 +49,15 @@ class Log:
     """An audit log in a database, and what one does to it."""
 
     transactions: Transactions
-    keys: KeyRing
+    keyring: KeyRing
 
     def write(self, *actions: str, **facts) -> None:
         with self.transactions.begin() as session:
             for action in actions:
-                write_row(AuditTrail(self.keys, secrets), session, action=action, **facts)
+                write_row(AuditTrail(self.keyring, secrets), session, action=action, **facts)
 
     def sealer(self, batch: int = 1000, at: float = NOW + 1.5) -> Sealer:
-        return Sealer(self.transactions, self.keys, clock=lambda: at, batch=batch)
+        return Sealer(self.transactions, self.keyring, clock=lambda: at, batch=batch)
 
     def seal(self, batch: int = 1000, at: float = NOW + 1.5) -> int:
         return self.sealer(batch, at).seal()
@@ -62,48 +70,45 @@ class Log:
 
     def purge(self, before: int, batch: int = 1000) -> list[int]:
         now = NOW + 10_000
-        return list(purge(self.transactions, self.keys, before=before, now=now, batch=batch))
+        return list(purge(self.transactions, self.keyring, before=before, now=now, batch=batch))
 
     def sign_again(self, batch: int = 100) -> list[int]:
-        return list(sign_again(self.transactions, self.keys, batch, clock=lambda: NOW + 20_000))
+        return list(sign_again(self.transactions, self.keyring, batch, clock=lambda: NOW + 20_000))
 
     def count_old(self) -> int:
         with self.transactions.read() as session:
-            return count_old(session, self.keys)
+            return count_old(session, self.keyring)
 
     def checkpoint(self) -> str:
         with self.transactions.read() as session:
-            return make_checkpoint(session, self.keys, ORIGIN)
+            return make_checkpoint(session, self.keyring, ORIGIN)
 
-    def held_against(self, text: str, *public: str) -> list[tuple[str, int | str]]:
+    def held_against(self, text: str, *public: str) -> str:
         keys = [PublicKey.parse(key) for key in public]
         with self.transactions.read() as session:
-            found = verify_checkpoints(session, self.keys, text, keys)
-        return [(finding.kind, finding.where) for finding in found]
+            return listed(verify_checkpoints(session, self.keyring, text, keys))
 
     def under(self, *secret_keys: str) -> "Log":
         """The same log, by somebody who holds these keys."""
         return Log(self.transactions, KeyRing(secret_keys))
 
-    def tamper(self, statement) -> None:
+    def tamper(self, *statements) -> None:
+        """Change the tables behind our back; in a text they are `rows`, `heads` and so on."""
         with self.transactions.begin() as session:
-            if isinstance(statement, str):
-                statement = text(statement.replace("KEY:", f"{self.keys.newest}\\:"))
-            assert session.execute(statement).rowcount != 0
+            for statement in statements:
+                if isinstance(statement, str):
+                    statement = TABLE.sub(lambda found: TABLES[found[0]], statement)
+                    statement = text(statement.replace("KEY:", f"{self.keyring.newest}\\:"))
+                assert session.execute(statement).rowcount != 0
 
-    def garble(self, statement: str) -> None:
+    def garble(self, *statements: str) -> None:
         """Tamper with what only a database with loose types takes."""
         try:
-            self.tamper(statement)
+            self.tamper(*statements)
         except DBAPIError:
             if not ON_POSTGRESQL:
                 raise
             pytest.skip("PostgreSQL does not take it")
-
-    def tamper_schema(self, *statements: str) -> None:
-        with self.transactions.begin() as session:
-            for statement in statements:
-                session.execute(text(statement))
 
     def uid(self, position: int | None) -> str:
         with self.transactions.read() as session:
@@ -114,12 +119,19 @@ class Log:
         with self.transactions.read() as session:
             return list(session.execute(select(*columns).order_by(columns[0])))
 
-    def verify(self, keys: KeyRing | None = None) -> list[Flaw]:
-        with self.transactions.read() as session:
-            return verify(session, keys or self.keys)
+    def column(self, column) -> list:
+        return [value for (value,) in self.all(column)]
 
-    def found(self) -> list[tuple[str, int | str]]:
-        return [(finding.kind, finding.where) for finding in self.verify()]
+    def verify(self) -> list[Flaw]:
+        with self.transactions.read() as session:
+            return verify(session, self.keyring)
+
+    def found(self) -> str:
+        return listed(self.verify())
+
+
+def listed(flaws: list[Flaw]) -> str:
+    return ", ".join(f"{flaw.kind} {flaw.where}" for flaw in flaws)
 
 
 @pytest.fixture
