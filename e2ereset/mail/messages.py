@@ -93,7 +93,7 @@ def _cleaned(name: str, value: Any) -> int | str:
     if isinstance(value, int):
         return value
     line = plain(str(value), LONGEST_OF.get(name, LONGEST))
-    # A sentence, which an older version has queued as it came.
+    # Once more: whatever was queued, no stranger's sentence is mailed.
     return read_agent(line) if name == "agent" and " " in line else line
 
 

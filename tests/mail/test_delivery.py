@@ -21,6 +21,8 @@ from tests.kit.relay import Relay
 CODE = {
     "username": "bob",
     "phrase": "reset the E2E key of bob",
+    "action": "reset-e2e-key",
+    "signs_out": True,
     "code": "123-456",
     "expires_at": START + 600,
     "address": "192.0.2.7",
@@ -205,7 +207,8 @@ def test_a_relay_that_never_comes_to_an_end_is_hung_up_on(post, dribbler, monkey
     monkeypatch.setattr(smtp_module, "MOST_SECONDS", 0.3)
     post.put("bob@example.org")
     assert post.deliver() == 0
-    assert [row.outcome for row in post.rows()] == ["SMTPConnectError"]
+    # A byte or two of its greeting may have come before.
+    assert post.rows()[0].outcome in ("SMTPConnectError", "SMTPServerDisconnected")
 
 
 def test_a_relay_that_is_gone_leaves_no_thread_behind(post):

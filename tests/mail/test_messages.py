@@ -6,6 +6,7 @@ from email import message_from_string
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
+from e2ereset.mail import messages
 from e2ereset.mail.messages import LONGEST, Message, plain, render
 from tests.kit.rows import row
 
@@ -15,6 +16,8 @@ KINDS = {
     "code": {
         "username": "bob",
         "phrase": "reset the E2E key of bob",
+        "action": "reset-e2e-key",
+        "signs_out": True,
         "code": "123-456",
         "expires_at": NOW + 600,
         **PLACE,
@@ -26,6 +29,7 @@ KINDS = {
         "at": NOW,
         "nothing_to_reset": False,
         "replaced": False,
+        "signed_out": True,
         **PLACE,
     },
     "budget-exhausted": {"username": "bob", "method": "totp", "at": NOW, **PLACE},
@@ -33,6 +37,14 @@ KINDS = {
     "backup-code-used": {"username": "bob", "at": NOW, "left": 7, **PLACE},
     "factor-locked": {"username": "bob", "method": "sign-in", "at": NOW, **PLACE},
     "factor-changed": {"username": "bob", "at": NOW, "change": "TOTP was enabled."},
+    "key-wrapped-anew": {"username": "bob", "at": NOW, **PLACE},
+    "account-changed": {
+        "username": "bob",
+        "by": "an operator",
+        "change": "A new password was set.",
+        "reason": "asked for by phone",
+        "at": NOW,
+    },
 }
 SENTENCE = "Your account is locked. Call +1 800 555 0100 or see chat-unlock.example/verify"
 EVIL = (
@@ -53,6 +65,10 @@ def unwrapped(text):
 
 def poisoned(kind):
     return {name: EVIL for name, value in KINDS[kind].items() if isinstance(value, str)}
+
+
+def test_every_kind_is_tried_here():
+    assert sorted(messages.KINDS) == sorted(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,9 +99,12 @@ def test_no_fact_reaches_html_unescaped(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_fact_adds_a_line_to_the_text(kind):
-    _, text, _ = render(kind, {**KINDS[kind], **poisoned(kind)}, now=NOW, workspace="chat.example")
-    assert not re.search(r"^\s*Bcc:", text, re.MULTILINE)
-    assert not set(text) & set("\r\x00\u202e")
+    texts = []
+    for words in (EVIL, "".join(c if c.isprintable() else " " for c in EVIL)):
+        facts = {**KINDS[kind], **dict.fromkeys(poisoned(kind), words)}
+        texts.append(render(kind, facts, now=NOW, workspace="chat.example")[1])
+    assert texts[0] == texts[1]
+    assert not set(texts[0]) & set("\r\x00\u202e")
 
 
 @pytest.mark.parametrize("kind", KINDS)

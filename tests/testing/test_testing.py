@@ -49,7 +49,8 @@ def mailbox(app):
 def put(app, kind="code", **facts):
     """Queue a mail to bob."""
     runtime, now = get_e2ereset(app), int(get_e2ereset(app).clock())
-    facts = {"username": "bob", "phrase": "x", "expires_at": now + 60, "address": ""} | facts
+    action = {"action": "x", "phrase": "x", "signs_out": False}
+    facts = action | {"username": "bob", "expires_at": now + 60, "address": ""} | facts
     with runtime.transactions.begin() as session:
         runtime.jobs.put(session, kind, facts, recipients=BOB.emails, now=now)
 
