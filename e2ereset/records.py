@@ -176,6 +176,20 @@ class TargetName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """The open transaction of an action whose proof was right, and the method that proved it.
+
+    `method` is empty where the account has none and needs none, `bypass` for a token that skips
+    the proof, `off` where the workspace does not check. `caller` is as of this transaction: the
+    roles that a permission rests on are those of now.
+    """
+
+    session: Session
+    method: str
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """A reset that is committed: who asked, whose key went, behind what, when (epoch seconds).
 

@@ -22,7 +22,7 @@ from e2ereset.errors import (
     TooManyAttempts,
 )
 from e2ereset.parts import Parts
-from e2ereset.records import BYPASS, OFF, ActionRequest, Attempt, Caller
+from e2ereset.records import BYPASS, OFF, ActionRequest, Attempt, Passed
 
 from .budgets import Budgets, Charge
 from .challenges import Challenges, attempt_of, locked_names
@@ -32,20 +32,6 @@ from .strategies.checks import is_true, is_usable
 from .traces import Traces
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """The open transaction of an action whose proof was right, and the method that proved it.
-
-    `method` is empty where the account has none and needs none, `bypass` for a token that skips
-    the proof, `off` where the workspace does not check. `caller` is as of this transaction: the
-    roles that a permission rests on are those of now.
-    """
-
-    session: Session
-    method: str
-    caller: Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from e2ereset.errors import NotAllowed
 from e2ereset.parts import Parts
 from e2ereset.permissions import UNLOCK_OTHER_USER_FACTOR
 from e2ereset.permissions.targets import Targets
-from e2ereset.records import Action, ActionRequest, Caller, Proof, TargetName
+from e2ereset.records import Action, ActionRequest, Caller, Passed, Proof, TargetName
 
 from .budgets import locks
 from .enrolment import UNLOCK, Factors
-from .stepup import Passed, StepUp
+from .stepup import StepUp
 
 
 class Unlocks:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import NotAllowed, UnknownTarget
-from e2ereset.factors.stepup import Passed
 from e2ereset.parts import Parts
-from e2ereset.records import Account, ActionRequest, Caller, TargetName
+from e2ereset.records import Account, ActionRequest, Caller, Passed, TargetName
 
 from .service import Permissions
 

@@ -6,13 +6,22 @@ from functools import partial
 
 from e2ereset.audit import Operator
 from e2ereset.errors import NotAllowed, UnknownTarget
-from e2ereset.factors.stepup import Passed, StepUp
+from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.traces import Traces
 from e2ereset.parts import Parts
 from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.permissions.targets import Targets
 from e2ereset.ports import HoldsKeys, HoldsSessions
-from e2ereset.records import Account, Action, ActionRequest, Caller, Proof, Receipt, TargetName
+from e2ereset.records import (
+    Account,
+    Action,
+    ActionRequest,
+    Caller,
+    Passed,
+    Proof,
+    Receipt,
+    TargetName,
+)
 from e2ereset.signals import key_reset
 from e2ereset.vault.service import Pair, Vault, drop_key_pair
 

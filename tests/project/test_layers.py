@@ -53,7 +53,7 @@ ALLOWED = {
     "audit": SMALL | {"store"},
     "parts": BASE - {"parts"},
     "http": SMALL | {"outages"},
-    "permissions": SUBJECT | {"factors"},
+    "permissions": SUBJECT,
     "factors": SUBJECT | {"permissions"},
     "vault": SUBJECT | {"factors"},
     "reset": SUBJECT | {"factors", "permissions", "vault"},

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset import Action, Caller, Proof, Refusal, Runtime
 from e2ereset.errors import FactorInvalid, NotSignedIn
-from e2ereset.factors.stepup import Passed
-from e2ereset.records import ActionRequest
+from e2ereset.records import ActionRequest, Passed
 from e2ereset.server.people import accounts
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.settings import ServerSettings
