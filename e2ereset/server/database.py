@@ -16,7 +16,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from e2ereset.files import private
 
 PRAGMAS = (
-    "busy_timeout = 10000",  # milliseconds; the first, so that the next ones wait as well
+    "busy_timeout = 10000",  # milliseconds; first, so that the next pragmas wait too
     "journal_mode = WAL",
     "synchronous = FULL",  # a committed reset outlives a power cut
     "foreign_keys = ON",
@@ -26,9 +26,9 @@ LIMITS = {
     "lock_timeout": "5s",  # less than a client waits; the answer is 503
     "idle_in_transaction_session_timeout": "30s",
 }
-"""What PostgreSQL ends by itself: no request holds a thread, or the locks of others, for long."""
-# Whoever has set one, in the address, a service file, PGOPTIONS, by ALTER ROLE or in
-# postgresql.conf, keeps it. After connecting, as PgBouncer takes no `options` in a start-up packet.
+"""PostgreSQL ends what takes longer: no request holds a thread, or a lock, for long."""
+# A limit that the operator has set anywhere (address, service file, PGOPTIONS, ALTER ROLE,
+# postgresql.conf) stays. Run after connecting, as PgBouncer refuses `options` at start-up.
 SET_LIMITS = (
     "SELECT set_config(name, given.value, false) FROM pg_settings"
     " JOIN unnest(%s::text[], %s::text[]) AS given (name, value) USING (name)"
@@ -44,13 +44,13 @@ REACH = {
     "application_name": "e2ereset",
 }
 VARIABLES = {"connect_timeout": "PGCONNECT_TIMEOUT", "application_name": "PGAPPNAME"}
-"""The environment variables by which libpq is told the same."""
+"""The environment variables of libpq for the same."""
 POOL_SECONDS = 5
 """How long a request waits for one of the pool's connections."""
 OTHER_POOLS = {"poolclass", "pool", "creator"}
-"""With one of these, an engine may take no numbers for its pool."""
+"""An engine with one of these options takes no sizes for its pool."""
 IDLE_SECONDS = 5.0
-"""A connection that was idle for longer is asked for a sign of life before it serves."""
+"""A connection that was idle for longer gets a ping before it is used."""
 READ_ONLY = "25006"
 """PostgreSQL's read_only_sql_transaction."""
 
@@ -60,7 +60,7 @@ def engine_options(
 ) -> dict[str, Any]:
     """The options of the engine at `uri`, with at most `connections` of them open.
 
-    What is `given`, or stands in the address or in the environment for libpq, wins.
+    What is `given` wins, and so do the address and libpq's environment variables.
     """
     url = make_url(uri)
     # An error of the database must not carry a digest or an encrypted text into a log.
@@ -74,9 +74,9 @@ def engine_options(
 
 
 def _reach(query: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Our parameters of a connection, but for those that the operator has written somewhere."""
+    """Our connection parameters, without those that the operator sets."""
     if "service" in query or environ.get("PGSERVICE"):
-        return {}  # a file that libpq reads may hold any of them, and yields to whatever we say
+        return {}  # the service file may set any of them, and ours would win over it
     return {
         name: value
         for name, value in REACH.items()
@@ -85,9 +85,9 @@ def _reach(query: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, An
 
 
 def tune(engine: Engine, connect_args: Mapping[str, Any] | None = None) -> Engine:
-    """Have every connection of this engine run with our pragmas or limits, and alive when used.
+    """Give every connection of this engine our pragmas or limits, and ping it after it was idle.
 
-    `connect_args` are those that the operator gave: what they set is left as it is.
+    What the operator set in `connect_args` stays.
     """
     given = {**engine.url.query, **(connect_args or {})}
     if engine.dialect.name == "sqlite":
@@ -115,10 +115,10 @@ def _set_pragmas(waits: bool, connection: Connection, _record: Any) -> None:
 
 
 def _set_up(prepares: bool, connection: Any, _record: Any) -> None:
-    """Set the limits that nobody has set; prepare nothing where a pooler stands between.
+    """Set the limits that nobody has set. Behind a pooler, prepare no statements.
 
-    In PgBouncer's transaction mode the next statement may reach another process of PostgreSQL,
-    which has not heard of what was prepared.
+    In PgBouncer's transaction mode the next statement may run in another process of PostgreSQL,
+    which does not know what was prepared.
     """
     with connection.cursor() as cursor:
         cursor.execute(SET_LIMITS, (list(LIMITS), list(LIMITS.values())))
@@ -134,18 +134,18 @@ def _note_time(_connection: Any, record: Any) -> None:
 
 
 def _ping_after_idling(dialect: Dialect, connection: Any, record: Any, _proxy: Any) -> None:
-    # The pool's own pre-ping asks each time, which costs as much as the request's first read.
+    # SQLAlchemy's own pre-ping runs each time, and costs as much as a request's first read.
     since = record.info.get("idle_since")
     if since is None or time.monotonic() - since < IDLE_SECONDS:
         return
     try:
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as gone:
-        # What this one has lost, those beside it have lost as well.
+        # The other connections of the pool are lost too.
         raise InvalidatePoolError from gone
 
 
 def _leave_standby(context: ExceptionContext) -> None:
-    # A primary that was made a standby keeps its connections: new ones reach the new primary.
+    # After a failover old connections lead to a standby: new ones reach the new primary.
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True

@@ -1,4 +1,4 @@
-"""`db upgrade|current`: what an operator needs of the migrations, and nothing that drops or writes.
+"""`db upgrade|current`: the migrations, for operators: nothing here drops tables or writes files.
 
 A developer has the rest by `flask --app wsgi migrations`.
 """

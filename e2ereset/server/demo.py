@@ -1,4 +1,4 @@
-"""Users to try the server with, and a line to paste that really resets a key."""
+"""Demo users, and a line to paste that really resets a key."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class Proxied:
     """A WSGI app behind `hops` proxies, each of which adds an address to `X-Forwarded-For`.
 
-    The address counted from the right by so many is the caller's; where there is none, or what
-    stands there is no address, it stays that of the socket. werkzeug's ProxyFix takes any text, and
-    splits as in quoted strings: a quote that the client sends would hide what a proxy adds to it.
+    The caller's address is that many from the right. Where the header has none there, or no valid
+    one, the socket's address stays. werkzeug's ProxyFix does not fit: it takes any text as an
+    address, and a quote that the client sends would hide what the proxies add.
     """
 
     def __init__(self, app: WSGIApplication, hops: int) -> None:
@@ -24,7 +24,7 @@ class Proxied:
         self._hops = hops
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve the request, its REMOTE_ADDR put right."""
+        """Serve the request with the caller's own REMOTE_ADDR."""
         given = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
         if len(given) >= self._hops:
             seen = read_address(given[-self._hops])

@@ -1,6 +1,6 @@
-"""A request on its way to a worker: what has come of it, and whether that is all.
+"""A request that is still arriving: the bytes so far, and whether they are all.
 
-gunicorn's own parser judges the bytes, so that nothing is whole here and cut there.
+gunicorn's own parser judges the bytes, so that we and gunicorn always agree.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class IncomingRequest:
     deadline: float
     data: bytearray = field(default_factory=bytearray)
     head: Any = None
-    """The request as gunicorn reads its head, once that is here."""
+    """The request as gunicorn parsed its head; None until the head is complete."""
     begins: int = 0
-    """Where its body begins."""
+    """Where the body begins in `data`."""
     at: int = 0
-    """How far the head, and then the chunks, have been looked through."""
+    """How far `data` has been searched for the end of the head, and then of the chunks."""
     is_ready: bool = False
     is_sound: bool = False
     is_broken: bool = False
-    """Whether its chunks are no chunks, or bytes follow that nobody announced."""
+    """Whether a chunk is malformed, or more bytes follow than the request announced."""
     is_endless: bool = False
-    """Whether it announces a chunk longer than any body may be."""
+    """Whether a chunk is announced that is longer than any body may be."""
 
     @property
     def longest_head(self) -> int:
@@ -54,7 +54,7 @@ class IncomingRequest:
 
     @property
     def is_too_long(self) -> bool:
-        """Whether more came than any request may have, and its end is still not in sight."""
+        """Whether more bytes came than any request may have, without its end."""
         if self.is_endless or self.is_ready:
             return self.is_endless
         if self.head is None:
@@ -63,11 +63,11 @@ class IncomingRequest:
 
     @property
     def waits_for_continue(self) -> bool:
-        """Whether the client sends its body only when it is told to."""
+        """Whether the client waits for `100 Continue` before it sends the body."""
         return self.head is not None and self.head._expected_100_continue and not self.is_ready
 
     def add(self, piece: bytes) -> None:
-        """Take what has just come."""
+        """Add bytes that have just arrived."""
         self.data += piece
         if self.head is None:
             self._look_for_head()
@@ -87,7 +87,7 @@ class IncomingRequest:
         try:
             self.head = next(RequestParser(self.cfg, [bytes(self.data[: self.begins])], self.peer))
         except (ParseException, NoMoreData, StopIteration):
-            self.end()  # gunicorn says in the thread what is wrong with it
+            self.end()  # a thread lets gunicorn answer what is wrong
 
     def _look_for_end(self) -> None:
         reader = self.head.body.reader
@@ -100,13 +100,13 @@ class IncomingRequest:
             self._finish(reader.length, self.data[self.begins + reader.length :])
 
     def _finish(self, length: int, more: bytes | bytearray) -> None:
-        # What follows another method is no second request: nobody may pipeline there (RFC 9112).
+        # After other methods clients must not pipeline (RFC 9112): the bytes are no second request.
         excess = bool(more.strip(b"\r\n")) and self.head.method not in IDEMPOTENT
         self.is_ready, self.is_broken = True, excess or length < 0
         self.is_sound = not self.is_broken and length <= self.longest_body
 
     def _skip_chunks(self) -> bool:
-        """Whether the last chunk is here, or one that is none."""
+        """Whether the last chunk is here, or a malformed one."""
         while (line_end := self.data.find(b"\r\n", self.at)) >= 0:
             size = self.data[self.at : line_end].partition(b";")[0]
             if not re.fullmatch(rb"[0-9a-fA-F]{1,8}[ \t]*", size):

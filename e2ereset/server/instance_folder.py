@@ -1,4 +1,4 @@
-"""The instance folder: where it is, its `config.py`, and the secret key that is made in it."""
+"""The instance folder: its place, its `config.py`, and the secret key that we make in it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from e2ereset.files import private
 VARIABLE = "E2ERESET_INSTANCE"
 DEFAULT = "instance"
 TELLING = (SyntaxError, NameError, ImportError, OSError)
-"""Faults of a `config.py` whose text names no secret."""
+"""Errors in a `config.py` whose message cannot contain a secret."""
 
 
 def find() -> Path:
     """The folder that E2ERESET_INSTANCE names, or `instance` in the working folder.
 
-    Raises SettingsError where the variable names no folder, which is never made: it may be a typo.
+    Raises SettingsError where the variable names a folder that does not exist: it may be a typo.
     """
     named = os.environ.get(VARIABLE)
     folder = Path(named or DEFAULT).resolve()
@@ -57,7 +57,7 @@ def make_default_folder() -> None:
 
 
 def read_config(config: Config, path: Path) -> None:
-    """Read this `config.py`, where there is one. Raises SettingsError where it is broken."""
+    """Read this `config.py` if it exists. Raises SettingsError where it is broken."""
     if not path.exists():
         return
     try:
@@ -68,7 +68,7 @@ def read_config(config: Config, path: Path) -> None:
 
 
 def check_folder(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raise SettingsError where the folder is missing and something has to be put into it."""
+    """Raise SettingsError where the folder is missing and we would have to write into it."""
     if folder.is_dir() or (has_secret(config) and not _is_within(config)):
         return
     raise SettingsError(
@@ -83,7 +83,7 @@ def has_secret(config: Mapping[str, Any]) -> bool:
 
 
 def own_secret_key(path: Path) -> str:
-    """The key in this file, which is made at the first start, for its owner's eyes only.
+    """The secret key in this file; the first start makes it, readable by its owner only.
 
     Raises SettingsError where it can be neither made nor read.
     """
@@ -100,7 +100,7 @@ def own_secret_key(path: Path) -> str:
 
 
 def _make_secret_key(path: Path) -> None:
-    # The link appears with all of its content or not at all, and for one of several workers.
+    # Linking is atomic: the file has all of its content, and only one of several workers makes it.
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     with open(draft, "x", encoding="ascii", opener=private) as file:
         file.write(secrets.token_urlsafe(48))
@@ -113,18 +113,18 @@ def _make_secret_key(path: Path) -> None:
 
 
 def _is_within(config: Mapping[str, Any]) -> bool:
-    """Whether the database is a SQLite file that is looked for in the folder."""
+    """Whether the database is a SQLite file in the instance folder."""
     try:
         url = make_url(config["SQLALCHEMY_DATABASE_URI"])
     except ArgumentError:
-        return False  # told by another check
+        return False  # another check reports it
     name = url.database or ":memory:"
     is_file = url.get_backend_name() == "sqlite" and not name.startswith((":memory:", "file:"))
     return is_file and not os.path.isabs(name)
 
 
 def _explain(fault: Exception, path: Path) -> str:
-    """What is wrong and in which line, without the text of a fault that may quote a secret."""
+    """What is wrong, and in which line; without a message that may quote a secret."""
     frames = traceback.extract_tb(fault.__traceback__)
     line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
     words = str(fault)

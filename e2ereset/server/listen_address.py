@@ -1,6 +1,6 @@
 """Where the server listens: HOST and PORT of the environment.
 
-`python -m e2ereset.server.listen_address` ends with one clear line where that is not to be had.
+`python -m e2ereset.server.listen_address` prints one clear line where that is not possible.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def bind_of(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def url_of(environ: Mapping[str, str] = os.environ) -> str:
-    """The address by which this machine reaches the server. Raises SettingsError."""
+    """The URL by which this machine reaches the server. Raises SettingsError."""
     host, port = read_address(environ)
     return "http://{}:{}".format(*_written(EVERYWHERE.get(host, host), port))
 
 
 def check_free(host: str, port: int) -> None:
-    """Raise SettingsError where nobody could listen there now."""
+    """Raise SettingsError where the server could not listen there now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:

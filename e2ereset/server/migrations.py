@@ -1,4 +1,4 @@
-"""The migrations: where they lie, and whether they have run, told without Alembic (9 MiB)."""
+"""The migrations: where they are, and whether they have run; without Alembic, which takes 9 MiB."""
 
 from __future__ import annotations
 

@@ -21,16 +21,17 @@ log = logging.getLogger(__name__)
 
 
 def note_caller(caller: Caller | None) -> Caller | None:
-    """The caller, whose id the log line of this request tells."""
+    """The same caller; the log line of this request names its account id."""
     if caller:
         g.account_id = caller.account.id
     return caller
 
 
 def log_requests(app: Flask, *, trust_id: bool) -> None:
-    """Give each request of this app an id, in its answer and its log lines, and a line of its own.
+    """Log one line for each request of this app, and give the request an id.
 
-    With `trust_id` the id is what a proxy sent, where that is fit for one.
+    The id is in the answer and in all log lines of the request. With `trust_id` it is the one that
+    a proxy sent, where that is well-formed.
     """
 
     @app.before_request
@@ -51,14 +52,14 @@ def log_requests(app: Flask, *, trust_id: bool) -> None:
 
     @app.teardown_request
     def forget(_error: BaseException | None) -> None:
-        """What this thread logs from now on belongs to no request."""
+        """What this thread logs next belongs to no request."""
         FACTS.set(None)
 
 
 def _facts(response: Response) -> dict[str, object]:
     return {
         "method": request.method,
-        # Never the path, which may hold anything.
+        # Never the path, which may hold secrets.
         "route": request.url_rule.rule if request.url_rule else None,
         "status": response.status_code,
         "duration_ms": round((time.perf_counter() - g.began) * 1000, 1),

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, which gives a thread only to a request that has come whole.
+"""gunicorn's threaded worker, changed: a thread gets a request only after all of it has arrived.
 
 The threads of gunicorn's own worker read from the client: as many slow clients as there are
 threads stop it. Here the loop that accepts connections collects the bytes, under a deadline, and
@@ -31,7 +31,7 @@ PIECE = 64 * 1024
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 8 * 1024 * 1024
 SOCKET_SECONDS = 5
-"""How long a thread waits on a socket at most; what it answers has come, so it hardly ever does."""
+"""How long a thread waits on a socket at most. It rarely waits, as its request has arrived."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 STATUS: dict[type[Exception], tuple[int, str]] = {
     errors.LimitRequestLine: (414, "The request line is too long"),
@@ -49,10 +49,10 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
     body_seconds = 30.0
     longest_body = 1024 * 1024
     most_bytes = 32 * 1024 * 1024
-    """How much of unfinished requests is kept at most; the longest of them goes first."""
+    """Most bytes of unfinished requests that are kept. Over it, the longest request is refused."""
 
     def init_process(self) -> None:
-        """Serve until the worker ends."""
+        """Set up our own state, then serve until the worker ends."""
         self.incoming: dict[Any, IncomingRequest] = {}
         self.lingering: dict[Any, tuple[float, int]] = {}
         self.held = 0
@@ -61,8 +61,8 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         super().init_process()
 
     def enqueue_req(self, conn: Any) -> None:
-        """Collect the request; a thread gets it when it is all here."""
-        if self.cfg.is_ssl or conn.is_http2:  # TLS ends in a proxy, which collects as well
+        """Collect the request; a thread gets it when it is complete."""
+        if self.cfg.is_ssl or conn.is_http2:  # TLS usually ends in a proxy, which collects too
             super().enqueue_req(conn)
             return
         conn.sock.setblocking(False)
@@ -75,14 +75,14 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
             self._take(conn, conn.parser.unreader.take_buffered())
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Answer; the connection ends with it where the request was not sound."""
+        """Answer. Close the connection where the request was not sound."""
         if hasattr(conn, "is_sound"):
-            req._expected_100_continue = False  # it has come, or is refused without its body
+            req._expected_100_continue = False  # the body is here, or is not wanted
             req.must_close = req.must_close or not conn.is_sound
         return super().handle_request(req, conn)
 
     def handle_error(self, _req: Any, client: Any, _addr: Any, exc: Exception) -> None:
-        """Answer in the envelope what gunicorn itself refuses, and log nothing that was sent."""
+        """Answer in our envelope what gunicorn refuses; log nothing that the client sent."""
         if isinstance(exc, errors.ParseException | ssl.SSLError) and not isinstance(exc, OURS):
             self.log.info("Refused a request: %s", type(exc).__name__)
             write_nonblock(client, _on_the_wire(_refusal(exc)))
@@ -91,14 +91,14 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
             write_nonblock(client, _on_the_wire(envelope.unavailable()))
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
-        """Keep the connection, or end it without waiting for the client to end its side."""
+        """Keep the connection, or close our side without waiting for the client."""
         if fs.cancelled() or fs.exception() or fs.result():
             super().finish_request(conn, fs)
         else:
             self._linger(conn)
 
     def murder_pending(self) -> None:
-        """End what has taken too long."""
+        """Refuse or close what has taken too long."""
         super().murder_pending()
         now = monotonic()
         if now < self.next_look:
@@ -114,7 +114,7 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
-        for request in self.incoming.values():  # the worker ends, and does not wait for those
+        for request in self.incoming.values():  # the worker ends soon
             request.deadline = min(request.deadline, deadline)
 
     def _on_bytes(self, conn: Any, _sock: socket.socket) -> None:
@@ -153,7 +153,7 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         self._shed()
 
     def _shed(self) -> None:
-        """Refuse the longest of the unfinished requests while there is too much of them."""
+        """Refuse the longest unfinished request when all of them together hold too many bytes."""
         most = max(self.most_bytes, 4 * self.longest_body)
         if self.held > most:
             longest = max(self.incoming, key=lambda conn: len(self.incoming[conn].data))
@@ -173,7 +173,7 @@ class WholeRequests(ThreadWorker):  # type: ignore[misc]
         self._linger(conn)
 
     def _linger(self, conn: Any) -> None:
-        """End our side, and take what the client still sends: a reset would cost it the answer."""
+        """Close our side and keep reading: a TCP reset could cost the client its answer."""
         try:
             conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
@@ -244,7 +244,7 @@ def _on_the_wire(response: Response) -> bytes:
 
 
 def _send(sock: socket.socket, data: bytes) -> None:
-    """Send without waiting: what does not fit is for a client that does not read."""
+    """Send without waiting. A client that does not read loses the rest."""
     try:
         sock.send(data)
     except OSError:

@@ -1,4 +1,4 @@
-"""The users as the library sees them: an account, read by any of its names, and its password."""
+"""Users as the library sees them: find an account by any of its names, check its password."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PROVEN: Any = bindparam("proven_by", type_=String)
 
 
 def account_rows(*more: Any, beside: Table | None = None) -> Select[Any]:
-    """Select the rows of which `read_account` makes an account.
+    """Select rows from which `read_account` makes an account.
 
-    With `more` columns of the table `beside`, whose `user_id` says whose row it is.
+    `more` are columns of the table `beside`, which has a `user_id`.
     """
     users = USERS if beside is None else beside.join(USERS, beside.c.user_id == USERS.c.id)
     verified = and_(EMAILS.c.user_id == USERS.c.id, EMAILS.c.verified)
@@ -67,10 +67,10 @@ def find_account_by_email(session: Session, address: str) -> Account | None:
 def prove_password(
     session: Session, hasher: PasswordHasher, account_id: str, digest: str
 ) -> str | None:
-    """The stored hash that proves this `digest` right; None for a wrong one.
+    """The stored hash that this `digest` matches; None where it is wrong.
 
-    A hash of another cost than the present one is replaced. An account without a password takes
-    the same time. The caller has a turn of the `hasher`.
+    It replaces a hash of an old cost. An account without a password takes the same time. The
+    caller holds a turn of the `hasher`.
     """
     while (stored := session.execute(PASSWORD, {"key": account_id}).scalar()) is not None:
         if not hasher.verify(digest, stored):
@@ -80,28 +80,28 @@ def prove_password(
         new = hasher.hash_digest(digest)
         if run(session, REHASH, {"key": account_id, "old": stored, "new": new}).rowcount:
             return new
-        # Another hash is stored since it was read: that one decides.
+        # Somebody has stored another hash meanwhile: check that one.
     hasher.dummy()
     return None
 
 
 def lock_account(session: Session, account_id: str) -> None:
-    """Have whoever else locks or changes this user wait for the end of the transaction."""
+    """Lock this user until the end of the transaction."""
     run(session, LOCK, {"key": account_id})
 
 
 def lock_active(session: Session, account_id: str, proven_by: str | None = None) -> bool:
-    """As `lock_account`; False, and nothing is locked, where the user is not there or not active.
+    """Lock this user; False, and no lock, where the user is missing or not active.
 
-    So it is where `proven_by` is given and is not the stored hash of the password any more.
+    Also False where `proven_by` is not the stored password hash any more; None checks nothing.
     """
     found = run(session, LOCK_ACTIVE, {"key": account_id, "proven_by": proven_by})
     return found.first() is not None
 
 
 def could_be_stored(text: str) -> bool:
-    """False for a text that no name in the database can be."""
-    # Lone surrogates and NUL, which a database driver chokes on, are not printable.
+    """Whether a name in the database can be this text."""
+    # Database drivers fail on lone surrogates and NUL, which are not printable.
     return len(text) <= LONGEST_NAME and text.isprintable()
 
 

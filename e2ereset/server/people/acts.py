@@ -1,4 +1,4 @@
-"""What an operator does to an account: one transaction, with its audit row and its mails."""
+"""What an operator does to an account: one transaction with an audit row and mails."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Acting:
         return int(self.runtime.clock())
 
     def on(self, username: str) -> OnAccount:
-        """At work on the account of this name, whatever its case. Raises UnknownPerson."""
+        """The same operator, for the account of this name in any case. Raises UnknownPerson."""
         with self.runtime.transactions.read() as session:
             account = find_account(session, username)
         if account is None:
@@ -42,7 +42,7 @@ class Acting:
         return OnAccount(runtime=self.runtime, operator=self.operator, account=account)
 
     def note(self, session: Session, action: str, target: str, outcome: str = "done") -> None:
-        """Write the audit row of an act that nobody is told of."""
+        """Write the audit row of an act."""
         self.runtime.audit.write(
             session, action, self.operator, at=self.now, target=target, outcome=outcome
         )
@@ -57,13 +57,13 @@ class OnAccount(Acting):
     def run(
         self, change: Callable[Concatenate[Change, P], T], *args: P.args, **options: P.kwargs
     ) -> T:
-        """What `change` gives, which runs in a transaction; it is done anew after a deadlock.
+        """Run `change` in a transaction, again after a deadlock, and return what it returns.
 
-        It gets the account as it is now. Raises UnknownPerson where it was deleted meanwhile.
+        `change` gets the account as it is now. Raises UnknownPerson where it is deleted by then.
         """
 
         def transaction() -> T:
-            """Once more, from the start."""
+            """One try, from the start."""
             with self.runtime.transactions.begin() as session:
                 present = get_account(session, self.account.id)
                 if present is None:
@@ -87,7 +87,7 @@ class Change:
         return self.on.account
 
     def execute(self, statement: Executable, **values: Any) -> int:
-        """Run a statement about this account, its `owner`; how many rows it concerned."""
+        """Run a statement whose `owner` is this account; the number of its rows."""
         return run(self.session, statement, {"owner": self.account.id, **values}).rowcount
 
     def end_sign_ins(self) -> int:

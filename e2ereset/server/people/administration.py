@@ -68,7 +68,7 @@ def set_password(change: Change, new_hash: str) -> None:
 
 
 def set_active(change: Change, active: bool) -> bool:
-    """Switch an account on, or off with all its sign-ins. False when it was so already.
+    """Enable an account, or disable it and end its sign-ins. False when nothing changed.
 
     Raises LastAdmin.
     """
@@ -83,7 +83,7 @@ def set_active(change: Change, active: bool) -> bool:
 
 
 def delete_user(change: Change) -> None:
-    """Delete a user with all that is kept of it, but for audit rows. Raises LastAdmin."""
+    """Delete a user and all its rows, except audit rows. Raises LastAdmin."""
     change.done("delete-user", "Your account was deleted")
     change.end_sign_ins()
     with _keeping_an_admin(change.session):
@@ -114,9 +114,9 @@ def change_roles(
 
 @contextmanager
 def _keeping_an_admin(session: Session) -> Iterator[None]:
-    """Raise LastAdmin where the block leaves no active administrator, and there was one.
+    """Raise LastAdmin where the block takes away the last active administrator.
 
-    Two operators who take away one each wait here for each other.
+    Operators who take away one each at the same time wait for each other.
     """
     session.execute(LOCK_ADMINS)
     before = session.scalar(COUNT_ADMINS)

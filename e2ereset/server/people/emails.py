@@ -28,13 +28,13 @@ VERIFY = update(EMAILS).where(*THIS, EMAILS.c.verified != WANTED).values(verifie
 
 
 class DeadFactor(E2EResetError):
-    """Codes by e-mail would be on without an address to go to."""
+    """The user has codes by e-mail and would have no verified address."""
 
 
 def add_address(change: Change, address: str, *, verified: bool, beside: bool) -> None:
-    """Give an account an address, in the place of those it has or `beside` them.
+    """Give an account an address instead of its others, or `beside` them.
 
-    Old and new addresses are told. Raises BadPerson and DeadFactor.
+    The old and the new addresses get a mail. Raises BadPerson and DeadFactor.
     """
     check_address(address)
     old = [one for one, _ in addresses_of(change.session, change.account.id)]
@@ -48,7 +48,7 @@ def add_address(change: Change, address: str, *, verified: bool, beside: bool) -
 
 
 def remove_address(change: Change, address: str) -> None:
-    """Take an address away. Raises BadPerson where there is no such one, and DeadFactor."""
+    """Remove an address. Raises BadPerson where the user does not have it, and DeadFactor."""
     if not _drop(change, address):
         raise BadPerson(f"{change.account.username} has no address {address!r}.")
     _check_factor(change)
@@ -57,7 +57,7 @@ def remove_address(change: Change, address: str) -> None:
 
 
 def verify_address(change: Change, address: str | None, *, verified: bool) -> str | None:
-    """Take an address, or the only one, as the owner's, or as unknown. None when it was so.
+    """Mark an address, or the only one, as verified or not. None when it was so already.
 
     Raises BadPerson and DeadFactor.
     """
@@ -84,7 +84,7 @@ def _store(change: Change, address: str, verified: bool) -> None:
 
 
 def _drop(change: Change, address: str) -> bool:
-    """Drop an address, and the codes that may lie in its mail box. False when there is none."""
+    """Drop an address, and all live codes, as it may have got one. False when there is none."""
     dropped = change.execute(DROP, one=name_key(address)) > 0
     if dropped:
         change.execute(DROP_CODES, account=change.account.id)

@@ -1,4 +1,4 @@
-"""Users that come from elsewhere: rows read from a file, each checked, then stored or left out."""
+"""Import of users: each row of a file is checked, then stored or left out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .service import BadPerson, NewPerson, add_person
 
 
 class Rolled(Exception):
-    """Ends the transaction of a row that is only tried."""
+    """Rolls back the transaction of a dry run."""
 
 
 ADDRESS: dict[str, fields.Field[Any]] = {
@@ -48,7 +48,7 @@ ROW = RowSchema()
 
 @dataclass(slots=True, kw_only=True)
 class Imported:
-    """What became of the rows. `present`: the name is there already, and was left as it is.
+    """What became of the rows. `present`: users that existed, and were left as they are.
 
     `left_out` has for each row that was not stored its `line` in the file (the first is 1), its
     `username` and `why`.
@@ -60,7 +60,7 @@ class Imported:
 
 
 def read_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
-    """Line numbers and rows of a file with a JSON object in each line; None for what is none."""
+    """Line numbers and rows of a file with one JSON object a line; None for a malformed row."""
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
@@ -70,9 +70,9 @@ def read_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
 
 
 def read_csv(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
-    """Line numbers and rows of a CSV file with heads; roles are parted by spaces.
+    """Line numbers and rows of a CSV file with a heading; roles are separated by spaces.
 
-    Raises BadPerson for a column that is not known.
+    Raises BadPerson for an unknown column.
     """
     reader = csv.DictReader(lines)
     known, given = ROW.fields.keys() - {"emails"}, set(reader.fieldnames or ())
@@ -93,7 +93,7 @@ def import_users(
 ) -> Imported:
     """Store the users of the rows, each in a transaction of its own, with its audit row.
 
-    Nobody is told, and what is there already is not changed, so that it can be run again.
+    Nobody gets a mail. Users that exist are left as they are, so that it can run again.
     """
     done, seen = Imported(), set[tuple[str, str]]()
     for line, given in rows:
@@ -133,7 +133,7 @@ def _read(given: Any) -> tuple[NewPerson, str | None]:
 
 
 def _check_once(new: NewPerson, seen: set[tuple[str, str]]) -> None:
-    """Raise BadPerson for a name or an address that the file has had before."""
+    """Raise BadPerson for a name or an address that came before in the file."""
     own = [("name", name_key(new.username))]
     own += [("address", name_key(address)) for address, _ in new.addresses]
     if not seen.isdisjoint(own) or len(set(own)) < len(own):
@@ -142,7 +142,7 @@ def _check_once(new: NewPerson, seen: set[tuple[str, str]]) -> None:
 
 
 def _store(acting: Acting, new: NewPerson, secret: str | None, *, dry_run: bool) -> bool:
-    """Store a user, or only try to. False when the name is there already."""
+    """Store a user; a dry run rolls back. False when the username exists."""
     runtime = acting.runtime
     with suppress(Rolled), runtime.transactions.begin() as session:
         if find_account(session, new.username):
@@ -158,7 +158,7 @@ def _store(acting: Acting, new: NewPerson, secret: str | None, *, dry_run: bool)
 
 
 def _words(fault: Exception) -> str:
-    """Why a row was left out; never a value of it that may be a secret."""
+    """Why a row was left out, without its values, which may be secret."""
     if isinstance(fault, ValidationError):
         messages = fault.messages if isinstance(fault.messages, dict) else {"row": fault.messages}
         return "; ".join(f"{name}: {_flat(why)}" for name, why in messages.items())

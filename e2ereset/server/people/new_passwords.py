@@ -1,4 +1,4 @@
-"""Which passwords the server sets."""
+"""Checks passwords before they are set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMON = "common-passwords.txt.gz"
 
 
 class WeakPassword(E2EResetError):
-    """The password is among the first that are guessed; the text says why."""
+    """The password is easy to guess; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Passwords as Rocket.Chat stores them: bcrypt of the lower-case SHA-256 hex of the password.
 
 The inner digest makes every password 64 characters, so that bcrypt's limit of 72 bytes never
-cuts one short. Hashes of argon2 are verified where the extra `argon2` is installed: they come with
-users from elsewhere, and have to be of the same digest.
+cuts one short. With the extra `argon2`, argon2 hashes of the same digest are verified too: imported
+users may bring them.
 """
 
 from __future__ import annotations
@@ -26,41 +26,42 @@ LOWEST_COST, HIGHEST_COST = 4, 16
 BCRYPT = re.compile(r"\$2[abxy]\$([0-9]{2})\$[./0-9A-Za-z]{53}")
 ARGON2 = re.compile(r"\$argon2(id|i|d)\$[!-~]+")
 MOST_KIB, MOST_WORK, MOST_LANES = 1 << 18, 1 << 20, 16
-"""Of an argon2 hash that is verified: a stored one could ask for any amount of memory and time."""
+"""Most that an argon2 hash may ask for: a stored one could name any amount of memory and time."""
 
 
 class PasswordHasher:
     """Hashes and verifies passwords at one bcrypt cost; each step doubles the time.
 
-    Keep `at_once`, the hashes under way in this process, below its threads, see `turn`.
+    `at_once` is how many passwords are hashed at the same time in this process; keep it below the
+    number of threads, see `turn`.
     """
 
     def __init__(self, cost: int = 12, *, at_once: int = 3) -> None:
         self.cost = cost
         self.meter: Meter = UNCOUNTED
-        # The salt fixes what a comparison costs; no password has a hash of dots.
+        # The salt sets the cost of a comparison. No password has a hash of dots.
         self._nobody = bcrypt.gensalt(cost) + b"." * 31
         self._at_once = at_once
         self.keep_below(at_once + 1)
 
     def keep_below(self, threads: int) -> None:
-        """Hash fewer at once than this process has threads. Call it before the first turn."""
+        """Hash fewer passwords at once than `threads`. Call it before the first turn."""
         at_once = max(1, min(self._at_once, threads - 1))
         self._turns = BoundedSemaphore(at_once)
         self._sign_ins = BoundedSemaphore(max(1, at_once - 1))
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Have one of the `at_once` turns for the block. Raises Busy where all are taken.
+        """Hold one of the `at_once` turns in the block. Raises Busy when all are taken.
 
-        Nobody waits for one: those who wait would hold the threads that all others need.
+        Nobody waits for a turn: who waits holds a thread that others need.
         """
         with _taken(self._turns):
             yield
 
     @contextmanager
     def sign_in_turn(self) -> Iterator[None]:
-        """As `turn`, but of one turn fewer: a flood of sign-ins leaves one to those signed in."""
+        """As `turn`, but sign-ins have one turn fewer: one is left for users who are signed in."""
         with _taken(self._sign_ins), _taken(self._turns):
             yield
 
@@ -74,14 +75,14 @@ class PasswordHasher:
         return self.hash_digest(self.digest(plain))
 
     def hash_digest(self, digest: str) -> str:
-        """A new salted hash of a password of which only the `digest` is at hand."""
+        """A new salted hash of the password with this `digest`."""
         return self._timed(bcrypt.hashpw, digest.encode(), bcrypt.gensalt(self.cost)).decode()
 
     def verify(self, digest: str, stored: str) -> bool:
         """Whether `stored` is a hash of the password with this `digest`.
 
-        False takes as long as `dummy`, whatever the digest and the hash are: no SHA-256 hex, made
-        at a lower cost, of another format or none.
+        False takes as long as `dummy`, also for a malformed digest, and for a hash of a lower cost
+        or an unknown format.
         """
         cost = bcrypt_cost(stored)
         if not DIGEST.fullmatch(digest) or (cost is None and not is_argon2(stored)):
@@ -91,17 +92,17 @@ class PasswordHasher:
         try:
             if self._timed(bcrypt.checkpw, digest.encode(), stored.encode()):
                 return True
-        except ValueError:  # a salt whose last bits cannot be
+        except ValueError:  # a malformed salt
             return self.dummy()
         self._work((1 << self.cost) - (1 << cost))
         return False
 
     def dummy(self) -> bool:
-        """Take as long as `verify` does, for accounts that are not there. Always False."""
+        """Take as long as `verify`, for accounts that do not exist. Always False."""
         return self._timed(bcrypt.checkpw, b"", self._nobody)
 
     def needs_rehash(self, stored: str) -> bool:
-        """Whether `stored`, which has just been verified, was made in another way than now."""
+        """Whether `stored`, just verified, has another cost or format than new hashes."""
         return not stored.startswith(f"$2b${self.cost:02}$")
 
     def _verify_argon2(self, digest: str, stored: str) -> bool:
@@ -116,12 +117,12 @@ class PasswordHasher:
         began = time.perf_counter()
         self._work(1 << self.cost - 1)
         half = max(time.perf_counter() - began, 1e-6)
-        # As much again as is missing to the time of a whole hash, of which this was a half.
+        # The work so far was half of a bcrypt hash. Add what is still missing to a whole one.
         self._work(int((1 << self.cost - 1) * (1 - spent / half)))
         return False
 
     def _work(self, units: int) -> None:
-        """Take as long as hashes whose 2 ** cost add up to `units`."""
+        """Hash until the sum of 2 ** cost is `units`."""
         for cost in range(LOWEST_COST, HIGHEST_COST + 1):
             if units > 0 and units >> cost & 1:
                 self._timed(bcrypt.checkpw, b"", bcrypt.gensalt(cost) + b"." * 31)
@@ -134,19 +135,19 @@ class PasswordHasher:
 
 
 def can_verify(stored: object) -> bool:
-    """Whether a stored text is a hash that any password could be compared with."""
+    """Whether the server can verify passwords against this stored text."""
     return bcrypt_cost(stored) is not None or is_argon2(stored)
 
 
 def bcrypt_cost(stored: object) -> int | None:
-    """The cost of a bcrypt hash; None for what is none, or would take minutes to compare."""
+    """The cost of a bcrypt hash; None for another text, or a cost that takes minutes."""
     found = BCRYPT.fullmatch(stored) if isinstance(stored, str) else None
     cost = int(found[1]) if found else 0
     return cost if LOWEST_COST <= cost <= HIGHEST_COST else None
 
 
 def is_argon2(stored: object) -> bool:
-    """Whether it is an argon2 hash of bearable cost, and the extra `argon2` is installed."""
+    """Whether it is an argon2 hash within our bounds, and the extra `argon2` is installed."""
     if not isinstance(stored, str) or not ARGON2.fullmatch(stored):
         return False
     try:

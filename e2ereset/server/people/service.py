@@ -1,4 +1,4 @@
-"""Administration of users: making them, finding them, showing them without any secret."""
+"""Users: make, find and list them, without any secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from e2ereset.vault.models import KeyPair
 
 from .models import Email, User, UserRole
 
-# Meteor's alphabet for ids: none of these is taken for another.
+# Meteor's alphabet for ids: no character looks like another.
 ID_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz"
 ID_LENGTH = 17
 USERNAME = re.compile(r"[0-9A-Za-z._-]{1,128}")
@@ -56,7 +56,7 @@ class UnknownPerson(E2EResetError):
 
 
 class Chooses(Protocol):
-    """What makes ids: the module `secrets`, or its like in a test."""
+    """The part of the module `secrets` that makes ids."""
 
     def choice(self, sequence: str) -> str:
         """One of the characters."""
@@ -113,13 +113,13 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Chooses) -> 
 
 
 def check_address(address: str) -> None:
-    """Raise BadPerson where this is no e-mail address."""
+    """Raise BadPerson unless this is an e-mail address."""
     if not (ADDRESS.fullmatch(address) and address.isprintable()):
         raise BadPerson(f"{address!r} is no e-mail address.")
 
 
 def check_roles(session: Session, roles: Sequence[str]) -> None:
-    """Raise BadPerson for a role that is not there; the text lists those that are."""
+    """Raise BadPerson for an unknown role; the text lists the known ones."""
     known = session.scalars(select(Role.name).order_by(Role.rank.desc())).all()
     for role in roles:
         if role not in known:

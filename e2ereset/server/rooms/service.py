@@ -1,4 +1,4 @@
-"""Room keys: dropped by a reset, and waited for by those who lack them."""
+"""Room keys: a reset drops them, and who lacks one waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`user token|tokens|unlock`: sign-ins and personal access tokens of a user, and tries at them."""
+"""`user token|tokens|unlock`: sign-ins and personal access tokens of a user, and their budgets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def token(on: OnAccount, personal: str | None, bypass: bool) -> Output:
 @on_account("tokens")
 @click.option("--end", is_flag=True, help="End them all, personal ones too.")
 def tokens(on: OnAccount, end: bool) -> Output:
-    """List the live sign-ins and personal tokens of NAME, never what they are; or end them."""
+    """List the live sign-ins and personal tokens of NAME, without the tokens; or end them."""
     username = on.account.username
     if end:
         ended = on.run(_end_tokens)
@@ -43,7 +43,7 @@ def tokens(on: OnAccount, end: bool) -> Output:
 
 @on_account("unlock")
 def unlock(on: OnAccount) -> Output:
-    """Let the second factors and the password of NAME be tried again, at once."""
+    """Unlock the second factors and the password of NAME, and give all tries back."""
     unlocked = on.run(_unlock)
     words = "unlocked: " + ", ".join(unlocked) if unlocked else "nothing was locked"
     data = {"username": on.account.username, "unlocked": list(unlocked)}

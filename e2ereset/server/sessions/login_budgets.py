@@ -1,11 +1,11 @@
-"""The budgets of passwords at sign-in: strangers run out of tries, and cannot keep the owner out.
+"""The budgets of passwords at sign-in: they stop guessing, and strangers cannot lock the owner out.
 
-Three are charged at once: that of the caller's network, that of the name as it was typed, and that
-of the account, by which all its names share one. The first two are the same for known and unknown
-names, and are said when they are spent. The third is never said, or it would tell which names are
-of one account: the password is not looked at, and is wrong.
+A try charges three budgets: of the caller's network, of the name as typed, and of the account,
+which all its names share. The first two are the same for known and unknown names, and the refusal
+names them. The third is never named, as that would show which names belong to one account: there
+the password is not checked, and counts as wrong.
 
-A network from which the owner signed in has one budget of its own with the account instead.
+A network from which the owner has signed in charges one budget of its own with the account instead.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NAME_OF = "name of a sign-in"
 NOBODY = ""  # the account that unknown names are counted on
 MANY = 1_000_000_000
 KNOWN_SECONDS = 30 * 86400
-"""For so long after a sign-in its network is known as the owner's."""
+"""Seconds after a sign-in for which its network counts as the owner's."""
 
 KNOWN = table(KnownAddress)
 IS_KNOWN = select(KNOWN.c.seen_at).where(
@@ -47,7 +47,7 @@ EXPIRING = Expiring("addresses", KNOWN, KNOWN.c.seen_at <= NOW - KNOWN_SECONDS)
 
 @PerDialect
 def KNOW(insert: Inserts) -> Executable:
-    """Note a network of the user, or that it was seen again."""
+    """Store that the user signed in from this network now."""
     statement = insert(KNOWN)
     return statement.on_conflict_do_update(
         index_elements=[KNOWN.c.user_id, KNOWN.c.network],
@@ -75,7 +75,7 @@ class BlockedForAddress(BlockedForUser):
 
 @dataclass(frozen=True, slots=True)
 class _Budget:
-    """Whose tries are counted, for what, and the refusal that says they are spent, if any does."""
+    """Whose tries are counted, for what; the refusal that says they are spent, None for no word."""
 
     whose: str
     purpose: str
@@ -86,9 +86,9 @@ class _Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A counted try. `looks`: whether the password may be looked at.
+    """A counted try. `looks`: whether the password may be checked.
 
-    `spent` and `locks`: it was the last one for now, or at all, unless it is right.
+    `spent`, `locks`: unless it is right, it was the last one for now, or the last one at all.
     """
 
     charges: tuple[Charge, ...]
@@ -96,12 +96,12 @@ class Tried:
 
     @property
     def spent(self) -> bool:
-        """Whether a budget of the name or the account has run out with it."""
+        """Whether it was the last try of the name or the account for now."""
         return any(charge.last for charge in self.charges if charge.purpose != ADDRESS_TRIES)
 
     @property
     def locks(self) -> bool:
-        """Whether a hundred in a row have failed with it."""
+        """Whether it was the hundredth failure in a row."""
         return any(charge.locks for charge in self.charges)
 
 
@@ -115,7 +115,7 @@ class LoginBudgets:
     def count(
         self, account: Account | None, credentials: Credentials, address: str, now: int
     ) -> Tried:
-        """Count a try, for good. Raises BlockedForUser, BlockedForAddress.
+        """Count a try and commit. Raises BlockedForUser, BlockedForAddress.
 
         The same statements run whether there is such an account or not.
         """
@@ -141,31 +141,31 @@ class LoginBudgets:
                 self._charge(connection, [self._of_network(network)], now)
 
     def take_back(self, session: Session, tried: Tried) -> None:
-        """The password was right: take back what it was charged, and nothing else."""
+        """The password was right: take this try back, and nothing else."""
         for charge in tried.charges:
             self.runtime.budgets.refund(session, charge)
 
     def warn_nobody(self, now: int) -> None:
-        """What a mail to an owner costs, its count and its row, where there is no owner."""
+        """Take the time that a mail to an owner takes, where there is no owner."""
         windows = ((86400, MANY),) * 3
         with self.runtime.transactions.begin() as session:
             for purpose in ("mail:nobody", "mail:nothing"):
                 self.runtime.budgets.charge_in(session, NOBODY, purpose, windows=windows, now=now)
 
     def know(self, session: Session, user_id: str, address: str, now: int) -> None:
-        """The user has signed in from this address, with all that it takes."""
+        """Remember that the user has signed in from this address."""
         if network := self._network(address):
             KNOW(session, {"user_id": user_id, "network": network, "seen_at": now})
 
     def forget(self, session: Session, account: Account) -> None:
-        """Begin the counts of all the account's names anew, each under every secret key."""
+        """Reset the counts of all names of the account, each under every secret key."""
         emails = [("email", address) for address, _ in addresses_of(session, account.id)]
         for by, name in [("id", account.id), ("username", account.username), *emails]:
             for digest in self.runtime.keyring.digests(NAME_OF, by, _key(by, name)):
                 self.runtime.budgets.reopen(session, digest, NAME_TRIES)
 
     def _network(self, address: str) -> str:
-        """What the address is counted by."""
+        """The network by which the address is counted."""
         return network_of(address, self.runtime.settings.ipv6_prefix)
 
     def _is_known(self, connection: Connection, account_id: str, network: str, now: int) -> bool:
@@ -180,7 +180,7 @@ class LoginBudgets:
         self, account_id: str, credentials: Credentials, network: str
     ) -> list[_Budget]:
         windows = self.runtime.settings.verify_windows
-        # It stands for a name that may be anybody's, or a password typed in the wrong field.
+        # A digest, as the name may be a password that was typed in the wrong field.
         name = _key(credentials.by, credentials.name)
         digest = self.runtime.keyring.digest(NAME_OF, credentials.by, name)
         endless = tuple((length, MANY) for length, _ in windows)
@@ -197,7 +197,7 @@ class LoginBudgets:
     def _charge(
         self, connection: Connection, budgets: list[_Budget], now: int
     ) -> tuple[list[Charge], _Budget | None]:
-        """Charge one budget after the other; what was charged, and the first that is spent."""
+        """Charge the budgets in order; the charges, and the first budget that is spent."""
         charges: list[Charge] = []
         for budget in budgets:
             charge = self.runtime.budgets.charge_in(
@@ -220,5 +220,5 @@ class LoginBudgets:
 
 
 def _key(by: str, name: str) -> str:
-    """What the spellings of a name have in common; an id has one."""
+    """The text by which all spellings of a name are counted; an id has one spelling."""
     return name if by == "id" else name_key(name)

@@ -53,7 +53,7 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
 
 
 def identify(runtime: Runtime) -> Caller | None:
-    """The caller whose live token came in the two headers; None when there is none."""
+    """The caller whose live token is in the two headers; None when nobody's is."""
     user_id, token = request.headers.get("X-User-Id"), request.headers.get("X-Auth-Token")
     if not user_id or not token:
         return None
@@ -73,7 +73,7 @@ def identify(runtime: Runtime) -> Caller | None:
 
 
 def _signed_in(gates: Gates, action: str) -> Caller:
-    """Whose whole request this is, within its rate; a refusal of it is in the audit log."""
+    """The caller of a complete request within the rate; a refusal leaves an audit row."""
     with gates.entered(action) as asked:
         gates.read_body().parsed()
         gates.rate_limit(guarded=False)

@@ -1,4 +1,4 @@
-"""What a sign-in request says, in any of the forms that published clients send."""
+"""The body of a sign-in, in all the forms that published clients send."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORDS: dict[type, str] = {str: "string", dict: "object"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resume:
-    """A sign-in by a token that is live already."""
+    """A sign-in by a live token."""
 
     token: str = field(repr=False)
 
@@ -44,7 +44,7 @@ class Credentials:
 
 
 def read_credentials(body: Mapping[str, Any]) -> Resume | Credentials | None:
-    """What `body` asks for; None when it is of no form that we know, to the last key."""
+    """What `body` asks for; None when it has none of the known forms, or any further key."""
     match body:
         case {"resume": str(token), **rest} if not rest:
             return Resume(token=token)
@@ -59,9 +59,9 @@ def read_credentials(body: Mapping[str, Any]) -> Resume | Credentials | None:
 
 
 def mistyped_field(body: Mapping[str, Any]) -> str | None:
-    """The first known field of `body` that holds a value of another type, and what it must be.
+    """The first field of `body` with a value of a wrong type, and which type it must have.
 
-    None when there is none. It goes by the form alone, so it tells of no account.
+    None when all are right. It looks at the form only, so it reveals no account.
     """
     totp = body.get("totp")
     login = totp.get("login") if isinstance(totp, dict) else None

@@ -1,4 +1,4 @@
-"""Signing in and out: what is checked, in which order, and what each costs."""
+"""Signing in and out: what is checked, and in which order."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ FIND = {
 
 
 class Unauthorized(Refusal):
-    """The name, the password, the token or the whole form is wrong; which one is not said."""
+    """Name, password, token or form is wrong; the answer does not say which."""
 
     code = "Unauthorized"
     reason = "Unauthorized"
 
 
 class NotActivated(Refusal):
-    """The password is right, and the account is switched off."""
+    """The password is right, and the account is disabled."""
 
     code = "error-user-is-not-activated"
     reason = "User is not activated"
 
 
 class NoRoles(Refusal):
-    """The password is right, and the account has no role at all."""
+    """The password is right, and the account has no role."""
 
     code = "error-user-has-no-roles"
     reason = "User has no roles"
@@ -51,7 +51,7 @@ class NoRoles(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """A sign-in that holds."""
+    """A sign-in that succeeded."""
 
     user_id: str
     token: str = field(repr=False)
@@ -72,7 +72,7 @@ class Sessions:
         second factor is refused with.
         """
         now, token = int(self.runtime.clock()), make_token(self.runtime.entropy)
-        with self.hasher.sign_in_turn():  # before any look, which costs as much as most
+        with self.hasher.sign_in_turn():  # first: a refusal for want of a turn costs nothing
             with self.runtime.transactions.read() as session:
                 found = FIND[credentials.by](session, credentials.name)
             caller = Caller(account=found, address=address, agent=agent) if found else None
@@ -84,10 +84,10 @@ class Sessions:
         if not account.roles:
             raise NoRoles
         try:
-            # The token commits with the proof that it was given for, or neither does.
+            # The token and the proof that it was made for commit together, or neither does.
             admit = partial(self._admit, asked=asked, token=token, proven_by=proven_by)
             return self.runtime.stepup.run(asked, admit)
-        except NotSignedIn:  # switched off since its password was checked
+        except NotSignedIn:  # disabled since its password was checked
             raise NotActivated from None
         except FactorInvalid:
             self.budgets.count_failure(account, address, now)
@@ -129,7 +129,7 @@ class Sessions:
         session, user_id, now = passed.session, asked.caller.account.id, asked.now
         try:
             self.add(session, user_id, now, token=token, proven_by=proven_by)
-        except NotActivated:  # it was active a moment ago: the password is another one by now
+        except NotActivated:  # it was active a moment ago: its password has changed
             raise Unauthorized from None
         self.budgets.know(session, user_id, asked.caller.address, now)
         return SignedIn(user_id=user_id, token=token)
@@ -139,7 +139,7 @@ class Sessions:
     ) -> tuple[ActionRequest, str]:
         """The request of the account whose password this is, and the hash that it proved right by.
 
-        After the same work for everybody.
+        The work is the same for everybody.
         """
         account = asked.caller.account if asked else None
         try:
@@ -158,9 +158,9 @@ class Sessions:
         raise Unauthorized
 
     def _warn(self, asked: ActionRequest | None, tried: Tried, now: int) -> None:
-        """Tell the owner that tries are spent; where there is nothing to tell, take the same time.
+        """Tell the owner that the budget is spent; where it is not, take the same time.
 
-        Only an account's own budget can run out before that of the name: the time must not tell.
+        The account's own budget may be spent before that of the name: the time must not show it.
         """
         if asked and tried.locks:
             self.runtime.traces.tell_locked(asked, "sign-in")
@@ -189,6 +189,6 @@ def _request(caller: Caller, credentials: Credentials, now: int, token: str) -> 
 
 
 def current_sessions(app: Flask | None = None) -> Sessions:
-    """The use cases of this app, or of the one at work."""
+    """The sessions of this app, or of the current one."""
     sessions: Sessions = (app or current_app).extensions[EXTENSION]
     return sessions

@@ -27,7 +27,7 @@ SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor")
 
 OWN = TOKENS.c.user_id == bindparam("owner")
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
-# The user stands beside the digest, so that tables split by user are asked in one place only.
+# Always with the user: a table that is partitioned by user is then read in one partition.
 THIS = (TOKENS.c.digest == bindparam("key"), OWN)
 ADD = insert(TOKENS)
 LIST = (
@@ -50,7 +50,7 @@ class TokenNameTaken(E2EResetError):
 
 
 class Entropy(Protocol):
-    """What makes tokens: the module `secrets`, or its like in a test."""
+    """The part of the module `secrets` that makes tokens."""
 
     def token_urlsafe(self, nbytes: int) -> str:
         """`nbytes` of randomness as URL-safe text."""
@@ -78,7 +78,7 @@ def token_digest(token: str) -> str:
 
 
 def make_token(entropy: Entropy) -> str:
-    """The text of a new token, which is worth nothing before `add_token` has stored it."""
+    """The text of a new token, which is good only after `add_token` has stored it."""
     return entropy.token_urlsafe(TOKEN_BYTES)
 
 
@@ -90,14 +90,14 @@ def sign_in_of(user_id: str, token: str) -> str:
 def add_token(
     session: Session, new: NewToken, entropy: Entropy, *, token: str | None = None
 ) -> str | None:
-    """Store a new token and drop the user's expired ones; the token itself is kept nowhere.
+    """Store the digest of a new token, and drop the user's expired tokens; the token.
 
-    It is `token`, where that was made before. None when the user is not there or not active any
-    more, or has another password. Raises TokenNameTaken.
+    `token` is one that was made before. None when the user is missing or not active any more, or
+    has another password. Raises TokenNameTaken.
     """
     token = token or make_token(entropy)
     run(session, DROP_EXPIRED, {"owner": new.user_id, "now": new.created_at})
-    # Whoever changes the user, and ends its tokens, comes before or after this, never in between.
+    # Who changes the user and ends its tokens comes before or after this, never in between.
     if not accounts.lock_active(session, new.user_id, new.proven_by):
         return None
     row = {
@@ -161,6 +161,6 @@ def drop_tokens(session: Session, account_id: str) -> int:
     """
     mine = {"owner": account_id}
     dropped = run(session, DROP_ALL, mine).rowcount
-    # A token under way holds its user's row until its commit: only then is it there to be dropped.
+    # Who adds a token holds the user's row until its commit: only then can we see and drop it.
     accounts.lock_account(session, account_id)
     return dropped + run(session, DROP_ALL, mine).rowcount

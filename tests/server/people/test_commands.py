@@ -316,7 +316,7 @@ def test_the_qr_code_is_drawn_or_written_for_its_owner_only(world, eve, run, tmp
 
 def test_a_file_that_can_not_be_written_leaves_totp_off(world, eve, run, done, tmp_path):
     result = run("user", "totp", "eve", "--png", str(tmp_path / "no" / "eve.png"))
-    assert "can not be written" in error_of(result)
+    assert "cannot be written" in error_of(result)
     assert done("user", "show", "eve")["totp"] is False
 
 

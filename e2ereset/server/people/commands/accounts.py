@@ -1,4 +1,4 @@
-"""`user password|email|verify|role|enable|disable|delete|reset-key`: looking after an account."""
+"""`user password|email|verify|role|enable|disable|delete|reset-key`: change an account."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def password(on: OnAccount, password_stdin: bool) -> Output:
 
 @on_account("email")
 @click.argument("address")
-@click.option("--verified", is_flag=True, help="The address is known to be the user's.")
+@click.option("--verified", is_flag=True, help="The address is verified.")
 @click.option("--add", "beside", is_flag=True, help="Keep the other addresses.")
-@click.option("--remove", is_flag=True, help="Take it away instead.")
+@click.option("--remove", is_flag=True, help="Remove it instead.")
 def email(on: OnAccount, address: str, *, verified: bool, beside: bool, remove: bool) -> Output:
-    """Give NAME the e-mail ADDRESS in the place of those it has. Old and new ones are told."""
+    """Give NAME this e-mail ADDRESS instead of the others. Old and new ones get a mail."""
     if remove and (verified or beside):
         raise click.UsageError("--remove goes with neither --verified nor --add.")
     if remove:
@@ -41,9 +41,9 @@ def email(on: OnAccount, address: str, *, verified: bool, beside: bool, remove: 
 
 @on_account("verify")
 @click.argument("address", required=False)
-@click.option("--off", is_flag=True, help="It is not known to be the user's any more.")
+@click.option("--off", is_flag=True, help="Mark it as not verified.")
 def verify(on: OnAccount, address: str | None, off: bool) -> Output:
-    """Take an address of NAME, or the only one, as known to be the user's."""
+    """Mark an address of NAME, or the only one, as verified."""
     done = on.run(emails.verify_address, address, verified=not off)
     words = ("not verified" if off else "verified") + ("" if done else " already")
     data = {"username": on.account.username, "verified": not off, "changed": done is not None}
@@ -54,7 +54,7 @@ def verify(on: OnAccount, address: str | None, off: bool) -> Output:
 @click.option("--add", multiple=True, metavar="ROLE", help="May be repeated.")
 @click.option("--remove", multiple=True, metavar="ROLE", help="May be repeated.")
 def role(on: OnAccount, add: tuple[str, ...], remove: tuple[str, ...]) -> Output:
-    """Give roles to NAME and take roles away; one administrator has to remain."""
+    """Give roles to NAME, or remove them; one administrator must remain."""
     if not (add or remove):
         raise click.UsageError("Say --add ROLE or --remove ROLE.")
     done, roles = on.run(administration.change_roles, add, remove)
@@ -71,7 +71,7 @@ def enable(on: OnAccount) -> Output:
 
 @on_account("disable")
 def disable(on: OnAccount) -> Output:
-    """Keep NAME from signing in, and end all sign-ins; one administrator has to remain."""
+    """Keep NAME from signing in, and end all sign-ins; one administrator must remain."""
     return _switch(on, active=False)
 
 
@@ -89,7 +89,7 @@ def delete(on: OnAccount, yes: bool) -> Output:
 
 @on_account("reset-key", reason_required=True)
 def reset_key(on: OnAccount) -> Output:
-    """Reset the E2E key of NAME as a request would; audited with the reason, and told."""
+    """Reset the E2E key of NAME as a request would. It is audited, and the owner gets a mail."""
     receipt = on.runtime.resets.reset_by_operator(on.operator, on.account.id, on.now)
     username, nothing = on.account.username, receipt.nothing_to_reset
     words = "had no key; sign-ins were ended" if nothing else "has no key any more"

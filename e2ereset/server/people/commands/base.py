@@ -17,7 +17,7 @@ from e2ereset.server.people.acts import Acting
 from e2ereset.server.people.new_passwords import EXTENSION, NewPasswords
 
 Output = tuple[Any, Iterable[str]]
-"""What a command prints: its JSON, or the lines for people."""
+"""What a command prints: with --json the first, else the lines."""
 
 
 @click.group("user", cls=Commands)
@@ -28,10 +28,10 @@ def user() -> None:
 def on_account(
     name: str, *, reason_required: bool = False
 ) -> Callable[[Callable[..., Output]], Callable[..., Output]]:
-    """Make a function that acts on an account the command `name` of `user`.
+    """Make a function the command `name` of `user`: it acts on one account.
 
-    The command takes the NAME of a user, `--reason`, `--json` and the function's own options. The
-    function gets `OnAccount` and those.
+    The command takes the NAME of a user, `--reason`, `--json` and the function's own options; the
+    function gets an `OnAccount` and its own options.
     """
 
     def decorate(act: Callable[..., Output]) -> Callable[..., Output]:
@@ -45,6 +45,7 @@ def on_account(
         def command(name: str, *, operator: Operator, json_output: bool, **options: Any) -> None:
             emit(*act(acting_as(operator).on(name), **options), json_output)
 
+        command.params.sort(key=lambda option: option.name in ("operator", "json_output"))
         return act
 
     return decorate

@@ -23,7 +23,7 @@ MODULE = 6  # pixels for each dot of a QR code
 @click.option("--off", is_flag=True, help="Disable it instead, and drop its backup codes.")
 @click.option("--png", type=FILE, help="Write the QR code to this file, which must not exist.")
 def totp(on: OnAccount, off: bool, png: Path | None) -> Output:
-    """Enrol NAME in TOTP at once; QR code, secret and backup codes are shown this once."""
+    """Enrol NAME in TOTP at once; QR code, secret and backup codes are shown only now."""
     account, factors = on.account, on.runtime.factors
     if off:
         words = state(False, factors.disable_totp(account, by=on.operator))
@@ -53,17 +53,17 @@ def email_2fa(on: OnAccount, enabled: bool) -> Output:
 
 @on_account("codes")
 def codes(on: OnAccount) -> Output:
-    """Make new backup codes for NAME in the place of the old ones; they are shown this once."""
+    """Replace the backup codes of NAME; the new ones are shown only now."""
     made = list(on.runtime.factors.renew_backup_codes(on.account, by=on.operator))
     return {"username": on.account.username, "backupCodes": made}, _listed(made)
 
 
 def _make_file(path: Path) -> Any:
-    # Before the enrolment, which nobody could use if its code could not be written.
+    # Before the enrolment: nobody could use it without its QR code.
     try:
         return open(path, "xb", opener=private)
     except OSError as fault:
-        raise click.ClickException(f"{path} can not be written: {fault.strerror}.") from None
+        raise click.ClickException(f"{path} cannot be written: {fault.strerror}.") from None
 
 
 def _listed(codes: list[str]) -> list[str]:

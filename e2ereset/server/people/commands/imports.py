@@ -1,4 +1,4 @@
-"""`user import`: users that come from elsewhere."""
+"""`user import`: import users."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def import_command(
 ) -> None:
     """Store the users of FILE, a JSON object in each line or CSV; exits with 1 if any is left out.
 
-    Names that are there already are left as they are, so it can be run again.
+    Users that exist are left as they are, so it can be run again.
     """
     kind = kind or ("csv" if file.name.lower().endswith(".csv") else "jsonl")
     done = import_users(acting_as(operator), READERS[kind](file), dry_run=dry_run)

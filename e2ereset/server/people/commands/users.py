@@ -23,7 +23,7 @@ COLUMNS = ("username", "userId", "active", "roles", "totp", "email2fa", "passwor
 @user.command("add")
 @click.argument("name")
 @click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="May be repeated.")
-@click.option("--verified", is_flag=True, help="The addresses are known to be the user's.")
+@click.option("--verified", is_flag=True, help="The addresses are verified.")
 @click.option(
     "--role", "roles", multiple=True, default=["user"], show_default=True, help="May be repeated."
 )
