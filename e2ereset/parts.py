@@ -1,4 +1,4 @@
-"""What every service of one app is made of: made first, frozen, and handed down."""
+"""The parts that every service of one app uses. They are made first, and are frozen."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from .audit import AuditTrail
 from .crypto import KeyRing
 from .jobs import Queue
 from .metrics.meter import UNCOUNTED, Meter
 from .ports import Accounts
+from .records import Account
 from .settings import Settings
 from .signals import Announcer
 from .store.transactions import Transactions
@@ -30,3 +33,10 @@ class Parts:
     audit: AuditTrail
     meter: Meter = UNCOUNTED
     announcer: Announcer = field(default_factory=Announcer)
+
+    def mail_owner(
+        self, session: Session, kind: str, account: Account, *, now: int, **facts: Any
+    ) -> None:
+        """Queue a mail of this kind to each verified address of the account."""
+        facts = {"username": account.username, "at": now, **facts}
+        self.jobs.put(session, kind, facts, recipients=account.emails, now=now)

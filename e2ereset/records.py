@@ -151,6 +151,20 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """The open transaction of an action, after its proof was right.
+
+    `method` proved it: empty if the account has none and needs none, `bypass` for a token that
+    skips the proof, `off` if the workspace does not check. `caller` was read again in this
+    transaction, so its roles are those of now.
+    """
+
+    session: Session
+    method: str
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
     """A started or pending challenge; `details` go to the client, so nothing secret in them."""
 
@@ -173,20 +187,6 @@ class TargetName:
 
     def __str__(self) -> str:
         return self.user_id if self.user_id is not None else (self.username or "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """The open transaction of an action whose proof was right, and the method that proved it.
-
-    `method` is empty where the account has none and needs none, `bypass` for a token that skips
-    the proof, `off` where the workspace does not check. `caller` is as of this transaction: the
-    roles that a permission rests on are those of now.
-    """
-
-    session: Session
-    method: str
-    caller: Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

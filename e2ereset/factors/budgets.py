@@ -1,12 +1,14 @@
 """Budgets: how often an account may try, or be sent something, within three windows of time.
 
-A charge is one statement that counts or refuses, committed before the code is looked at, so that
-neither parallel requests nor a later rollback give a free try (SPEC 2, "Budgets"). The same
-statement counts failures in a row, over whatever time: at a hundred it is locked.
+A charge is one statement that counts a try or refuses it. It is committed before the code is
+compared, so that neither parallel requests nor a later rollback give a free try (SPEC 2,
+"Budgets"). The same statement counts failures in a row, however long they take: after a hundred
+the budget is locked.
 
-Time is the database's, which is one for all machines. After its clock has jumped forward and back,
-a window that lies its length or more in the future is open again, and one that lies nearer is
-moved to now at the first look: no window is shut for longer than its length.
+The time comes from the database's clock, which all machines share. If that clock jumps forward
+and back again, some windows start in the future. A window that starts in the future by its whole
+length or more counts as over. A nearer one is moved to start now when it is next read. So no
+window refuses for longer than its length.
 """
 
 from __future__ import annotations
@@ -14,21 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Executable,
-    Update,
-    and_,
-    bindparam,
-    case,
-    delete,
-    func,
-    not_,
-    or_,
-    select,
-    update,
-)
+import sqlalchemy as sa
+from sqlalchemy import bindparam, or_
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
@@ -42,12 +31,15 @@ Windows = tuple[tuple[int, int], ...]
 """Three pairs (length in seconds, most charges)."""
 
 MOST_IN_A_ROW = 100
-"""Failures in a row after which nothing is looked at any more: NIST SP 800-63B 5.2.2."""
+"""After this many failures in a row the budget is locked: NIST SP 800-63B 5.2.2."""
 
 BUDGETS = table(Budget)
 NUMBERS = (1, 2, 3)
-NOW: Any = func.coalesce(bindparam("now", type_=BigInteger), DatabaseEpoch())
-MINE = BUDGETS.c.account_id == bindparam("account")
+NOW: Any = sa.func.coalesce(bindparam("now", type_=sa.BigInteger), DatabaseEpoch())
+ACCOUNT: Any = bindparam("account")
+PURPOSE: Any = bindparam("for")
+MINE = BUDGETS.c.account_id == ACCOUNT
+THIS = sa.and_(MINE, BUDGETS.c.purpose == PURPOSE)
 LOCKED = BUDGETS.c.failures >= MOST_IN_A_ROW
 
 
@@ -60,80 +52,75 @@ def _count(number: int) -> Any:
 
 
 def _over(number: int) -> Any:
-    length = bindparam(f"length_{number}", type_=BigInteger)
+    length = bindparam(f"length_{number}", type_=sa.BigInteger)
     return or_(_start(number) + length <= NOW, _start(number) >= NOW + length)
 
 
 def _moved(number: int) -> Any:
-    # One of the near future counts on, from now: a small step back of the clock opens nothing anew.
-    return case((or_(_over(number), _start(number) > NOW), NOW), else_=_start(number))
+    # A window that starts in the near future keeps its count and starts now: a clock that steps
+    # back a little gives no new tries.
+    return sa.case((or_(_over(number), _start(number) > NOW), NOW), else_=_start(number))
 
 
 @PerDialect
-def CHARGE(insert: Inserts) -> Executable:
-    """Open a window or count in it; no row comes back where one is full, or all is locked."""
+def CHARGE(insert: Inserts) -> sa.Executable:
+    """Start a window or count in it. No row comes back if a window is full or it is locked."""
     failed: Any = bindparam("failed")
     fresh = {f"start_{n}": NOW for n in NUMBERS} | {f"count_{n}": 1 for n in NUMBERS}
     counted = {f"start_{n}": _moved(n) for n in NUMBERS}
-    counted |= {f"count_{n}": case((_over(n), 1), else_=_count(n) + 1) for n in NUMBERS}
+    counted |= {f"count_{n}": sa.case((_over(n), 1), else_=_count(n) + 1) for n in NUMBERS}
     open_now = (or_(_over(n), _count(n) < bindparam(f"most_{n}")) for n in NUMBERS)
     return (
         insert(BUDGETS)
-        .values(
-            account_id=bindparam("account_id"),
-            purpose=bindparam("purpose"),
-            failures=failed,
-            **fresh,
-        )
+        .values(account_id=ACCOUNT, purpose=PURPOSE, failures=failed, **fresh)
         .on_conflict_do_update(
             index_elements=[BUDGETS.c.account_id, BUDGETS.c.purpose],
             set_=counted | {"failures": BUDGETS.c.failures + failed},
-            where=and_(*open_now, not_(LOCKED)),
+            where=sa.and_(*open_now, sa.not_(LOCKED)),
         )
         .returning(*map(_start, NUMBERS), *map(_count, NUMBERS), BUDGETS.c.failures)
     )
 
 
-def _refund(*others: Any, failures: Any = 0) -> Update:
-    own = BUDGETS.c.purpose == bindparam("for")
+def _refund(*others: Any, failures: Any = 0) -> sa.Update:
+    own = BUDGETS.c.purpose == PURPOSE
     counts = {
-        # A window that was opened anew since the charge has not counted it.
-        f"count_{n}": case(
-            (and_(own, _start(n) == bindparam(f"charged_{n}")), _count(n) - 1), else_=_count(n)
+        # A window that started after the charge did not count it.
+        f"count_{n}": sa.case(
+            (sa.and_(own, _start(n) == bindparam(f"charged_{n}")), _count(n) - 1), else_=_count(n)
         )
         for n in NUMBERS
     }
-    return update(BUDGETS).where(MINE, or_(own, *others)).values({**counts, "failures": failures})
+    return (
+        sa.update(BUDGETS).where(MINE, or_(own, *others)).values({**counts, "failures": failures})
+    )
 
 
 REFUND = _refund()
 REFUND_AND_UNLOCK = _refund(LOCKED)
-TAKE_BACK = _refund(failures=case((BUDGETS.c.failures > 0, BUDGETS.c.failures - 1), else_=0))
+TAKE_BACK = _refund(failures=sa.case((BUDGETS.c.failures > 0, BUDGETS.c.failures - 1), else_=0))
 
-STATE = select(
+STATE = sa.select(
     *map(_start, NUMBERS), *map(_count, NUMBERS), BUDGETS.c.failures, NOW.label("now")
-).where(MINE, BUDGETS.c.purpose == bindparam("for"))
-MOVE = (
-    update(BUDGETS)
-    .where(MINE, BUDGETS.c.purpose == bindparam("for"))
-    .values({f"start_{n}": case((_start(n) > NOW, NOW), else_=_start(n)) for n in NUMBERS})
+).where(THIS)
+MOVED = {f"start_{n}": sa.case((_start(n) > NOW, NOW), else_=_start(n)) for n in NUMBERS}
+MOVE = sa.update(BUDGETS).where(THIS).values(MOVED)
+ALL_LOCKS = (
+    sa.select(BUDGETS.c.account_id, BUDGETS.c.purpose).where(LOCKED).order_by(BUDGETS.c.purpose)
 )
-ALL_LOCKS = select(BUDGETS.c.account_id, BUDGETS.c.purpose).where(LOCKED)
-LOCKS = select(BUDGETS.c.purpose).where(MINE, LOCKED).order_by(BUDGETS.c.purpose)
-REOPEN = delete(BUDGETS).where(MINE, BUDGETS.c.purpose == bindparam("for"))
-# Whole rows: their owner, or an operator, wants to try now.
-UNLOCK = (
-    delete(BUDGETS)
-    .where(MINE, or_(*(BUDGETS.c.purpose.like(f"{kind}:%") for kind in ("verify", "login"))))
-    .returning(BUDGETS.c.purpose, BUDGETS.c.failures)
-)
+LOCKS = sa.select(BUDGETS.c.purpose).where(MINE, LOCKED).order_by(BUDGETS.c.purpose)
+REOPEN = sa.delete(BUDGETS).where(THIS)
+# It deletes the whole rows, as the owner or an operator wants to try at once.
+OF_TRIES = or_(BUDGETS.c.purpose.like("verify:%"), BUDGETS.c.purpose.like("login:%"))
+UNLOCK = sa.delete(BUDGETS).where(MINE, OF_TRIES).returning(BUDGETS.c.purpose, BUDGETS.c.failures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """One counted try. `last`: it was the last one that a window allows for now.
+    """One counted try.
 
-    `locks`: it was the last one at all, unless it succeeds.
+    `last`: it was the last try that a window allows for now. `locks`: the budget is locked by it,
+    unless the try succeeds.
     """
 
     account_id: str
@@ -144,17 +131,14 @@ class Charge:
 
 
 class Budgets:
-    """Charges and refunds, in transactions of their own where the count has to survive.
+    """Charges budgets and refunds them, in separate transactions where the count has to survive.
 
-    With `by_database` the time is the database's; otherwise it is what the caller says.
+    With `by_database` the time is the database's; otherwise it is the `now` that the caller gives,
+    in epoch seconds.
     """
 
     def __init__(
-        self,
-        transactions: Transactions,
-        meter: Meter = UNCOUNTED,
-        *,
-        by_database: bool = False,
+        self, transactions: Transactions, meter: Meter = UNCOUNTED, *, by_database: bool = False
     ) -> None:
         self._transactions = transactions
         self._meter = meter
@@ -163,11 +147,11 @@ class Budgets:
     def charge(
         self, account_id: str, purpose: str, windows: Windows, now: int, *, guess: bool = False
     ) -> Charge:
-        """Count one and commit. Raises TooManyAttempts when a window is full, or all is locked.
+        """Count one try and commit. Raises TooManyAttempts when a window is full or it is locked.
 
         A `guess` counts as a failure in a row until it is refunded.
         """
-        # On a bare connection: this transaction is on every try's way, and a session costs more.
+        # On a bare connection: every try pays for this transaction, and a session costs more.
         with self._transactions.engine.begin() as connection:
             charge = self.charge_in(
                 connection, account_id, purpose, windows=windows, now=now, guess=guess
@@ -178,7 +162,7 @@ class Budgets:
 
     def charge_in(
         self,
-        session: Session | Connection,
+        session: Session | sa.Connection,
         account_id: str,
         purpose: str,
         *,
@@ -186,42 +170,55 @@ class Budgets:
         now: int,
         guess: bool = False,
     ) -> Charge | None:
-        """Count one within an open transaction; None when a window is full, or all is locked."""
-        at = self._time(now)
-        charge = charge_in(session, account_id, purpose, windows=windows, now=at, guess=guess)
-        if charge is None:
+        """Count one try in an open transaction. None when a window is full or it is locked.
+
+        The meter counts the refusal by the `purpose` before an "@".
+        """
+        tried = {**self._this(account_id, purpose, now), "failed": int(guess)}
+        for n, (length, most) in zip(NUMBERS, windows, strict=True):
+            tried |= {f"length_{n}": length, f"most_{n}": most}
+        row = CHARGE(session, tried).first()
+        if row is None:
             self._meter.budget_refused(purpose.partition("@")[0])
-        return charge
+            return None
+        return Charge(
+            account_id=account_id,
+            purpose=purpose,
+            starts=tuple(row[:3]),
+            last=any(row[i + 3] >= most for i, (_, most) in enumerate(windows)),
+            locks=row.failures >= MOST_IN_A_ROW,
+        )
 
     def refund(self, session: Session, charge: Charge, *, unlocks: bool = False) -> None:
-        """Take back exactly this charge, in every window that counted it; end its row of failures.
+        """Take back exactly this charge, in every window that counted it.
 
-        It `unlocks` what else is locked of the account: the proof was its owner's.
+        The failures in a row of its purpose begin at 0 again. With `unlocks` the other locked
+        budgets of the account are unlocked too: the proof came from its owner.
         """
-        # No row is left where it was unlocked, or purged, meanwhile: then nothing is counted.
+        # If the row was unlocked or purged meanwhile, there is nothing left to take back.
         run(session, REFUND_AND_UNLOCK if unlocks else REFUND, _charged(charge))
 
     def take_back(self, charge: Charge) -> None:
-        """Take back a charge whose guess was not looked at: it ends no row of failures."""
+        """Take back a charge whose guess was not compared: earlier failures in a row stay."""
         with self._transactions.begin() as session:
             run(session, TAKE_BACK, _charged(charge))
 
     def reopen(self, session: Session, account_id: str, purpose: str) -> None:
-        """Begin this one count anew: what was guessed at is there no more."""
+        """Delete this one count: the secret that was guessed at is gone."""
         run(session, REOPEN, {"account": account_id, "for": purpose})
 
     def refusal(
         self, account_id: str, purpose: str, windows: Windows, now: int
     ) -> TooManyAttempts | None:
-        """What a charge would be refused with now; None when it would be taken."""
-        mine = {"account": account_id, "for": purpose, "now": self._time(now)}
+        """The refusal that a charge would raise now; None when the charge would be counted."""
+        this = self._this(account_id, purpose, now)
         with self._transactions.engine.connect() as connection:
-            row = connection.execute(STATE, mine).first()
+            row = connection.execute(STATE, this).first()
         if row is None:
             return None
         if any(start > row.now for start in row[:3]):
             with self._transactions.engine.begin() as connection:
-                connection.execute(MOVE, mine)
+                connection.execute(MOVE, this)
         if row.failures >= MOST_IN_A_ROW:
             return TooManyAttempts(None)
         waits = [
@@ -231,38 +228,9 @@ class Budgets:
         ]
         return TooManyAttempts(max(waits)) if max(waits, default=0) > 0 else None
 
-    def _time(self, now: int) -> int | None:
-        return None if self._by_database else now
-
-
-def charge_in(
-    session: Session | Connection,
-    account_id: str,
-    purpose: str,
-    *,
-    windows: Windows,
-    now: int | None,
-    guess: bool = False,
-) -> Charge | None:
-    """Count one within an open transaction; None when a window is full, or all is locked.
-
-    `now` is in epoch seconds; None is the database's own time.
-    """
-    parameters: dict[str, Any] = {"account_id": account_id, "purpose": purpose, "now": now}
-    for number, (length, most) in zip(NUMBERS, windows, strict=True):
-        parameters |= {f"length_{number}": length, f"most_{number}": most}
-    row = CHARGE(session, {**parameters, "failed": int(guess)}).first()
-    if row is None:
-        return None
-    counts: tuple[int, ...] = tuple(row)[3:6]
-    last = any(count >= most for count, (_, most) in zip(counts, windows, strict=True))
-    return Charge(
-        account_id=account_id,
-        purpose=purpose,
-        starts=tuple(row[:3]),
-        last=last,
-        locks=row.failures >= MOST_IN_A_ROW,
-    )
+    def _this(self, account_id: str, purpose: str, now: int) -> dict[str, Any]:
+        at = None if self._by_database else now
+        return {"account": account_id, "for": purpose, "now": at}
 
 
 def locks(session: Session, account_id: str) -> tuple[str, ...]:
@@ -271,15 +239,15 @@ def locks(session: Session, account_id: str) -> tuple[str, ...]:
 
 
 def all_locks(session: Session) -> dict[str, list[str]]:
-    """The purposes that are locked, sorted, for each account that has any."""
+    """The locked purposes, sorted, of each account that has any."""
     found: dict[str, list[str]] = {}
     for account_id, purpose in session.execute(ALL_LOCKS):
         found.setdefault(account_id, []).append(purpose)
-    return {account_id: sorted(purposes) for account_id, purposes in found.items()}
+    return found
 
 
 def unlock(session: Session, account_id: str) -> tuple[str, ...]:
-    """Begin all counts of tries of this account anew; the purposes that were locked, sorted."""
+    """Delete all counts of tries of this account; returns the purposes that were locked, sorted."""
     rows = run(session, UNLOCK, {"account": account_id}).all()
     return tuple(sorted(row.purpose for row in rows if row.failures >= MOST_IN_A_ROW))
 

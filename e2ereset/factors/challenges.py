@@ -1,4 +1,4 @@
-"""Challenges: started within the budgets of what is sent, and what a client is told of them."""
+"""Challenges: starts them within the sending budgets, and describes them to the client."""
 
 from __future__ import annotations
 
@@ -25,20 +25,16 @@ class Challenges:
         self.strategies = strategies
         self._budgets = budgets
 
-    def has(self, method: str) -> bool:
-        """Whether the configuration names this method."""
-        return any(strategy.name == method for strategy in self.strategies)
-
     def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:
-        """Send a fresh challenge in the place of a pending one, within the budgets.
+        """Send a fresh challenge for the action that waits for one, within the budgets.
 
-        Where it is not the owner who asks, beside the pending one, on a budget of its own. False
-        when the account has the method no more, its tries are spent, or nothing was sent.
-        `attempt.session` is only read. Raises TooManyAttempts when the sending budget is spent.
+        It replaces the pending one when the owner asks. When a stranger asks, it is sent beside the
+        pending one, on a budget of its own. False when the account cannot use the method, its tries
+        are spent, or nothing was sent. `attempt.session` is only read. Raises TooManyAttempts when
+        the sending budget is spent.
         """
-        strategy = next(s for s in self.strategies if s.name == method)
-        spent = self._refusal(attempt.account.id, method, attempt.now)
-        if spent or not is_usable(strategy, attempt):
+        strategy = next((s for s in self.strategies if s.name == method), None)
+        if strategy is None or self._refusal(attempt, method) or not is_usable(strategy, attempt):
             return False
         attempt.session.rollback()
         if by_owner:
@@ -49,38 +45,34 @@ class Challenges:
             return strategy.another(replace(attempt, session=session)) is not None
 
     def start(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
-        """Start a challenge where none is pending; what the client is told of it."""
-        self._refuse_spent(asked, strategy)
+        """Start a challenge unless one is pending; the `details` for the client.
+
+        Raises TooManyAttempts when the budget of tries or of sends is spent.
+        """
         with self._transactions.read() as session:
             attempt = attempt_of(asked, session)
-            pending = strategy.pending(attempt)
+            # An answer to the challenge would be refused: none is sent.
+            if spent := self._refusal(attempt, strategy.name):
+                raise spent
+            challenge = strategy.pending(attempt)
             session.rollback()  # gives its connection back before the write takes one
-            if pending is None:
-                pending = self._send_or_find(attempt, asked, strategy)
-            return self.details(session, asked, strategy, pending)
+            if challenge is None:
+                challenge = self._send_or_find(attempt, strategy)
+            return self.details(session, asked, strategy, challenge)
 
-    def _send_or_find(
-        self, attempt: Attempt, asked: ActionRequest, strategy: Strategy
-    ) -> Challenge:
+    def _send_or_find(self, attempt: Attempt, strategy: Strategy) -> Challenge:
         try:
             return self._send(attempt, strategy)
-        except TooManyAttempts as refusal:
-            # Of two requests at once one sends; the other finds what that one has sent.
+        except TooManyAttempts:
+            # Of two requests at once one sends; the other finds the challenge that was sent.
             pending = strategy.pending(attempt)
             if pending is None:
-                details = self.details(attempt.session, asked, strategy)
-                raise TooManyAttempts(refusal.retry_after, **details) from None
+                raise
             return pending
 
-    def _refuse_spent(self, asked: ActionRequest, strategy: Strategy) -> None:
-        """No challenge while no answer to it would be looked at."""
-        spent = self._refusal(asked.caller.account.id, strategy.name, asked.now)
-        if spent:
-            raise TooManyAttempts(spent.retry_after, **self.told(asked, strategy))
-
-    def _refusal(self, account_id: str, method: str, now: int) -> TooManyAttempts | None:
-        windows = self._settings.verify_windows
-        return self._budgets.refusal(account_id, f"verify:{method}", windows, now)
+    def _refusal(self, attempt: Attempt, method: str) -> TooManyAttempts | None:
+        account_id, windows = attempt.account.id, self._settings.verify_windows
+        return self._budgets.refusal(account_id, f"verify:{method}", windows, attempt.now)
 
     def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
         if strategy.sends:
@@ -90,7 +82,7 @@ class Challenges:
             return strategy.challenge(replace(attempt, session=session))
 
     def told(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
-        """`details`, read in a transaction of its own."""
+        """`details`, read in a separate transaction."""
         with self._transactions.read() as session:
             return self.details(session, asked, strategy)
 
@@ -101,7 +93,7 @@ class Challenges:
         strategy: Strategy,
         challenge: Challenge | None = None,
     ) -> dict[str, Any]:
-        """What the client is told: the method, its challenge, and what else there is."""
+        """The `details` for the client: the method, its challenge, and the usable methods."""
         attempt = attempt_of(asked, session)
         challenge = challenge or strategy.pending(attempt) or Challenge()
         usable = [s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)]
@@ -115,12 +107,12 @@ class Challenges:
 
 
 def locked_names(session: Session, attempt: Attempt) -> set[str]:
-    """The methods of the account whose tries are locked."""
+    """The names of the account's methods that are locked."""
     return {purpose.partition(":")[2] for purpose in locks(session, attempt.account.id)}
 
 
 def attempt_of(asked: ActionRequest, session: Session) -> Attempt:
-    """What a strategy gets to see of a request."""
+    """The part of a request that a strategy may see."""
     return Attempt(
         account=asked.caller.account,
         action=asked.action,

@@ -1,7 +1,7 @@
-"""Mailing a code again for the action that waits for one, without telling who exists.
+"""Mails a code again for the action that waits for one, without showing which accounts exist.
 
-An answer that came after the work would take longer where there is work. So the request only
-leaves a job, the same for every name, and a worker does it.
+If the request did the work, its answer would take longer for names that exist. So the request only
+queues a job, the same for every name, and a worker does the work.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NEWEST = (
 
 
 class Codes:
-    """Mails a fresh code for a pending action."""
+    """Mails fresh codes for pending actions."""
 
     def __init__(self, parts: Parts, challenges: Challenges) -> None:
         self._settings = parts.settings
@@ -50,41 +50,35 @@ class Codes:
     def ask(
         self, email_or_username: str, now: int, *, address: str, agent: str, signed_in: str = ""
     ) -> None:
-        """Note that a fresh code is asked for, to be looked at by `answer` after the answer.
+        """Queue a job that mails a fresh code; a worker does it by `answer`.
 
-        `signed_in` is the id of the account that asks, whose code it then is, whatever the name.
-        Who asks again while that waits is answered likewise, and nothing is noted.
+        `signed_in` is the id of the signed-in account that asks: then the code is for that account,
+        and the name does not count. While one job for the name waits, no second one is queued.
         """
         name = "" if signed_in else email_or_username[:LONGEST_NAME]
-        asked = {"account": signed_in, "name": name, "address": address, "agent": agent}
-        expires_at = now + self._settings.email_code_seconds
         with self._transactions.begin() as session:
-            # A stranger's request that waits must not stand in the way of the owner's.
-            once = f"account {signed_in}" if signed_in else f"name {name_key(name)}"
             self._jobs.put(
                 session,
                 ASKED,
-                asked,
-                once=once,
+                {"account": signed_in, "name": name, "address": address, "agent": agent},
+                # Two kinds of names, so that a stranger's job does not block the owner's.
+                once=f"account {signed_in}" if signed_in else f"name {name_key(name)}",
                 now=now,
-                expires_at=expires_at,
-                urgency=URGENT if signed_in else IDLE,  # of which anybody makes any number
+                expires_at=now + self._settings.email_code_seconds,
+                urgency=URGENT if signed_in else IDLE,  # strangers can ask without end
             )
 
     def answer(self, asked: Mapping[str, Any], _job: object, now: int) -> bool:
-        """Mail a fresh code for the pending action of whom `ask` noted. True when one was queued.
+        """Mail a fresh code for the job that `ask` queued. True when a mail was queued.
 
-        False without any effect when there is no such account, no pending action, or no sending
-        budget left. An action is pending while its last code could have lived twice: an expired
-        code can still be asked for again.
+        False, without any effect, when there is no such account, no pending action, or the sending
+        budget is spent. An action is pending for twice the life of its last code, so that a fresh
+        code can be asked for after the last one has expired.
         """
-        by_owner = bool(asked.get("account"))
         with self._transactions.read() as session:
             account = self._find(session, asked)
-            if account is None or not account.active or not self._challenges.has("email"):
-                return False
-            action = self._pending(session, account, now)
-            if action is None:
+            action = self._pending(session, account, now) if account and account.active else None
+            if account is None or action is None:
                 return False
             attempt = Attempt(
                 account=account,
@@ -95,6 +89,7 @@ class Codes:
                 agent=asked["agent"],
             )
             try:
+                by_owner = bool(asked.get("account"))
                 return self._challenges.resend(attempt, "email", by_owner=by_owner)
             except TooManyAttempts:
                 return False
@@ -105,7 +100,7 @@ class Codes:
         name, found = asked["name"], None
         if "@" in name and isinstance(self._accounts, FindsByEmail):
             found = self._accounts.find_by_email(session, name)
-        # A username may hold an @ too.
+        # A username may contain an @ too.
         return found or self._accounts.find(session, name)
 
     def _pending(self, session: Session, account: Account, now: int) -> Action | None:

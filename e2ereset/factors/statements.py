@@ -1,20 +1,32 @@
-"""The statements by which second factors are enrolled: each says by its row count what it did."""
+"""The statements that enrol second factors. The row count of each tells whether it did it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import Executable, bindparam, case, delete, insert, select, update
 
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Inserts, PerDialect
 
-from .models import BackupCode, EmailChallenge, EmailFactor, Totp
+from .models import EmailChallenge, EmailFactor
+from .strategies.totp import BACKUPS, BACKUPS_OF_MINE, MINE, TOTPS, USE
 
-TOTPS, BACKUPS, EMAILS = table(Totp), table(BackupCode), table(EmailFactor)
-CHALLENGES = table(EmailChallenge)
-MINE = TOTPS.c.account_id == bindparam("account")
+EMAILS, CHALLENGES = table(EmailFactor), table(EmailChallenge)
+EMAIL_OF_MINE = EMAILS.c.account_id == bindparam("account")
+PENDING = (
+    MINE,
+    TOTPS.c.pending_secret == bindparam("encrypted"),
+    TOTPS.c.enabled_at.is_(None),
+)
+NOW_ENABLED: dict[str, Any] = {
+    "secret": TOTPS.c.pending_secret,
+    "pending_secret": None,
+    "enabled_at": bindparam("now"),
+}
 GET_PENDING = select(TOTPS.c.pending_secret).where(MINE)
 GET_ENABLED = select(TOTPS.c.enabled_at).where(MINE)
-# An UPDATE that changes nothing: no new enrolment can come between a secret and its codes.
+# An UPDATE that changes nothing locks the row: no enrolment comes between a secret and its codes.
 LOCK_SECRET = (
     update(TOTPS)
     .where(MINE, TOTPS.c.enabled_at.is_not(None))
@@ -22,55 +34,34 @@ LOCK_SECRET = (
     .returning(TOTPS.c.secret)
 )
 CONFIRM = (
-    update(TOTPS)
-    .where(
-        MINE,
-        TOTPS.c.pending_secret == bindparam("encrypted"),
-        TOTPS.c.enabled_at.is_(None),
-        TOTPS.c.last_step < bindparam("step"),
-    )
-    .values(
-        secret=TOTPS.c.pending_secret,
-        pending_secret=None,
-        enabled_at=bindparam("now"),
-        last_step=bindparam("step"),
-        last_address=bindparam("from_address"),
-        last_sign_in=bindparam("in_sign_in"),
-    )
+    update(TOTPS).where(*PENDING, TOTPS.c.last_step < bindparam("step")).values(NOW_ENABLED | USE)
 )
-# No code confirms it, so the very next one is good; but none that this secret has used before.
-ENABLE = (
-    update(TOTPS)
-    .where(MINE, TOTPS.c.pending_secret == bindparam("encrypted"), TOTPS.c.enabled_at.is_(None))
-    .values(
-        secret=TOTPS.c.pending_secret,
-        pending_secret=None,
-        enabled_at=bindparam("now"),
-        last_step=case(
-            (TOTPS.c.last_step > bindparam("step"), TOTPS.c.last_step), else_=bindparam("step")
-        ),
-    )
+# No code confirms it, so the very next code passes; but no code that this secret has used before.
+LATER_STEP = case(
+    (TOTPS.c.last_step > bindparam("step"), TOTPS.c.last_step), else_=bindparam("step")
 )
-# The row stays for its last step: see BEGIN_GIVEN.
+ENABLE = update(TOTPS).where(*PENDING).values(**NOW_ENABLED, last_step=LATER_STEP)
+# The row stays, as it holds the last step: see BEGIN_GIVEN.
 DISABLE = (
     update(TOTPS)
     .where(MINE, TOTPS.c.enabled_at.is_not(None))
     .values(secret=None, pending_secret=None, enabled_at=None)
 )
 DROP_PENDING = update(TOTPS).where(MINE, TOTPS.c.enabled_at.is_(None)).values(pending_secret=None)
-DROP_BACKUPS = delete(BACKUPS).where(BACKUPS.c.account_id == bindparam("account"))
+DROP_BACKUPS = delete(BACKUPS).where(BACKUPS_OF_MINE)
 ADD_BACKUPS = insert(BACKUPS)
-DROP_EMAIL = delete(EMAILS).where(EMAILS.c.account_id == bindparam("account"))
-# The mailed codes of the account: those who read its mail box may not be its owner any more.
-DROP_CODES = delete(CHALLENGES).where(CHALLENGES.c.account_id == bindparam("account"))
-GET_EMAIL = select(EMAILS.c.enabled_at).where(EMAILS.c.account_id == bindparam("account"))
+GET_EMAIL = select(EMAILS.c.enabled_at).where(EMAIL_OF_MINE)
 ADD_EMAIL = PerDialect(lambda insert: insert(EMAILS).on_conflict_do_nothing())
+DROP_EMAIL = delete(EMAILS).where(EMAIL_OF_MINE)
+# Whoever reads the account's mail may not be its owner any more: the mailed codes go.
+DROP_CODES = delete(CHALLENGES).where(CHALLENGES.c.account_id == bindparam("account"))
 
 
 def _begin(*columns: str) -> PerDialect:
-    """Store a pending secret, unless TOTP is enabled; these columns of an earlier one go."""
+    """Store a pending secret unless TOTP is enabled; these columns of an earlier one change."""
 
     def build(insert: Inserts) -> Executable:
+        """The statement of one dialect."""
         statement = insert(TOTPS)
         return statement.on_conflict_do_update(
             index_elements=[TOTPS.c.account_id],
@@ -81,8 +72,7 @@ def _begin(*columns: str) -> PerDialect:
     return PerDialect(build)
 
 
-# Nobody has ever used a code of a secret that we have just made: the last step is that of another
-# one, and must not refuse them. A secret that is given may be the one that was enrolled before:
-# what it has used stays used.
+# A secret that we made is new: the last step of an earlier secret must not refuse its codes.
+# A given secret may have been enrolled before: the steps that it has used stay used.
 BEGIN_MADE = _begin("pending_secret", "last_step", "last_address")
 BEGIN_GIVEN = _begin("pending_secret")

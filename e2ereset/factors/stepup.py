@@ -1,7 +1,7 @@
-"""The one place that all proofs pass: choose the method, charge, verify, refund.
+"""Checks every proof: choose the method, charge the try, verify the code, refund the charge.
 
-The order is what makes it safe. A try is charged and committed before the code is looked at; the
-code is burnt in the transaction of the action that it allows; only then is the charge taken back.
+The order makes it safe. A try is charged and committed before the code is compared. The code is
+used up in the transaction of the action that it allows. Only then is the charge taken back.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """The method that serves. Strategy and charge are None where no proof is needed.
+    """The method that checks the proof. Strategy and charge are None if no proof is needed.
 
-    `known`: the host's accounts know the caller, who must not be gone when the action is done.
+    `known`: the host's accounts know the caller, so the account must still exist at the action.
     """
 
     method: str
@@ -71,15 +71,14 @@ class StepUp:
     def run(
         self, asked: ActionRequest, block: Callable[[Passed], T], *, outcome: str = "passed"
     ) -> T:
-        """What `block` gives, which does the action in its open transaction, once the proof is
-        right.
+        """Check the proof, then run `block`, which does the action; returns what it returns.
 
-        What the block writes commits together with the burnt code and an audit row of this
-        `outcome`; with an empty one the block writes the row itself. A Refusal from the block
-        commits too, with its audit row; any other exception leaves nothing but the charge. Where
-        the database ended the transaction to break a deadlock, the block runs again.
-        Raises FactorRequired, FactorInvalid, TooManyAttempts, NoFactor, or NotSignedIn where the
-        sign-in or the account has ended meanwhile.
+        The block runs in an open transaction. What it writes is committed together with the used
+        code and an audit row of this `outcome`; if that is empty, the block writes the row itself.
+        A Refusal from the block is committed too, with its audit row. After any other exception
+        only the charge stays. If the database ended the transaction to break a deadlock, the block
+        runs again. Raises FactorRequired, FactorInvalid, TooManyAttempts, NoFactor, or NotSignedIn
+        when the sign-in or the account has ended meanwhile.
         """
         try:
             chosen = self._choose(asked)
@@ -89,7 +88,7 @@ class StepUp:
         prove = partial(self._prove, asked, chosen, block, outcome)
         try:
             done = self._transactions.retry_deadlocks(prove)
-        except Busy:  # nothing was looked at
+        except Busy:  # the code was not compared
             if chosen.charge:
                 self._budgets.take_back(chosen.charge)
             raise
@@ -112,7 +111,7 @@ class StepUp:
             return done
 
     def _choose(self, asked: ActionRequest) -> Chosen:
-        """The method that serves, charged. Raises the refusals of what comes before a proof."""
+        """Choose the method and charge the try. Raises the refusals that come before a check."""
         if not (self._settings.two_factor and asked.proven):
             return Chosen(method=OFF)
         if asked.caller.bypasses_two_factor and self._settings.bypass_tokens:
@@ -133,7 +132,7 @@ class StepUp:
         return Chosen(method=strategy.name, known=known, strategy=strategy, charge=charge)
 
     def _serving(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
-        """The strategy that serves, and whether it is what the caller named (or named none)."""
+        """The strategy that checks the proof, and whether the caller named it or named none."""
         name = asked.proof.method
         proper = [s for s in self._strategies if not s.fallback]
         for strategy in proper:
@@ -146,7 +145,7 @@ class StepUp:
         return None, False
 
     def _beside(self, asked: ActionRequest, locked: Strategy) -> Strategy | None:
-        """What serves in the place of a locked method that the caller has not asked for by name."""
+        """Another strategy, if the locked one was not asked for by name; else None."""
         if asked.proof.method == locked.name:
             return None
         with self._transactions.read() as session:
@@ -156,20 +155,20 @@ class StepUp:
         return next((s for s in usable if s.name not in names), None)
 
     def _without_method(self, asked: ActionRequest) -> Chosen:
-        # Signing in is what the password was for: an account without a second factor may.
+        # For a sign-in the password was proof already: an account without a second factor passes.
         if not asked.fallback or self._settings.without_method == "allow":
             return Chosen(method="")
         raise NoFactor()
 
     def _charge(self, asked: ActionRequest, strategy: Strategy, *, named: bool) -> Charge:
-        if asked.proof.code is None:
-            raise FactorRequired(**self._challenges.start(asked, strategy))
-        if not named:
-            raise FactorInvalid(**self._challenges.told(asked, strategy))
-        account, windows = asked.caller.account, self._settings.verify_windows
-        purpose = f"verify:{strategy.name}"
+        account_id, windows = asked.caller.account.id, self._settings.verify_windows
         try:
-            return self._budgets.charge(account.id, purpose, windows, asked.now, guess=True)
+            if asked.proof.code is None:
+                raise FactorRequired(**self._challenges.start(asked, strategy))
+            if not named:
+                raise FactorInvalid(**self._challenges.told(asked, strategy))
+            purpose = f"verify:{strategy.name}"
+            return self._budgets.charge(account_id, purpose, windows, asked.now, guess=True)
         except TooManyAttempts as refusal:
             told = self._challenges.told(asked, strategy)
             raise TooManyAttempts(refusal.retry_after, **told) from None
@@ -195,7 +194,7 @@ class StepUp:
     def _refuse_overtaken(
         self, session: Session, asked: ActionRequest, strategy: Strategy | None
     ) -> None:
-        """What serves those who have nothing better is over once they have."""
+        """Raise FactorInvalid if the account enabled a better method since one was chosen."""
         better, _ = self._serving(attempt_of(asked, session), asked)
         if better is not None and better is not strategy:
             raise FactorInvalid(**self._challenges.details(session, asked, better))

@@ -1,10 +1,8 @@
-"""What a proof leaves behind: audit rows, mails to the owner, signals to the host."""
+"""Reports of tries and refusals: audit rows, mails to the owner, signals to the host."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +11,7 @@ from e2ereset.parts import Parts
 from e2ereset.records import Action, ActionRequest
 from e2ereset.signals import budget_spent, refused
 
-from .budgets import Budgets, charge_in
+from .budgets import Budgets
 
 WARNINGS = {
     "budget-exhausted": ((3600, 1), (3600, 1), (86400, 24)),  # one mail an hour
@@ -25,28 +23,27 @@ LOCKED = "lock-factor"
 
 
 class Traces:
-    """Writes them into the transaction of what they tell of, or into one of their own."""
+    """Reports tries and refusals, in the transaction of the action or in a separate one."""
 
     def __init__(self, parts: Parts, budgets: Budgets, *, methods: tuple[str, ...]) -> None:
         self._parts = parts
         self._budgets = budgets
-        self._methods = methods
+        self._methods = frozenset(methods)
 
     def note_refusal(self, asked: ActionRequest, refusal: Refusal) -> None:
-        """Keep the trace of a refusal that came before any proof was asked for.
+        """Report a refusal that came before any proof was asked for.
 
-        Of those for their rate, one for each account, route and window of time.
+        Refusals for the request rate are reported once for each account, route and window.
         """
         with self._parts.transactions.begin() as session:
-            if isinstance(refusal, TooManyRequests) and not is_first(session, asked, refusal):
+            if isinstance(refusal, TooManyRequests) and not self._is_first(session, asked, refusal):
                 return
-            named = asked.proof.method
-            # The header is any text of a stranger: only a method that there is goes into the log.
-            known = named if named in self._methods else ""
-            self.refused(session, asked, refusal, known or "")
+            # A stranger may write any text into the header: only a configured method is logged.
+            known = {asked.proof.method or ""} & self._methods
+            self.refused(session, asked, refusal, "".join(known))
 
     def refused_at_the_gate(self, asked: ActionRequest, refusal: Refusal) -> None:
-        """Keep the trace of a refusal instead of a proof, and count it."""
+        """Report a refusal that came before the proof was checked, and count it."""
         method = str(refusal.details.get("method", ""))
         self._parts.meter.second_factor(method, refusal.code)
         with self._parts.transactions.begin() as session:
@@ -55,12 +52,12 @@ class Traces:
                 self.spent(session, asked, method, locked=refusal.locked)
 
     def warn_spent(self, asked: ActionRequest, method: str) -> None:
-        """Mail the owner that a budget of tries is spent, once an hour at most."""
+        """`spent`, in a separate transaction."""
         with self._parts.transactions.begin() as session:
             self.spent(session, asked, method)
 
     def tell_locked(self, asked: ActionRequest, method: str) -> None:
-        """Write down, and mail the owner, that the tries at this method are locked."""
+        """`locked`, in a separate transaction."""
         with self._parts.transactions.begin() as session:
             self.locked(session, asked, method)
 
@@ -71,7 +68,7 @@ class Traces:
     def refused(
         self, session: Session, asked: ActionRequest, refusal: Refusal, method: str
     ) -> None:
-        """Write the audit row of a refusal, and tell the host."""
+        """Write the audit row of a refusal, and signal it to the host."""
         self.record(session, asked, refusal.code, method)
         self._parts.announcer.later(
             session,
@@ -84,7 +81,7 @@ class Traces:
         )
 
     def locked(self, session: Session, asked: ActionRequest, method: str) -> None:
-        """Write down, and tell the owner, that a hundred tries in a row have locked the method."""
+        """Report that a hundred failures in a row locked the method: audit row, mail, signal."""
         action = Action(name=LOCKED, target=asked.caller.account.id)
         self.record(session, replace(asked, action=action), "locked", method)
         self.spent(session, asked, method, locked=True)
@@ -92,9 +89,9 @@ class Traces:
     def spent(
         self, session: Session, asked: ActionRequest, method: str, *, locked: bool = False
     ) -> None:
-        """Tell the owner and the host that tries are spent, once an hour at most.
+        """Mail the owner, and signal to the host, that the tries are spent: once an hour at most.
 
-        That they are `locked` is told once a day for each method.
+        With `locked`: that the method is locked, once a day for each method.
         """
         account, caller, now = asked.caller.account, asked.caller, asked.now
         kind = "factor-locked" if locked else "budget-exhausted"
@@ -102,21 +99,22 @@ class Traces:
         windows = WARNINGS[kind]
         if not self._budgets.charge_in(session, account.id, purpose, windows=windows, now=now):
             return
-        facts: Mapping[str, Any] = {
-            "username": account.username,
-            "method": method,
-            "at": now,
-            "address": caller.address,
-            "agent": caller.agent,
-        }
-        self._parts.jobs.put(session, kind, facts, recipients=account.emails, now=now)
+        self._parts.mail_owner(
+            session,
+            kind,
+            account,
+            now=now,
+            method=method,
+            address=caller.address,
+            agent=caller.agent,
+        )
         announcer = self._parts.announcer
         announcer.later(session, budget_spent, account=account, method=method, locked=locked)
 
-
-def is_first(session: Session, asked: ActionRequest, refusal: TooManyRequests) -> bool:
-    """Whether no other of this account and route was refused in the same window of time."""
-    windows = ((refusal.window, 1),) * 3
-    purpose = f"audit:rate {refusal.route}"[:LONGEST_PURPOSE]
-    account_id, now = asked.caller.account.id, asked.now
-    return charge_in(session, account_id, purpose, windows=windows, now=now) is not None
+    def _is_first(self, session: Session, asked: ActionRequest, refusal: TooManyRequests) -> bool:
+        """Whether it is the first such refusal of this account and route in this window."""
+        windows = ((refusal.window, 1),) * 3
+        purpose = f"audit:rate@{refusal.route}"[:LONGEST_PURPOSE]
+        account_id, now = asked.caller.account.id, asked.now
+        charge = self._budgets.charge_in(session, account_id, purpose, windows=windows, now=now)
+        return charge is not None

@@ -1,4 +1,4 @@
-"""Unlocking what a hundred failures in a row have locked, by who may do that for others."""
+"""Unlocks the second factors of an account, for callers who hold the permission."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .stepup import StepUp
 
 
 class Unlocks:
-    """Unlocks second factors behind the second factor of whoever asks."""
+    """Unlocks second factors, behind the second factor of the caller."""
 
     def __init__(self, parts: Parts, *, targets: Targets, stepup: StepUp, factors: Factors) -> None:
         self._audit = parts.audit
@@ -25,11 +25,11 @@ class Unlocks:
         self._factors = factors
 
     def unlock(self, caller: Caller, named: TargetName, proof: Proof, now: int) -> tuple[str, ...]:
-        """Unlock the named account's methods; the purposes that were locked, sorted.
+        """Unlock the named account's methods; returns the purposes that were locked, sorted.
 
-        The caller's own open by the proof itself. Raises the refusals of the second factor,
-        NotAllowed when the caller lacks the permission or the target is out of bounds,
-        UnknownTarget.
+        A proof unlocks the caller's own methods by itself. Raises the refusals of the second
+        factor, UnknownTarget, and NotAllowed when the caller lacks the permission or may not act on
+        the target.
         """
         account = caller.account
         target, name, act = account.id, account.username, self._own

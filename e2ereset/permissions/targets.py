@@ -1,4 +1,4 @@
-"""Whose account an action is for: the rules of SPEC 1 for naming somebody else."""
+"""Finds the account that an action is for, by the rules of SPEC 1 for naming another user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .service import Permissions
 
 
 class Targets:
-    """Finds the accounts that callers name, for those who may know that they exist."""
+    """Finds the accounts that callers name, if the caller may know that they exist."""
 
     def __init__(self, parts: Parts, permissions: Permissions) -> None:
         self._accounts = parts.accounts
@@ -21,23 +21,24 @@ class Targets:
         self._permissions = permissions
 
     def bound(self, caller: Caller, named: TargetName, permission: str) -> tuple[str, str]:
-        """What a proof for the named account is bound to, and what a mail calls it."""
+        """The id that a proof for the named account is bound to, and its name for a mail."""
         self._permissions.seed_once()
         with self._transactions.read() as session:
             found = None
-            # Who may not ask gets no look-up: neither the mail nor the time says who exists.
+            # Without the permission nothing is looked up: neither mail nor time shows who exists.
             if self._permissions.allows(session, caller.account.roles, permission):
                 found = self._find(session, named)
-        # What the caller typed is no name of anybody: it would stand in a mail of ours.
+        # A mail never quotes a name that the caller typed and nobody has.
         return (found.id, found.username) if found else (str(named), "another user")
 
     def permitted(
         self, passed: Passed, asked: ActionRequest, named: TargetName, permission: str
     ) -> Account:
-        """The named account, in the action's transaction.
+        """The named account, read in the action's transaction.
 
-        Raises NotAllowed where the caller lacks the permission, checked before the target is looked
-        for (SPEC 1), is outranked, or proved it for another account; UnknownTarget.
+        Raises NotAllowed when the caller lacks the permission, which is checked first (SPEC 1),
+        when the target outranks the caller, or when the proof was for another account. Raises
+        UnknownTarget.
         """
         session, actor = passed.session, passed.caller.account
         if not self._permissions.allows(session, actor.roles, permission):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from sqlalchemy.orm import Session
+
 from e2ereset.audit import Operator
 from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.factors.stepup import StepUp
@@ -47,31 +49,31 @@ class Resets:
     def reset_key(
         self, caller: Caller, named: TargetName | None, proof: Proof, now: int
     ) -> Receipt:
-        """Reset the caller's own key, or with `named` that of another account.
+        """Reset the caller's own key, or with `named` the key of another account.
 
-        Naming oneself is an own reset. Raises the refusals of the second factor, NotAllowed when
-        the caller lacks the permission or the target is out of bounds, UnknownTarget.
+        A caller who names themselves resets their own key. Raises the refusals of the second
+        factor, UnknownTarget, and NotAllowed when the caller lacks the permission or may not act on
+        the target.
         """
         other = None if named is None or named.names(caller.account) else named
-        asked = ActionRequest(
-            caller=caller, proof=proof, action=self._action(caller, other), now=now
-        )
+        target, name = caller.account.id, caller.account.username
+        if other is not None:
+            target, name = self._targets.bound(caller, other, EDIT_OTHER_USER_E2EE)
+        action = Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
+        asked = ActionRequest(caller=caller, proof=proof, action=action, now=now)
         return self._stepup.run(asked, partial(self._act, asked, other), outcome="")
 
     def replace_key(self, caller: Caller, pair: Pair, proof: Proof, now: int) -> Receipt:
-        """Put the pair in the place of the caller's own: a reset, and the new pair with it.
+        """Reset the caller's own key, and store the new pair.
 
         E2ERESET_KEY_REPLACEMENT says whether it needs the second factor, or is refused. Raises the
         refusals of the second factor, and NotAllowed.
         """
         account, policy = caller.account, self._parts.settings.key_replacement
         phrase = f"replace the E2E key of {account.username}"
+        action = Action(name=REPLACE, target=account.id, phrase=phrase)
         asked = ActionRequest(
-            caller=caller,
-            proof=proof,
-            action=Action(name=REPLACE, target=account.id, phrase=phrase),
-            now=now,
-            proven=policy != "allow",
+            caller=caller, proof=proof, action=action, now=now, proven=policy != "allow"
         )
         if policy == "refuse":
             refusal = NotAllowed("Another public key is stored. Reset your E2E key first")
@@ -80,9 +82,9 @@ class Resets:
         return self._stepup.run(asked, partial(self._replace, asked, pair), outcome="")
 
     def reset_by_operator(self, operator: Operator, account_id: str, now: int) -> Receipt:
-        """Reset the key of an account for whoever runs the server, who needs no second factor.
+        """Reset the key of an account for an operator of the server, without a second factor.
 
-        The audit row has the operator's reason. Raises UnknownTarget, and NotAllowed for a
+        The operator's reason is in the audit row. Raises UnknownTarget, and NotAllowed for a
         federated user.
         """
         by = Account(id=operator.id, username=operator.id)
@@ -91,6 +93,7 @@ class Resets:
         asked = ActionRequest(caller=caller, proof=Proof(), action=action, now=now)
 
         def act() -> Receipt:
+            """Reset it in one transaction."""
             with self._parts.transactions.begin() as session:
                 target = self._parts.accounts.get(session, account_id)
                 if target is None:
@@ -104,7 +107,7 @@ class Resets:
         account = passed.caller.account
         receipt = self._reset(passed, asked, account)
         while not self._vault.add(passed.session, account.id, pair, asked.now):
-            # A first pair was stored since the drop, where the host ends no sign-ins.
+            # If the host ends no sign-ins, a first pair may have been stored after the drop.
             drop_key_pair(passed.session, account.id)
         return receipt
 
@@ -114,23 +117,14 @@ class Resets:
             target = self._targets.permitted(passed, asked, other, EDIT_OTHER_USER_E2EE)
         return self._reset(passed, asked, target)
 
-    def _action(self, caller: Caller, other: TargetName | None) -> Action:
-        if other is None:
-            account = caller.account
-            return Action(
-                name=ACTION, target=account.id, phrase=f"reset the E2E key of {account.username}"
-            )
-        target, name = self._targets.bound(caller, other, EDIT_OTHER_USER_E2EE)
-        return Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
-
     def _reset(
         self, passed: Passed, asked: ActionRequest, target: Account, reason: str = ""
     ) -> Receipt:
         if target.federated:
             raise NotAllowed("Federated users cannot have their E2E key reset")
         session, now = passed.session, asked.now
-        # Sign-ins first, as the recheck of the caller's own has locked one of them: two resets of
-        # one account then take their locks in the same order.
+        # Sign-ins first, as the recheck of the caller has locked one of them already: so two resets
+        # of one account take their locks in the same order.
         if self._sessions:
             self._sessions.end_sessions(session, target.id)
         dropped = drop_key_pair(session, target.id)
@@ -150,26 +144,23 @@ class Resets:
             address=asked.caller.address,
             agent=asked.caller.agent,
         )
-        self._parts.jobs.put(
-            session, "key-reset", self._facts(receipt), recipients=target.emails, now=now
-        )
+        self._mail(session, receipt)
         self._parts.announcer.later(session, key_reset, receipt=receipt)
         return receipt
 
-    def _facts(self, receipt: Receipt) -> dict[str, object]:
-        # A host that keeps its sign-ins to itself has not ended them.
-        return {**facts_of(receipt), "signed_out": self._sessions is not None}
-
-
-def facts_of(receipt: Receipt) -> dict[str, object]:
-    """What the notice of a reset tells its owner."""
-    return {
-        "username": receipt.target.username,
-        "by": receipt.caller.username,
-        "own": receipt.caller.id == receipt.target.id,
-        "at": receipt.at,
-        "address": receipt.address,
-        "agent": receipt.agent,
-        "nothing_to_reset": receipt.nothing_to_reset,
-        "replaced": receipt.replaced,
-    }
+    def _mail(self, session: Session, receipt: Receipt) -> None:
+        """Queue the notice of the reset to its owner."""
+        self._parts.mail_owner(
+            session,
+            "key-reset",
+            receipt.target,
+            now=receipt.at,
+            by=receipt.caller.username,
+            own=receipt.caller.id == receipt.target.id,
+            address=receipt.address,
+            agent=receipt.agent,
+            nothing_to_reset=receipt.nothing_to_reset,
+            replaced=receipt.replaced,
+            # A host that has its own sign-ins, and does not implement HoldsSessions, ends none.
+            signed_out=self._sessions is not None,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Executable, bindparam, delete, select, update
 from sqlalchemy.orm import Session
@@ -55,9 +54,8 @@ class Vault:
     """Stores and gives out an account's own key pair."""
 
     def __init__(self, parts: Parts, rechecks: Rechecks) -> None:
+        self._parts = parts
         self._transactions = parts.transactions
-        self._jobs = parts.jobs
-        self._audit = parts.audit
         self._rechecks = rechecks
         self._listener = parts.accounts if isinstance(parts.accounts, ListensForKeys) else None
 
@@ -111,10 +109,16 @@ class Vault:
         return True
 
     def _tell(self, session: Session, caller: Caller, now: int) -> None:
-        account, origin = caller.account, {"address": caller.address, "agent": caller.agent}
-        facts: dict[str, Any] = {"username": account.username, "at": now, **origin}
-        self._jobs.put(session, "key-wrapped-anew", facts, recipients=account.emails, now=now)
-        self._audit.write(
+        account = caller.account
+        self._parts.mail_owner(
+            session,
+            "key-wrapped-anew",
+            account,
+            now=now,
+            address=caller.address,
+            agent=caller.agent,
+        )
+        self._parts.audit.write(
             session, ACTION, caller, at=now, target=account.id, outcome="wrapped-anew"
         )
 

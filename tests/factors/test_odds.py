@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from e2ereset import get_e2ereset
-from e2ereset.factors.budgets import charge_in
+from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.odds import most_in, seconds_shut, secrets_of, soonest
 from e2ereset.settings import load_settings
 
@@ -44,7 +44,9 @@ class Guesser:
 
     def passes(self, now):
         with self.runtime.transactions.begin() as session:
-            charge = charge_in(session, "bob", "verify:totp", windows=self.windows, now=now)
+            charge = Budgets(self.runtime.transactions).charge_in(
+                session, "bob", "verify:totp", windows=self.windows, now=now
+            )
         return charge is not None
 
     def spend(self, times):

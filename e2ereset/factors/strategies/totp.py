@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing, digest_under
 from e2ereset.factors.models import BackupCode, Totp
-from e2ereset.records import Attempt
+from e2ereset.records import Attempt, Caller
 from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
@@ -25,35 +25,28 @@ BACKUP_LENGTH = 8
 SIGN_IN = "sign-in of a step"
 
 TOTPS, BACKUPS = table(Totp), table(BackupCode)
-SECRET = select(TOTPS.c.secret).where(
-    TOTPS.c.account_id == bindparam("account"), TOTPS.c.enabled_at.is_not(None)
-)
+MINE = TOTPS.c.account_id == bindparam("account")
+BACKUPS_OF_MINE = BACKUPS.c.account_id == bindparam("account")
+SECRET = select(TOTPS.c.secret).where(MINE, TOTPS.c.enabled_at.is_not(None))
+USE: dict[str, Any] = {
+    "last_step": bindparam("step"),
+    "last_address": bindparam("from_address"),
+    "last_sign_in": bindparam("in_sign_in"),
+}
 TAKE_STEP = (
     update(TOTPS)
-    .where(
-        TOTPS.c.account_id == bindparam("account"),
-        TOTPS.c.secret == bindparam("encrypted"),
-        TOTPS.c.last_step < bindparam("step"),
-    )
-    .values(
-        last_step=bindparam("step"),
-        last_address=bindparam("from_address"),
-        last_sign_in=bindparam("in_sign_in"),
-    )
+    .where(MINE, TOTPS.c.secret == bindparam("encrypted"), TOTPS.c.last_step < bindparam("step"))
+    .values(USE)
 )
-LAST_USE = select(TOTPS.c.last_step, TOTPS.c.last_address, TOTPS.c.last_sign_in).where(
-    TOTPS.c.account_id == bindparam("account")
-)
-BURN = delete(BACKUPS).where(
-    BACKUPS.c.account_id == bindparam("account"), BACKUPS.c.digest == bindparam("burnt")
-)
-LEFT = select(func.count()).select_from(BACKUPS).where(BACKUPS.c.account_id == bindparam("account"))
+LAST_USE = select(TOTPS.c.last_step, TOTPS.c.last_address, TOTPS.c.last_sign_in).where(MINE)
+BURN = delete(BACKUPS).where(BACKUPS_OF_MINE, BACKUPS.c.digest == bindparam("burnt"))
+LEFT = select(func.count()).select_from(BACKUPS).where(BACKUPS_OF_MINE)
 
 
 def matching_steps(secret: str, code: str, *, now: int, window: int) -> list[int]:
-    """The steps within the window whose code this is: none or, nearly always, one.
+    """The steps within the window that have this code: none or, nearly always, one.
 
-    Every step is computed and compared in constant time, whichever matches.
+    Every step is computed, and compared in constant time, even after one matches.
     """
     present = now // STEP_SECONDS
     totp = pyotp.TOTP(secret, digits=DIGITS, interval=STEP_SECONDS)
@@ -61,41 +54,46 @@ def matching_steps(secret: str, code: str, *, now: int, window: int) -> list[int
     return [s for s in steps if hmac.compare_digest(totp.generate_otp(s), code)]
 
 
-def place_of(keyring: KeyRing, address: str, sign_in: str) -> dict[str, str | None]:
-    """What is stored of where a step was used: of the sign-in, which may be secret, a digest."""
-    digest = keyring.digest(SIGN_IN, sign_in) if sign_in else None
-    return {"from_address": address, "in_sign_in": digest}
+def place_of(keyring: KeyRing, user: Attempt | Caller | None) -> dict[str, str | None]:
+    """The address and the sign-in from which a step is used; both are None for an unknown `user`.
+
+    Of the sign-in a digest is stored, as its handle may be secret.
+    """
+    if user is None:
+        return {"from_address": None, "in_sign_in": None}
+    digest = keyring.digest(SIGN_IN, user.sign_in) if user.sign_in else None
+    return {"from_address": user.address, "in_sign_in": digest}
 
 
 def backup_digest(secret: str, account_id: str, code: str) -> str:
-    """What is stored of a backup code: a digest under the TOTP secret it stands in for.
+    """The stored form of a backup code: a digest under the TOTP secret of its account.
 
-    So it outlives every secret key, under which it could not be made again without the code.
+    A digest under a secret key could not be renewed without the code when the key is rotated.
     """
     return digest_under(secret, "backup code", account_id, code.upper())
 
 
 class TotpStrategy(Strategy):
-    """Six digits, 30 seconds, SHA-1. A step passes once, and never after a later one."""
+    """Six digits, 30 seconds, SHA-1. A step passes once, and never after a later step."""
 
     name = "totp"
     encrypted = (Encrypted(TOTPS.c.secret, "totp"), Encrypted(TOTPS.c.pending_secret, "totp"))
 
     def usable(self, attempt: Attempt) -> bool:
-        """Whether an enrolment has been confirmed."""
+        """Whether TOTP is enabled."""
         return self._encrypted(attempt) is not None
 
     def verify(self, attempt: Attempt, code: str) -> bool:
-        """Whether it is a fresh code, or an unused backup code; burns what it accepts."""
+        """Whether it is a fresh code or an unused backup code. An accepted code is used up."""
         code = plain_code(code)
         if len(code) == BACKUP_LENGTH:
             return self._verify_backup(attempt, code)
         return is_digits(code, DIGITS) and self._verify_step(attempt, code)
 
     def explain(self, attempt: Attempt, code: str) -> dict[str, Any]:
-        """That the code's step was used already, and the seconds to the next step.
+        """Tells that the code's step was used already, and the seconds to the next step.
 
-        Only of what can never pass any more: nothing here tells a guesser what will.
+        It speaks only of codes that can never pass again: a guesser learns nothing useful.
         """
         code, encrypted = plain_code(code), self._encrypted(attempt)
         if encrypted is None or not is_digits(code, DIGITS):
@@ -119,7 +117,7 @@ class TotpStrategy(Strategy):
             steps = matching_steps(secret, code, now=attempt.now, window=window)
             if not steps or self._take(attempt, encrypted, steps):
                 return bool(steps)
-            # Encrypted again, or enrolled again, since it was read: what is there now decides.
+            # If it was encrypted or enrolled again since it was read, the new one decides.
             before, encrypted = encrypted, self._encrypted(attempt)
             if encrypted == before:
                 if self._is_elsewhere(attempt):
@@ -128,7 +126,7 @@ class TotpStrategy(Strategy):
         return False
 
     def _take(self, attempt: Attempt, encrypted: str, steps: list[int]) -> bool:
-        place = place_of(self.parts.keyring, attempt.address, attempt.sign_in)
+        place = place_of(self.parts.keyring, attempt)
         mine = {"account": attempt.account.id, "encrypted": encrypted, **place}
         return any(run(attempt.session, TAKE_STEP, {**mine, "step": s}).rowcount for s in steps)
 
@@ -136,9 +134,9 @@ class TotpStrategy(Strategy):
         return run(attempt.session, LAST_USE, {"account": attempt.account.id}).one()
 
     def _is_elsewhere(self, attempt: Attempt) -> bool:
-        """Whether this is another address or sign-in than where the last step was used.
+        """Whether the last step was used from another address or in another sign-in.
 
-        Nobody knows where a step was used that confirmed an enrolment: then it is not.
+        False when the place of that use is unknown, as it may be after an enrolment.
         """
         last = self._last_use(attempt)
         if last.last_address is None:
@@ -156,16 +154,20 @@ class TotpStrategy(Strategy):
         digest = backup_digest(self._decrypt(attempt, encrypted), account.id, code)
         if not run(attempt.session, BURN, {"account": account.id, "burnt": digest}).rowcount:
             return False
-        left = count_backup_codes(attempt.session, account.id)
-        self._tell(attempt, "backup-code-used", left=left)
+        self._tell(
+            attempt, "backup-code-used", left=count_backup_codes(attempt.session, account.id)
+        )
         return True
 
     def _tell(self, attempt: Attempt, kind: str, **facts: int) -> None:
-        account = attempt.account
-        facts_of_all = {"username": account.username, "at": attempt.now, **facts}
-        facts_of_all |= {"address": attempt.address, "agent": attempt.agent}
-        self.parts.jobs.put(
-            attempt.session, kind, facts_of_all, recipients=account.emails, now=attempt.now
+        self.parts.mail_owner(
+            attempt.session,
+            kind,
+            attempt.account,
+            now=attempt.now,
+            address=attempt.address,
+            agent=attempt.agent,
+            **facts,
         )
 
 
