@@ -23,7 +23,7 @@ def fail(world, person, times=1, **options):
     answers = []
     for _ in range(times):
         world.clock.now += 86400
-        person.headers = world.sign_in(person.id)
+        world.again(person)
         answers.append(world.reset(person, code="000000", **options))
     return answers
 
@@ -40,7 +40,7 @@ def lock(world, person, method="totp"):
     almost(world, person, method)
     fail(world, person, method=method)
     world.clock.now += 86400
-    person.headers = world.sign_in(person.id)
+    world.again(person)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_locked_method_takes_no_right_code(world, bob):
 def test_a_right_code_ends_the_row_of_failures(world, bob):
     almost(world, bob)
     world.clock.now += 86400
-    bob.headers = world.sign_in(bob.id)
+    world.again(bob)
     assert world.reset(bob, code=world.code(bob)).status_code == 200
     assert [row.failures for row in world.rows(Budget, purpose="verify:totp")] == [0]
 
@@ -110,7 +110,7 @@ def test_passing_with_another_method_unlocks(world, both):
     lock(world, both)
     world.reset(both, method="email")
     assert world.reset(both, code=world.mailed_code(), method="email").status_code == 200
-    both.headers = world.sign_in(both.id)
+    world.again(both)
     assert world.reset(both, code=world.code(both), method="totp").status_code == 200
 
 
@@ -179,11 +179,6 @@ def test_of_many_guesses_at_once_a_hundred_are_looked_at(world):
 UNLOCK = "/api/v1/users.unlockFactor"
 
 
-@pytest.fixture
-def root(world):
-    return world.person("root", totp=True, roles=["admin"])
-
-
 def unlock(world, person, body, code=None):
     headers = person.headers | ({"x-2fa-code": code} if code else {})
     return world.client.post(UNLOCK, json=body, headers=headers)
@@ -196,15 +191,15 @@ def locked(world, bob):
 
 
 @pytest.mark.parametrize("body", [{"username": "BOB"}, {"userId": "id-of-bob"}, {"user": "bob"}])
-def test_who_has_the_permission_unlocks_behind_a_second_factor(world, locked, root, body):
-    root.headers = world.sign_in(root.id)
-    assert error(unlock(world, root, body)) == "totp-required"
-    answer = unlock(world, root, body, world.code(root))
+def test_who_has_the_permission_unlocks_behind_a_second_factor(world, locked, admin, body):
+    world.again(admin)
+    assert error(unlock(world, admin, body)) == "totp-required"
+    answer = unlock(world, admin, body, world.code(admin))
     assert (answer.status_code, answer.data) == (
         200,
         b'{"unlocked":["verify:totp"],"success":true}',
     )
-    assert world.outcomes()[-1] == ("unlock-factor", root.id, locked.id, "totp", "unlocked")
+    assert world.outcomes()[-1] == ("unlock-factor", admin.id, locked.id, "totp", "unlocked")
     assert world.reset(locked, code=world.code(locked)).status_code == 200
 
 
@@ -224,31 +219,29 @@ def test_without_the_permission_nobody_learns_who_exists(world, bob, name):
     assert error(answer) == "error-not-allowed"
 
 
-def test_the_permission_can_be_taken_away(world, locked, root):
-    with world.runtime.transactions.begin() as session:
-        world.runtime.permissions.revoke(session, "unlock-other-user-factor", "admin")
-    root.headers = world.sign_in(root.id)
-    answer = unlock(world, root, {"username": "bob"}, world.code(root))
+def test_the_permission_can_be_taken_away(world, locked, admin):
+    world.permit("unlock-other-user-factor", "admin", allowed=False)
+    world.again(admin)
+    answer = unlock(world, admin, {"username": "bob"}, world.code(admin))
     assert error(answer) == "error-not-allowed"
     assert world.runtime.factors.status(locked.id).locked
 
 
-def test_an_unknown_name_is_told_to_who_has_the_permission(world, root):
-    answer = unlock(world, root, {"username": "nobody"}, world.code(root))
+def test_an_unknown_name_is_told_to_who_has_the_permission(world, admin):
+    answer = unlock(world, admin, {"username": "nobody"}, world.code(admin))
     assert error(answer) == "error-invalid-user"
 
 
-def test_nobody_unlocks_whom_they_may_not_reset(world, root):
+def test_nobody_unlocks_whom_they_may_not_reset(world, admin):
     helper = world.person("helper", totp=True)
-    with world.runtime.transactions.begin() as session:
-        world.runtime.permissions.grant(session, "unlock-other-user-factor", "user")
+    world.permit("unlock-other-user-factor", "user")
     answer = unlock(world, helper, {"username": "root"}, world.code(helper))
     assert error(answer) == "error-not-allowed"
 
 
 @pytest.mark.parametrize("body", [{}, {"username": ""}, {"userId": None}])
-def test_a_target_is_named_or_nothing_is_done(world, root, body):
-    answer = unlock(world, root, body, world.code(root))
+def test_a_target_is_named_or_nothing_is_done(world, admin, body):
+    answer = unlock(world, admin, body, world.code(admin))
     assert error(answer) == "error-user-param-not-provided"
 
 

@@ -256,12 +256,6 @@ def test_what_is_no_code_is_invalid_and_no_fault(world, bob, code):
     assert error(response) == "totp-invalid"
 
 
-def test_the_secret_is_encrypted_in_the_database(world, bob):
-    stored = world.rows(Totp)[0].secret
-    assert bob.totp.secret not in stored
-    assert len(bob.totp.secret) * 5 == 160
-
-
 # Backup codes
 
 
@@ -447,12 +441,6 @@ def test_without_a_verified_address_the_method_is_not_usable(world):
     assert error(world.reset(nobody)) == "error-two-factor-not-available"
 
 
-def test_neither_code_nor_address_of_a_caller_is_in_clear_in_the_outbox(world, eve):
-    world.reset(eve)
-    (row,) = world.rows(EmailChallenge)
-    assert world.mailed_code().replace("-", "") not in row.digest
-
-
 # Mailing again
 
 
@@ -598,9 +586,9 @@ def test_a_success_takes_back_only_its_own_charge(world, bob):
     assert world.wrong(bob, 2) == ["totp-invalid", "totp-max-attempts"]
 
 
-def test_a_hundred_right_resets_an_hour_are_fine(world):
+def test_right_resets_spend_no_budget(world):
     carol = world.person("carol", password="pw")
-    for _ in range(100):
+    for _ in range(21):
         assert world.reset(world.again(carol), code=sha256("pw")).status_code == 200
 
 
