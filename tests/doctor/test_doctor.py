@@ -146,6 +146,7 @@ def test_settings_as_the_standards_want_them_give_no_note(doctor):
     changes = {"METHODS": ["totp"], "TOTP_WINDOW": 0, "EMAIL_CODE_DIGITS": 7}
     report = doctor(**{f"E2ERESET_{name}": value for name, value in changes.items()})
     assert report.level("standards") == "ok"
+    assert doctor().level("email-before-totp") is None
 
 
 def test_without_a_second_factor_no_standard_is_held_against_it(doctor):

@@ -59,8 +59,11 @@ def test_it_takes_nothing_but_get(get):
 
 
 def test_a_client_that_sends_nothing_holds_nobody_else(listener, get):
-    with socket.create_connection(listener.getsockname(), timeout=10):
+    with socket.create_connection(listener.getsockname()) as idle:
         assert get("/livez")[0].status == 200
+        idle.setblocking(False)
+        with pytest.raises(BlockingIOError):  # it is still served
+            idle.recv(1)
 
 
 def test_several_may_answer_on_one_socket(app):

@@ -30,7 +30,7 @@ def parsed(**extra):
 
 
 def test_a_json_line_says_when_what_and_by_whom():
-    assert parsed() == {
+    assert parsed(password="an extra of some library") == {
         "time": "2027-01-15T08:00:00.500Z",
         "level": "info",
         "logger": "a.logger",
@@ -75,7 +75,9 @@ def test_a_traceback_stays_in_its_line(formatter):
         raise ValueError("two\nlines")
     except ValueError as error:
         failed.exc_info = (type(error), error, error.__traceback__)
-    assert formatter.format(failed).isprintable()
+    line = formatter.format(failed)
+    assert line.isprintable()
+    assert "ValueError: two" in line
 
 
 @pytest.fixture
