@@ -109,6 +109,7 @@ def check(
     """Make a check of a generator of findings."""
 
     def make(look: Look) -> Check:
+        """The check that looks so."""
         return Check(area, code, passed, look, frozenset(needs), shows)
 
     return make

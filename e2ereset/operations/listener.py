@@ -44,6 +44,7 @@ def serve(listener: socket.socket, operations: Operations) -> BaseWSGIServer:
 
     @Request.application
     def answer(request: Request) -> Response:
+        """The endpoint of this path, and nothing of the app."""
         if request.method != "GET":
             return Response(status=501)
         return operations.answer(request.path) or Response(status=404)
