@@ -17,6 +17,8 @@ myst_heading_anchors = 3
 default_role = "code"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 80
 autodoc_default_options = {"members": True}
 
 
