@@ -27,7 +27,7 @@ from .http.rates import find_limiter, read_rate
 from .http.strays import answer_strays
 from .jobs import Queue
 from .libraries import check_switches_meant_off
-from .mail import Mailer, Message, Way
+from .mail import Mailer, Message, Transport
 from .metrics import make_meter
 from .operations.routes import watch
 from .parts import Parts
@@ -116,7 +116,7 @@ class E2EReset:
     def _make(self, app: Flask, settings: Settings) -> Runtime:
         parts = self._parts(app, settings)
         settings = parts.settings
-        way = Way(app, self._send)
+        way = Transport(app, self._send)
         rates = Rates(
             limiter=find_limiter(app, settings),
             rate=read_rate(settings),

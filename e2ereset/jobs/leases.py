@@ -50,10 +50,10 @@ ANY_DUE = select(JOBS.c.id).where(JOBS.c.due_at <= bindparam("due_by")).limit(1)
 
 
 def _due(rows: FromClause) -> ColumnElement[bool]:
-    # Somebody waits for an urgent job: it is taken although it was put in while others were done.
+    # Somebody waits for an urgent job: it is taken even if it was put in during this call.
     now, due_by = (bindparam(name, type_=BigInteger) for name in ("now", "due_by"))
     by = case((rows.c.urgency == URGENT, now), else_=due_by)
-    # Said twice, as SQLite uses the index only where it sees that this is no NULL.
+    # The first condition is for SQLite, which uses the index only where it sees it.
     return and_(rows.c.due_at.is_not(None), rows.c.due_at <= by)
 
 
@@ -76,7 +76,7 @@ RELEASE = update(JOBS).where(HELD).values(lease=None, outcome=bindparam("why"))
 PUT_OFF = RELEASE.values(due_at=bindparam("again_at"))
 CLOSE = RELEASE.values(sealed=None, due_at=None, once=None, delivered_at=bindparam("done_at"))
 DROP = delete(JOBS).where(HELD)
-# What expires is of no use to an operator either.
+# An operator has no use for what expires.
 KEPT = case((JOBS.c.expires_at.is_(None), JOBS.c.sealed))
 GIVE_UP = RELEASE.values(sealed=KEPT, due_at=None, once=None, give_up_at=bindparam("now"))
 

@@ -101,6 +101,6 @@ def _change(
     missing = sorted({*(ids or ())} - {row.id for row in changed})
     if missing:
         raise NoSuchJob(
-            f"Job {missing[0]} is none that this can be done with: see `outbox failed`."
+            f"No failed job {missing[0]} is there for this: see `e2ereset outbox failed`."
         )
     return changed

@@ -33,7 +33,7 @@ class Job(Base):
     give_up_at: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
-        # It stays small: a job leaves it when it is over.
+        # A job leaves it when it is over, so it stays small.
         Index(
             "ix_e2ereset_outbox_due",
             "urgency",

@@ -1,4 +1,4 @@
-"""The queue: a transaction puts jobs in, with what happened as encrypted facts.
+"""The queue: a transaction puts jobs in; their facts are encrypted.
 
 Putting a job in does none of its work, so that a reset pays one encryption and one row for each
 recipient of a mail.
@@ -22,10 +22,10 @@ from .models import Job
 
 PURPOSE = "outbox"
 URGENT, NORMAL, IDLE = range(3)
-"""Urgencies: somebody waits for it, the usual, and what is done after all else."""
+"""Urgencies: what somebody waits for, what is usual, and what is done after all else."""
 NOBODY = ("",)
 GIVE_UP_SECONDS = 7 * 24 * 3600
-"""How long after its time a job that fails is tried again."""
+"""For so long after its time a job that fails is tried again."""
 DELIVERED, EXPIRED, FAILED = "delivered", "expired", "failed"
 
 JOBS = table(Job)
@@ -37,15 +37,15 @@ STATE = case(
     (JOBS.c.outcome == EXPIRED, EXPIRED),
     else_=FAILED,
 )
-# Inline: nobody asks for the id that the database gives, so it is not fetched.
+# Inline: nobody needs the id that the database gives, so it is not fetched.
 PUT = insert(JOBS).inline()
 
 
 @PerDialect
 def PUT_ONCE(insert: Inserts) -> Executable:
-    """Queue it, or let the row of the same `once` wait for as long.
+    """Put it in, or move the end of the job that waits with the same `once`.
 
-    Both write: a cheaper answer would tell how long the work for that name takes.
+    Both write a row: otherwise the time of the answer would tell whether a job waits.
     """
     statement = insert(JOBS).inline()
     waits = {"expires_at": statement.excluded.expires_at}

@@ -1,7 +1,7 @@
 """The worker: leases jobs, has their handlers do them outside any transaction, and closes them.
 
-A worker that dies after the work, and before it has noted so, does the job once more: handlers must
-take that.
+A worker that dies after the work, before it has closed the job, leaves it to be done once more: a
+handler must allow for that.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class GiveUp(E2EResetError):
-    """A handler raises it where no later try would help; the text says why, without any fact."""
+    """Raise it in a handler where no later try would help; the text says why, without any fact."""
 
 
 class NoHandler(E2EResetError):
-    """No handler of this version knows the kind; a newer version's may."""
+    """This version has no handler for the kind; a newer one may have."""
 
 
 class Worker:
@@ -100,14 +100,14 @@ class Worker:
 
     def _fail(self, job: Leased, why: str) -> None:
         now = self._now()
-        # Empty in what the version before has put in, also while its last workers still run.
+        # `give_up_at` is empty in jobs that the version before has put in.
         if now >= (job.give_up_at or job.created_at + GIVE_UP_SECONDS):
             self._give_up(job, f"gave up: {why}")
             return
         log.warning("Job %d (%s) failed and is tried again: %s", job.id, job.kind, why)
         again_at = now + min(FIRST_PAUSE * 2 ** (job.attempts - 1), LONGEST_PAUSE)
         if job.expires_at is not None:
-            # Its facts do not stay in the database a moment longer than they are of use.
+            # Its facts leave the database when it expires.
             again_at = min(again_at, job.expires_at)
         put_off(self._transactions, job, why, again_at=again_at)
 

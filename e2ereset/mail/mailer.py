@@ -31,7 +31,7 @@ class Mailer:
     def __call__(self, facts: Mapping[str, Any], job: Leased, now: int) -> None:
         """Send the mail. Raises what keeps it here, GiveUp where no later try would help."""
         subject, text, html = render(job.kind, facts, now=now, workspace=self._workspace)
-        # Of no secret key: a mail that is sent again after a change of keys is still the same.
+        # Made without a secret key, so that it stays the same when the keys change.
         digest = sha256(f"{job.id} {job.created_at} {job.recipient}".encode()).hexdigest()
         message = Message(
             sender=self._sender,

@@ -1,4 +1,4 @@
-"""The way out: the host's own function, its Flask-Mail, or Flask-Mailman with any backend."""
+"""The transport: the host's own function, its Flask-Mail, or Flask-Mailman with any backend."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BACKENDS = "smtp, file, console, locmem, dummy, or the dotted name of a class ca
 log = logging.getLogger(__name__)
 
 
-class Way:
+class Transport:
     """How mails leave an app. Call it with a message, from any thread.
 
     By `given` where that is a function, else by the app's Flask-Mailman, else by its Flask-Mail,

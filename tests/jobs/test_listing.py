@@ -98,6 +98,7 @@ def test_what_failed_is_done_when_it_is_tried_again(dead, ids):
 
 def test_what_is_tried_again_has_another_week(dead):
     change(dead, retry, [1])
+    assert (dead.rows()[0].attempts, dead.rows()[0].outcome) == (0, None)
     dead.worker(notice=refuse).run_due()
     assert dead.states() == ["queued", "failed", "queued"]
     assert dead.rows()[0].due_at == dead.clock.now + 5

@@ -12,7 +12,7 @@ from flask_mailman import Mail
 from flask_mailman.backends.smtp import EmailBackend
 
 from e2ereset.jobs.leases import LEASE_SECONDS
-from e2ereset.mail import Mailer, Message, Way
+from e2ereset.mail import Mailer, Message, Transport
 from e2ereset.mail import smtp as smtp_module
 from tests.kit.jobs import START
 from tests.kit.network import wait_for
@@ -65,7 +65,7 @@ class Post:
 
     def deliver(self, send=None, sender="Keys <keys@chat.example>"):
         """Deliver what is due; the number of mails that were sent."""
-        mailer = Mailer(send or Way(self.app, None), sender=sender, workspace="chat.example")
+        mailer = Mailer(send or Transport(self.app, None), sender=sender, workspace="chat.example")
         return self.desk.worker(**mailer.handlers()).run_due()
 
 
@@ -136,7 +136,7 @@ def test_a_repeated_mail_has_the_same_message_id_and_another_mail_another(post):
 
 def test_a_message_keeps_its_id_and_says_that_a_machine_wrote_it(app, smtp):
     smtp.start()
-    Way(app, None)(HELLO)
+    Transport(app, None)(HELLO)
     [mail] = smtp.mails
     assert mail["Message-ID"] == "<1@chat.example>"
     assert mail["Auto-Submitted"] == "auto-generated"
@@ -148,7 +148,7 @@ def test_a_message_keeps_its_id_and_says_that_a_machine_wrote_it(app, smtp):
 
 def test_a_message_is_sent_from_a_thread_of_its_own(app, smtp):
     smtp.start()
-    thread = Thread(target=Way(app, None), args=(HELLO,))
+    thread = Thread(target=Transport(app, None), args=(HELLO,))
     thread.start()
     thread.join()
     assert len(smtp.mails) == 1
@@ -163,7 +163,7 @@ def test_an_smtp_dialogue_is_bounded_in_time(app, setting, seconds):
     app.config.update(MAIL_BACKEND=Shown, MAIL_TIMEOUT=setting)
     Mail(app)
     with pytest.raises(TimeoutError, match=f"^{seconds}$"):
-        Way(app, None)(HELLO)
+        Transport(app, None)(HELLO)
 
 
 def test_a_server_that_says_nothing_is_a_failure(app, smtp):
@@ -171,7 +171,7 @@ def test_a_server_that_says_nothing_is_a_failure(app, smtp):
     Mail(app)
     address = ("127.0.0.1", smtp.port)
     with socket.create_server(address), pytest.raises(OSError, match="timed out"):
-        Way(app, None)(HELLO)
+        Transport(app, None)(HELLO)
 
 
 def test_a_server_that_is_gone_before_the_goodbye_has_the_mail(app, smtp):
@@ -180,7 +180,7 @@ def test_a_server_that_is_gone_before_the_goodbye_has_the_mail(app, smtp):
 
     smtp.handle_QUIT = hang_up
     smtp.start()
-    Way(app, None)(HELLO)
+    Transport(app, None)(HELLO)
     assert len(smtp.mails) == 1
 
 
@@ -332,6 +332,6 @@ def test_every_backend_of_flask_mailman_takes_a_message(backend, tmp_path, capsy
     app = Flask(__name__)
     app.config.update(MAIL_BACKEND=backend, MAIL_FILE_PATH=str(tmp_path))
     Mail(app)
-    Way(app, None)(HELLO)
+    Transport(app, None)(HELLO)
     kept = capsys.readouterr().out + "".join(path.read_text() for path in tmp_path.iterdir())
     assert ("Message-ID: <1@chat.example>" in kept) == (backend in ("file", "console"))
