@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import generate_latest
@@ -22,9 +22,9 @@ HASHES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 def prometheus_meter() -> PrometheusMeter:
-    """A meter of its own for each app; one for the process where workers count in files.
+    """A meter for this app, or the one of this process where workers count in files.
 
-    Two with one name would write over each other there.
+    There, two meters would write over each other.
     """
     return _shared() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else PrometheusMeter()
 
@@ -39,28 +39,15 @@ class PrometheusMeter(Meter):
 
     def __init__(self) -> None:
         own = self._own = CollectorRegistry()
-        self._requests = Counter(
-            "e2ereset_requests", "Answered requests.", ["route", "status"], registry=own
+        count, measure = partial(Counter, registry=own), partial(Histogram, registry=own)
+        self._requests = count("e2ereset_requests", "Answered requests.", ["route", "status"])
+        self._latency = measure(
+            "e2ereset_request_seconds", "Time from routing to answer.", ["route"], buckets=LATENCIES
         )
-        self._latency = Histogram(
-            "e2ereset_request_seconds",
-            "Time from routing to answer.",
-            ["route"],
-            registry=own,
-            buckets=LATENCIES,
-        )
-        self._proofs = Counter(
-            "e2ereset_second_factor", "Proofs.", ["method", "outcome"], registry=own
-        )
-        self._refused = Counter(
-            "e2ereset_budget_refusals", "Tries refused uncounted.", ["purpose"], registry=own
-        )
-        self._resets = Counter(
-            "e2ereset_resets", "Committed resets.", ["target", "outcome"], registry=own
-        )
-        self._hashes = Histogram(
-            "e2ereset_password_hash_seconds", "Time of a hash.", registry=own, buckets=HASHES
-        )
+        self._proofs = count("e2ereset_second_factor", "Proofs.", ["method", "outcome"])
+        self._refused = count("e2ereset_budget_refusals", "Tries refused uncounted.", ["purpose"])
+        self._resets = count("e2ereset_resets", "Committed resets.", ["target", "outcome"])
+        self._hashes = measure("e2ereset_password_hash_seconds", "Time of a hash.", buckets=HASHES)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count it by route and status, and its time by route."""
