@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -17,13 +17,6 @@ from .rows import AUDIT, REASON, TEXTS, clean, digest_of
 UID_BYTES = 16
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
 INSERT = insert(AUDIT).inline()
-
-
-class Entropy(Protocol):
-    """The randomness used here: the `secrets` module has this shape."""
-
-    def token_hex(self, nbytes: int, /) -> str:
-        """Random bytes, as twice as many hex digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +49,10 @@ Who = Caller | Operator | Actor
 
 @dataclass(frozen=True)
 class AuditTrail:
-    """Writes audit rows: nothing else does."""
+    """Writes audit rows: nothing else does. `entropy` is the module `secrets`, or has its shape."""
 
     keyring: KeyRing
-    entropy: Entropy
+    entropy: Any
 
     def write(
         self,

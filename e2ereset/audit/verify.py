@@ -19,27 +19,14 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 
-from . import heads
+from . import heads, rows
 from .heads import HEAD, Start, is_signed
 from .notes import Checkpoint, NoteError, PublicKey, open_checkpoint, public_keys, split_notes
-from .rows import (
-    AUDIT,
-    COLUMNS,
-    HIGHEST,
-    LOWEST,
-    MENDED,
-    PAGE,
-    clean,
-    is_genuine,
-    leaf_of,
-    lenient,
-    paged,
-    rows_from,
-)
+from .rows import AUDIT, HIGHEST, LOWEST, is_genuine, leaf_of, paged, rows_from
 
 # Below HIGHEST, because SQLite sorts a text, slipped in as a size, above every number.
 LAST = select(func.coalesce(func.max(HEAD.c.size), 0)).where(HEAD.c.size < HIGHEST)
-UNSEALED = select(*COLUMNS).where(AUDIT.c.position.is_(None))
+UNSEALED = select(*rows.COLUMNS).where(AUDIT.c.position.is_(None))
 TWICE = select(AUDIT.c.uid, func.count()).group_by(AUDIT.c.uid).having(func.count() > 1)
 
 # The sentences of flaws: {0} is where, {1} is what else there is to say.
@@ -130,7 +117,7 @@ def _settled(
     session: Session, keyring: KeyRing, check: Callable[[Start], Iterable[Flaw]]
 ) -> list[Flaw]:
     """What the check finds from the start of the log on, with no purge meanwhile."""
-    with lenient(session):
+    with rows.lenient(session):
         start = heads.find_start(session, keyring)
         while True:
             flaws = list(check(start))
@@ -142,9 +129,9 @@ def _settled(
 def _compared(session: Session, claims: Sequence[Checkpoint], start: Start) -> Flaws:
     if purged := sum(claim.size < start.size for claim in claims):
         yield _flaw("checkpoint-purged", start.size, PURGED, purged)
-    tree, rows = start.tree.copy(), rows_from(session, start.size)
+    tree, sealed = start.tree.copy(), rows_from(session, start.size)
     for claim in claims[purged:]:
-        while tree.size < claim.size and (row := next(rows, None)) and row.position == tree.size:
+        while tree.size < claim.size and (row := next(sealed, None)) and row.position == tree.size:
             tree.append(leaf_of(row))
         if (tree.size, tree.root()) != (claim.size, claim.root):
             yield _flaw("checkpoint-mismatch", claim.size, OTHER_TREE)
@@ -163,7 +150,7 @@ def _flaws(session: Session, keyring: KeyRing, start: Start) -> Flaws:
     behind, first = session.execute(heads.BEYOND).one()
     if behind:
         yield _flaw("row-slipped-in", first, BEHIND, behind)
-    for head in session.execute(select(HEAD).where(HEAD.c.size > end).limit(PAGE)).all():
+    for head in session.execute(select(HEAD).where(HEAD.c.size > end).limit(rows.PAGE)).all():
         if not is_signed(keyring, HEAD, head):  # a signed one was added since we began
             yield _changed("head-changed", head.size, "The head of size")
     for row in paged(session, UNSEALED, (AUDIT.c.id,), (LOWEST,)):
@@ -211,7 +198,7 @@ class _Reading:
             self._unknown.append(row.position)
             if str(row.digest).partition(":")[0] in self._keyring.ids:
                 yield _changed("row-changed", self._unknown.pop(), ROW)
-        if row.action == MENDED:
+        if row.action == rows.MENDED:
             yield _flaw("mended", row.position, WAS_MENDED, _plain(row.outcome))
         self._tree.append(leaf_of(row))
         self._next = row.position + 1
@@ -256,4 +243,4 @@ def _flaw(kind: str, where: Any, sentence: str, *more: Any) -> Flaw:
 
 def _plain(value: Any) -> int | str:
     """A value as a sentence may quote it, whatever was slipped in."""
-    return value if isinstance(value, int) else clean(str(value))
+    return value if isinstance(value, int) else rows.clean(str(value))
