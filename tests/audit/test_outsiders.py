@@ -1,15 +1,13 @@
 """What outsiders get, checked without any code of ours: the export, and receipts."""
 
 import base64
-import copy
 import json
 import runpy
 import subprocess
 import sys
-from functools import reduce
+from functools import partial
 from hashlib import sha256
 from itertools import islice
-from operator import getitem
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -229,48 +227,34 @@ def test_the_script_refuses_what_is_no_receipt(script, made):
     assert said.startswith("No: ")
 
 
-def changes(made):
-    """The place and another value for every single thing in a receipt; None takes it out."""
-    for name in made["entry"]:
-        yield ("entry", name), 5 if name == "at" else "other"
-        yield ("entry", name), None
-    yield ("entry", "more"), "x"
-    yield ("position",), 3
-    yield ("position",), 99
-    yield ("size",), 7
-    yield ("proof",), made["proof"][1:]
-    yield ("proof",), [*made["proof"], "00" * 32]
-    yield ("proof", 0), "00" * 32
-    yield ("publicKey",), "x+00+AA=="
-    for part in filter(None, made["checkpoint"].split("\n")):
-        yield ("checkpoint",), made["checkpoint"].replace(part, part[:-1] + "5", 1)
+def lose_digit(made, line):
+    """Change the last character of a line of the checkpoint."""
+    lines = made["checkpoint"].split("\n")
+    lines[line] = lines[line][:-1] + "5"
+    made["checkpoint"] = "\n".join(lines)
 
 
-def changed(made, path, value):
-    """The receipt with another value at this place, or none."""
-    forged = copy.deepcopy(made)
-    *way, last = path
-    place = reduce(getitem, way, forged)
-    place[last] = value
-    if value is None:
-        del place[last]
-    return forged
+CHANGES = [
+    lambda made: made["entry"].update(more="x"),
+    lambda made: made.update(position=3),
+    lambda made: made.update(position=99),
+    lambda made: made.update(size=7),
+    lambda made: made.update(publicKey="x+00+AA=="),
+    lambda made: made["proof"].pop(0),
+    lambda made: made["proof"].append("00" * 32),
+    lambda made: made["proof"].insert(0, "00" * 32),
+    *(partial(lose_digit, line=line) for line in (0, 1, 2, 4)),
+    *(lambda made, name=name: made["entry"].update({name: 5}) for name in (*FIELDS, "digest")),
+    *(lambda made, name=name: made["entry"].pop(name) for name in (*FIELDS, "digest")),
+]
 
 
-def test_every_changed_receipt_is_refused(sealed):
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_receipt_is_refused(sealed, change):
     made = receipt_of(sealed, 4)
-    for path, value in changes(made):
-        with pytest.raises((ValueError, KeyError, InvalidSignature)):
-            check(changed(made, path, value), PUBLIC_KEY)
-
-
-@pytest.mark.parametrize("field", ["entry", "position", "size", "proof", "checkpoint", "publicKey"])
-def test_the_script_refuses_a_receipt_with_a_field_changed(sealed, script, field):
-    made, other = receipt_of(sealed, 4), receipt_of(sealed, 1)
-    made[field] = "x+00+AA==" if field == "publicKey" else other[field]
-    status, said = script(made)
-    assert status == 1
-    assert said.startswith("No: ")
+    change(made)
+    with pytest.raises((ValueError, KeyError, InvalidSignature)):
+        check(made, PUBLIC_KEY)
 
 
 @pytest.mark.parametrize("reason", ["another one", ""])
@@ -280,5 +264,6 @@ def test_a_row_with_a_reason_has_it_behind_its_digest(log, reason):
     made = receipt_of(log, 1)
     assert list(made["entry"].items())[-1] == ("reason", "a lost laptop")
     check(made, PUBLIC_KEY)
+    made["entry"]["reason"] = reason
     with pytest.raises((ValueError, KeyError)):
-        check(changed(made, ("entry", "reason"), reason), PUBLIC_KEY)
+        check(made, PUBLIC_KEY)
