@@ -1,4 +1,4 @@
-"""Where callers are: the address in what a proxy or a host wrote, and what it is counted by."""
+"""IP addresses of callers: read from what a proxy or a host wrote, and grouped to be counted."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ WITH_PORT = re.compile(r"\[([^\[\]]*)\](?::[0-9]{0,5})?|([0-9.]+):[0-9]{0,5}", r
 
 
 def read_address(text: object) -> str:
-    """The one IP address that `text` is, in its shortest form; "" when it is none.
+    """The IP address in `text`, in its shortest form; "" if the text is no address.
 
-    A port that a proxy added is cut off, and so are quotes and the zone of an IPv6 address. An IPv4
-    address that is written as an IPv6 one (`::ffff:192.0.2.7`) is the IPv4 address.
+    A port that a proxy added, quotes, and the zone of an IPv6 address are removed. An IPv4 address
+    that is written as IPv6 (`::ffff:192.0.2.7`) is returned as IPv4.
     """
     found = _parsed(text) if isinstance(text, str) else None
     return "" if found is None else str(found)
 
 
 def network_of(address: str, prefix: int = 64) -> str:
-    """What callers are counted by: an IPv4 address as it is, the network of an IPv6 one.
+    """The key that a caller is counted by: an IPv4 address, or the network of an IPv6 address.
 
-    `prefix` is the length of that network in bits: whoever has one address of a network may have
-    all of them. "" for what is no address.
+    `prefix` is the length of that network in bits. Who has one address of such a network can use
+    all of them. "" if the text is no address.
     """
     found = _parsed(address)
     if isinstance(found, IPv6Address):

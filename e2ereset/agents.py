@@ -1,7 +1,7 @@
-"""Programs of callers, as mails and the audit log name them: words of ours, never of a stranger.
+"""Names the program of a caller for mails and the audit log, in our own words.
 
-A list of what is known, and no library that parses user agents: those take names of programs from
-the text itself, and whoever writes the header could put a sentence into a security mail.
+A list of known programs, and no library that parses user agents: such a library copies names from
+the header, so a stranger could put a sentence into a security mail.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 UNKNOWN = "an unknown program"
 LONGEST = 1024
-# The first one found counts: most browsers name others too.
+# The first match counts, as most browsers name other browsers too.
 PROGRAMS = {
     "Rocket.Chat mobile": r"RC Mobile|Rocket\.Chat mobile",
     "Rocket.Chat desktop": r"Rocket\.Chat",
@@ -55,10 +55,10 @@ PLATFORMS = {
 
 @lru_cache(maxsize=512)
 def read_agent(text: str) -> str:
-    """Product and platform in a `User-Agent`: "Firefox on Linux", or "curl" alone.
+    """The product and platform in a `User-Agent`: "Firefox on Linux", or "curl" alone.
 
-    "an unknown program" where no known product is in the text, and "" for no text. What it gave is
-    read as the same again.
+    "an unknown program" if the text has no known product; "" for no text. Reading a result again
+    gives the same.
     """
     text = text[:LONGEST]
     if not text.strip():
@@ -68,7 +68,7 @@ def read_agent(text: str) -> str:
 
 
 def _compiled(marks: dict[str, str]) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    # Whole words only.
+    # It matches whole words only.
     return tuple(
         (name, re.compile(rf"(?<![\w.-])(?:{mark})(?![\w-])", re.ASCII | re.IGNORECASE))
         for name, mark in marks.items()

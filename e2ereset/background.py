@@ -1,4 +1,4 @@
-"""A thread that does a small piece of work again and again, beside the worker's requests."""
+"""A thread that repeats a small piece of work while the process serves requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class PerProcess:
-    """What one process has of a Background: none of it survives a fork."""
+    """The state of a Background in one process: none of it survives a fork."""
 
     lock: Lock = field(default_factory=Lock)
     woken: Event = field(default_factory=Event)
@@ -37,21 +37,21 @@ class Background:
 
     @property
     def running(self) -> bool:
-        """Whether the thread lives in this process."""
+        """Whether the thread runs in this process."""
         thread = self._mine().thread
         return thread is not None and thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread, unless it runs in this process already. The first tick is at once.
+        """Start the thread, unless it already runs in this process. It ticks at once.
 
-        A forked worker has to start its own: threads stay behind in a fork.
+        A forked worker has to call this again: a fork does not copy threads.
         """
         if self._mine().ended.is_set():
             self._by_pid[os.getpid()] = PerProcess()
         self.ensure_running()
 
     def ensure_running(self) -> None:
-        """As `start`, but one that was told to end in this process stays ended."""
+        """Like `start`, but after `end` or `stop` in this process it does nothing."""
         mine = self._mine()
         with mine.lock:
             if not (self.running or mine.ended.is_set()):
@@ -61,39 +61,39 @@ class Background:
                 mine.thread.start()
 
     def wake(self) -> None:
-        """Tick at once, or once more when a tick is under way; many calls count as one."""
+        """Tick at once, or once more if a tick is running now. Many calls count as one."""
         self._mine().woken.set()
 
     def end(self) -> None:
-        """Ask it to end after the tick under way, and do not wait."""
+        """Ask the thread to end after the running tick; do not wait."""
         mine = self._mine()
         mine.ended.set()
         mine.woken.set()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Let the tick under way finish, then end; wait `timeout` seconds for it at most."""
+        """End the thread after the running tick; wait at most `timeout` seconds."""
         self.end()
         thread = self._mine().thread
         if thread is not None:
             thread.join(timeout)
 
     def _mine(self) -> PerProcess:
-        # A lock would be no good here, as a fork may copy it locked: setdefault is atomic, so of
-        # two threads that come first after a fork both get the same.
+        # No lock here, as a fork may copy it locked. `setdefault` is atomic: two threads that come
+        # first after a fork get the same object.
         pid = os.getpid()
         return self._by_pid.get(pid) or self._by_pid.setdefault(pid, PerProcess())
 
     def _run(self, mine: PerProcess) -> None:
         pause = self._interval
         while True:
-            mine.woken.clear()  # before the look at `ended`, whose wake must not get lost
+            mine.woken.clear()  # before `ended` is read: so the wake of `end` cannot get lost
             if mine.ended.is_set():
                 return
             try:
                 self._tick()
             except Exception as fault:
                 pause = min(2 * pause, LONGEST_PAUSE)
-                # The name of the exception only: its text may quote what must not be logged.
+                # Only the exception's name: its text may quote a secret.
                 name = type(fault).__name__
                 log.error("Background work failed, again in %g s: %s", pause, name)
                 mine.ended.wait(pause)

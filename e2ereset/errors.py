@@ -1,6 +1,6 @@
-"""The tree of refusals and faults: a stable code, words for a person, data that is safe to show.
+"""The refusals and faults: a stable code, a text for people, details that are safe to show.
 
-Nothing here knows HTTP; `web.envelope` turns each into its answer.
+Nothing here knows HTTP; `http.envelope` makes an answer of each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 
 class E2EResetError(Exception):
-    """The root of all that this package raises on purpose."""
+    """The base class of all errors that this package raises on purpose."""
 
 
 class SettingsError(E2EResetError):
@@ -18,7 +18,7 @@ class SettingsError(E2EResetError):
 
 
 class HostError(E2EResetError, TypeError):
-    """The host's code gave what it must not; the text is for its developer and names the method."""
+    """The host's code gave a wrong value; the text names the method, for the host's developer."""
 
 
 class StrategyError(E2EResetError):
@@ -26,17 +26,17 @@ class StrategyError(E2EResetError):
 
 
 class Unavailable(E2EResetError):
-    """A part that this call needs (database, limiter store) is gone; trying later may work."""
+    """A part that this call needs (database, limiter store) does not answer; try again later."""
 
 
 class Busy(Unavailable):
-    """As much is under way as may be at once; nothing was done. `retry_after` in seconds."""
+    """Too many calls run at once; nothing was done. `retry_after` in seconds."""
 
     retry_after = 1
 
 
 class Refusal(E2EResetError):
-    """A decision not to do what was asked. It is not a fault: what it wrote stays written."""
+    """A decision not to do what was asked. It is no fault: what was written before it stays."""
 
     code: ClassVar[str] = "error-not-allowed"
     reason: ClassVar[str] = "Not allowed"
@@ -48,7 +48,7 @@ class Refusal(E2EResetError):
 
 
 class NotSignedIn(Refusal):
-    """No live sign-in of an active account came with the request."""
+    """The request has no live sign-in of an active account."""
 
     code = "error-not-signed-in"
     reason = "You must be logged in to do this."
@@ -69,7 +69,7 @@ class CrossSite(Refusal):
 
 
 class TargetParamMissing(Refusal):
-    """A target key is there, but blank: never to be taken for one's own account."""
+    """A target key is given but blank: it never means the caller's own account."""
 
     code = "error-user-param-not-provided"
     reason = 'The required "userId" or "username" param was not provided'
@@ -78,7 +78,7 @@ class TargetParamMissing(Refusal):
 class TooManyRequests(Refusal):
     """The request rate of this address on this route is spent. `retry_after` in seconds.
 
-    `route` is what is counted, and `window` how long it is counted for, in seconds.
+    Requests for this `route` are counted in a `window` of so many seconds.
     """
 
     code = "error-too-many-requests"
@@ -111,10 +111,10 @@ class FactorInvalid(Refusal):
 
 
 class TooManyAttempts(Refusal):
-    """The budget of this account and method is spent; nothing was looked at, nothing was sent.
+    """The budget of this account and method is spent; no code was compared, no mail was sent.
 
-    `retry_after` in seconds; None when waiting does not help: after a hundred failures in a row the
-    method is locked until it is unlocked.
+    `retry_after` in seconds; None when waiting does not help: a hundred failures in a row have
+    locked the method, until it is unlocked.
     """
 
     code = "totp-max-attempts"
@@ -127,7 +127,7 @@ class TooManyAttempts(Refusal):
 
     @property
     def locked(self) -> bool:
-        """Whether only unlocking helps."""
+        """Whether the method is locked, so that waiting does not help."""
         return self.retry_after is None
 
 
@@ -143,7 +143,7 @@ class NotAllowed(Refusal):
 
 
 class UnknownTarget(Refusal):
-    """The named target does not exist. Only raised to callers who may know."""
+    """The named target does not exist. Only callers with the permission learn this."""
 
     code = "error-invalid-user"
     reason = 'The required "userId" or "username" param provided does not match any users'
@@ -164,7 +164,7 @@ class FactorAlreadyEnabled(Refusal):
 
 
 class NoVerifiedAddress(Refusal):
-    """Codes by e-mail were to be enabled for an account without a verified address to mail to."""
+    """An account without a verified address cannot enable codes by e-mail."""
 
     code = "error-no-verified-email"
     reason = "The account has no verified e-mail address. Verify one, then enable codes by e-mail"

@@ -1,4 +1,4 @@
-"""`E2EReset`: puts the library into a Flask app. Wiring only; all state is the app's."""
+"""`E2EReset` puts the library into a Flask app. It only connects things; the app has all state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import KW_ONLY, InitVar, dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -45,126 +45,115 @@ from .vault import routes as vault
 log = logging.getLogger(__name__)
 
 
+@dataclass(repr=False, eq=False)
 class E2EReset:
     """The extension. Either `E2EReset(app, ...)`, or `E2EReset(...)` and later `init_app(app)`.
 
     `db`: the host's Flask-SQLAlchemy object, initialised before. `accounts`: its users, see
-    `e2ereset.ports`. `identify`: says in a request who is signed in, None when nobody is.
+    `e2ereset.ports`. `identify`: returns the caller who is signed in to this request, else None.
     `bind_key`: which of SQLALCHEMY_BINDS has our tables; None for the default database.
-    `send`: delivers a `Message` by your own mailer, and raises where it cannot.
-    `strategies`: classes that E2ERESET_METHODS may name. `clock` gives epoch seconds, `entropy`
-    is shaped like `secrets`. One object may serve several apps.
+    `send`: delivers a `Message` by your own mailer, and raises when it cannot.
+    `strategies`: classes that E2ERESET_METHODS may name. `clock` gives epoch seconds; `entropy` has
+    the functions of `secrets`. One object may serve several apps.
     """
 
-    def __init__(
-        self,
-        app: Flask | None = None,
-        *,
-        db: SQLAlchemy,
-        accounts: Accounts,
-        identify: Callable[[], Caller | None],
-        url_prefix: str = "/api/v1",
-        name: str = "e2ereset",
-        bind_key: str | None = None,
-        send: Callable[[Message], Any] | None = None,
-        strategies: Iterable[type[Strategy]] = (),
-        clock: Callable[[], float] = time.time,
-        entropy: Any = secrets,
-    ) -> None:
-        self._db = db
-        self._accounts = check_accounts(accounts)
-        self._identify = identify
-        self._url_prefix = url_prefix
-        self._name = name
-        self._bind_key = bind_key
-        self._send = send
-        self._strategies = tuple(strategies)
-        self._clock = clock
-        self._entropy = entropy
+    app: InitVar[Flask | None] = None
+    _: KW_ONLY
+    db: SQLAlchemy
+    accounts: Accounts
+    identify: Callable[[], Caller | None]
+    url_prefix: str = "/api/v1"
+    name: str = "e2ereset"
+    bind_key: str | None = None
+    send: Callable[[Message], Any] | None = None
+    strategies: Iterable[type[Strategy]] = ()
+    clock: Callable[[], float] = time.time
+    entropy: Any = secrets
+
+    def __post_init__(self, app: Flask | None) -> None:
+        self.accounts = check_accounts(self.accounts)
+        self.strategies = tuple(self.strategies)
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Put the routes, tables, commands and services into the app.
 
-        Raises SettingsError or StrategyError where a setting does not fit.
+        Raises SettingsError or StrategyError for a setting that is wrong.
         """
         if "sqlalchemy" not in app.extensions:
             raise SettingsError("Call db.init_app(app) before E2EReset(app, db=db, ...).")
         if "e2ereset" in app.extensions:
             raise SettingsError("This app has e2ereset already. Keep one E2EReset for each app.")
-        if self._bind_key is not None and self._bind_key not in _engines(app, self._db):
-            raise SettingsError(f"SQLALCHEMY_BINDS has no {self._bind_key!r}, the bind_key given.")
+        if self.bind_key is not None and self.bind_key not in _engines(app, self.db):
+            raise SettingsError(f"SQLALCHEMY_BINDS has no {self.bind_key!r}, the bind_key given.")
         check_switches_meant_off(app.config)
         runtime = self._make(app, load_settings(app.config, name=app.name))
         app.extensions["e2ereset"] = runtime
         app.register_blueprint(self._routes(runtime))
-        # For the host's own views, such as of enrolment; a host may have words of its own.
+        # This answers refusals in the host's own views, unless the host has a handler for them.
         if Refusal not in app.error_handler_spec[None][None]:
             app.register_error_handler(Refusal, envelope.failure)
-        # Under TRAP_HTTP_EXCEPTIONS Flask answers none of those without a handler.
+        # With TRAP_HTTP_EXCEPTIONS Flask answers an HTTPException only if it has a handler.
         app.register_error_handler(Answered, Answered.get_response)
-        answer_strays(app, self._url_prefix, runtime.gates.cross_site)
+        answer_strays(app, self.url_prefix, runtime.gates.cross_site)
         app.teardown_request(bodies.drop_settled)
         if runtime.settings.delivery == "thread":
             app.before_request(runtime.ensure_running)
         register_commands(app)
-        watch(app, runtime, self._name)
+        watch(app, runtime, self.name)
         if not runtime.settings.two_factor:
             log.warning("E2ERESET_TWO_FACTOR is off: every signed-in caller can reset keys.")
 
     def _make(self, app: Flask, settings: Settings) -> Runtime:
         parts = self._parts(app, settings)
-        settings = parts.settings
-        way = Transport(app, self._send)
-        rates = Rates(
-            limiter=find_limiter(app, settings),
-            rate=read_rate(settings),
-            settings=settings,
-            clock=parts.clock,
-        )
+        settings, clock = parts.settings, parts.clock
+        limiter, rate = find_limiter(app, settings), read_rate(settings)
         gates = partial(
             Gates,
             settings=settings,
-            clock=parts.clock,
-            identify=check_identify(self._identify, app.ensure_sync),
-            rates=rates,
+            clock=clock,
+            identify=check_identify(self.identify, app.ensure_sync),
+            rates=Rates(limiter=limiter, rate=rate, settings=settings, clock=clock),
             cross_site=CrossSite(settings),
+        )
+        mailer = Mailer(
+            Transport(app, self.send), sender=settings.mail_sender, workspace=settings.workspace
         )
         return make_runtime(
             parts,
-            strategies=resolve(settings.methods, parts, registered=self._strategies),
-            mailer=Mailer(way, sender=settings.mail_sender, workspace=settings.workspace),
+            strategies=resolve(settings.methods, parts, registered=self.strategies),
+            mailer=mailer,
             gates=gates,
             in_context=partial(_in_context, app),
-            # A clock of the host's own, as tests have, goes for budgets too.
-            by_database=self._clock is time.time,
+            # If the host gives a clock, as tests do, budgets use it too.
+            by_database=self.clock is time.time,
         )
 
     def _parts(self, app: Flask, settings: Settings) -> Parts:
-        engines = cache(partial(_engines, app, self._db))
-        schema = _add_tables(self._db, self._bind_key).schema
-        transactions = Transactions(Binds(engines, key=self._bind_key, schema=schema))
+        engines = cache(partial(_engines, app, self.db))
+        schema = _add_tables(self.db, self.bind_key).schema
+        transactions = Transactions(Binds(engines, key=self.bind_key, schema=schema))
         if settings.delivery == "thread" and not transactions.lasting:
             log.warning("The database is one connection in memory: no thread delivers mail.")
             settings = replace(settings, delivery="process")
         keyring = KeyRing(settings.secret_keys)
         return Parts(
             settings=settings,
-            clock=self._clock,
-            entropy=self._entropy,
+            clock=self.clock,
+            entropy=self.entropy,
             transactions=transactions,
             keyring=keyring,
-            accounts=self._accounts,
+            accounts=self.accounts,
             jobs=Queue(keyring),
-            audit=AuditTrail(keyring, self._entropy),
+            audit=AuditTrail(keyring, self.entropy),
             meter=make_meter(settings.operations),
             announcer=Announcer(app),
         )
 
     def _routes(self, runtime: Runtime) -> Blueprint:
         gates = runtime.gates
-        blueprint = gates.blueprint(self._name, url_prefix=self._url_prefix)
+        blueprint = gates.blueprint(self.name, url_prefix=self.url_prefix)
         reset.add_routes(blueprint, runtime.resets, gates)
         factors.add_routes(blueprint, runtime.codes, runtime.unlocks, gates)
         vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
@@ -172,7 +161,7 @@ class E2EReset:
 
 
 def _in_context(app: Flask, function: Callable[..., bool], *given: Any) -> bool:
-    """Call it in the app's context, which the host's accounts may look for."""
+    """Call it in the app's context, which the host's accounts may need."""
     with app.app_context():
         return function(*given)
 

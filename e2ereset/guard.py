@@ -1,4 +1,4 @@
-"""`two_factor_required`: the second factor before a host's own view."""
+"""`two_factor_required` puts the second factor before a host's own view."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .runtime import get_e2ereset
 P = ParamSpec("P")
 T = TypeVar("T")
 
-NAME = re.compile(r"[\w.@+-]{1,64}")  # what of a target a mail quotes
+NAME = re.compile(r"[\w.@+-]{1,64}")  # a mail quotes only such targets
 
 
 class Answered(HTTPException):
-    """What a guarded view is not run for, with the whole answer, past whatever makes answers.
+    """Raised in place of a guarded view. It has the whole answer, which Flask sends as it is.
 
-    `data` is what Flask-RESTX takes for the body.
+    Flask-RESTX takes the body from `data`.
     """
 
     def __init__(self, response: Response) -> None:
@@ -40,13 +40,13 @@ def two_factor_required(
     target: Callable[..., str] | None = None,
     phrase: str | None = None,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let a view run only behind the second factor of the signed-in caller.
+    """Run the view only after the signed-in caller has proved a second factor.
 
-    The proof rides on the same headers, is answered with the same refusals and counted in the
-    same budgets as that of a reset. A mailed code is bound to `action` and to what `target`
-    makes of the view's arguments, without the `self` of a method. `phrase` completes "to ..." in
-    its mail. The code is burnt before the view runs, whatever comes of the view, whose value is
-    passed on as it is. A refusal is raised, as an HTTP error that carries its answer.
+    The headers, refusals and budgets are those of a reset. A mailed code is bound to `action` and
+    to the text that `target` makes of the view's arguments (without the `self` of a method).
+    `phrase` completes "to ..." in the mail. The code is used up before the view runs, even if the
+    view then fails. The decorated view returns what the view returns. A refusal is raised as an
+    HTTP error that carries its answer.
     """
     if not isinstance(action, str) or not action:
         raise HostError('Name the action: @two_factor_required("delete-project").')
@@ -57,11 +57,11 @@ def two_factor_required(
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             """Check the proof, then run the view."""
-            run = current_app.ensure_sync(view)  # before a code is burnt for what cannot run
+            run = current_app.ensure_sync(view)  # first, as it raises if the view cannot run
             bound = target(*_without_self(view, args), **kwargs) if target else ""
             if not isinstance(bound, str):
                 raise HostError(f"target of {action!r}: it gave {kind_of(bound)}, not a text.")
-            named = bound if NAME.fullmatch(bound) else ""  # no sentence out of a URL
+            named = bound if NAME.fullmatch(bound) else ""  # no sentence from a URL
             words = phrase or f"{action.replace('-', ' ')} {named}".strip()
             _prove(Action(name=action, target=bound, phrase=words))
             done: T = run(*args, **kwargs)
@@ -92,7 +92,7 @@ def _prove(action: Action) -> None:
 
 
 def _without_self(view: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments of a view, which may be a method in the body of a class."""
+    """The arguments of a view, without the `self` of a method."""
     in_a_class = "." in getattr(view, "__qualname__", "").rpartition("<locals>.")[2]
     is_method = args and (in_a_class or isinstance(args[0], View))
     return args[1:] if is_method else args

@@ -1,6 +1,7 @@
-"""The settings of the libraries in use, as far as a wrong type or name would pass in silence.
+"""Checks settings of other libraries: those that a wrong type or name would change silently.
 
-From the environment whatever is no JSON arrives as a text: `False` is 'False', which counts as on.
+Flask keeps an environment value that is no JSON as a text: `False` becomes 'False', which counts
+as on.
 """
 
 from __future__ import annotations
@@ -8,29 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flask import Flask
 from limits.strategies import STRATEGIES
 
 from .errors import SettingsError
 
-SWITCHES = (
+SWITCHES = {key for key, value in Flask.default_config.items() if isinstance(value, bool)} | {
     "DEBUG",
-    "TESTING",
     "PROPAGATE_EXCEPTIONS",
     "TRAP_BAD_REQUEST_ERRORS",
     "TEMPLATES_AUTO_RELOAD",
-    "TRAP_HTTP_EXCEPTIONS",
-    "EXPLAIN_TEMPLATE_LOADING",
-    "PROVIDE_AUTOMATIC_OPTIONS",
-    "SESSION_COOKIE_HTTPONLY",
-    "SESSION_COOKIE_PARTITIONED",
-    "SESSION_COOKIE_SECURE",
-    "SESSION_REFRESH_EACH_REQUEST",
-    "USE_X_SENDFILE",
     "SQLALCHEMY_RECORD_QUERIES",
     "SQLALCHEMY_TRACK_MODIFICATIONS",
-    "MAIL_USE_TLS",
-    "MAIL_USE_SSL",
-    "MAIL_USE_LOCALTIME",
+    *("MAIL_USE_TLS", "MAIL_USE_SSL", "MAIL_USE_LOCALTIME"),
     "RATELIMIT_ENABLED",
     "RATELIMIT_HEADERS_ENABLED",
     "RATELIMIT_SWALLOW_ERRORS",
@@ -38,22 +29,13 @@ SWITCHES = (
     "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED",
     "RATELIMIT_DEFAULTS_PER_METHOD",
     "RATELIMIT_APPLICATION_PER_METHOD",
-)
-NUMBERS = (
-    "MAX_CONTENT_LENGTH",
-    "SEND_FILE_MAX_AGE_DEFAULT",
-    "MAX_COOKIE_SIZE",
-    "MAX_FORM_MEMORY_SIZE",
-    "MAX_FORM_PARTS",
-    "MAIL_PORT",
-    "MAIL_TIMEOUT",
-)
+}
+NUMBERS = {key for key, value in Flask.default_config.items() if type(value) is int} | {
+    *("MAX_CONTENT_LENGTH", "SEND_FILE_MAX_AGE_DEFAULT", "MAIL_PORT", "MAIL_TIMEOUT"),
+}
 TEXTS = (
-    "MAIL_SERVER",
-    "MAIL_USERNAME",
-    "MAIL_PASSWORD",
-    "RATELIMIT_STORAGE_URI",
-    "RATELIMIT_STRATEGY",
+    *("MAIL_SERVER", "MAIL_USERNAME", "MAIL_PASSWORD"),
+    *("RATELIMIT_STORAGE_URI", "RATELIMIT_STRATEGY"),
 )
 UNUSED = ("MAIL_SSL_CERTFILE", "MAIL_SSL_KEYFILE")
 CHOICES = {"SQLALCHEMY_ECHO": (True, False, "debug"), "RATELIMIT_STRATEGY": tuple(STRATEGIES)}
@@ -61,7 +43,7 @@ OFF = {"false", "no", "off", "0", "none", "null", "n", "f", "disabled"}
 
 
 def check_types(config: Mapping[str, Any]) -> None:
-    """Raise SettingsError for a setting that a library would misread, and say what to write."""
+    """Raise SettingsError for a setting that a library would misread; it says what to write."""
     for key in SWITCHES:
         if isinstance(config.get(key), str):
             raise _text_for_switch(key, config[key])
@@ -90,9 +72,9 @@ def check_types(config: Mapping[str, Any]) -> None:
 
 
 def check_switches_meant_off(config: Mapping[str, Any]) -> None:
-    """Raise SettingsError for a switch that says off, as a text, and counts as on.
+    """Raise SettingsError for a switch that is a text for off, such as 'no', and counts as on.
 
-    For hosts, whose other texts are left alone: they do what they say.
+    This is the check for hosts. Their other texts mean what they say.
     """
     for key in SWITCHES:
         if isinstance(config.get(key), str) and config[key].strip().lower() in OFF:

@@ -1,4 +1,4 @@
-"""Faults that an operator can do something about, told in one line."""
+"""Describes, in one line, faults that an operator can repair."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MIGRATE = "Run `e2ereset db upgrade`, or in a host app `flask db upgrade`"
 
 
 def outage(fault: BaseException) -> str | None:
-    """What is gone and what to do about it, without a value of the database; None for other faults.
+    """What fails and what to do, without a value of the database. None for any other fault.
 
-    Anything else is a bug, and its traceback is worth having.
+    Any other fault is a bug, which needs its traceback.
     """
     if isinstance(fault, Unavailable):
         return f"{fault}. `e2ereset doctor` says more"
@@ -32,5 +32,5 @@ def outage(fault: BaseException) -> str | None:
 
 
 def first_line(error: DBAPIError) -> str:
-    """The first line of what the driver says."""
+    """The first line of the driver's message."""
     return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]

@@ -1,7 +1,7 @@
-"""What a host may implement. `Accounts` is all that is needed; the others are taken when there.
+"""The protocols that a host implements: `Accounts`, and the optional others.
 
-Every method gets the library's open transaction as `session`: what it writes there commits or
-rolls back together with the reset. It must not end that transaction.
+Every method gets the library's open transaction as `session`. What it writes there is committed or
+rolled back together with the reset. It must not end that transaction.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class HoldsKeys(Protocol):
     """Optional: for key material that the host keeps in tables of its own."""
 
     def drop_keys(self, session: Session, account_id: str, now: int) -> bool:
-        """Drop all of it as part of a reset. True when there was anything to drop."""
+        """Delete all of it as part of a reset. True when there was anything to delete."""
 
 
 @runtime_checkable
@@ -53,19 +53,19 @@ class HoldsSessions(Protocol):
     """Optional: for sign-ins that the host keeps in tables of its own."""
 
     def end_sessions(self, session: Session, account_id: str) -> int:
-        """End every sign-in and personal token of the account; the number of those ended."""
+        """End every sign-in and personal token of the account; returns how many."""
 
 
 @runtime_checkable
 class RechecksSignIns(Protocol):
-    """Optional: closes the gap between the sign-in being read and the action being done."""
+    """Optional: reads the sign-in again at the action, as it may have ended since the request."""
 
     def is_signed_in(self, session: Session, sign_in: str, now: int) -> bool:
-        """Whether the sign-in with this handle (`Caller.sign_in`) lives, locked until the commit.
+        """Whether the sign-in of this handle (`Caller.sign_in`) is live; locks it until the commit.
 
-        One that has expired by `now` (epoch seconds) does not live. Asked inside the action's
-        transaction: a reset that ended the sign-in a moment ago is seen, one that comes now has to
-        wait. Lock it by a statement that writes, as only that locks on every database.
+        A sign-in that has expired by `now` (epoch seconds) is not live. This is called in the
+        action's transaction: it sees a reset that has just ended the sign-in, and a later reset
+        waits for the lock. Lock by a statement that writes: only that locks on every database.
         """
 
 
@@ -79,7 +79,7 @@ class ListensForKeys(Protocol):
 
 @runtime_checkable
 class HoldsExpiring(Protocol):
-    """Optional: for rows of the host's own tables that have their time."""
+    """Optional: for rows that expire in the host's own tables."""
 
     def expiring(self) -> Iterable[Expiring]:
-        """What `e2ereset purge` drops there."""
+        """The rows that `e2ereset purge` deletes there."""

@@ -1,4 +1,4 @@
-"""The frozen records that cross borders between host, services, strategies and web."""
+"""The frozen records that the host, the services, the strategies and the routes pass on."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def iso(epoch: int) -> str:
 
 
 def name_key(name: str) -> str:
-    """What two spellings of one username or address have in common: NFC, and lower case.
+    """The key by which usernames and addresses are compared: NFC, and lower case.
 
-    The one rule for storing and for looking up. It never makes one name of two, as full case
-    folding would of `straße` and `strasse`.
+    Names are stored and looked up by it. Two different names never have one key, as `straße` and
+    `strasse` would have with full case folding.
     """
-    # Composed again: a capital without a composed form may have a small letter that has one.
+    # NFC again, as a small letter may have a composed form where its capital has none.
     return normalize("NFC", normalize("NFC", name).lower())
 
 
@@ -40,8 +40,8 @@ def name_key(name: str) -> str:
 class Account:
     """A user as the library sees one; `id` is opaque, `emails` are the *verified* ones only.
 
-    `emails` and `roles` may come as any list of texts; None and blank texts in them count for
-    nothing. Raises HostError for a field of another type.
+    `emails` and `roles` may be given as any list of texts; None and blank texts in them are
+    ignored. Raises HostError for a field of another type.
     """
 
     id: str
@@ -68,13 +68,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks, from where. `bypasses_two_factor`: signed in by a token that skips the proof.
+    """The signed-in caller of a request.
 
-    `address` is kept as an IP address without a port; of any other text nothing is kept. `agent` is
-    kept as product and platform ("Firefox on Linux").
-
-    `sign_in` is the host's own handle of the sign-in, such as the digest of its token, for hosts
-    that implement `ports.RechecksSignIns`. Raises HostError for a field of a wrong type.
+    `bypasses_two_factor`: signed in by a token that skips the proof. `address` is reduced to an IP
+    address without a port, or "" for any other text. `agent` is reduced to product and platform
+    ("Firefox on Linux"). `sign_in` is the host's own handle of the sign-in, such as the digest of
+    its token, for hosts that implement `ports.RechecksSignIns`. Raises HostError for a field of a
+    wrong type.
     """
 
     account: Account
@@ -97,7 +97,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The second factor that rode on a request; None where a header was absent or empty."""
+    """The second factor in a request's headers; None for a header that is absent or empty."""
 
     code: str | None = field(default=None, repr=False)
     method: str | None = None
@@ -105,7 +105,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What a proof is for. A mailed code is worth something for this `name` and `target` only.
+    """The action that a proof is for. A mailed code passes for this `name` and `target` only.
 
     `phrase` completes "to ..." in mails: "reset the E2E key of bob".
     """
@@ -117,11 +117,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRequest:
-    """A caller wants to do an action at `now` (epoch seconds) and brings a proof.
+    """A caller's request to do an action at `now` (epoch seconds), with a proof.
 
-    `fallback`: whether the fallback method may serve those who have no other. `proven`: whether
-    a proof is asked for at all. `new_sign_in` is the handle of the sign-in that this request makes,
-    where it is for one.
+    `fallback`: whether accounts without another method may use the fallback method. `proven`:
+    whether a proof is needed at all. `new_sign_in` is the handle of the sign-in that the request
+    makes, if it is a sign-in.
     """
 
     caller: Caller
@@ -135,10 +135,10 @@ class ActionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What a strategy gets to see: never a request, never a session cookie, never a status code.
+    """All that a strategy sees: never a request, never a session cookie, never a status code.
 
     `now` is in epoch seconds; `session` is the open transaction, which a strategy never ends.
-    `sign_in` is the host's handle of the sign-in that the attempt comes with, or will make.
+    `sign_in` is the host's handle of the sign-in that the caller has, or is about to make.
     """
 
     account: Account
@@ -166,7 +166,7 @@ class Passed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """A started or pending challenge; `details` go to the client, so nothing secret in them."""
+    """A started or pending challenge. The client gets `details`, so they hold no secret."""
 
     generated: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -191,9 +191,9 @@ class TargetName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A reset that is committed: who asked, whose key went, behind what, when (epoch seconds).
+    """A committed reset: who asked, whose key, proved by which method, when (epoch seconds).
 
-    `replaced`: another key pair came in the place of the one that went.
+    `replaced`: another key pair was stored in place of the deleted one.
     """
 
     caller: Account
@@ -207,7 +207,7 @@ class Receipt:
 
 
 def kind_of(value: object) -> str:
-    """What to call this value in an error: its type, as its text may be a secret."""
+    """How an error names this value: by its type, as its text may be a secret."""
     return "None" if value is None else f"an object of {type(value).__qualname__}"
 
 

@@ -1,4 +1,4 @@
-"""All that one app has of e2ereset, and how its services are put together."""
+"""The services of e2ereset in one app, and how they are made."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .vault.service import Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Runtime(Parts):
-    """The parts and the services of one app; `get_e2ereset()` finds it."""
+    """The parts and the services of one app; `get_e2ereset()` returns it."""
 
     strategies: tuple[Strategy, ...]
     budgets: Budgets
@@ -52,9 +52,9 @@ class Runtime(Parts):
     gates: Gates
 
     def start(self) -> None:
-        """Start the mail and sealing threads of this process, where the settings want them.
+        """Start the mail and sealing threads of this process, if the settings want threads.
 
-        Safe to call again, and after a `stop`; a forked worker starts its own.
+        It can be called again, also after `stop`. Each forked worker has to call it.
         """
         if self.settings.delivery == "thread":
             self.worker.ending.clear()
@@ -62,19 +62,19 @@ class Runtime(Parts):
                 thread.start()
 
     def ensure_running(self) -> None:
-        """Start those that were not started, as each request does; what was stopped stays so."""
+        """Start the threads that never ran in this process; each request calls this."""
         if self.settings.delivery == "thread":
             for thread in self.background:
                 thread.ensure_running()
 
     def wake(self) -> None:
-        """Deliver and seal what has just been committed, now."""
+        """Have the threads deliver and seal at once what was committed."""
         self.gates.wake()
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the threads after the mail and the batch in hand; wait `timeout` seconds for each.
+        """End the threads after their present mail and batch; wait `timeout` seconds for each.
 
-        No request starts them again, `start` alone does.
+        Only `start` starts them again, no request does.
         """
         self.worker.ending.set()
         for thread in self.background:
@@ -92,10 +92,10 @@ def make_runtime(
     in_context: Callable[..., bool],
     by_database: bool,
 ) -> Runtime:
-    """Make the services of these parts.
+    """Make the services from these parts.
 
-    `gates` makes the gates, given `note_refusal` and `wake`. `in_context` runs a function in the
-    context of the app. Budgets go `by_database` time, or by the clock of the parts.
+    `gates` makes the gates from `note_refusal` and `wake`. `in_context` calls a function in the
+    app's context. With `by_database` budgets use the database's clock, else that of the parts.
     """
     budgets = Budgets(parts.transactions, parts.meter, by_database=by_database)
     traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
@@ -108,7 +108,7 @@ def make_runtime(
     codes = Codes(parts, challenges)
     sealer = _make_sealer(parts)
     worker = _make_worker(parts, mailer, partial(in_context, codes.answer))
-    # Two threads: a mail relay that hangs must not hold up the sealing.
+    # Two threads, so that a mail relay that hangs does not delay the sealing.
     threads = (Background(worker.run_due), Background(sealer.seal))
     awake = threads if parts.settings.delivery == "thread" else ()
     return Runtime(

@@ -1,6 +1,7 @@
-"""Every `E2ERESET_` key: its type, its default, its reason. Read once, then frozen.
+"""Every `E2ERESET_` key: its type, its default, its reason. They are read once, then frozen.
 
-Unknown, mistyped and unsafe settings refuse to start and say what to write instead (SPEC 3).
+The app does not start with an unknown, mistyped or unsafe setting. The error says what to write
+instead (SPEC 3).
 """
 
 from __future__ import annotations
@@ -31,20 +32,12 @@ HIGHEST_PORT = 65535
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The safe range of a number, both ends included."""
-
-    low: int
-    high: int
-
-
 def bounded(default: int, low: int, high: int) -> Any:
-    """A whole-number setting that refuses anything outside `low`..`high`.
+    """A whole-number setting from `low` to `high`, both included.
 
-    A default outside of them is allowed too: it stands for something else than a number.
+    The default is allowed even outside of them: then it has a special meaning.
     """
-    return field(default=default, metadata={"bounds": Bounds(low, high)})
+    return field(default=default, metadata={"bounds": (low, high)})
 
 
 def choice(default: Any, *allowed: Any) -> Any:
@@ -61,7 +54,8 @@ class Settings:
     methods: tuple[Any, ...] = ("totp", "email", "password")
     """Second-factor methods in order of preference: names, or Strategy classes."""
     two_factor: bool = True
-    """False switches the check off for a workspace without second factors; loud at start."""
+    """False switches the check off, for a workspace without second factors. A log line at start
+    warns of it."""
     without_method: str = choice("refuse", "refuse", "allow")
     """What happens to callers who have no usable method."""
     bypass_tokens: bool = True
@@ -69,29 +63,30 @@ class Settings:
     peer_resets: bool = True
     """Whether a caller may reset somebody whose highest role ranks like their own."""
     key_replacement: str = choice("step-up", "step-up", "refuse", "allow")
-    """Whether another public key may take the place of a stored one: behind the second factor,
-    never, or behind a token alone. It is a reset in any case, and told as one."""
+    """Whether another public key may replace a stored one: with a second factor, never, or with
+    the token alone. It is a reset in any case: the same effects, audit row and mail."""
     rate_limit: str = "10 per minute"
     """Requests per caller address and route, in the notation of the limits library."""
     ipv6_prefix: int = bounded(64, 48, 128)
-    """Callers of one IPv6 network with a prefix of this many bits are counted as one."""
+    """All addresses of an IPv6 network with this prefix (bits) are counted as one caller."""
     without_rate_store: str = choice("guarded", "guarded", "refuse", "allow")
-    """Who is refused while the store of request rates is gone: only those who sign in or bring a
-    second factor, everybody, or nobody. The budgets of tries do not depend on it."""
+    """Who is refused while the store of request rates is unreachable: `guarded` refuses requests
+    that sign in or bring a second factor, `refuse` all, `allow` none. Budgets of tries do not use
+    that store."""
     max_body_bytes: int = bounded(1024 * 1024, 1024, 64 * 1024 * 1024)
-    """Longer bodies are answered with 413."""
+    """The answer to a longer body is 413."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the routes from a browser (CORS), such as
     `https://app.example.org`; empty: none."""
     cookie_sign_in: bool = True
-    """Whether a request may be signed in by what a browser adds by itself, as it does a cookie.
-    Then those that another site's page sends change nothing."""
+    """Whether the sign-in may come in a cookie, or in another header that a browser adds by itself.
+    If so, requests from pages of other sites are refused where they could change something."""
     email_code_digits: int = bounded(6, 6, 10)
     """Length of a mailed code."""
     email_code_seconds: int = bounded(600, 60, 600)
-    """Life of a mailed code; NIST SP 800-63B 5.1.3.2 allows 600 seconds at most."""
+    """A mailed code lives this long. NIST SP 800-63B 5.1.3.2 allows 600 seconds at most."""
     email_code_tries: int = bounded(5, 1, 5)
-    """Wrong tries after which one mailed code is dead."""
+    """A mailed code is dead after this many wrong tries."""
     totp_window: int = bounded(1, 0, 1)
     """Steps of 30 seconds accepted before and after the present one."""
     totp_issuer: str = "e2ereset"
@@ -101,7 +96,7 @@ class Settings:
     tries_per_hour: int = bounded(20, 1, 40)
     """Verification budget per user and method."""
     tries_per_day: int = bounded(50, 1, 100)
-    """Verification budget per user and method; `e2ereset limits` says what it comes to."""
+    """Verification budget per user and method; `e2ereset limits` shows a guesser's odds."""
     sends_per_30_seconds: int = bounded(1, 1, 2)
     """Budget of mailed codes per user."""
     sends_per_hour: int = bounded(5, 1, 20)
@@ -109,8 +104,8 @@ class Settings:
     sends_per_day: int = bounded(15, 1, 50)
     """Budget of mailed codes per user."""
     delivery: str = choice("auto", "auto", "thread", "process")
-    """Who delivers mail and seals the audit log: a thread of each worker, or the process
-    `e2ereset outbox deliver`. `auto` is `thread`, and `process` where `TESTING` is set."""
+    """Who delivers mail and seals the audit log: a thread in each worker, or the process
+    `e2ereset outbox deliver`. `auto` means `thread`, or `process` if `TESTING` is set."""
     mail_sender: str = ""
     """The sender of all mails. Default: `MAIL_DEFAULT_SENDER`."""
     workspace: str = "e2ereset"
@@ -118,22 +113,22 @@ class Settings:
     audit_checkpoints: str = ""
     """File to which a signed checkpoint of the audit log is added, once a minute at most."""
     keep_mails_days: int = bounded(30, 1, 3650)
-    """`e2ereset purge` drops mails that are done with and were made longer ago."""
+    """`e2ereset purge` deletes finished mails that are older."""
     keep_audit_days: int = bounded(0, 30, 36500)
-    """`e2ereset purge` drops audit rows that are older. 0 keeps them for ever."""
+    """`e2ereset purge` deletes audit rows that are older. 0 keeps them for ever."""
     operations_bind: str = ""
     """Where `/livez`, `/readyz` and `/metrics` are served: `address:port`. Empty: nowhere."""
     operations_token: str = field(default="", repr=False)
-    """With it, those three are on the app itself, behind this bearer token."""
+    """If set, the app itself serves those three, to requests with this bearer token."""
 
     @property
     def operations(self) -> bool:
-        """Whether health and metrics can be asked for at all."""
+        """Whether health and metrics are served anywhere."""
         return bool(self.operations_bind or self.operations_token)
 
     @property
     def audit_origin(self) -> str:
-        """The workspace as the name of its audit log, with what a name may not have escaped."""
+        """The workspace as the name of its audit log, percent-encoded."""
         return quote(self.workspace, safe="/:") or "e2ereset"
 
     @property
@@ -147,7 +142,7 @@ class Settings:
 
     @property
     def asked_windows(self) -> tuple[tuple[int, int], ...]:
-        """(seconds, mails) of what strangers can have sent to an account, shortest first."""
+        """(seconds, mails) that strangers can have sent to an account, shortest first."""
         return ((600, 2), (86400, 5), (86400, 5))
 
     @property
@@ -161,9 +156,9 @@ class Settings:
 
 
 def load_settings(config: Mapping[str, Any], *, name: str = "e2ereset") -> Settings:
-    """Read the `E2ERESET_` keys of an `app.config`. `name` is what people call the app.
+    """Read the `E2ERESET_` keys of an `app.config`. `name` is the app's name for people.
 
-    Raises SettingsError for an unknown key, a wrong type, an unsafe value.
+    Raises SettingsError for an unknown key, a wrong type or an unsafe value.
     """
     given = read_fields(Settings, config, PREFIX, ignore=SERVER_PREFIX)
     given.setdefault("secret_keys", _fallback_key(config))
@@ -209,12 +204,11 @@ def _checked(key: str, value: Any, spec: Any) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         words = f"{key} must be of type {wanted}, not {type(value).__name__}."
         raise SettingsError(f"{words} Write {key} = {EXAMPLES[wanted].format(key=key)}.")
-    bounds, allowed = spec.metadata.get("bounds"), spec.metadata.get("allowed")
-    if bounds and value != spec.default and not bounds.low <= value <= bounds.high:
-        other = "" if bounds.low <= spec.default <= bounds.high else f", or {spec.default}"
-        raise SettingsError(
-            f"{key} must be from {bounds.low} to {bounds.high}{other}, not {value}."
-        )
+    low, high = spec.metadata.get("bounds", (value, value))
+    if value != spec.default and not low <= value <= high:
+        other = "" if low <= spec.default <= high else f", or {spec.default}"
+        raise SettingsError(f"{key} must be from {low} to {high}{other}, not {value}.")
+    allowed = spec.metadata.get("allowed")
     if allowed and value not in allowed:
         raise SettingsError(f"{key} must be one of {', '.join(map(repr, allowed))}.")
     return value
@@ -261,7 +255,7 @@ def _check_keys(keys: tuple[Any, ...], *, testing: bool) -> None:
             "E2ERESET_SECRET_KEYS (or SECRET_KEY, which stands in for it) holds a key that is no"
             f" text of {SHORTEST_KEY} characters or more. {ADVICE}"
         )
-        # The tests of many hosts have a key such as "dev".
+        # Many hosts have a key such as "dev" in their tests.
         if not (testing and all(isinstance(key, str) and key for key in keys)):
             raise SettingsError(words)
         log.warning("%s Under TESTING it will do.", words)

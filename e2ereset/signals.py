@@ -1,6 +1,6 @@
-"""What a host may hear of. A signal is sent by its app, after the commit of what it tells.
+"""The signals that a host can receive. The app sends a signal after the commit of what it reports.
 
-A receiver cannot undo that: one that fails is logged, no more.
+So a receiver cannot undo that. A receiver that fails is only logged.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _signals = Namespace()
 key_reset = _signals.signal("key-reset")
 """An E2E key was reset. With `receipt`."""
 factor_enabled = _signals.signal("factor-enabled")
-"""An account has a second factor more. With `account` and `method`."""
+"""A second factor of an account was enabled. With `account` and `method`."""
 factor_disabled = _signals.signal("factor-disabled")
-"""An account has a second factor less. With `account` and `method`."""
+"""A second factor of an account was disabled. With `account` and `method`."""
 refused = _signals.signal("refused")
 """A signed-in caller was refused. With `account`, `action`, `target`, `method` and `code`.
 
@@ -31,20 +31,20 @@ The first answer to an action that needs a code, `totp-required`, is a refusal t
 budget_spent = _signals.signal("budget-spent")
 """The tries of an account at a method are spent, or locked. With `account`, `method`, `locked`.
 
-Once an hour at most, as the mail to its owner.
+It is sent once an hour at most, with the mail to the owner.
 """
 
 log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Sends the signals of one app; without one, none."""
+    """Sends the signals of one app; without an app it sends none."""
 
     def __init__(self, app: Any = None) -> None:
         self._app = app
 
     def announce(self, signal: NamedSignal, **facts: Any) -> None:
-        """Send it now. A receiver that is a coroutine function is run as the app runs those."""
+        """Send it now. The app runs a receiver that is a coroutine function."""
         if self._app is None:
             return
         for receiver in signal.receivers_for(self._app):

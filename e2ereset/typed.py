@@ -1,21 +1,21 @@
-"""Codes as people see, copy and type them."""
+"""Reads codes as people type and paste them."""
 
 from __future__ import annotations
 
 import unicodedata
 
-LONGEST = 64  # characters; no code that anybody types is longer, whatever stands between its parts
+LONGEST = 64  # characters; no typed code is longer, even with separators
 SEPARATORS = {"Zs", "Zl", "Zp", "Cf", "Pd"}
-"""Unicode's categories of spaces, of marks that nobody sees, and of hyphens and dashes."""
+"""Unicode's categories of spaces, of invisible marks, and of hyphens and dashes."""
 MORE_SEPARATORS = set("\t\n\v\f\r.\u02d7\u2043\u2212\u30fc\uff70")
-"""What stands in for a space or a hyphen, though Unicode calls it something else."""
+"""Characters that people use as a space or a hyphen, though Unicode says otherwise."""
 FULL_WIDTH = range(0xFF01, 0xFF5F)
 
 
 def plain_code(typed: str) -> str:
-    """The code in what was typed or pasted: without separators, its digits as 0 to 9.
+    """The code in a typed or pasted text: without separators, its digits as 0 to 9.
 
-    Digits of every script are digits. Empty for what is longer than any code.
+    Digits of every script count as digits. "" for a text that is longer than any code.
     """
     if len(typed) > LONGEST:
         return ""
@@ -23,13 +23,13 @@ def plain_code(typed: str) -> str:
 
 
 def is_digits(code: str, length: int | None = None) -> bool:
-    """Whether a plain code is digits only, and of this length where one is given."""
+    """Whether a plain code has digits only, and this length if one is given."""
     right = length is None or len(code) == length
     return right and code.isascii() and code.isdigit()
 
 
 def header_text(value: str) -> str:
-    """The text of a header, which WSGI hands over as Latin-1 whatever the client wrote."""
+    """The text of a header, which WSGI decodes as Latin-1 even if the client sent UTF-8."""
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:

@@ -39,7 +39,7 @@ def shown(value):
 
 def limits_of(field):
     bounds, allowed = field.metadata.get("bounds"), field.metadata.get("allowed", ())
-    numbers = (str(bounds.low), f"to {bounds.high}") if bounds else ()
+    numbers = (str(bounds[0]), f"to {bounds[1]}") if bounds else ()
     return (*numbers, *map(shown, allowed))
 
 

@@ -67,7 +67,7 @@ ALLOWED = {
 }
 """For each room of the library the rooms that it may use. `extension` and the package itself may
 use all; routes may use `http`, schemas its schemas."""
-WITH_FLASK = {"cli", "extension", "guard", "http", "runtime", "testing"}
+WITH_FLASK = {"cli", "extension", "guard", "http", "libraries", "runtime", "testing"}
 """The rooms that know Flask; so do routes, and these modules."""
 MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "mailman", "flaskmail")}
 SERVER_USES = {"addresses", "audit", "cli", "doctor", "errors", "files", "http", "libraries"} | {
