@@ -45,17 +45,6 @@ on_sqlite = pytest.mark.skipif(ON_POSTGRESQL, reason="is about files of SQLite")
 
 
 @pytest.fixture
-def make(make_server, config, clock):
-    """Makes a server that is fit for production, but for these changes of its settings."""
-
-    def make(**changes):
-        clock.now = time.time()
-        return make_server(config | PRODUCTION | {"MAIL_PORT": free_port()} | changes)
-
-    return make
-
-
-@pytest.fixture
 def doctor(make, engine):
     """Runs `doctor` on such a server, over a database with all its tables."""
     return lambda *args, **changes: ask(make(**changes), "--no-mail", *args)

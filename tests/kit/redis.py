@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from redis import Redis as Client
+from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as NoConnection
 
 from tests.kit.network import free_port
@@ -16,9 +17,10 @@ FACTS = ("--save", "", "--appendonly", "no", "--daemonize", "no", "--protected-m
 class Redis(Program):
     """One server, whose address and port stay the same from start to start."""
 
-    def __init__(self, folder, address="127.0.0.1"):
+    def __init__(self, folder, address="127.0.0.1", options=()):
         self.address, self.port = address, free_port()
         command = [BINARY, *FACTS, "--bind", address, "--port", str(self.port), "--dir", folder]
+        command += options
         super().__init__(command, Path(folder) / "redis.log", ready=self.answers)
 
     @property
@@ -27,7 +29,10 @@ class Redis(Program):
 
     def answers(self):
         with Client(host=self.address, port=self.port) as client, suppress(NoConnection):
-            return client.ping()
+            try:
+                return client.ping()
+            except AuthenticationError:  # it wants a password, so it serves
+                return True
         return False
 
 

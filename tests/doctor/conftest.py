@@ -1,0 +1,3 @@
+"""Fixtures of the tests of `doctor`."""
+
+from tests.kit.doctor import make  # noqa: F401
