@@ -144,43 +144,12 @@ def test_a_post_without_a_body_is_an_own_reset_whatever_its_type(send, bob, kind
     assert (status, answer) == (200, {"success": True})
 
 
-def test_a_form_signs_in(send, bob):
-    status, _, answer = send("POST", LOGIN, FORM, "user=bob&password=correct+horse")
-    assert (status, answer["status"]) == (200, "success")
-    assert answer["data"]["userId"] == bob.id
-
-
 @pytest.mark.parametrize("name", ["user", "username"])
 def test_a_login_answers_with_all_that_clients_read(send, bob, name):
     status, _, answer = send("POST", LOGIN, JSON, json.dumps({name: "bob", "password": PASSWORD}))
     assert (status, answer["status"]) == (200, "success")
     assert answer["data"]["me"]["username"] == "bob"
     assert answer["data"]["authToken"]
-
-
-def test_stale_headers_do_not_hinder_a_login(send, bob):
-    stale = {"X-User-Id": bob.id, "X-Auth-Token": "dead", "x-2fa-code": "000000"}
-    body = json.dumps({"user": "bob", "password": PASSWORD})
-    assert send("POST", LOGIN, JSON | stale, body)[0] == 200
-
-
-def test_a_live_token_resumes(send, bob):
-    body = json.dumps({"resume": bob.headers["X-Auth-Token"]})
-    status, _, answer = send("POST", LOGIN, JSON, body)
-    assert (status, answer["data"]["userId"]) == (200, bob.id)
-
-
-def test_a_login_that_needs_a_code_is_401_and_says_so_in_error(send, world):
-    world.person("eve", totp=True, password=PASSWORD)
-    body = json.dumps({"user": "eve", "password": PASSWORD})
-    status, _, answer = send("POST", LOGIN, JSON, body)
-    assert (status, answer["error"]) == (401, "totp-required")
-
-
-def test_a_login_takes_its_code_from_the_body(send, world):
-    eve = world.person("eve", totp=True, password=PASSWORD)
-    body = json.dumps({"user": "eve", "password": PASSWORD, "code": world.code(eve)})
-    assert send("POST", LOGIN, JSON, body)[0] == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
