@@ -152,7 +152,7 @@ def test_without_a_clock_of_the_hosts_budgets_count_by_the_databases(config, dat
 
 
 def test_the_servers_budgets_count_by_the_databases_clock(make_server, config, engine, monkeypatch):
-    monkeypatch.setattr("server_kit.create_app", lambda config, clock: create_app(config))
+    monkeypatch.setattr("tests.kit.server.create_app", lambda config, clock: create_app(config))
     app = make_server(config)
     with app.app_context():
         charge = get_e2ereset().budgets.charge("ann", "p", ((300, 5),) * 3, 0)
