@@ -6,7 +6,6 @@ import pytest
 from flask import request
 
 from tests.kit.client import RESET
-from tests.kit.cookie_host import CookieHost
 
 API = "/api/v1/"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -256,12 +255,9 @@ def test_a_hook_of_the_host_hides_no_broken_form(seen, world, bob, send, options
 
 
 @pytest.fixture
-def gated(make_database):
+def gated(make_cookie_host):
     """A host with a view behind the gate."""
-    host = CookieHost(make_database("gated"), MAX_CONTENT_LENGTH=3 * LIMIT)
-    yield host
-    with host.app.app_context():
-        host.db.engine.dispose()
+    return make_cookie_host(MAX_CONTENT_LENGTH=3 * LIMIT)
 
 
 def knock(host, data=b"", **environ):

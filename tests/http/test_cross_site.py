@@ -6,7 +6,8 @@ import pytest
 
 from e2ereset.errors import SettingsError
 from e2ereset.settings import load_settings
-from tests.kit.cookie_host import MINE, RESET, SET_KEYS
+from tests.kit.client import RESET, SET_KEYS
+from tests.kit.cookie_host import MINE
 
 EVIL = {"public_key": "EVIL", "private_key": "EVIL", "force": "true"}
 FOREIGN = [

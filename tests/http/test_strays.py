@@ -4,7 +4,7 @@ import pytest
 from flask import Flask, abort
 from werkzeug.exceptions import BadRequest
 
-from tests.kit.cookie_host import RESET
+from tests.kit.client import RESET
 
 DOUBLED = ["/api/v1//users.resetE2EKey", "//api/v1/users.resetE2EKey", "/api//v1/users.resetE2EKey"]
 

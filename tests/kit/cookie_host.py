@@ -1,33 +1,23 @@
 """A host whose sign-in is Flask's session cookie, with one view behind the gate."""
 
+from functools import partial
+
 import pytest
-from flask import Flask, request, session
-from flask_sqlalchemy import SQLAlchemy
+from flask import request, session
 
-from e2ereset import Caller, E2EReset, get_e2ereset, two_factor_required
-from e2ereset.audit.models import AuditRow
-from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
+from e2ereset import Caller, two_factor_required
+from e2ereset.testing import MemoryAccounts, enrol_totp
+from tests.kit.client import SET_KEYS
+from tests.kit.host import BOB, Host
 
-BOB = make_account("bob")
-RESET = "/api/v1/users.resetE2EKey"
-SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 MINE = {"public_key": "mine", "private_key": "mine"}
 
 
-class CookieHost:
+class CookieHost(Host):
     """One host, and bob's browser, which is signed in and has stored a key pair."""
 
     def __init__(self, uri, **config):
-        self.clock, self.db, self.app = FakeClock(), SQLAlchemy(), Flask("host")
-        self.app.config.from_mapping(
-            TESTING=True, SECRET_KEY="a key for tests only", SQLALCHEMY_DATABASE_URI=uri
-        )
-        self.app.config.from_mapping(config)
-        self.db.init_app(self.app)
-        options = {"db": self.db, "accounts": MemoryAccounts(BOB), "identify": self.identify}
-        E2EReset(self.app, clock=self.clock, **options)
-        with self.app.app_context():
-            self.db.create_all()
+        super().__init__(uri, accounts=MemoryAccounts(BOB), **config)
         self.opened = []
         self.add_routes()
         self.totp = enrol_totp(self.app, BOB)
@@ -62,22 +52,12 @@ class CookieHost:
         return {name: found.get(name) for name in MINE}
 
     def outcomes(self):
-        with get_e2ereset(self.app).transactions.read() as opened:
-            return [row.outcome for row in opened.query(AuditRow)]
+        return [outcome for *_, outcome in self.audited()]
 
 
 @pytest.fixture
-def make_cookie_host(make_database):
-    hosts = []
-
-    def make(**config):
-        hosts.append(CookieHost(make_database("cookies"), **config))
-        return hosts[-1]
-
-    yield make
-    for host in hosts:
-        with host.app.app_context():
-            host.db.engine.dispose()
+def make_cookie_host(make_host):
+    return partial(make_host, "cookies", kind=CookieHost)
 
 
 @pytest.fixture

@@ -109,8 +109,8 @@ def make_host(make_database):
     """Makes hosts, each with a database of its own unless told otherwise."""
     hosts = []
 
-    def make(database="host", uri=None, **options):
-        hosts.append(Host(uri or make_database(database), **options))
+    def make(database="host", uri=None, kind=Host, **options):
+        hosts.append(kind(uri or make_database(database), **options))
         return hosts[-1]
 
     yield make
