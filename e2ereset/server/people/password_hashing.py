@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import BoundedSemaphore
 from typing import TypeVar
 
@@ -50,14 +50,12 @@ class PasswordHasher:
         self._turns = BoundedSemaphore(at_once)
         self._sign_ins = BoundedSemaphore(max(1, at_once - 1))
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self) -> AbstractContextManager[None]:
         """Hold one of the `at_once` turns in the block. Raises Busy when all are taken.
 
         Nobody waits for a turn: who waits holds a thread that others need.
         """
-        with _taken(self._turns):
-            yield
+        return _taken(self._turns)
 
     @contextmanager
     def sign_in_turn(self) -> Iterator[None]:
@@ -107,12 +105,12 @@ class PasswordHasher:
 
     def _verify_argon2(self, digest: str, stored: str) -> bool:
         from argon2 import PasswordHasher as Argon2
-        from argon2.exceptions import Argon2Error, InvalidHashError
+        from argon2.exceptions import Argon2Error
 
         began = time.perf_counter()
         try:
             return bool(Argon2().verify(stored, digest))
-        except (Argon2Error, InvalidHashError):
+        except (Argon2Error, ValueError):
             spent = time.perf_counter() - began
         began = time.perf_counter()
         self._work(1 << self.cost - 1)
@@ -152,12 +150,9 @@ def is_argon2(stored: object) -> bool:
         return False
     try:
         from argon2 import extract_parameters
-        from argon2.exceptions import InvalidHashError
-    except ImportError:
-        return False
-    try:
+
         asks = extract_parameters(stored)
-    except (InvalidHashError, ValueError):
+    except (ImportError, ValueError):
         return False
     return (
         asks.memory_cost <= MOST_KIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
@@ -55,13 +55,6 @@ class UnknownPerson(E2EResetError):
     """There is no user of this name."""
 
 
-class Chooses(Protocol):
-    """The part of the module `secrets` that makes ids."""
-
-    def choice(self, sequence: str) -> str:
-        """One of the characters."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPerson:
     """A user to be made; without a `password_hash` one can sign in by tokens only.
@@ -83,8 +76,8 @@ class NewPerson:
         return [(one, self.verified) if isinstance(one, str) else one for one in self.emails]
 
 
-def add_person(session: Session, new: NewPerson, now: int, entropy: Chooses) -> User:
-    """Make a user.
+def add_person(session: Session, new: NewPerson, now: int, entropy: Any) -> User:
+    """Make a user; `entropy` is shaped like `secrets`, and makes the id.
 
     Raises BadPerson for a name, address or role that cannot be, or that somebody else has.
     """

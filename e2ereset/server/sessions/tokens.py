@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -49,13 +49,6 @@ class TokenNameTaken(E2EResetError):
     """The user has a personal token of this name."""
 
 
-class Entropy(Protocol):
-    """The part of the module `secrets` that makes tokens."""
-
-    def token_urlsafe(self, nbytes: int) -> str:
-        """`nbytes` of randomness as URL-safe text."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewToken:
     """A token to be made. `expires_at`, in epoch seconds, is None for a personal token.
@@ -77,9 +70,12 @@ def token_digest(token: str) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def make_token(entropy: Entropy) -> str:
-    """The text of a new token, which is good only after `add_token` has stored it."""
-    return entropy.token_urlsafe(TOKEN_BYTES)
+def make_token(entropy: Any) -> str:
+    """The text of a new token, which is good only after `add_token` has stored it.
+
+    `entropy` is shaped like `secrets`.
+    """
+    return str(entropy.token_urlsafe(TOKEN_BYTES))
 
 
 def sign_in_of(user_id: str, token: str) -> str:
@@ -88,7 +84,7 @@ def sign_in_of(user_id: str, token: str) -> str:
 
 
 def add_token(
-    session: Session, new: NewToken, entropy: Entropy, *, token: str | None = None
+    session: Session, new: NewToken, entropy: Any, *, token: str | None = None
 ) -> str | None:
     """Store the digest of a new token, and drop the user's expired tokens; the token.
 
