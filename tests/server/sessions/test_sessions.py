@@ -366,6 +366,21 @@ def test_wrong_second_factors_are_failures_of_their_address_too(client, totp, se
     assert session.scalars(counted).all() == [2]
 
 
+def test_what_is_refused_for_its_name_takes_nothing_of_the_address(client, bob):
+    for _ in range(30):
+        client.post(LOGIN, json={"user": "eve", "password": "pw"})
+    assert client.post(LOGIN, json=RIGHT).status_code == 200
+
+
+def test_a_wrong_second_factor_where_the_owner_has_been_is_no_failure_of_the_address(
+    client, totp, session
+):
+    for code in (totp.at(NOW), "000000"):
+        client.post(LOGIN, json={**RIGHT, "code": code})
+    counted = select(Budget.count_1).where(Budget.purpose == "login:address")
+    assert session.scalars(counted).all() == [0]
+
+
 @row("13.auth.4")
 def test_strangers_do_not_keep_the_owner_out_of_where_they_have_been(client, bob):
     sign_in(client)
