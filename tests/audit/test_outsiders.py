@@ -147,6 +147,11 @@ def test_every_row_of_any_tree_has_a_receipt_that_holds(log, batches):
         assert made["publicKey"] == PUBLIC_KEY
 
 
+def test_a_forged_head_before_a_row_spoils_no_receipt(sealed):
+    sealed.tamper("UPDATE heads SET frontier = '[]' WHERE size = 3")
+    check(receipt_of(sealed, 4), PUBLIC_KEY)
+
+
 def test_rows_that_a_purge_left_have_receipts(log):
     log.grow("abc", "def")
     log.purge(NOW + 50)
