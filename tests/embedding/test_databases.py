@@ -11,7 +11,7 @@ from sqlalchemy.pool import SingletonThreadPool, StaticPool
 from e2ereset.audit.models import AuditRow
 from e2ereset.errors import SettingsError
 from e2ereset.factors.models import Totp
-from e2ereset.testing import enrol_totp, make_account
+from e2ereset.testing import make_account
 from e2ereset.vault.models import KeyPair
 from tests.kit.databases import only_postgresql, only_sqlite
 from tests.kit.host import BOB, SUE, reset_bob
@@ -19,18 +19,29 @@ from tests.kit.host import BOB, SUE, reset_bob
 POOLS = [StaticPool, SingletonThreadPool]  # both have one connection for all in a thread
 
 
-def test_a_reset_by_name_ends_the_sessions_of_a_user_in_a_table(with_users):
-    host = with_users()
+def assert_reset(host):
+    """Sue resets bob's key by his name, which ends his sessions."""
     assert reset_bob(host).status_code == 200
     assert host.ended() == 1
+
+
+@pytest.fixture
+def in_schema():
+    """What a host of a schema of its own has."""
+    db = SQLAlchemy(metadata=MetaData(schema="app"))
+
+    def make_schema(app):
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("CREATE SCHEMA app"))
+
+    return {"db": db, "before": make_schema}
 
 
 @only_sqlite
 @pytest.mark.parametrize("pool", POOLS)
 def test_in_memory_everything_works(with_users, pool):
     host = with_users(SQLAlchemy(engine_options={"poolclass": pool}), uri="sqlite://")
-    assert reset_bob(host).status_code == 200
-    assert host.ended() == 1
+    assert_reset(host)
     answers = [host.reset(SUE, "000000").json["errorType"] for _ in range(6)]
     assert answers[-2:] == ["totp-invalid", "totp-max-attempts"]
 
@@ -56,10 +67,8 @@ def test_in_memory_we_neither_commit_nor_undo_what_the_host_has_open(make_host, 
 def test_in_memory_our_rollback_is_ours_alone(make_host):
     host = make_host(uri="sqlite://", PROPAGATE_EXCEPTIONS=False)
     host.accounts.fault = RuntimeError("no")
-    device = enrol_totp(host.app, BOB)
-    with host.runtime.transactions.begin() as session:
-        session.add(KeyPair(account_id=BOB.id, public_key="P", private_key="W", set_at=0))
-    assert host.reset(BOB, device.next_code()).status_code == 503
+    host.give_key()
+    assert host.reset(BOB, host.code()).status_code == 503
     assert host.count(KeyPair) == 1
 
 
@@ -81,9 +90,7 @@ def test_users_on_a_bind_are_found(with_users, make_database):
         name = db.Column(db.String(80))
         ended = db.Column(db.Integer, default=0)
 
-    host = with_users(db, User, SQLALCHEMY_BINDS=binds)
-    assert reset_bob(host).status_code == 200
-    assert host.ended() == 1
+    assert_reset(with_users(db, User, SQLALCHEMY_BINDS=binds))
 
 
 def test_models_of_plain_sqlalchemy_serve_too(with_users):
@@ -96,9 +103,7 @@ def test_models_of_plain_sqlalchemy_serve_too(with_users):
         name: Mapped[str]
         ended: Mapped[int] = mapped_column(default=0)
 
-    host = with_users(SQLAlchemy(metadata=Base.metadata), Person)
-    assert reset_bob(host).status_code == 200
-    assert host.ended() == 1
+    assert_reset(with_users(SQLAlchemy(metadata=Base.metadata), Person))
 
 
 @pytest.mark.parametrize("as_text", [True, False])
@@ -113,12 +118,12 @@ def test_our_tables_on_a_bind_are_ours(with_users, make_database, as_text):
             return name and make_account(name)
 
         host.accounts.find = find
-    assert reset_bob(host).status_code == 200
+    assert_reset(host)
     with host.app.app_context():
         tables = {key: inspect(e).get_table_names() for key, e in db.engines.items()}
     assert tables[None] == ["host_users"]
     assert "host_users" not in tables["keys"]
-    assert (host.ended(), host.count(Totp)) == (1, 1)
+    assert host.count(Totp) == 1
 
 
 def test_a_bind_that_there_is_not_is_refused_at_start(make_host):
@@ -127,35 +132,23 @@ def test_a_bind_that_there_is_not_is_refused_at_start(make_host):
 
 
 @only_postgresql
-def test_a_schema_of_the_hosts_metadata_is_ours_too(with_users):
-    db = SQLAlchemy(metadata=MetaData(schema="app"))
-
-    def make_schema(app):
-        with app.app_context(), db.engine.begin() as connection:
-            connection.execute(text("CREATE SCHEMA app"))
-
-    host = with_users(db, before=make_schema)
-    assert reset_bob(host).status_code == 200
-    assert (host.ended(), host.count(AuditRow)) == (1, 1)
-    assert host.run("e2ereset", "permission", "list").exit_code == 0
-    assert host.run("e2ereset", "audit", "verify").exit_code == 0
+def test_a_schema_of_the_hosts_metadata_is_ours_too(with_users, in_schema):
+    host = with_users(**in_schema)
+    assert_reset(host)
+    assert host.count(AuditRow) == 1
+    for command in (("permission", "list"), ("audit", "verify")):
+        assert host.run("e2ereset", *command).exit_code == 0
     assert "schema-incomplete" not in host.run("e2ereset", "doctor", "--no-mail").output
-    with host.app.app_context(), db.engine.connect() as connection:
+    with host.app.app_context(), host.db.engine.connect() as connection:
         assert inspect(connection).get_table_names() == []
         options = {"include_schemas": True, "compare_type": True}
         context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, db.metadata) == []
+        assert compare_metadata(context, host.db.metadata) == []
 
 
 @only_postgresql
-def test_a_schema_that_lacks_our_tables_is_seen_by_doctor(make_host):
-    db = SQLAlchemy(metadata=MetaData(schema="app"))
-
-    def make_schema(app):
-        with app.app_context(), db.engine.begin() as connection:
-            connection.execute(text("CREATE SCHEMA app"))
-
-    host = make_host(db=db, before=make_schema)
+def test_a_schema_that_lacks_our_tables_is_seen_by_doctor(make_host, in_schema):
+    host = make_host(**in_schema)
     with host.app.app_context():
-        db.drop_all()
+        host.db.drop_all()
     assert "schema-incomplete" in host.run("e2ereset", "doctor", "--no-mail").output

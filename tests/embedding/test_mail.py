@@ -28,21 +28,6 @@ def mailed(host):
     host.runtime.worker.run_due()
 
 
-@pytest.fixture
-def make_relay():
-    """Makes mail servers that listen."""
-    made = []
-
-    def make(**options):
-        made.append(Relay(**options))
-        made[-1].start()
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.stop()
-
-
 @pytest.fixture(params=["before", "after"])
 def with_flask_mail(request, make_host):
     """Makes hosts with Flask-Mail, which comes before us or after."""
@@ -69,12 +54,9 @@ def test_a_host_with_flask_mail_sees_our_mails(with_flask_mail):
 
 
 @pytest.mark.parametrize("suppress", [True, False])
-def test_a_mail_goes_to_flask_mails_relay_unless_that_is_suppressed(
-    with_flask_mail, make_relay, suppress
-):
-    relay = make_relay()
-    host = with_flask_mail(MAIL_SUPPRESS_SEND=suppress, MAIL_PORT=relay.port)
-    mailed(host)
+def test_a_mail_goes_to_flask_mails_relay_unless_that_is_suppressed(with_flask_mail, suppress):
+    with Relay() as relay:
+        mailed(with_flask_mail(MAIL_SUPPRESS_SEND=suppress, MAIL_PORT=relay.port))
     assert [mail["To"] for mail in relay.mails] == ([] if suppress else [TO])
     ours = re.compile(r"<[0-9a-f]{32}@localhost>")  # the same when it is sent again
     assert all(ours.fullmatch(mail["Message-ID"]) for mail in relay.mails)
@@ -99,13 +81,13 @@ def test_flask_mail_is_not_trusted_with_an_address_that_it_would_mangle(make_hos
 
 @pytest.mark.parametrize("trusted", [True, False])
 def test_flask_mails_relay_has_to_show_its_certificate(
-    make_host, make_relay, certificate, monkeypatch, trusted
+    make_host, certificate, monkeypatch, trusted
 ):
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
-    relay = make_relay(tls_context=certificate.context, require_starttls=True)
-    config = {"MAIL_PORT": relay.port, "MAIL_USE_TLS": True, "MAIL_SUPPRESS_SEND": False}
-    mailed(make_host(before=flask_mail_first, **config))
+    config = {"MAIL_USE_TLS": True, "MAIL_SUPPRESS_SEND": False}
+    with Relay(tls_context=certificate.context, require_starttls=True) as relay:
+        mailed(make_host(before=flask_mail_first, MAIL_PORT=relay.port, **config))
     assert len(relay.mails) == trusted
 
 
@@ -146,14 +128,11 @@ def test_what_the_hosts_function_does_not_deliver_is_tried_again(make_host):
     mailed(host)
     host.clock.tick(60)
     host.runtime.worker.run_due()
-    assert len(ids) == 2
-    assert len(set(ids)) == 1
+    assert ids == ids[:1] * 2
 
 
-@pytest.mark.parametrize("way", [{"before": flask_mail_first}, {"options": {"send": len}}])
+@pytest.mark.parametrize("way", [{"before": flask_mail_first}, {"options": {"send": repr}}])
 def test_a_mail_box_holds_what_went_any_way(make_host, way):
-    if "options" in way:
-        way = {"options": {"send": lambda message: None}}
     host = make_host(**way)
     mailbox = Mailbox(host.app)
     enable_email(host.app, BOB)
@@ -177,11 +156,9 @@ def test_accounts_that_look_for_their_app_are_asked_within_it(make_host):
     class Accounts(HostAccounts):
         def find(self, session, username):
             asked.append(current_app.name)
-            return super().find(session, username)
 
-    host = make_host(accounts=Accounts(BOB))
-    body = {"emailOrUsername": "bob"}
-    host.post("/api/v1/users.2fa.sendEmailCode", json=body)
+    host = make_host(accounts=Accounts())
+    host.post("/api/v1/users.2fa.sendEmailCode", json={"emailOrUsername": "bob"})
     host.runtime.worker.run_due()
     assert asked == ["host"]
 
@@ -214,6 +191,6 @@ def test_mails_and_authenticators_call_the_host_by_its_name(make_host):
 
 
 def test_a_name_that_the_host_gives_wins(make_host):
-    host = make_host(E2ERESET_WORKSPACE="Chat", E2ERESET_TOTP_ISSUER="Chat")
-    settings = host.runtime.settings
+    given = {"E2ERESET_WORKSPACE": "Chat", "E2ERESET_TOTP_ISSUER": "Chat"}
+    settings = make_host(**given).runtime.settings
     assert (settings.workspace, settings.totp_issuer) == ("Chat", "Chat")

@@ -7,7 +7,7 @@ from sqlalchemy import inspect
 from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import Totp
 from e2ereset.permissions.models import Permission
-from e2ereset.testing import enrol_totp, rolled_back
+from e2ereset.testing import rolled_back
 from tests.kit.host import BOB, SUE
 
 
@@ -40,10 +40,9 @@ def test_all_is_undone_at_the_end_of_the_block(noted):
     for _ in range(2):  # the second time as the first: what a process remembers does not count
         with rolled_back(noted.app):
             noted.post("/note")
-            code = enrol_totp(noted.app, SUE).code()
-            assert noted.reset(SUE, code, username="bob").status_code == 200
-            notes, totps, rows, permissions = counts(noted)
-            assert (notes, totps, rows) == (1, 1, 1)
+            assert noted.reset(SUE, noted.code(SUE), username="bob").status_code == 200
+            *rows, permissions = counts(noted)
+            assert rows == [1, 1, 1]
             assert permissions > 0
         assert counts(noted) == (0, 0, 0, 0)
 
@@ -52,7 +51,7 @@ def test_a_failed_test_is_undone_too(noted):
     def fail():
         with rolled_back(noted.app):
             noted.post("/note")
-            enrol_totp(noted.app, BOB)
+            noted.code()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -62,7 +61,7 @@ def test_a_failed_test_is_undone_too(noted):
 
 def test_tries_are_counted_in_the_block(noted):
     with rolled_back(noted.app):
-        enrol_totp(noted.app, BOB)
+        noted.code()
         answers = [noted.reset(BOB, "000000").json["errorType"] for _ in range(6)]
     assert answers == ["totp-invalid"] * 5 + ["totp-max-attempts"]
 
@@ -82,7 +81,7 @@ def test_after_a_rollback_of_the_hosts_nothing_is_kept_either(noted):
             noted.db.session.add(noted.Note())
             noted.db.session.flush()
             noted.db.session.rollback()
-        enrol_totp(noted.app, BOB)
+        noted.code()
         noted.post("/note")
         assert counts(noted)[:2] == (1, 1)
     assert counts(noted) == (0, 0, 0, 0)
@@ -92,7 +91,7 @@ def test_after_the_block_all_is_as_before(noted):
     with rolled_back(noted.app):
         noted.post("/note")
     noted.post("/note")
-    enrol_totp(noted.app, BOB)
+    noted.code()
     assert counts(noted)[:2] == (1, 1)
     with noted.app.app_context():
         assert inspect(noted.db.engine).get_table_names()
@@ -104,9 +103,8 @@ def test_a_connection_that_the_hosts_own_fixture_puts_in_is_used(noted):
     engine = engines[None]
     with engine.connect() as connection, connection.begin() as transaction:
         engines[None] = connection
-        code = enrol_totp(noted.app, SUE).code()
         noted.post("/note")
-        assert noted.reset(SUE, code, username="bob").status_code == 200
+        assert noted.reset(SUE, noted.code(SUE), username="bob").status_code == 200
         assert counts(noted)[:3] == (1, 1, 1)
         transaction.rollback()
     engines[None] = engine

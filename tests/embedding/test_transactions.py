@@ -6,7 +6,6 @@ from sqlalchemy import select, text
 
 from e2ereset import Caller
 from e2ereset.errors import SettingsError
-from e2ereset.testing import enrol_totp
 from e2ereset.vault.models import KeyPair
 from tests.kit.databases import only_direct, only_postgresql
 from tests.kit.host import BOB, SUE, reset_bob, users
@@ -18,17 +17,14 @@ ONE_CONNECTION = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 1}
 def test_autocommit_that_we_cannot_leave_is_refused(make_host):
     host = make_host(db=SQLAlchemy(engine_options={"execution_options": AUTOCOMMIT}))
     with pytest.raises(SettingsError, match="needs transactions"):
-        enrol_totp(host.app, BOB)
+        host.code()
 
 
 def test_a_host_that_commits_each_statement_has_whole_resets_too(make_host):
-    db = SQLAlchemy(engine_options=AUTOCOMMIT)
-    host = make_host(db=db, PROPAGATE_EXCEPTIONS=False)
-    code = enrol_totp(host.app, BOB).code()
-    with host.runtime.transactions.begin() as session:
-        session.add(KeyPair(account_id=BOB.id, public_key="P", private_key="W", set_at=0))
+    host = make_host(db=SQLAlchemy(engine_options=AUTOCOMMIT), PROPAGATE_EXCEPTIONS=False)
+    host.give_key()
     host.accounts.failing, host.accounts.fault = "drop_keys", RuntimeError("no")
-    assert host.reset(BOB, code).status_code == 503
+    assert host.reset(BOB, host.code()).status_code == 503
     assert host.count(KeyPair) == 1
 
 

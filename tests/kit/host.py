@@ -7,9 +7,10 @@ from flask import Flask, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import select
 
-from e2ereset import Caller, E2EReset, get_e2ereset
+from e2ereset import Caller, E2EReset, get_e2ereset, two_factor_required
 from e2ereset.audit.models import AuditRow
 from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
+from e2ereset.vault.models import KeyPair
 
 BOB, SUE = make_account("bob"), make_account("sue", roles=("admin",))
 KEY = "a key for tests only"
@@ -83,6 +84,19 @@ class Host:
         headers = {"Host-User": account.id} if account else {}
         headers |= {"x-2fa-code": code} if code else {}
         return self.app.test_client().post(url, headers=headers, **options)
+
+    def code(self, account=BOB):
+        """A code of a new device of this account's."""
+        return enrol_totp(self.app, account).code()
+
+    def give_key(self):
+        with self.runtime.transactions.begin() as session:
+            session.add(KeyPair(account_id=BOB.id, public_key="P", private_key="W", set_at=0))
+
+    def guard(self, url="/r", view=lambda **named: named, **options):
+        """Put a view behind the gate, for the action "drop"."""
+        guarded = two_factor_required("drop", **options)(view)
+        self.app.add_url_rule(url, "guarded", guarded, methods=["POST"])
 
     def audited(self):
         """The audit log: (action, target, outcome), oldest first."""
