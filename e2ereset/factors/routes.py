@@ -19,16 +19,16 @@ def add_routes(blueprint: Blueprint, codes: Codes, unlocks: Unlocks, gates: Gate
 
     @blueprint.post("/users.2fa.sendEmailCode")
     def send_email_code() -> Response:
-        """Have a fresh code mailed for a pending action; the answer comes before any look at it.
+        """Have a fresh code mailed for a pending action. The answer does not wait for the work.
 
-        Whoever is signed in is the one who gets it, whatever name the body holds.
+        A signed-in caller always gets the code, whatever name the body has.
         """
         name = gates.body(CODE)["emailOrUsername"]
         caller = gates.identify()
         gates.rate_limit()
         address, agent = origin()
         signed_in = caller.account.id if caller and caller.account.active else ""
-        # Nobody is woken: work beside this answer, or the next one, would tell of it.
+        # No thread is woken: its work would change the time of this answer, or of the next one.
         now = int(gates.clock())
         codes.ask(name, now, address=address, agent=agent, signed_in=signed_in)
         return envelope.success()

@@ -1,6 +1,6 @@
-"""What routes are made of, ours and yours: gates before a view, schemas of bodies, the envelope.
+"""The kit for routes, ours and yours: the gates, the schemas of bodies, the envelope of answers.
 
-`get_e2ereset().gates` are the gates of an app. A subject of yours adds its routes with them: see
+`get_e2ereset().gates` are the gates of an app. How to add routes of your own with them is in
 `docs/design.md`, "Adding a subject".
 """
 

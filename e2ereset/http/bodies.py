@@ -1,7 +1,7 @@
-"""The body of a request: all of it, or a refusal. Nothing unreadable passes for an empty one.
+"""Reads the whole body of a request, or refuses it. An unreadable body never counts as empty.
 
-`read` takes the bytes to their end, once, and never refuses by itself, so that a route can answer
-401 first. `Body.parsed` makes an object of them, or says what is wrong with them (SPEC 1).
+`read` reads the bytes to their end, once, and never refuses by itself, so that a route can answer
+401 first. `Body.parsed` makes an object of the bytes, or says what is wrong with them (SPEC 1).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
@@ -25,11 +25,13 @@ from e2ereset.errors import InvalidParams
 
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
 UTF_8 = {"", "utf-8", "utf8"}
-MOST_FIELDS = 100
+STRICT_FORM = partial(
+    parse_qsl, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=100
+)
 PIECE = 64 * 1024
 IN_MEMORY = 1024 * 1024
 KEY = "e2ereset.body"
-"""Where a request keeps its body once it is read."""
+"""The key in the WSGI environment under which the body is kept after it was read."""
 STRICT_SERVERS = ("waitress", "WSGIServer", "Werkzeug")
 SETTLED = "e2ereset.settled"
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -38,7 +40,7 @@ CUT = "body must have all the bytes that were announced, and no more"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """All bytes of a body and how they are written, or what kept them from being read."""
+    """All bytes of a body and their format, or the fault that prevented reading them."""
 
     raw: bytes = field(default=b"", repr=False)
     kind: str = ""
@@ -46,19 +48,19 @@ class Body:
     charset: str = ""
     coding: str = ""
     fault: InvalidParams | RequestEntityTooLarge | None = None
-    """Why the bytes are not to be had: then nobody knows where the next request begins."""
+    """Why the bytes could not be read. Then nobody knows where the next request begins."""
 
     @property
     def is_form(self) -> bool:
-        """Whether it says that it is a form, as a page of any site can send one."""
+        """Whether it is sent as a form. A page of any other site can send a form."""
         return self.kind == FORM_TYPE
 
     def parsed(self) -> dict[str, Any]:
-        """The body as an object; {} when no byte was announced, whatever the type says.
+        """The body as an object; {} when no byte was announced, whatever its content type.
 
-        Raises InvalidParams for a body that was cut off or badly framed, is in another coding or
-        of another type, does not parse to exactly what was sent, or is no object; werkzeug's 413
-        when it is longer than E2ERESET_MAX_BODY_BYTES.
+        Raises InvalidParams for a body that was cut off or badly framed, has another coding or
+        content type, is malformed, has a key twice, or is no object. Raises werkzeug's 413 for a
+        body that is longer than E2ERESET_MAX_BODY_BYTES.
         """
         if self.fault:
             raise self.fault
@@ -74,9 +76,9 @@ class Body:
 
 
 def read(limit: int) -> Body:
-    """The body of this request, taken to its end at the first call; at most `limit` bytes of it.
+    """The body of this request; the first call reads it to its end, at most `limit` bytes.
 
-    Whoever parses the request afterwards finds the same bytes; none when they are at fault.
+    Code that parses the request afterwards gets the same bytes, or none if there was a fault.
     """
     environ = request.environ
     if KEY not in environ:
@@ -87,56 +89,46 @@ def read(limit: int) -> Body:
 
 
 def settle() -> None:
-    """Have the body of this request come to its end now, and leave it for the view to read.
+    """Read the body of this request to its end, and keep it for the view to read again.
 
-    For views of a host, of which we know neither the limit nor the form: a long one waits in a
-    file. Raises InvalidParams for one that is cut off; werkzeug's 413 by the host's own limit.
+    This is for views of a host, whose limit and format we do not know: a long body is kept in a
+    file. Raises InvalidParams for a body that is cut off, and werkzeug's 413 by the host's limit.
     """
     environ = request.environ
     if KEY in environ or "stream" in vars(request):
         return
-    announced, limit = _announced(environ), request.max_content_length
-    most = announced if announced is not None else limit
-    if limit is not None and announced is not None and announced > limit:
-        raise RequestEntityTooLarge()
-    kept = environ[SETTLED] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - see below
-    for piece in _pieces(environ["wsgi.input"], most, look_on=_can_look_on(environ)):
-        kept.write(piece)
-    if announced is not None and kept.tell() != announced:
-        raise InvalidParams(CUT)
-    if limit is not None and kept.tell() > limit:
-        raise RequestEntityTooLarge()
+    kept = environ[SETTLED] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+    _copy(environ, environ["wsgi.input"], kept, request.max_content_length)
     kept.seek(0)
     environ["wsgi.input"], environ["wsgi.input_terminated"] = kept, True
 
 
 def drop_settled(_error: BaseException | None) -> None:
-    """Close the file of `settle`, at the end of the request."""
+    """Close the file that `settle` made, at the end of the request."""
     if kept := request.environ.pop(SETTLED, None):
         kept.close()
 
 
 def read_first(limit: int, setup: BlueprintSetupState) -> None:
-    """Have the bodies of this blueprint's routes read before anything else happens.
+    """Read the bodies of this blueprint's routes before anything else does.
 
-    A hook of the host that looks at the form, as those against CSRF do, would take the bytes and
-    keep what it makes of them.
+    A hook of the host that reads the form, as CSRF protection does, would consume the bytes.
     """
     name = f"{setup.name_prefix}.{setup.name}".lstrip(".")
     request_started.connect(partial(_read_one_of, name, limit), setup.app, weak=False)
 
 
 def fields_in_address() -> set[str]:
-    """The names that the query of the address holds, whatever bytes are in it."""
+    """The names in the query string, whatever bytes it has."""
     query = request.query_string.decode("utf-8", "replace")
     return {name for name, _ in parse_qsl(query, keep_blank_values=True)}
 
 
 def close_after_fault(response: Response) -> Response:
-    """Say that the connection ends where the next request could not be found on it.
+    """Close the connection if the start of the next request cannot be found on it.
 
-    PEP 3333 leaves that header to the server. gunicorn looks at its own account of the request,
-    most others do as they are told, some answer 500 or say it twice: those are not told.
+    PEP 3333 leaves this header to the server. gunicorn decides by itself, most other servers obey
+    the header, and some answer 500 or send it twice: for those it is not set.
     """
     body, server = request.environ.get(KEY), request.environ.get("SERVER_SOFTWARE", "")
     if body and body.fault and not server.startswith(STRICT_SERVERS):
@@ -150,35 +142,25 @@ def _read_one_of(blueprint: str, limit: int, _sender: object, **_options: object
 
 
 def _take(asked: Request, limit: int) -> Body:
+    # If other code began to read, only the bytes that it kept are left.
+    begun, kept = "stream" in vars(asked), BytesIO()
     try:
-        raw = _bytes(asked, limit)
+        stream = BytesIO(asked.get_data()) if begun else asked.environ["wsgi.input"]
+        announced = _copy(asked.environ, stream, kept, limit)
+        if begun and announced is None and not kept.tell():
+            raise InvalidParams(CUT)  # nothing tells whether there was a body
     except (InvalidParams, RequestEntityTooLarge) as fault:
         return Body(fault=fault)
     return Body(
-        raw=raw,
+        raw=kept.getvalue(),
         kind=asked.mimetype,
         charset=asked.mimetype_params.get("charset", "").lower(),
         coding=asked.headers.get("Content-Encoding", "").strip().lower(),
     )
 
 
-def _bytes(asked: Request, limit: int) -> bytes:
-    announced = _announced(asked.environ)
-    if announced is not None and announced > limit:
-        raise RequestEntityTooLarge()
-    most = limit if announced is None else announced
-    raw = b"".join(_pieces(_stream(asked), most, look_on=_can_look_on(asked.environ)))
-    if announced is not None and len(raw) != announced:
-        raise InvalidParams(CUT)
-    if len(raw) > limit:
-        raise RequestEntityTooLarge()
-    if not raw and announced is None and "stream" in vars(asked):
-        raise InvalidParams(CUT)  # somebody has begun to read, and nothing says what there was
-    return raw
-
-
 def _announced(environ: Mapping[str, Any]) -> int | None:
-    """How many bytes the headers announce; None when the server finds the end by itself."""
+    """The number of bytes that the headers announce; None when the server itself finds the end."""
     length, coding = environ.get("CONTENT_LENGTH") or "", environ.get("HTTP_TRANSFER_ENCODING")
     terminated = environ.get("wsgi.input_terminated")
     if coding is not None:
@@ -189,44 +171,42 @@ def _announced(environ: Mapping[str, Any]) -> int | None:
         return None if terminated else 0
     if not (length.isascii() and length.isdigit()):
         raise InvalidParams("Content-Length must be a number")
-    # Longer numbers are not even read: Python refuses those with thousands of digits.
+    # Longer numbers are not parsed: Python raises for numbers with thousands of digits.
     return int(length[-20:]) if len(length.lstrip("0")) <= 20 else 10**20
 
 
-def _stream(asked: Request) -> IO[bytes]:
-    # Where somebody has begun to read, what they keep of it is all that there is.
-    if "stream" in vars(asked):
-        return BytesIO(asked.get_data())
-    stream: IO[bytes] = asked.environ["wsgi.input"]
-    return stream
+def _copy(
+    environ: Mapping[str, Any], stream: IO[bytes], kept: IO[bytes], limit: int | None
+) -> int | None:
+    """Copy the body to its end into `kept`; returns how many bytes the headers announce, or None.
 
-
-def _can_look_on(environ: Mapping[str, Any]) -> bool:
-    """Whether to read on at the end of what was announced would not wait for ever."""
-    return bool(environ.get("wsgi.input_terminated")) or isinstance(environ["wsgi.input"], BytesIO)
-
-
-def _pieces(stream: IO[bytes], most: int | None, *, look_on: bool) -> Iterator[bytes]:
-    """At most `most` bytes of the stream (None: all), and with `look_on` one more if there is."""
-    left = math.inf if most is None else most + look_on
-    while left > 0:
-        try:
-            piece = stream.read(int(min(left, PIECE)))
-        except Exception:  # each server has errors of its own for a client that is gone or lies
-            raise InvalidParams(CUT) from None
-        if not piece:
-            return
-        left -= len(piece)
-        yield piece
+    Raises InvalidParams for a body that is cut off or too long for its headers, and werkzeug's 413
+    for one that is longer than `limit` (None: no limit).
+    """
+    announced = _announced(environ)
+    if limit is not None and announced is not None and announced > limit:
+        raise RequestEntityTooLarge()
+    most = limit if announced is None else announced
+    # One byte more shows a body that is too long, where reading on cannot wait for ever.
+    ends = environ.get("wsgi.input_terminated") or isinstance(environ["wsgi.input"], BytesIO)
+    left = math.inf if most is None else most + bool(ends)
+    try:
+        while left > 0 and (piece := stream.read(int(min(left, PIECE)))):
+            left -= len(piece)
+            kept.write(piece)
+    except Exception:  # each server has its own errors for a client that is gone or lies
+        raise InvalidParams(CUT) from None
+    if announced not in (None, kept.tell()):
+        raise InvalidParams(CUT)
+    if limit is not None and kept.tell() > limit:
+        raise RequestEntityTooLarge()
+    return announced
 
 
 def _parse_json(raw: bytes) -> dict[str, Any]:
     try:
-        # RecursionError: nested deeper than the parser goes. ValueError: all else that is no JSON.
-        parsed = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError):
+        parsed = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+    except (ValueError, RecursionError):  # RecursionError: nested too deep for the parser
         raise InvalidParams("body must be valid JSON, with no key twice") from None
     if not isinstance(parsed, dict):
         raise InvalidParams("body must be object")
@@ -235,18 +215,10 @@ def _parse_json(raw: bytes) -> dict[str, Any]:
 
 def _parse_form(raw: bytes) -> dict[str, Any]:
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode()
         if BAD_ESCAPE.search(text):
             raise ValueError
-        return _unique(
-            parse_qsl(
-                text,
-                keep_blank_values=True,
-                strict_parsing=True,
-                errors="strict",
-                max_num_fields=MOST_FIELDS,
-            )
-        )
+        return _unique(STRICT_FORM(text))
     except ValueError:
         raise InvalidParams("body must be a valid form, with no field twice") from None
 
@@ -254,7 +226,7 @@ def _parse_form(raw: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Pages of other sites: which may ask at all (CORS), and what cookies do not do for them."""
+"""Requests from pages of other sites: which are allowed (CORS), and which are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import envelope
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITE = ("same-origin", "same-site", "none")
 BY_ITSELF = ("basic", "digest", "negotiate", "ntlm")
-"""Schemes of `Authorization` that a browser adds by itself, as it does a cookie."""
+"""Schemes of `Authorization` that a browser adds by itself, like a cookie."""
 ALLOWED_HEADERS = "Content-Type, X-Auth-Token, X-User-Id, x-2fa-code, x-2fa-method"
 SHOWN_HEADERS = (
     "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
@@ -24,32 +24,32 @@ PREFLIGHT_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class CrossSite:
-    """What the settings of an app allow to pages of other sites."""
+    """What the settings allow to pages of other sites."""
 
     settings: Settings
 
     def refuse(self) -> None:
-        """Raise CrossSite when a page of another site sent this, and the browser added the sign-in.
+        """Raise CrossSite when a page of another site sent this and the browser added the sign-in.
 
-        The browser says so (`Sec-Fetch-Site`, else `Origin`): other clients are never refused, nor
-        is a request without cookies, as another site cannot set our headers.
+        The browser tells it by `Sec-Fetch-Site`, else by `Origin`. Other clients are never refused.
+        A request without cookies is not refused either, as another site cannot set our headers.
         """
         if self.rides_on_cookie() and self._is_cross_site():
             raise CrossSiteRefused()
 
     def refuse_changes(self) -> None:
-        """As `refuse`, for requests that may change something."""
+        """`refuse`, for methods that may change something."""
         if request.method not in SAFE_METHODS:
             self.refuse()
 
     def rides_on_cookie(self) -> bool:
-        """Whether what signs this request in may be something that a browser adds by itself."""
+        """Whether the sign-in of this request may be one that a browser adds by itself."""
         scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
         added = "Cookie" in request.headers or scheme in BY_ITSELF
         return added and self.settings.cookie_sign_in
 
     def preflight(self) -> Response | None:
-        """204 to a browser that asks for a page of an allowed origin; None for anybody else."""
+        """204 for a CORS preflight from an allowed origin; None for any other request."""
         if request.method != "OPTIONS" or not self._allowed_origin():
             return None
         response = envelope.answer(204, {})
@@ -60,7 +60,7 @@ class CrossSite:
         return response
 
     def allow_origin(self, response: Response) -> Response:
-        """Let the page of an allowed origin read this answer, whatever it says."""
+        """Let the page of an allowed origin read this answer, even an error."""
         if self.settings.cors_origins:
             response.vary.add("Origin")
         if origin := self._allowed_origin():
@@ -86,5 +86,5 @@ def _host_of(origin: str) -> str:
 
 
 def _without_port(host: str) -> str:
-    # A proxy that ends TLS hides which port is the usual one.
+    # Behind a proxy that ends TLS we do not know which default port was used.
     return host.lower().removesuffix(":443").removesuffix(":80")

@@ -1,4 +1,4 @@
-"""Answers on the wire, and the only place that knows status numbers.
+"""The answers on the wire. This is the only module that knows status numbers.
 
 Bodies and their key order are Rocket.Chat's, to the byte (SPEC 1).
 """
@@ -30,7 +30,7 @@ HTTP_WORDS = {
 }
 
 FAULTS = (Unavailable, StatementError, TimeoutError)
-"""What is gone: not any error of SQLAlchemy, as a host's `one()` that finds nothing is its own."""
+"""Errors of a part that fails. Not every SQLAlchemy error: a host's `one()` without rows is not."""
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 def answer(
     status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A JSON answer that no cache keeps; `Content-Type` is exactly `application/json`."""
+    """A JSON answer that no cache keeps. `Content-Type` is exactly `application/json`."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(
         text.encode("utf-8", "replace"),
@@ -72,7 +72,7 @@ def failure(refusal: Refusal) -> Response:
 
 
 def login_failure(refusal: Refusal) -> Response:
-    """The answer to a refused sign-in: 401, or the common one where it is about the request."""
+    """The answer to a refused sign-in: 401, or 429 for a spent request rate."""
     if isinstance(refusal, TooManyRequests):
         return failure(refusal)
     body: dict[str, Any] = {"success": False, "error": refusal.code, "status": "error"}
@@ -82,7 +82,7 @@ def login_failure(refusal: Refusal) -> Response:
 
 
 def unavailable(retry_after: int = RETRY_SECONDS) -> Response:
-    """503: a part that we need is gone; nothing was done."""
+    """503: a part that we need fails; nothing was done."""
     body = {"success": False, "error": "Service Unavailable"}
     return answer(503, body, {"Retry-After": str(retry_after)})
 
@@ -90,8 +90,8 @@ def unavailable(retry_after: int = RETRY_SECONDS) -> Response:
 def handle_errors(scaffold: Flask | Blueprint) -> None:
     """Answer refusals and faults of these views in the envelope.
 
-    Any other error goes the way that Flask has for it: to a handler of the host, out to its
-    debugger or its tests, or as a logged one to `_http`.
+    Flask treats any other error as usual: a handler of the host, its debugger or its tests get it,
+    or Flask logs it and `http_failure` answers.
     """
     scaffold.register_error_handler(Refusal, failure)
     for fault in FAULTS:
@@ -100,8 +100,8 @@ def handle_errors(scaffold: Flask | Blueprint) -> None:
 
 
 def faulty(fault: Exception) -> Response:
-    """503 for a fault, and a log line: what to do about an outage, or where a bug is."""
-    if isinstance(fault, Busy):  # there may be thousands of them, and each has the same reason
+    """503 for a fault, and a log line: what to do about an outage, or the traceback of a bug."""
+    if isinstance(fault, Busy):  # one short line, as there may be thousands
         log.warning("Answered 503: %s", fault)
         return unavailable(fault.retry_after)
     gone = outage(fault)
@@ -109,14 +109,14 @@ def faulty(fault: Exception) -> Response:
         log.error("Answered 503: %s", gone)
         return unavailable()
     where = "".join(traceback.format_tb(fault.__traceback__))
-    # Never the text of a database error, which quotes statements and values.
+    # Without the text of a database error, which quotes statements and values.
     words = "" if isinstance(fault, SQLAlchemyError | sqlite3.Error) else f": {fault}"
     log.error("Answered 503 for %s%s\n%s", type(fault).__name__, words, where)
     return unavailable()
 
 
 def http_failure(error: HTTPException) -> Response:
-    """The answer to an error of werkzeug, or of a hook of the host: with the words that it has."""
+    """The answer to an error of werkzeug or of a hook of the host, with its own text."""
     status = error.code or 500
     if status >= 500:
         return unavailable()

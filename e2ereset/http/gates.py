@@ -1,4 +1,4 @@
-"""What stands between a request and a use case: who, what, how often, with which proof."""
+"""The checks that a request passes before its use case: sign-in, body, rate, proof."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .schemas import Body
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """The gates of one app. Routes are handed them, and pass them in the order of the methods.
+    """The gates of one app. A route gets them, and calls them in the order of the methods here.
 
-    `identify` says who is signed in, `note_refusal` keeps the trace of a refusal, `wake` has what
-    was committed mailed and sealed at once. `clock` gives epoch seconds.
+    `identify` returns the signed-in caller, `note_refusal` reports a refusal, `wake` makes the
+    threads mail and seal at once. `clock` gives epoch seconds.
     """
 
     settings: Settings
@@ -51,22 +51,22 @@ class Gates:
         return blueprint
 
     def signed_in(self) -> Caller:
-        """Who asks. Raises NotSignedIn."""
+        """The signed-in caller. Raises NotSignedIn."""
         caller = self.identify()
         if caller is None or not caller.account.active:
             raise NotSignedIn()
         return caller if caller.address else replace(caller, address=caller_address())
 
     def action_request(self, action: Action) -> ActionRequest:
-        """What the signed-in caller of this request wants, and brings. Raises NotSignedIn."""
+        """The signed-in caller's request for this action, with its proof. Raises NotSignedIn."""
         now = int(self.clock())
         return ActionRequest(caller=self.signed_in(), proof=proof(), action=action, now=now)
 
     @contextmanager
     def entered(self, action: str) -> Iterator[ActionRequest]:
-        """The request for this action; a refusal in the block leaves its trace.
+        """The request for this action. A refusal in the block is reported.
 
-        The block is what comes before any proof is asked for. Raises NotSignedIn.
+        The block holds the checks that come before the proof. Raises NotSignedIn.
         """
         asked = self.action_request(Action(name=action))
         with self.recorded(asked):
@@ -74,7 +74,7 @@ class Gates:
 
     @contextmanager
     def recorded(self, asked: ActionRequest) -> Iterator[None]:
-        """Keep the trace of a refusal in this block, which is before any proof is asked for."""
+        """Report a refusal in this block, which holds the checks before the proof."""
         try:
             yield
         except Refusal as refusal:
@@ -82,13 +82,14 @@ class Gates:
             raise
 
     def read_body(self) -> bodies.Body:
-        """The body of this request, with at most E2ERESET_MAX_BODY_BYTES."""
+        """The body of this request, up to E2ERESET_MAX_BODY_BYTES."""
         return bodies.read(self.settings.max_body_bytes)
 
     def body(self, schema: Body) -> dict[str, Any]:
-        """The body that fits the schema. Raises InvalidParams with the first thing that does not.
+        """The body, loaded by the schema. Raises InvalidParams with its first fault.
 
-        So does a field in the address: an empty body beside it would mean something else.
+        A field in the query string is refused too: with an empty body it would be ignored, and an
+        empty body means something else.
         """
         for name in schema.fields.keys() & bodies.fields_in_address():
             raise InvalidParams(f"{name} must be in the body")
@@ -106,7 +107,7 @@ class Gates:
 
     @contextmanager
     def waking(self) -> Iterator[None]:
-        """Have what the block commits mailed and sealed at once, a refusal's traces too."""
+        """Wake the threads after the block, which mail and seal what it committed, or refused."""
         try:
             yield
         finally:
@@ -114,15 +115,15 @@ class Gates:
 
 
 class _Routes(Blueprint):
-    """Routes that do not answer OPTIONS with a page of Flask's own."""
+    """Routes for which Flask adds no answer to OPTIONS."""
 
     def add_url_rule(self, rule: str, *args: Any, **options: Any) -> None:
-        """Add a rule that takes the methods that it names."""
+        """Add a rule that accepts only the methods that it names."""
         super().add_url_rule(rule, *args, **{"provide_automatic_options": False} | options)
 
 
 def proof() -> Proof:
-    """The second factor that rides on the headers; empty headers count as absent."""
+    """The second factor in the headers; empty headers count as absent."""
     return Proof(
         code=header_text(request.headers.get("x-2fa-code", "")) or None,
         method=request.headers.get("x-2fa-method") or None,
@@ -132,6 +133,6 @@ def proof() -> Proof:
 def _first(messages: Mapping[str, Any]) -> str:
     field, found = next(iter(messages.items()))
     words = found[0] if isinstance(found, list) else str(found)
-    if "Missing data" in words:  # marshmallow's words for a required field
+    if "Missing data" in words:  # marshmallow's text for a required field
         return f"must have required property '{field}'"
     return words

@@ -1,4 +1,4 @@
-"""Request rates: counted by Flask-Limiter for each address and route, where a view wants it."""
+"""Request rates. Flask-Limiter counts them for each address and route, when a view asks for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from e2ereset.settings import Settings
 from .origin import caller_network
 
 REDIS_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
-"""Seconds that a request waits for a Redis that does not answer, where the host says nothing."""
+"""Seconds that a request waits for Redis, unless the host sets other options."""
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def find_limiter(app: Flask, settings: Settings) -> Limiter:
     try:
         return Limiter(partial(caller_network, settings.ipv6_prefix), app=app)
     except ConfigurationError:
-        # Not its text, which may quote the whole address, password and all.
+        # Without the error's text, which may quote the whole address with its password.
         raise SettingsError(
             f"RATELIMIT_STORAGE_URI names {store.partition(':')[0]!r}, which is unknown or not"
             " installed. Write 'memory://', or 'redis://host:6379/0' and install e2ereset[redis]."
@@ -44,7 +44,7 @@ def find_limiter(app: Flask, settings: Settings) -> Limiter:
 
 
 def read_rate(settings: Settings) -> RateLimitItem:
-    """The rate of the settings. Raises SettingsError where the limits library cannot read it."""
+    """The rate in the settings. Raises SettingsError if the limits library cannot parse it."""
     try:
         return parse(settings.rate_limit)
     except ValueError:
@@ -55,7 +55,7 @@ def read_rate(settings: Settings) -> RateLimitItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Counts requests, as the settings say. `clock` gives epoch seconds."""
+    """Counts requests against the configured rate. `clock` gives epoch seconds."""
 
     limiter: Limiter
     rate: RateLimitItem
@@ -65,14 +65,14 @@ class Rates:
     def limit(self, *, guarded: bool = True) -> None:
         """Count this request for its address and route. Raises TooManyRequests.
 
-        `guarded` is a route that signs in or takes a second factor. Where the store of the counts
-        is gone, E2ERESET_WITHOUT_RATE_STORE says whether to go on; Unavailable when not.
+        `guarded`: the route signs in or takes a second factor. If the store of the counts fails,
+        E2ERESET_WITHOUT_RATE_STORE decides whether the request goes on or raises Unavailable.
         """
         if not self.limiter.enabled:
             return
         try:
             allowed, stats = self._hit()
-        except Exception as fault:  # whatever the client of that store raises
+        except Exception as fault:  # the client of each store raises its own errors
             self._go_on_without_store(fault, guarded=guarded)
             return
         g.e2ereset_rate_headers = {
@@ -99,7 +99,7 @@ class Rates:
 
 
 def add_rate_headers(response: Response) -> Response:
-    """Tell the client what is left of its request rate."""
+    """Add the headers that tell the client how many requests it has left."""
     headers: dict[str, Any] | None = g.pop("e2ereset_rate_headers", None)
     if headers:
         response.headers.update(headers)

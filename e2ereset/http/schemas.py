@@ -1,4 +1,4 @@
-"""What bodies are made of. Strict: no unknown keys, no type is turned into another."""
+"""The fields and the base class of body schemas: no unknown keys, no conversion of types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT_MESSAGES: dict[str, Any] = {"invalid": "must be string", "null": "must be s
 
 
 class Text(fields.String):
-    """A string that every database stores: no NUL, no lone surrogates."""
+    """A string that every database can store: no NUL, no lone surrogates."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(error_messages=TEXT_MESSAGES, **options)
@@ -27,7 +27,7 @@ class Text(fields.String):
 
 
 class Flag(fields.Field[bool]):
-    """A boolean of JSON, nothing that only counts as one; forms spell it, see `Body.load_form`."""
+    """A JSON boolean and nothing else. In forms it is spelled, see `Body.load_form`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(error_messages={"null": "must be boolean"}, **options)
@@ -39,7 +39,7 @@ class Flag(fields.Field[bool]):
 
 
 class Body(Schema):
-    """A body that refuses keys it does not know."""
+    """A body that refuses unknown keys."""
 
     class Meta:
         """Unknown keys are refused."""
@@ -52,7 +52,7 @@ class Body(Schema):
     }
 
     def load_form(self, form: Mapping[str, str]) -> Any:
-        """As `load`, for a form: there a flag is spelled `true` or `false`."""
+        """Like `load`, for a form, in which a flag is spelled `true` or `false`."""
         return self.load({name: self._spelled(name, text) for name, text in form.items()})
 
     def _spelled(self, name: str, text: str) -> str | bool:

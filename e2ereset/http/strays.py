@@ -1,7 +1,7 @@
-"""What Flask would answer by itself below our prefix: redirects, 404, 405, OPTIONS.
+"""Answers requests below our prefix that match no route: redirects, 404, 405, OPTIONS.
 
-All of it goes into the envelope, and nothing is redirected: a client that follows would send its
-token and its code again, in clear where the proxy speaks TLS and Flask does not know it.
+All are answered in the envelope, and none is redirected: a client that follows would send its token
+and its code again, and without TLS if Flask does not know that the proxy speaks TLS.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from . import envelope
 from .cross_site import CrossSite
 
 OURS = "e2ereset.blueprints"
-"""The names of the blueprints of an app that answer in the envelope."""
+"""The key, in `app.extensions`, of the names of our blueprints."""
 
 
 def note_blueprint(setup: BlueprintSetupState) -> None:
-    """Remember that the routes of this blueprint are ours."""
+    """Remember this blueprint as ours."""
     name = f"{setup.name_prefix}.{setup.name}".lstrip(".")
     setup.app.extensions.setdefault(OURS, set()).add(name)
 
 
 def answer_strays(app: Flask, prefix: str, cross_site: CrossSite) -> None:
-    """Answer what finds no route of this app, but is below the prefix or is about a route of ours.
+    """Answer requests that match no route, but are below the prefix or close to a route of ours.
 
-    The host's own answers to what is elsewhere stay as they are.
+    The host answers all others as before.
     """
     app.before_request(partial(_answer, app, f"{prefix.rstrip('/')}/", cross_site))
 

@@ -9,7 +9,7 @@ from e2ereset.store.tables import Base, Key
 
 
 class Role(Base):
-    """A role; the higher `rank` outranks the lower."""
+    """A role. A higher `rank` outranks a lower one."""
 
     __tablename__ = "e2ereset_roles"
     name: Mapped[Key]
@@ -24,7 +24,7 @@ class Permission(Base):
 
 
 class RolePermission(Base):
-    """The role-permission table: a row says that the role holds the permission."""
+    """The role-permission table: each row gives a permission to a role."""
 
     __tablename__ = "e2ereset_role_permissions"
     permission: Mapped[str] = mapped_column(ForeignKey(Permission.name), primary_key=True)

@@ -1,4 +1,4 @@
-"""Whose account a body names."""
+"""The body that names a target account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TARGET_KEYS = ("userId", "username", "user")
 
 
 class TargetBody(Body):
-    """Whose key: at most one is looked at, in the order userId, username, user."""
+    """The target. Only one key counts: userId, else username, else user."""
 
     userId = Text(allow_none=True)
     username = Text(allow_none=True)
@@ -24,9 +24,9 @@ TARGET = TargetBody()
 
 
 def target_named(body: Mapping[str, Any]) -> TargetName | None:
-    """Whom the body names; None when it has no target key at all.
+    """The account that the body names; None when it has no target key.
 
-    Raises TargetParamMissing for a key that is there but blank: never one's own account.
+    Raises TargetParamMissing for a key that is given but blank: it never means the own account.
     """
     given = [key for key in TARGET_KEYS if key in body]
     if not given:

@@ -1,4 +1,4 @@
-"""The role-permission table: who may do what to whom, read on every request that needs it."""
+"""The role-permission table, which is read on every request that needs it."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ ADD_PERMISSION = PerDialect(lambda insert: insert(PERMISSIONS).on_conflict_do_no
 
 
 class UnknownName(E2EResetError):
-    """A role or a permission of this name is not in the table; the text lists those that are."""
+    """No role or permission has this name; the text lists the known names."""
 
 
 class Permissions:
-    """The role-permission table of one app. A change holds for the very next request."""
+    """The role-permission table of one app. A change counts from the next request on."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -62,10 +62,9 @@ class Permissions:
     def outranks(
         self, session: Session, roles: Sequence[str], others: Sequence[str], *, peers: bool
     ) -> bool:
-        """Whether the highest of `roles` is above each of `others`, or with `peers` level with it.
+        """Whether the highest of `roles` ranks above all of `others`; with `peers`, at least equal.
 
-        A role that the table does not know counts as the highest when it protects somebody, and
-        as nothing when somebody leans on it.
+        An unknown role ranks lowest in `roles`, and highest in `others`.
         """
         ranks = session.execute(RANKS, {"roles": [*roles, *others]})
         known = {row.name: row.rank for row in ranks}
@@ -75,12 +74,12 @@ class Permissions:
         return own >= theirs if peers else own > theirs
 
     def grant(self, session: Session, permission: str, role: str) -> bool:
-        """Let the role hold the permission. False when it does already."""
+        """Give the permission to the role. False when the role holds it already."""
         self._check(session, permission, role)
         return GRANT(session, {"permission": permission, "role": role}).rowcount > 0
 
     def revoke(self, session: Session, permission: str, role: str) -> bool:
-        """Take the permission from the role. False when it does not hold it."""
+        """Take the permission from the role. False when the role does not hold it."""
         self._check(session, permission, role)
         return run(session, REVOKE, {"p": permission, "r": role}).rowcount > 0
 
@@ -90,7 +89,7 @@ class Permissions:
         return [(row.permission, row.role) for row in session.execute(query)]
 
     def seed_once(self) -> None:
-        """Seed the table at the first use in this process, for hosts whose migrations do not."""
+        """Seed the table at its first use in this process, as a host's migrations may not do it."""
         if not self._seeded:
             with self._transactions.begin() as session:
                 seed(session.connection())
@@ -108,10 +107,10 @@ class Permissions:
 
 
 def seed(connection: Connection) -> None:
-    """Put in the roles, permissions and grants that are missing since the table was made.
+    """Add the missing roles, permissions and grants.
 
-    A grant is seeded together with its permission only, so what an administrator has revoked
-    stays revoked. Safe to run again, and by several processes at once.
+    A grant is only added together with its permission, so a grant that an administrator revoked
+    stays revoked. It can run again, and in several processes at once.
     """
     known = set(connection.scalars(select(PERMISSIONS.c.name)))
     if known.issuperset(SEED_GRANTS):

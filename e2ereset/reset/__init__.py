@@ -1,1 +1,1 @@
-"""The reset of an E2E key: whole or not at all."""
+"""The reset of an E2E key, in one transaction."""

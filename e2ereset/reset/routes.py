@@ -15,7 +15,7 @@ def add_routes(blueprint: Blueprint, resets: Resets, gates: Gates) -> None:
 
     @blueprint.post("/users.resetE2EKey")
     def reset_e2e_key() -> Response:
-        """Reset one's own E2E key, or with a target named somebody else's (SPEC 1)."""
+        """Reset the caller's E2E key, or the key of the named target (SPEC 1)."""
         with gates.entered(ACTION) as asked:
             named = target_named(gates.body(TARGET))
             gates.rate_limit()

@@ -1,4 +1,4 @@
-"""The reset of an E2E key: whole or not at all, behind the caller's second factor."""
+"""Resets E2E keys in one transaction, behind the caller's second factor."""
 
 from __future__ import annotations
 

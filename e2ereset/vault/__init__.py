@@ -1,1 +1,1 @@
-"""E2E key pairs of the accounts: stored, given out, replaced."""
+"""The accounts' E2E key pairs: stores, returns and replaces them."""

@@ -9,7 +9,7 @@ from e2ereset.store.tables import Base, Epoch, Key
 
 
 class KeyPair(Base):
-    """An account's E2E key pair, opaque to us; the private key is wrapped by its owner."""
+    """An account's E2E key pair, opaque to us. The owner has wrapped the private key."""
 
     __tablename__ = "e2ereset_key_pairs"
     account_id: Mapped[Key]

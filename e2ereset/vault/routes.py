@@ -14,17 +14,15 @@ from .schemas import KEYS
 from .service import ACTION, Pair, Vault
 
 Replace = Callable[[Caller, Pair, Proof, int], object]
-"""Puts the pair in the place of the caller's own, behind the proof, at that time."""
+"""Replaces the caller's pair by this one, with the proof, at that time (epoch seconds)."""
 
 
 def add_routes(blueprint: Blueprint, vault: Vault, replace_key: Replace, gates: Gates) -> None:
-    """Put the routes on the blueprint. Another public key in the place of one is a reset (SPEC 1),
-    which `replace_key` does.
-    """
+    """Put the routes on the blueprint. `replace_key` stores another public key: a reset."""
 
     @blueprint.post("/e2e.setUserPublicAndPrivateKeys")
     def set_keys() -> Response:
-        """Store the caller's key pair, or the same public key with a private key wrapped anew."""
+        """Store the caller's key pair, or a private key wrapped anew for the same public key."""
         with gates.entered(ACTION) as asked:
             if gates.read_body().is_form and gates.cross_site.rides_on_cookie():
                 raise InvalidParams(f"body must be {bodies.JSON_TYPE}")  # any page can send a form
@@ -39,9 +37,9 @@ def add_routes(blueprint: Blueprint, vault: Vault, replace_key: Replace, gates: 
 
     @blueprint.get("/e2e.fetchMyKeys")
     def fetch_my_keys() -> Response:
-        """The caller's key pair; nothing but `success` when there is none."""
+        """The caller's key pair; only `success` when there is none."""
         with gates.entered("fetch-e2e-keys") as asked:
-            gates.read_body().parsed()  # nothing in it counts, but it has to have come
+            gates.read_body().parsed()  # only to refuse a malformed body
             gates.rate_limit(guarded=False)
         pair = vault.get(asked.caller.account.id)
         if pair is None:

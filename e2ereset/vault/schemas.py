@@ -1,4 +1,4 @@
-"""The body of a key pair."""
+"""The body that holds a key pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Key pairs of the accounts; the library never looks into the private one."""
+"""Stores the accounts' key pairs. The library never reads into the private key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WRAP_ANEW = (
 
 @PerDialect
 def ADD(insert: Inserts) -> Executable:
-    """Store a pair where there is no public key yet; lock the one that is there."""
+    """Store a pair if there is no public key yet; else lock the stored pair."""
     statement = insert(KEYS)
     names = ("public_key", "private_key", "set_at")
     return statement.on_conflict_do_update(
@@ -44,14 +44,14 @@ def ADD(insert: Inserts) -> Executable:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A stored key pair; the private key is wrapped by its owner's E2E password."""
+    """A key pair; the private key is wrapped with its owner's E2E password."""
 
     public_key: str
     private_key: str = field(repr=False)
 
 
 class Vault:
-    """Stores and gives out an account's own key pair."""
+    """Stores and returns the key pairs of accounts."""
 
     def __init__(self, parts: Parts, rechecks: Rechecks) -> None:
         self._parts = parts
@@ -66,23 +66,22 @@ class Vault:
         return pair if pair and pair.public_key else None
 
     def set(self, caller: Caller, pair: Pair, *, force: bool, now: int) -> bool:
-        """Store the caller's first pair, or with `force` the same public key wrapped anew.
+        """Store the caller's first pair, or with `force` a new private key for the same public key.
 
-        False, and nothing is stored, where it would put another public key in the place of one:
-        that is a reset, see `Resets.replace_key`. Raises KeysAlreadySet when there is a pair and
-        `force` is not given, NotSignedIn when a reset has just ended the caller's sign-in: no key
-        comes from a dead one.
+        False, and nothing is stored, if another public key is stored: replacing it is a reset, see
+        `Resets.replace_key`. Raises KeysAlreadySet when there is a pair and `force` is not given,
+        and NotSignedIn when a reset has just ended the caller's sign-in.
         """
         with self._transactions.begin() as session:
             known = self._rechecks.knows(session, caller)
-            # The sign-in before the pair, in the order in which a reset locks them.
+            # First the sign-in, then the pair: a reset locks them in the same order.
             caller = self._rechecks.caller(session, caller, now, known=known)
             if self.add(session, caller.account.id, pair, now):
                 return True
             return self._wrap_anew(session, caller, pair, force=force, now=now)
 
     def add(self, session: Session, account_id: str, pair: Pair, now: int) -> bool:
-        """Store the account's first pair. False when a public key is there."""
+        """Store the account's first pair. False when a public key is stored already."""
         halves = {"public_key": pair.public_key, "private_key": pair.private_key}
         if not ADD(session, {"account_id": account_id, "set_at": now, **halves}).rowcount:
             return False
@@ -94,14 +93,13 @@ class Vault:
         self, session: Session, caller: Caller, pair: Pair, *, force: bool, now: int
     ) -> bool:
         stored = _stored(session, caller.account.id)
-        if stored is None:  # never: `add` has locked it
-            return False
+        assert stored is not None  # noqa: S101 - `add` has locked it
         if stored.private_key and not force:
             raise KeysAlreadySet(method="e2e.setUserPublicAndPrivateKeys")
         if not is_same_key(stored.public_key, pair.public_key):
             return False
-        # The public key stays as it is written: what a JWK says beside its key is not to be changed
-        # behind a token alone.
+        # The stored text of the public key stays: a JWK may hold more than the key, which a token
+        # alone must not change.
         if stored.private_key != pair.private_key:
             values = {"account": caller.account.id, "private": pair.private_key, "now": now}
             run(session, WRAP_ANEW, values)
@@ -124,7 +122,7 @@ class Vault:
 
 
 def drop_key_pair(session: Session, account_id: str) -> bool:
-    """Drop the pair as part of a reset. True when there was one."""
+    """Delete the pair as part of a reset. True when there was one."""
     return run(session, DROP, {"account": account_id}).rowcount > 0
 
 

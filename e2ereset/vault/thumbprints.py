@@ -1,4 +1,4 @@
-"""Whether two public keys are one key, however their texts are written (RFC 7638)."""
+"""Compares two public keys by thumbprint, as one key can be written in many ways (RFC 7638)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ REQUIRED = {
     "OKP": ("crv", "kty", "x"),
     "RSA": ("e", "kty", "n"),
 }
-"""The members that make a key, in the order in which they are digested (RFC 7638 3.2, 8037 2)."""
+"""The members of each kind of key that are digested, in this order (RFC 7638 3.2, 8037 2)."""
 
 
 def is_same_key(one: str, other: str) -> bool:
-    """Whether both texts are one public key: by thumbprint where both are JWKs, else as texts."""
+    """Whether both texts are one public key: by thumbprint if both are JWKs, else as texts."""
     if one == other:
         return True
     prints = thumbprint(one), thumbprint(other)
@@ -23,7 +23,7 @@ def is_same_key(one: str, other: str) -> bool:
 
 
 def thumbprint(text: str) -> str | None:
-    """The hex SHA-256 thumbprint of a JWK; None for a text that is none, or that is ambiguous."""
+    """The hex SHA-256 thumbprint of a JWK; None for any other text, and for an ambiguous JWK."""
     try:
         jwk = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
@@ -39,5 +39,5 @@ def thumbprint(text: str) -> str | None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a member stands twice: readers may differ on which one counts")
+        raise ValueError("a member appears twice: readers may differ on which one counts")
     return found
