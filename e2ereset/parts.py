@@ -35,8 +35,22 @@ class Parts:
     announcer: Announcer = field(default_factory=Announcer)
 
     def mail_owner(
-        self, session: Session, kind: str, account: Account, *, now: int, **facts: Any
+        self,
+        session: Session,
+        kind: str,
+        account: Account,
+        *,
+        now: int,
+        expires_at: int | None = None,
+        **facts: Any,
     ) -> None:
-        """Queue a mail of this kind to each verified address of the account."""
-        facts = {"username": account.username, "at": now, **facts}
-        self.jobs.put(session, kind, facts, recipients=account.emails, now=now)
+        """Queue a mail of this kind to each verified address of the account.
+
+        After `expires_at` (epoch seconds) it is not delivered any more. None: it never expires.
+        """
+        facts |= {"username": account.username, "at": now}
+        if expires_at is not None:
+            facts |= {"expires_at": expires_at}
+        self.jobs.put(
+            session, kind, facts, recipients=account.emails, now=now, expires_at=expires_at
+        )

@@ -1,1 +1,1 @@
-"""Second factors: the gate before an action, what it costs to try, and how factors are enrolled."""
+"""Second factors: the check before an action, the budgets of tries, and the enrolment."""

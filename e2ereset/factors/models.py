@@ -11,8 +11,7 @@ from e2ereset.store.tables import Base, Epoch, Key
 class Totp(Base):
     """A TOTP enrolment; both secrets are encrypted. `last_step` is the highest step ever accepted.
 
-    `last_address` and `last_sign_in`, a keyed digest, tell from where it was; None where nobody
-    knows.
+    `last_address`, and `last_sign_in` (a keyed digest), are the place of that use; None if unknown.
     """
 
     __tablename__ = "e2ereset_totp"
@@ -26,7 +25,7 @@ class Totp(Base):
 
 
 class BackupCode(Base):
-    """A keyed digest of a backup code that is still unused."""
+    """A keyed digest of an unused backup code."""
 
     __tablename__ = "e2ereset_backup_codes"
     account_id: Mapped[Key]
@@ -34,7 +33,7 @@ class BackupCode(Base):
 
 
 class EmailFactor(Base):
-    """A row says that e-mail is enabled as the account's second factor."""
+    """The accounts that have mailed codes enabled as a second factor."""
 
     __tablename__ = "e2ereset_email_factors"
     account_id: Mapped[Key]
@@ -42,10 +41,10 @@ class EmailFactor(Base):
 
 
 class EmailChallenge(Base):
-    """The live mailed code of an account for an action; bound to the action's target.
+    """The live mailed code of an account for an action, bound to the action's target.
 
-    `extra_digest` is of a second code, mailed because somebody who was not signed in asked for it;
-    both die with the tries, each at its own time.
+    `extra_digest` belongs to a second code, mailed when a stranger asked for one. Each code expires
+    at its own time, and both are dead when the tries are spent.
     """
 
     __tablename__ = "e2ereset_email_challenges"
@@ -64,7 +63,7 @@ class EmailChallenge(Base):
 class Budget(Base):
     """Three counting windows of an account for a purpose, such as `verify:totp`.
 
-    `failures` are those in a row, over whatever time.
+    `failures` counts the failures in a row, however long they take.
     """
 
     __tablename__ = "e2ereset_budgets"

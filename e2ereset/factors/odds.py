@@ -1,10 +1,10 @@
-"""How likely it is that a guesser gets through, from the live settings.
+"""Computes a guesser's chance of success from the live settings.
 
-The guesser never pauses and picks the worst moment. A window opens with its first try and is full
-when its number is reached, so two windows that meet let through nearly twice the number in a short
-time: one try opens the first one early, the rest is spent at its end, then the next one opens. The
-most tries in any stretch of time are therefore, for a window of `length` and `most`,
-`most * ceil(stretch / length) + most - 1`; the tightest of the three windows holds.
+The guesser never pauses and picks the best moment. A window starts with its first try. One try can
+start a window early, the other tries can be spent at its end, and then the next window starts: so
+two windows in a row allow nearly twice the number in a short time. So the most tries in any stretch
+of time, for a window of `length` and `most`, are `most * ceil(stretch / length) + most - 1`. The
+tightest of the three windows counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ACCOUNTS = (1, 1_000, 1_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """What is guessed: `space` texts of which `live` are right. A space of 0 is unknown to us."""
+    """A secret to guess: `live` of `space` possible texts are right. A space of 0 is unknown."""
 
     method: str
     what: str
@@ -42,16 +42,16 @@ class Secret:
         return log2(self.space) if self.space else 0.0
 
     def tries(self, seconds: int) -> int:
-        """The most tries that one account lets through in any stretch of this length."""
+        """The most tries that one account allows in any stretch of this length."""
         tries = most_in(self.windows, seconds)
         sends = most_in(self.sends, seconds) + most_in(self.asked, seconds)
         return min(tries, sends * self.tries_per_send or tries)
 
     def chance(self, seconds: int, accounts: int = 1) -> float:
-        """The chance that at least one of the accounts falls in a stretch of this length.
+        """The chance that at least one account's secret is guessed in a stretch of this length.
 
-        The tries at one mailed code are all different, so that they add up; between codes, and
-        where the right texts change with time, each try is on its own.
+        The tries at one mailed code are all different, so their chances add up. Tries at different
+        codes, or at texts that change with time, are independent.
         """
         tries, together = self.tries(seconds), max(1, self.tries_per_send)
         full, rest = divmod(tries, together)
@@ -63,7 +63,7 @@ class Secret:
 
 
 def most_in(windows: Windows, seconds: int) -> int:
-    """The most charges that these windows let through in any stretch of `seconds`."""
+    """The most charges that these windows allow in any stretch of `seconds`."""
     counts = (most * ceil(seconds / length) + most - 1 for length, most in windows)
     return min(counts, default=0)
 
@@ -93,7 +93,7 @@ def _mailed(settings: Settings) -> Secret:
         method="email",
         what="mailed code",
         space=10**settings.email_code_digits,
-        live=2,  # the second one where a stranger asked for it; tries count over both
+        live=2,  # with the second code, for a stranger; tries count over both
         windows=settings.verify_windows,
         sends=settings.send_windows,
         asked=settings.asked_windows,
@@ -102,13 +102,13 @@ def _mailed(settings: Settings) -> Secret:
 
 
 def seconds_shut(windows: Windows) -> int:
-    """Seconds of a day for which a guesser who spends every try at once shuts a method."""
+    """Seconds of a day for which a method is blocked if a guesser spends all tries at once."""
     day, most = windows[-1]
     return max(0, day - soonest(windows, most))
 
 
 def soonest(windows: Windows, tries: int) -> int:
-    """Seconds from the first of this many tries to the last, when none is refused on the way."""
+    """The least seconds between the first and the last of so many tries, if none is refused."""
     now, counts = 0, [(0, 0)] * len(windows)
     for _ in range(tries):
         waits = [

@@ -1,4 +1,4 @@
-"""Rights are as of the act: the caller is read again in the transaction of what is done."""
+"""Reads the caller again in the transaction of the action, so that the newest rights count."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from e2ereset.records import Caller
 
 
 class Rechecks:
-    """Reads a caller again inside the action's transaction: rights are as of the act.
+    """Reads a caller again in the action's transaction.
 
-    With a `clock` the time is as of the act too: a proof may have waited for its turn.
+    With a `clock` the time is read again too, as the check of the proof may have waited.
     """
 
     def __init__(self, accounts: Accounts, clock: Callable[[], float] | None = None) -> None:
@@ -24,19 +24,19 @@ class Rechecks:
         self._sign_ins = accounts if isinstance(accounts, RechecksSignIns) else None
 
     def knows(self, session: Session, caller: Caller) -> bool:
-        """Whether the host's accounts know the caller; staff may be kept elsewhere.
+        """Whether the host's accounts know the caller; a host may keep its staff elsewhere.
 
-        Not asked where the sign-in is read again, which an account does not outlive.
+        False, without a look-up, if the sign-in is read again: it ends with its account.
         """
         if self._sign_ins and caller.sign_in:
             return False
         return self._accounts.get(session, caller.account.id) is not None
 
     def caller(self, session: Session, caller: Caller, now: int, *, known: bool) -> Caller:
-        """The caller with the account of now.
+        """The caller with the account as it is now.
 
-        Raises NotSignedIn where the sign-in has ended or expired since it was read, or where the
-        account is not active any more, or gone though it was `known`.
+        Raises NotSignedIn when the sign-in has ended or expired since it was read, when the account
+        is not active any more, or when it was `known` and is gone.
         """
         sign_in = caller.sign_in
         if self._clock:

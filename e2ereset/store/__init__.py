@@ -1,1 +1,1 @@
-"""The database under the library: engines, transactions, tables, paging."""
+"""The database layer: engines, transactions, tables, pagination."""

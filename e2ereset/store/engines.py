@@ -1,14 +1,15 @@
-"""The host's engines: which one serves our tables, which one each of the host's.
+"""The host's engines: finds the engine of our tables, and of each table of the host.
 
-A host may hold several engines (binds), put its tables into a schema, or have one connection for
-all that happens: a database in memory, or a test that is undone at its end. On one connection our
-transactions are savepoints within whatever transaction of the host is open.
+A host may have several engines (binds), put its tables into a schema, or use one connection for
+everything, as with a database in memory, or a test that rolls back at its end. On one connection
+our transactions are savepoints in the host's open transaction.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Table, create_engine, inspect
@@ -22,18 +23,19 @@ from .tables import Base
 
 Engines = Mapping[str | None, Engine | Connection]
 SAVEPOINT = "e2ereset"
+RELEASE = f"RELEASE SAVEPOINT {SAVEPOINT}"
 ISOLATION = "READ COMMITTED"
-"""Of our transactions on PostgreSQL, whatever its default is.
+"""The isolation level of our transactions on PostgreSQL, whatever its default is.
 
-Each statement of ours that counts or burns holds by itself. Under a stricter level PostgreSQL
-would end those that meet, with 40001, and a guesser could have the owner's tries end.
+Each of our statements that counts a try or uses up a code is safe by itself. With a stricter level
+PostgreSQL would end concurrent ones with 40001, and a guesser could so stop the owner's tries.
 """
 
 
 class Binds:
-    """The engines of one host. `engines` is asked anew each time: a test may put a connection in.
+    """The engines of one host. `engines` is called each time, as a test may put a connection in.
 
-    `key` is the bind of our own tables, `schema` the schema that they are in.
+    `key` is the bind of our tables, `schema` is their schema.
     """
 
     def __init__(
@@ -56,11 +58,11 @@ class Binds:
 
     @property
     def lasting(self) -> bool:
-        """Whether what is committed there outlives the host's rollback."""
+        """Whether commits on our engine survive the host's rollback."""
         return not is_shared(self._engines()[self._key])
 
     def of(self, table: Table | None) -> Engine:
-        """The engine of a table; that of the host's default for statements that name none."""
+        """The engine of a table; the host's default engine for None."""
         if table is not None and table.metadata is Base.metadata:
             return self.ours
         engines = self._engines()
@@ -71,19 +73,19 @@ class Binds:
         if given not in self._made:
             shared = is_shared(given)
             engine = borrow(given) if shared else cast(Engine, given)
-            # Not where the host's transaction is open already, which keeps its level.
+            # On a shared connection the host's transaction may be open, and keeps its level.
             level = None if shared else _level(engine)
             if level:
                 engine = engine.execution_options(isolation_level=level)
             if self._schema is not None:
-                # All statements of ours name their tables without one.
+                # Our statements name their tables without a schema.
                 engine = engine.execution_options(schema_translate_map={None: self._schema})
             self._made[given] = engine
         return self._made[given]
 
 
 class Routed(Session):
-    """A session of ours in a host with several engines: each table is asked for in its own."""
+    """Our session for a host with several engines: each statement goes to its table's engine."""
 
     def __init__(self, *, routes: Binds, **options: Any) -> None:
         super().__init__(**options)
@@ -92,7 +94,7 @@ class Routed(Session):
     def get_bind(
         self, mapper: Any = None, *, clause: Any = None, bind: Any = None, **_options: Any
     ) -> Engine | Connection:
-        """The engine of what is asked for."""
+        """The engine of this model or statement."""
         if bind is not None:
             return cast(Engine, bind)
         source = clause if mapper is None else inspect(mapper).local_table
@@ -103,13 +105,13 @@ class Routed(Session):
 
 
 def schema_of(engine: Engine) -> str | None:
-    """The schema that an engine of ours finds our tables in; None for the database's own choice."""
+    """The schema of our tables on this engine of ours; None for the database's default."""
     translated: Mapping[None, str] = engine.get_execution_options().get("schema_translate_map", {})
     return translated.get(None)
 
 
 def is_shared(given: Engine | Connection) -> bool:
-    """Whether all transactions there are on one connection, the host's own among them."""
+    """Whether the host and we share one connection there."""
     if isinstance(given, Connection):
         return True
     one_for_all = isinstance(given.pool, StaticPool | SingletonThreadPool)
@@ -117,10 +119,10 @@ def is_shared(given: Engine | Connection) -> bool:
 
 
 def _level(engine: Engine) -> str | None:
-    """The isolation that our transactions ask for; None for the engine's own.
+    """The isolation level for our transactions; None for the engine's own.
 
-    A host may commit each of its statements; a reset is whole, or not at all. Raises SettingsError
-    where that is set in a way that no connection of ours can leave.
+    A host may use AUTOCOMMIT, but a reset needs a transaction. Raises SettingsError if AUTOCOMMIT
+    is set in a way that our connections cannot override.
     """
     if engine.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
         raise SettingsError(
@@ -134,7 +136,7 @@ def _level(engine: Engine) -> str | None:
 
 
 def borrow(given: Engine | Connection) -> Engine:
-    """An engine on the host's one connection, whose transactions are savepoints there."""
+    """An engine on the host's one connection. Its transactions are savepoints."""
     engine = given.engine
     made = create_engine(
         engine.url,
@@ -155,50 +157,42 @@ def borrow(given: Engine | Connection) -> Engine:
 
 def _driver_connection(given: Engine | Connection) -> Any:
     if isinstance(given, Connection):
-        driver = given.connection.driver_connection
-        if isinstance(driver, sqlite3.Connection) and given.in_transaction():
-            _begin_late(driver)
+        driver: Any = given.connection.driver_connection
+        begun = given.in_transaction() and isinstance(driver, sqlite3.Connection)
+        if begun and not driver.in_transaction:
+            # The driver itself begins only at the first write. Without a transaction around it, a
+            # savepoint would be committed by its release.
+            driver.execute("BEGIN")
         return driver
     pool: Pool = given.pool
     if isinstance(pool, StaticPool):
-        # Not checked out, as giving it back would roll the host's transaction back.
+        # Not checked out of the pool: returning it would roll the host's transaction back.
         return pool.connection.driver_connection
-    fairy = pool.connect()
-    try:
-        return fairy.driver_connection
-    finally:
-        fairy.close()
-
-
-def _begin_late(driver: sqlite3.Connection) -> None:
-    # The driver begins with the first write, however early the host began: a savepoint without
-    # a transaction around it would be committed by its release.
-    if not driver.in_transaction:
-        driver.execute("BEGIN")
+    with closing(pool.connect()) as connection:
+        return connection.driver_connection
 
 
 class Savepoints:
-    """What a dialect does to begin and to end transactions, done by savepoints."""
+    """The functions by which a dialect begins and ends transactions, made of savepoints."""
 
     def __init__(self) -> None:
         self._open: set[int] = set()
 
     def begin(self, connection: Any) -> None:
-        """Begin one; on SQLite it is the transaction itself where the host has none open."""
+        """Begin a savepoint. On SQLite it is a transaction if the host has none open."""
         _execute(connection, f"SAVEPOINT {SAVEPOINT}")
         self._open.add(id(connection))
 
     def commit(self, connection: Any) -> None:
-        """Keep what was written; the host's transaction, where there is one, goes on."""
-        self._end(connection, f"RELEASE SAVEPOINT {SAVEPOINT}")
+        """Keep the changes; an open transaction of the host goes on."""
+        self._end(connection, RELEASE)
 
     def rollback(self, connection: Any) -> None:
-        """Undo what was written since `begin`, and nothing of the host's."""
-        undo = (f"ROLLBACK TO SAVEPOINT {SAVEPOINT}", f"RELEASE SAVEPOINT {SAVEPOINT}")
-        self._end(connection, *undo)
+        """Undo the changes since `begin`, and none of the host's."""
+        self._end(connection, f"ROLLBACK TO SAVEPOINT {SAVEPOINT}", RELEASE)
 
     def leave(self, connection: Any) -> None:
-        """Leave the connection open: it is the host's."""
+        """Leave the connection open, as it belongs to the host."""
 
     def _end(self, connection: Any, *statements: str) -> None:
         if id(connection) in self._open:  # SQLAlchemy rolls back more than it began
@@ -208,8 +202,5 @@ class Savepoints:
 
 
 def _execute(connection: Any, statement: str) -> None:
-    cursor = connection.cursor()
-    try:
+    with closing(connection.cursor()) as cursor:
         cursor.execute(statement)
-    finally:
-        cursor.close()

@@ -1,4 +1,4 @@
-"""A walk through a table by its key, so that no statement and no transaction takes long."""
+"""Keyset pagination: reads a table page by page, so that no statement or transaction takes long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .transactions import Transactions, run
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some neighbouring rows of a table: the keys of the first and the last, and how many keys."""
+    """Neighbouring rows of a table: their first key, their last key, and the number of keys."""
 
     first: Any
     last: Any
@@ -21,15 +21,15 @@ class Page:
 
     @property
     def bounds(self) -> dict[str, Any]:
-        """The parameters of `Walk.within`."""
+        """The parameters of `KeysetPages.within`."""
         return {"first_key": self.first, "last_key": self.last}
 
 
-class Walk:
-    """Goes through a table in pages, by the first column of its primary key.
+class KeysetPages:
+    """The pages of a table, by the first column of its primary key.
 
-    `within` is the condition that holds for the rows of one page. Each page is found and read
-    through the index of the primary key, whatever else stands in the table.
+    The condition `within` selects the rows of one page. Each page is found and read through the
+    index of the primary key.
     """
 
     def __init__(self, key: Column[Any]) -> None:
@@ -38,7 +38,7 @@ class Walk:
         self._next = _page(select(key).where(key > bindparam("after")), key)
 
     def pages(self, transactions: Transactions, size: int) -> Iterator[Page]:
-        """The pages of the table, in the order of the key; `size` keys to each but the last."""
+        """The pages, in the order of the key. Each has `size` keys, the last one has fewer."""
         statement, after = self._first, None
         while True:
             with transactions.read() as session:
@@ -46,7 +46,7 @@ class Walk:
             page = Page(**found._asdict())
             if page.keys:
                 yield page
-            # Rows that come in behind the end, while this is at work, must not keep it going.
+            # It ends at the first short page, even if new rows are added at the end all the time.
             if page.keys < size:
                 return
             statement, after = self._next, page.last

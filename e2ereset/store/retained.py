@@ -1,4 +1,4 @@
-"""What the library is told of stored rows, so that it can look after them wherever they stand."""
+"""Descriptions of stored rows: which texts are encrypted, and which rows expire."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ NOW: Any = bindparam("now", type_=BigInteger)
 
 
 def by_key(row: Row[Any]) -> str:
-    """The row's primary key, which is its first column: most texts are bound to that."""
+    """The row's primary key, its first column: most texts are bound to it."""
     return str(row[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Encrypted:
-    """A column of texts that `KeyRing.encrypt` made, for `keys rotate` to encrypt again.
+    """A column of texts that `KeyRing.encrypt` made, which `keys rotate` encrypts again.
 
-    The first column of its table is the primary key. `context` makes from a row of the table what
-    the row's text was bound to.
+    The first column of its table is the primary key. `context` makes, from a row of the table, the
+    context that the row's text was encrypted for.
     """
 
     column: Column[Any]
@@ -36,9 +36,9 @@ class Encrypted:
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
-    """Rows that have their time, for `purge` to drop: those of `rows` for which `over` is true.
+    """Rows that expire: `purge` deletes those of the table `rows` for which `over` is true.
 
-    `what` is what they are called on the command line.
+    `what` is their name on the command line.
     """
 
     what: str

@@ -1,20 +1,15 @@
-"""What the library's tables stand on: a MetaData of their own, with no foreign key into a host's.
+"""The base class and the column types of the library's tables.
 
-`E2EReset` copies them into the host's metadata, where the host's migrations find them. Times are
-epoch seconds in UTC. An account id is the host's, and opaque.
+The tables have their own MetaData, and no foreign key to a host's table. `E2EReset` copies them
+into the host's metadata, where the host's migrations find them. Times are epoch seconds in UTC. An
+account id comes from the host, and is opaque.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from sqlalchemy import (
-    BigInteger,
-    Integer,
-    MetaData,
-    String,
-    Table,
-)
+from sqlalchemy import BigInteger, Integer, MetaData, String, Table
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 NAMING = {
@@ -28,12 +23,8 @@ NAMING = {
 Key = Annotated[str, mapped_column(String(255), primary_key=True)]
 Name = Annotated[str, mapped_column(String(255))]
 Epoch = Annotated[int, mapped_column(BigInteger)]
-Serial = Annotated[
-    int,
-    mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    ),
-]
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+Serial = Annotated[int, mapped_column(SERIAL, primary_key=True, autoincrement=True)]
 
 
 class Base(DeclarativeBase):
@@ -43,7 +34,7 @@ class Base(DeclarativeBase):
 
 
 def table(model: type[DeclarativeBase]) -> Table:
-    """The Core table of a declarative model, which the hot statements are built on."""
+    """The Core table of a declarative model, for statements that are built once."""
     made = model.__table__
     assert isinstance(made, Table)  # noqa: S101 - true for every declarative class
     return made

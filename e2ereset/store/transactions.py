@@ -1,4 +1,4 @@
-"""The transactions of the library, on the host's engine, and the one statement SQL spells twice."""
+"""The library's transactions on the host's engine, and statements that differ per database."""
 
 from __future__ import annotations
 
@@ -6,16 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    CursorResult,
-    Engine,
-    Executable,
-    Table,
-    event,
-    text,
-)
+import sqlalchemy as sa
+from sqlalchemy import Connection, CursorResult, Engine, Executable, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -31,15 +23,14 @@ RETRIES = 3
 WRITES, AFTER = "e2ereset writes", "e2ereset after"
 LIMIT_WAITING = text("SET LOCAL lock_timeout = '5s'")
 DEADLOCKED = {"40P01", "40001"}  # PostgreSQL's deadlock_detected and serialization_failure
-Inserts = Callable[[Table], "sqlite.Insert"]
+Inserts = Callable[[sa.Table], "sqlite.Insert"]
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class Transactions:
     """Begins and ends the library's own transactions.
 
-    They are separate from the host's session on purpose: a counted attempt has to survive
-    whatever the host rolls back.
+    They are separate from the host's session, so that a counted try stays when the host rolls back.
     """
 
     def __init__(self, engine: Callable[[], Engine] | Binds) -> None:
@@ -58,7 +49,7 @@ class Transactions:
 
     @contextmanager
     def begin_keeping_refusals(self) -> Iterator[Session]:
-        """Like `begin`, but a Refusal commits too: a decision is no fault, its traces stay."""
+        """Like `begin`, but commits on a Refusal too, so that its audit row and counts stay."""
         refused: Refusal | None = None
         with self.begin() as session:
             try:
@@ -70,12 +61,12 @@ class Transactions:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for reading; nothing in it is ever committed."""
+        """A session for reading; it never commits."""
         with self._session() as session:
             yield session
 
     def retry_deadlocks(self, transaction: Callable[[], T]) -> T:
-        """What the transaction gives; it is done anew when it was ended to break a deadlock."""
+        """Call the transaction, again if the database ended it to break a deadlock; its result."""
         for _ in range(RETRIES):
             try:
                 return transaction()
@@ -86,12 +77,12 @@ class Transactions:
 
     @property
     def engine(self) -> Engine:
-        """The engine of our tables. On a host's one connection, one whose transactions share it."""
+        """The engine of our tables. If the host has one connection, our transactions share it."""
         return self._binds.ours
 
     @property
     def lasting(self) -> bool:
-        """Whether what is committed outlives the host's rollback; not so in tests of some kinds."""
+        """Whether our commits survive the host's rollback; not so on a host's one connection."""
         return self._binds.lasting
 
     def _session(self, **options: Any) -> Session:
@@ -101,20 +92,19 @@ class Transactions:
                 raise SettingsError(
                     f"e2ereset runs on {' and '.join(INSERTS)}, not on {engine.dialect.name}."
                 )
-            sessions = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+            kind: dict[str, Any] = {"bind": engine}
             if self._binds.several:
-                sessions = sessionmaker(
-                    class_=Routed, routes=self._binds, expire_on_commit=False, autoflush=False
-                )
-            event.listen(sessions, "after_begin", self._limit_waiting)
+                kind = {"class_": Routed, "routes": self._binds}
+            sessions = sessionmaker(**kind, expire_on_commit=False, autoflush=False)
+            sa.event.listen(sessions, "after_begin", self._limit_waiting)
             self._sessions[engine] = sessions
         return self._sessions[engine](**options)
 
     def _limit_waiting(self, session: Session, _transaction: Any, connection: Connection) -> None:
-        """Have PostgreSQL end what waits for a lock, where the host sets no limit itself.
+        """Limit the wait for a lock on PostgreSQL, unless the host sets a limit itself.
 
-        A host that has changed a row in the same request, and changes it again by our session,
-        would wait for itself for ever: no deadlock that PostgreSQL sees.
+        A host that changes a row in its own session, and again in ours, would wait for itself for
+        ever. PostgreSQL does not see that as a deadlock.
         """
         if connection.dialect.name != "postgresql" or WRITES not in session.info:
             return
@@ -134,17 +124,17 @@ class Builds(Protocol):
 
 
 class PerDialect:
-    """A statement with ON CONFLICT, built once for each database that we run on.
+    """A statement with ON CONFLICT, built once for each supported database.
 
-    Use it as a decorator on the function that builds it from `insert`.
+    Use it as a decorator of the function that builds the statement from `insert`.
     """
 
     def __init__(self, build: Builds) -> None:
         self._statements = {name: counted(build(insert)) for name, insert in INSERTS.items()}
 
     def __call__(self, session: Session | Connection, parameters: Any) -> CursorResult[Any]:
-        """Run it in an open transaction."""
-        connection = session if isinstance(session, Connection) else session.connection()
+        """Execute it in an open transaction."""
+        connection = _connection(session)
         return connection.execute(self._statements[connection.dialect.name], parameters)
 
 
@@ -157,7 +147,7 @@ EPOCH: dict[str, Any] = {
 class DatabaseEpoch(FunctionElement[int]):
     """The whole epoch seconds of the database's own clock, as an expression in a statement."""
 
-    type = BigInteger()
+    type = sa.BigInteger()
     inherit_cache = True
 
 
@@ -168,36 +158,39 @@ def _epoch_of_sqlite(*_: Any, **__: Any) -> str:
 
 @compiles(DatabaseEpoch, "postgresql")
 def _epoch_of_postgresql(*_: Any, **__: Any) -> str:
-    # Not the time of the transaction or the statement: who waited for a lock must not count as
-    # having come before the one who held it.
+    # Not the start of the transaction or the statement: a statement that waited for a lock must not
+    # get an earlier time than the one that held the lock.
     return "CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)"
 
 
 def time_of(connection: Connection) -> float:
-    """What the database's own clock says, in epoch seconds."""
+    """The time of the database's clock, in epoch seconds."""
     return float(connection.execute(EPOCH[connection.dialect.name]).scalar_one())
 
 
 def after_commit(session: Session, call: Callable[[], object]) -> None:
-    """Have this called once the session's transaction, one of `begin`, is committed."""
+    """Call this after the commit of the session's transaction, which `begin` has begun."""
     session.info.setdefault(AFTER, []).append(call)
 
 
 def disable_timeouts(session: Session) -> None:
-    """Let this transaction take its time, where PostgreSQL is set to end what does."""
+    """Switch PostgreSQL's timeouts off for this transaction, as it may take long."""
     if session.connection().dialect.name == "postgresql":
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
             run(session, text(f"SET LOCAL {name} = 0"))
 
 
 def counted(insert: Executable) -> Executable:
-    """The INSERT with a row count that holds on every database; otherwise it is -1 on some."""
+    """The INSERT with a row count; without this it is -1 on some databases."""
     return insert.execution_options(preserve_rowcount=True)
 
 
 def run(
     session: Session | Connection, statement: Executable, parameters: Any = None
 ) -> CursorResult[Any]:
-    """Execute a Core statement, past the session's ORM machinery, which costs as much again."""
-    connection = session if isinstance(session, Connection) else session.connection()
-    return connection.execute(statement, parameters)
+    """Execute a Core statement without the ORM, which would double its cost."""
+    return _connection(session).execute(statement, parameters)
+
+
+def _connection(session: Session | Connection) -> Connection:
+    return session if isinstance(session, Connection) else session.connection()

@@ -19,7 +19,7 @@ from e2ereset.crypto import KeyRing
 from e2ereset.factors.models import Budget, EmailChallenge
 from e2ereset.jobs.queue import JOBS
 from e2ereset.settings import Settings
-from e2ereset.store.paging import Walk
+from e2ereset.store.paging import KeysetPages
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import DatabaseEpoch, Transactions, run
@@ -48,8 +48,8 @@ class Sweep:
 
     def __init__(self, expiring: Expiring) -> None:
         keys = tuple(expiring.rows.primary_key)
-        self.walk = Walk(keys[0])
-        over = and_(self.walk.within, expiring.over)
+        self.pages = KeysetPages(keys[0])
+        over = and_(self.pages.within, expiring.over)
         free = select(*keys).where(over).with_for_update(skip_locked=True)
         self.count = select(func.count()).select_from(expiring.rows).where(over)
         # The condition stands here once more for rows that were changed since `free` saw them.
@@ -100,7 +100,7 @@ class Retention:
     def _sweep(self, kind: Expiring, size: int, times: dict[str, Any], *, dry: bool = False) -> int:
         """How many rows of the kind were dropped, or `dry`, would be."""
         sweep, rows = Sweep(kind), 0
-        for page in sweep.walk.pages(self.transactions, size):
+        for page in sweep.pages.pages(self.transactions, size):
             bounds = times | page.bounds
             if dry:
                 with self.transactions.read() as session:

@@ -17,7 +17,7 @@ from sqlalchemy import Row, Table, and_, bindparam, func, select, union_all, upd
 from e2ereset import audit
 from e2ereset.crypto import ID_LENGTH, KeyRing, UnknownKey
 from e2ereset.factors.models import EmailChallenge
-from e2ereset.store.paging import Page, Walk
+from e2ereset.store.paging import KeysetPages, Page
 from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions, run
@@ -65,8 +65,8 @@ class Column:
         column, rows = encrypted.column, encrypted.column.table
         assert isinstance(rows, Table)  # noqa: S101 - a column of a view is never written
         (primary,) = rows.primary_key
-        self.walk = Walk(primary)
-        old = and_(self.walk.within, column.not_like(f"{newest}:%"))
+        self.pages = KeysetPages(primary)
+        old = and_(self.pages.within, column.not_like(f"{newest}:%"))
         key = func.substr(column, 1, ID_LENGTH).label("key")
         self.old = select(rows).where(old)
         self.uses = select(key, func.count().label("rows")).where(old).group_by(key)
@@ -99,7 +99,7 @@ class Rotation:
         Raises AuditBroken, after everything else is done.
         """
         for column in self._columns():
-            for page in column.walk.pages(self.transactions, size):
+            for page in column.pages.pages(self.transactions, size):
                 yield self._renew(column, page)
         for count in audit.sign_again(self.transactions, self.keyring, size, clock=self.clock):
             yield Batch(count)
@@ -134,7 +134,7 @@ class Rotation:
 
     def _uses_of(self, column: Column, size: int) -> Iterator[Use]:
         counts: Counter[str] = Counter()
-        for page in column.walk.pages(self.transactions, size):
+        for page in column.pages.pages(self.transactions, size):
             with self.transactions.read() as session:
                 counts.update({row.key: row.rows for row in run(session, column.uses, page.bounds)})
         for key, count in counts.items():

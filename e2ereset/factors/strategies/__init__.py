@@ -1,4 +1,4 @@
-"""The built-in strategies, and how a method in the configuration becomes one."""
+"""The built-in strategies, and the look-up of the strategies that the configuration names."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ GROUP = "e2ereset.strategies"
 def resolve(
     methods: Sequence[Any], parts: Parts, *, registered: Iterable[type[Strategy]] = ()
 ) -> tuple[Strategy, ...]:
-    """The strategies that the configuration names, in its order; nothing else is loaded.
+    """The strategies that the configuration names, in its order; no others are loaded.
 
-    A method is a Strategy class, or the name of one given to the extension, of a built-in, or of
-    an entry point in the group `e2ereset.strategies`, looked up in that order. Raises
-    StrategyError when a name fits none, or two in the same place.
+    A method is a Strategy class, or a name. A name is looked up among the classes that were given
+    to the extension, then the built-in ones, then the entry points of the group
+    `e2ereset.strategies`. Raises StrategyError when no class has the name, or two of one place.
     """
     classes = [check_class(_class(method, tuple(registered))) for method in methods]
     found = tuple(check_calls(cls(parts)) for cls in classes)

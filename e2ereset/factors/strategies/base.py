@@ -1,4 +1,4 @@
-"""What a second-factor strategy is."""
+"""The base class of second-factor strategies."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from e2ereset.store.retained import Encrypted
 
 
 class Strategy(ABC):
-    """One second-factor method. The host counts, locks and chooses; a strategy only verifies.
+    """One second-factor method. The library counts, locks and chooses; a strategy only verifies.
 
-    All calls are within an open transaction (`attempt.session`) that a strategy must not end. A
-    single-use code is burnt by one conditional statement in it.
+    Every call gets an open transaction (`attempt.session`), which a strategy must not end. A
+    strategy uses up a single-use code by one conditional statement in it.
     """
 
     name: ClassVar[str]
     """The method's name on the wire, as in `x-2fa-method`."""
     sends: ClassVar[bool] = False
-    """Whether `challenge` sends something; the host then charges the sending budget first."""
+    """Whether `challenge` sends something. If so, the library charges the sending budget first."""
     fallback: ClassVar[bool] = False
-    """Whether it only serves accounts without another method, and is never listed."""
+    """Whether it is only for accounts without another method. It is never listed."""
     encrypted: ClassVar[tuple[Encrypted, ...]] = ()
-    """The columns of texts that `parts.keyring` encrypted, for `keys rotate` to encrypt again."""
+    """The columns of texts that `parts.keyring` encrypted; `keys rotate` encrypts them again."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -36,16 +36,16 @@ class Strategy(ABC):
 
     @abstractmethod
     def verify(self, attempt: Attempt, code: str) -> bool:
-        """Whether the code proves the account for this action and target; burns it if so.
+        """Whether the code is right for this account, action and target. If so, use it up.
 
-        Any text can come as `code`: what does not look like one is False, never an exception.
+        `code` can be any text: return False for a malformed one, and raise nothing.
         """
 
     def explain(self, attempt: Attempt, code: str) -> Mapping[str, Any]:  # noqa: ARG002
-        """What the client is told of a code that `verify` has just refused; nothing by default.
+        """More `details` of the `totp-invalid` for a code that `verify` has just refused.
 
-        It joins the `details` of `totp-invalid`; `retryAfter`, in seconds, becomes the header too.
-        Never tell what could pass later, or how near a guess was.
+        `retryAfter`, in seconds, becomes the header too. Never tell which code could pass later, or
+        how close a guess was.
         """
         return {}
 
@@ -54,13 +54,13 @@ class Strategy(ABC):
         return None if self.sends else Challenge()
 
     def challenge(self, attempt: Attempt) -> Challenge:
-        """Start a challenge: what the client is told. Only called when none is pending."""
+        """Start a challenge, and describe it for the client. Only called when none is pending."""
         raise NotImplementedError(f"{self.name} starts no challenges")
 
     def another(self, attempt: Attempt) -> Challenge | None:
-        """Start one more, as somebody has asked who knows the name and is not signed in.
+        """Start one more challenge, for a stranger who knows the name and is not signed in.
 
-        None when nothing was started. What the owner has in hand should stay good, which a
-        strategy has to see to itself; by default it is a challenge like any other.
+        None when nothing was started. A strategy that overrides this should keep the owner's
+        pending code valid. By default it starts a normal challenge.
         """
         return self.challenge(attempt)

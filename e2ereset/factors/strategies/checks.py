@@ -1,16 +1,9 @@
-"""What a strategy has to be before it is let near a proof, and what of its answers counts."""
+"""Checks strategy classes when the app starts, and the answers of strategies."""
 
 from __future__ import annotations
 
+import inspect
 import logging
-from inspect import (
-    isabstract,
-    isasyncgenfunction,
-    iscoroutine,
-    iscoroutinefunction,
-    isgeneratorfunction,
-    signature,
-)
 from typing import Any
 
 from e2ereset.errors import StrategyError
@@ -28,19 +21,19 @@ CALLS = {
     "another": ("attempt",),
     "explain": ("attempt", "code"),
 }
-"""The methods of a strategy, and what each is called with."""
+"""The methods of a strategy, and the arguments of each."""
 
 
 def check_class(cls: Any) -> type[Strategy]:
-    """The class, when it is a whole strategy.
+    """The class, if it is a complete strategy.
 
-    Raises StrategyError for what is no strategy, has no name, or lacks a method.
+    Raises StrategyError for a class that is no strategy, has no name, or lacks a method.
     """
     if not (isinstance(cls, type) and issubclass(cls, Strategy)):
         raise StrategyError(f"{cls!r} is no subclass of e2ereset.Strategy.")
     if not isinstance(getattr(cls, "name", None), str) or not cls.name:
         raise StrategyError(f"{cls!r} has no name. Give the class a `name`.")
-    if isabstract(cls):
+    if inspect.isabstract(cls):
         raise StrategyError(f"{cls!r} lacks {', '.join(sorted(cls.__abstractmethods__))}.")
     for fact in ("sends", "fallback"):
         if not isinstance(getattr(cls, fact), bool):
@@ -49,9 +42,9 @@ def check_class(cls: Any) -> type[Strategy]:
 
 
 def check_calls(strategy: Strategy) -> Strategy:
-    """The strategy, when its methods take what they are called with and answer at once.
+    """The strategy, if its methods take their arguments and answer at once.
 
-    A coroutine or a generator is true whatever it would give. Raises StrategyError.
+    Raises StrategyError, also for a coroutine or generator function: its result is always true.
     """
     for name, parameters in CALLS.items():
         method = getattr(strategy, name)
@@ -66,26 +59,26 @@ def check_calls(strategy: Strategy) -> Strategy:
     return strategy
 
 
-LATE = (iscoroutinefunction, isasyncgenfunction, isgeneratorfunction)
+LATE = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
 def is_true(strategy: Strategy, answer: object) -> bool:
-    """Whether a strategy's answer is True itself; anything but True or False is logged."""
+    """Whether a strategy's answer is True itself. An answer that is no bool is logged."""
     if answer is not True and answer is not False:
         log.error("The strategy %s answered %s, not a bool", strategy.name, type(answer).__name__)
-        if iscoroutine(answer):
-            answer.close()  # nobody waits for it
+        if inspect.iscoroutine(answer):
+            answer.close()  # nobody awaits it
     return answer is True
 
 
 def is_usable(strategy: Strategy, attempt: Attempt) -> bool:
-    """Whether the account may use the strategy, which must say so with True itself."""
+    """Whether the account may use the strategy: whether its answer is True itself."""
     return is_true(strategy, strategy.usable(attempt))
 
 
 def _takes(method: Any, parameters: tuple[str, ...]) -> bool:
     try:
-        signature(method).bind(*parameters)
+        inspect.signature(method).bind(*parameters)
     except TypeError:
         return False
     return True

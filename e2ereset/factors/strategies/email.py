@@ -1,26 +1,15 @@
-"""Codes by mail: bound to the action and its target, one live per account and action.
+"""Mailed codes, bound to an action and its target. Each account has one live code per action.
 
-A second one lives beside it where somebody who was not signed in asked for it: strangers cannot
-kill the code that the owner has in hand.
+If a stranger asks for a code, a second one is live beside the first: so a stranger cannot
+invalidate the code that the owner has.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Executable,
-    and_,
-    bindparam,
-    case,
-    delete,
-    func,
-    not_,
-    or_,
-    select,
-    update,
-)
+import sqlalchemy as sa
+from sqlalchemy import and_, bindparam, or_, update
 
 from e2ereset.factors.models import EmailChallenge, EmailFactor
 from e2ereset.ports import HoldsSessions
@@ -32,33 +21,33 @@ from e2ereset.typed import is_digits, plain_code
 from .base import Strategy
 
 FACTORS, CHALLENGES = table(EmailFactor), table(EmailChallenge)
-ENABLED = select(FACTORS.c.account_id).where(FACTORS.c.account_id == bindparam("account"))
+ENABLED = sa.select(FACTORS.c.account_id).where(FACTORS.c.account_id == bindparam("account"))
 MINE = (
     CHALLENGES.c.account_id == bindparam("account"),
     CHALLENGES.c.action == bindparam("for_action"),
 )
-NOW = bindparam("now", type_=BigInteger)
+NOW = bindparam("now", type_=sa.BigInteger)
 FIRST_LIVES = CHALLENGES.c.expires_at > NOW
-SECOND_LIVES = func.coalesce(CHALLENGES.c.extra_expires_at, 0) > NOW
+SECOND_LIVES = sa.func.coalesce(CHALLENGES.c.extra_expires_at, 0) > NOW
 ALIVE = and_(or_(FIRST_LIVES, SECOND_LIVES), CHALLENGES.c.tries < bindparam("most"))
 LIVE = (*MINE, CHALLENGES.c.target == bindparam("at_target"), ALIVE)
-PENDING = select(CHALLENGES.c.expires_at, CHALLENGES.c.extra_expires_at).where(*LIVE)
+PENDING = sa.select(CHALLENGES.c.expires_at, CHALLENGES.c.extra_expires_at).where(*LIVE)
 COUNT_TRY = update(CHALLENGES).where(*LIVE).values(tries=CHALLENGES.c.tries + 1)
 DIGESTS: Any = bindparam("digests", expanding=True)
-BURN = delete(CHALLENGES).where(
+BURN = sa.delete(CHALLENGES).where(
     *MINE,
     or_(
         and_(CHALLENGES.c.digest.in_(DIGESTS), FIRST_LIVES),
         and_(CHALLENGES.c.extra_digest.in_(DIGESTS), SECOND_LIVES),
     ),
 )
-# The tries go on counting over both. Of two that live, it is the second that makes room.
+# Tries count over both codes. If both are live, the new code replaces the second one.
 ADD_SECOND = (
     update(CHALLENGES)
     .where(*LIVE)
     .values(
-        digest=case((FIRST_LIVES, CHALLENGES.c.digest), else_=CHALLENGES.c.extra_digest),
-        expires_at=case(
+        digest=sa.case((FIRST_LIVES, CHALLENGES.c.digest), else_=CHALLENGES.c.extra_digest),
+        expires_at=sa.case(
             (FIRST_LIVES, CHALLENGES.c.expires_at), else_=CHALLENGES.c.extra_expires_at
         ),
         extra_digest=bindparam("new_digest"),
@@ -69,9 +58,10 @@ ADD_SECOND = (
 
 
 def _store(*conditions: Any) -> PerDialect:
-    """Store a new code in the place of what is there, where these conditions hold for that."""
+    """Store a new code; it replaces a stored one for which these conditions hold."""
 
-    def build(insert: Inserts) -> Executable:
+    def build(insert: Inserts) -> sa.Executable:
+        """The statement of one dialect."""
         statement = insert(CHALLENGES)
         fresh = {c.name: statement.excluded[c.name] for c in CHALLENGES.c if not c.primary_key}
         return statement.on_conflict_do_update(
@@ -84,23 +74,23 @@ def _store(*conditions: Any) -> PerDialect:
 
 
 REPLACE = _store()
-REPLACE_DEAD = _store(not_(ALIVE))
+REPLACE_DEAD = _store(sa.not_(ALIVE))
 
 
 class EmailStrategy(Strategy):
-    """A mailed code of digits; a new one replaces the old one, unless a stranger asked for it."""
+    """A mailed code of digits. A new one replaces the old one, unless a stranger asked for it."""
 
     name = "email"
     sends = True
 
     def usable(self, attempt: Attempt) -> bool:
-        """Whether the method is enabled and there is a verified address to mail to."""
+        """Whether the method is enabled and the account has a verified address."""
         if not attempt.account.emails:
             return False
         return run(attempt.session, ENABLED, {"account": attempt.account.id}).first() is not None
 
     def pending(self, attempt: Attempt) -> Challenge | None:
-        """The live codes of exactly this action and target, by when they end."""
+        """The live codes of this action and target, described by when they expire."""
         row = run(attempt.session, PENDING, self._live(attempt)).first()
         if row is None:
             return None
@@ -108,16 +98,16 @@ class EmailStrategy(Strategy):
         return self._challenge(attempt, *lives, generated=False)
 
     def challenge(self, attempt: Attempt) -> Challenge:
-        """Make a code, store its digest, queue its mail, all in the same transaction."""
+        """Make a code, store its digest and queue its mail, in one transaction."""
         code, expires = self._make_code(), attempt.now + self.parts.settings.email_code_seconds
         REPLACE(attempt.session, self._row(attempt, code, expires))
         self._mail(attempt, code, expires)
         return self._challenge(attempt, expires, generated=True)
 
     def another(self, attempt: Attempt) -> Challenge | None:
-        """Mail a second code beside the one that lives; a third takes the place of the second.
+        """Mail a second code beside the live one; a third code replaces the second.
 
-        None when a live code is for another target by now.
+        None when the live code is for another target by now.
         """
         code, expires = self._make_code(), attempt.now + self.parts.settings.email_code_seconds
         row = self._row(attempt, code, expires)
@@ -125,7 +115,7 @@ class EmailStrategy(Strategy):
         added = (
             run(attempt.session, ADD_SECOND, second).rowcount
             or REPLACE_DEAD(attempt.session, {**row, **self._live(attempt)}).rowcount
-            # Its owner has asked in between.
+            # The owner asked for a code in between.
             or run(attempt.session, ADD_SECOND, second).rowcount
         )
         if not added:
@@ -139,27 +129,22 @@ class EmailStrategy(Strategy):
 
     def _mail(self, attempt: Attempt, code: str, expires: int) -> None:
         account, half = attempt.account, len(code) // 2
-        facts = {
-            "username": account.username,
-            "phrase": attempt.action.phrase,
-            "action": attempt.action.name,
-            "signs_out": isinstance(self.parts.accounts, HoldsSessions),
-            "code": f"{code[:half]}-{code[half:]}",
-            "expires_at": expires,
-            "address": attempt.address,
-            "agent": attempt.agent,
-        }
-        self.parts.jobs.put(
+        self.parts.mail_owner(
             attempt.session,
             "code",
-            facts,
-            recipients=account.emails,
+            account,
             now=attempt.now,
             expires_at=expires,
+            phrase=attempt.action.phrase,
+            action=attempt.action.name,
+            signs_out=isinstance(self.parts.accounts, HoldsSessions),
+            code=f"{code[:half]}-{code[half:]}",
+            address=attempt.address,
+            agent=attempt.agent,
         )
 
     def verify(self, attempt: Attempt, code: str) -> bool:
-        """Whether it is the live code of this action and target; counted before it is compared."""
+        """Whether it is a live code of this action and target. The try is counted first."""
         digits = plain_code(code)
         if not is_digits(digits):
             return False
@@ -192,8 +177,7 @@ class EmailStrategy(Strategy):
             "tries": 0,
             "sent_at": attempt.now,
             "expires_at": expires,
-            "extra_digest": None,
-            "extra_expires_at": None,
+            **dict.fromkeys(("extra_digest", "extra_expires_at")),
         }
 
     @staticmethod

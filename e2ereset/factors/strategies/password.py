@@ -1,4 +1,4 @@
-"""The password as a fallback: its SHA-256 hex, checked by the host."""
+"""The password as a fallback: the host checks its SHA-256 hex."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class PasswordStrategy(Strategy):
-    """The code is the SHA-256 hex of the password, any case; the clear password never passes."""
+    """The code is the SHA-256 hex of the password, any case. The password itself never passes."""
 
     name = "password"
     fallback = True
@@ -22,7 +22,7 @@ class PasswordStrategy(Strategy):
         return attempt.account.has_password
 
     def verify(self, attempt: Attempt, code: str) -> bool:
-        """Whether the host finds the digest right."""
+        """Whether the host accepts the digest."""
         digest = code.strip().lower()
         if not SHA256_HEX.fullmatch(digest):
             return False
