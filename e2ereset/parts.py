@@ -13,7 +13,7 @@ from .crypto import KeyRing
 from .jobs import Queue
 from .metrics.meter import UNCOUNTED, Meter
 from .ports import Accounts
-from .records import Account
+from .records import Account, Attempt, Caller, Receipt
 from .settings import Settings
 from .signals import Announcer
 from .store.transactions import Transactions
@@ -41,14 +41,18 @@ class Parts:
         account: Account,
         *,
         now: int,
+        place: Attempt | Caller | Receipt | None = None,
         expires_at: int | None = None,
         **facts: Any,
     ) -> None:
         """Queue a mail of this kind to each verified address of the account.
 
-        After `expires_at` (epoch seconds) it is not delivered any more. None: it never expires.
+        The mail names the address and the program of `place`. After `expires_at` (epoch seconds) it
+        is not delivered any more; None: it never expires.
         """
         facts |= {"username": account.username, "at": now}
+        if place is not None:
+            facts |= {"address": place.address, "agent": place.agent}
         if expires_at is not None:
             facts |= {"expires_at": expires_at}
         self.jobs.put(

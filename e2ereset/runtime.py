@@ -25,7 +25,7 @@ from .http import Gates
 from .jobs import Handler, Worker
 from .mail import Mailer
 from .parts import Parts
-from .permissions import Permissions
+from .permissions.service import Permissions
 from .permissions.targets import Targets
 from .reset.service import Resets
 from .vault.service import Vault

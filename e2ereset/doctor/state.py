@@ -10,7 +10,7 @@ from e2ereset.audit.heads import BEYOND, HEAD, NEWEST, is_signed
 from e2ereset.audit.rows import AUDIT
 from e2ereset.crypto import KeyRing
 from e2ereset.jobs.queue import FAILED, IDLE, JOBS, STATE
-from e2ereset.permissions import (
+from e2ereset.permissions.service import (
     EDIT_OTHER_USER_E2EE,
     GRANTS,
     PERMISSIONS,

@@ -25,6 +25,13 @@ class Challenges:
         self.strategies = strategies
         self._budgets = budgets
 
+    def available(self, attempt: Attempt) -> list[Strategy]:
+        """The strategies that the account can use now: no fallback, and not locked."""
+        purposes = locks(attempt.session, attempt.account.id)
+        locked = {purpose.partition(":")[2] for purpose in purposes}
+        usable = [s for s in self.strategies if not s.fallback and is_usable(s, attempt)]
+        return [s for s in usable if s.name not in locked]
+
     def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:
         """Send a fresh challenge for the action that waits for one, within the budgets.
 
@@ -96,19 +103,12 @@ class Challenges:
         """The `details` for the client: the method, its challenge, and the usable methods."""
         attempt = attempt_of(asked, session)
         challenge = challenge or strategy.pending(attempt) or Challenge()
-        usable = [s.name for s in self.strategies if not s.fallback and is_usable(s, attempt)]
-        locked = locked_names(session, attempt)
         return {
             "method": strategy.name,
             "codeGenerated": challenge.generated,
             **challenge.details,
-            "availableMethods": [name for name in usable if name not in locked],
+            "availableMethods": [s.name for s in self.available(attempt)],
         }
-
-
-def locked_names(session: Session, attempt: Attempt) -> set[str]:
-    """The names of the account's methods that are locked."""
-    return {purpose.partition(":")[2] for purpose in locks(session, attempt.account.id)}
 
 
 def attempt_of(asked: ActionRequest, session: Session) -> Attempt:

@@ -7,6 +7,7 @@ queues a job, the same for every name, and a worker does the work.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -37,15 +38,12 @@ NEWEST = (
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Codes:
     """Mails fresh codes for pending actions."""
 
-    def __init__(self, parts: Parts, challenges: Challenges) -> None:
-        self._settings = parts.settings
-        self._accounts = parts.accounts
-        self._jobs = parts.jobs
-        self._transactions = parts.transactions
-        self._challenges = challenges
+    parts: Parts
+    challenges: Challenges
 
     def ask(
         self, email_or_username: str, now: int, *, address: str, agent: str, signed_in: str = ""
@@ -56,15 +54,15 @@ class Codes:
         and the name does not count. While one job for the name waits, no second one is queued.
         """
         name = "" if signed_in else email_or_username[:LONGEST_NAME]
-        with self._transactions.begin() as session:
-            self._jobs.put(
+        with self.parts.transactions.begin() as session:
+            self.parts.jobs.put(
                 session,
                 ASKED,
                 {"account": signed_in, "name": name, "address": address, "agent": agent},
                 # Two kinds of names, so that a stranger's job does not block the owner's.
                 once=f"account {signed_in}" if signed_in else f"name {name_key(name)}",
                 now=now,
-                expires_at=now + self._settings.email_code_seconds,
+                expires_at=now + self.parts.settings.email_code_seconds,
                 urgency=URGENT if signed_in else IDLE,  # strangers can ask without end
             )
 
@@ -75,7 +73,7 @@ class Codes:
         budget is spent. An action is pending for twice the life of its last code, so that a fresh
         code can be asked for after the last one has expired.
         """
-        with self._transactions.read() as session:
+        with self.parts.transactions.read() as session:
             account = self._find(session, asked)
             action = self._pending(session, account, now) if account and account.active else None
             if account is None or action is None:
@@ -90,20 +88,20 @@ class Codes:
             )
             try:
                 by_owner = bool(asked.get("account"))
-                return self._challenges.resend(attempt, "email", by_owner=by_owner)
+                return self.challenges.resend(attempt, "email", by_owner=by_owner)
             except TooManyAttempts:
                 return False
 
     def _find(self, session: Session, asked: Mapping[str, Any]) -> Account | None:
         if asked.get("account"):
-            return self._accounts.get(session, asked["account"])
+            return self.parts.accounts.get(session, asked["account"])
         name, found = asked["name"], None
-        if "@" in name and isinstance(self._accounts, FindsByEmail):
-            found = self._accounts.find_by_email(session, name)
+        if "@" in name and isinstance(self.parts.accounts, FindsByEmail):
+            found = self.parts.accounts.find_by_email(session, name)
         # A username may contain an @ too.
-        return found or self._accounts.find(session, name)
+        return found or self.parts.accounts.find(session, name)
 
     def _pending(self, session: Session, account: Account, now: int) -> Action | None:
-        since = now - 2 * self._settings.email_code_seconds
+        since = now - 2 * self.parts.settings.email_code_seconds
         row = session.execute(NEWEST, {"account": account.id, "since": since}).first()
         return row and Action(name=row.action, target=row.target, phrase=row.phrase)

@@ -7,7 +7,7 @@ used up in the transaction of the action that it allows. Only then is the charge
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from e2ereset.parts import Parts
 from e2ereset.records import BYPASS, OFF, ActionRequest, Attempt, Passed
 
 from .budgets import Budgets, Charge
-from .challenges import Challenges, attempt_of, locked_names
+from .challenges import Challenges, attempt_of
 from .rechecks import Rechecks
 from .strategies.base import Strategy
 from .strategies.checks import is_true, is_usable
@@ -47,26 +47,16 @@ class Chosen:
     charge: Charge | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class StepUp:
     """Guards actions with the second factor of their caller (SPEC 2)."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        *,
-        challenges: Challenges,
-        budgets: Budgets,
-        rechecks: Rechecks,
-        traces: Traces,
-    ) -> None:
-        self._settings = parts.settings
-        self._transactions = parts.transactions
-        self._meter = parts.meter
-        self._strategies = challenges.strategies
-        self._budgets = budgets
-        self._challenges = challenges
-        self._rechecks = rechecks
-        self._traces = traces
+    parts: Parts
+    _: KW_ONLY
+    challenges: Challenges
+    budgets: Budgets
+    rechecks: Rechecks
+    traces: Traces
 
     def run(
         self, asked: ActionRequest, block: Callable[[Passed], T], *, outcome: str = "passed"
@@ -83,41 +73,41 @@ class StepUp:
         try:
             chosen = self._choose(asked)
         except Refusal as refusal:
-            self._traces.refused_at_the_gate(asked, refusal)
+            self.traces.refused_at_the_gate(asked, refusal)
             raise
         prove = partial(self._prove, asked, chosen, block, outcome)
         try:
-            done = self._transactions.retry_deadlocks(prove)
+            done = self.parts.transactions.retry_deadlocks(prove)
         except Busy:  # the code was not compared
             if chosen.charge:
-                self._budgets.take_back(chosen.charge)
+                self.budgets.take_back(chosen.charge)
             raise
-        self._meter.second_factor(chosen.method, "passed")
+        self.parts.meter.second_factor(chosen.method, "passed")
         return done
 
     def _prove(
         self, asked: ActionRequest, chosen: Chosen, block: Callable[[Passed], T], outcome: str
     ) -> T:
-        with self._transactions.begin_keeping_refusals() as session:
+        with self.parts.transactions.begin_keeping_refusals() as session:
             try:
                 self._verify(session, asked, chosen)
-                caller = self._rechecks.caller(session, asked.caller, asked.now, known=chosen.known)
+                caller = self.rechecks.caller(session, asked.caller, asked.now, known=chosen.known)
                 done = block(Passed(session=session, method=chosen.method, caller=caller))
             except Refusal as refusal:
-                self._traces.refused(session, asked, refusal, chosen.method)
+                self.traces.refused(session, asked, refusal, chosen.method)
                 raise
             if outcome:
-                self._traces.record(session, asked, outcome, chosen.method)
+                self.traces.record(session, asked, outcome, chosen.method)
             return done
 
     def _choose(self, asked: ActionRequest) -> Chosen:
         """Choose the method and charge the try. Raises the refusals that come before a check."""
-        if not (self._settings.two_factor and asked.proven):
+        if not (self.parts.settings.two_factor and asked.proven):
             return Chosen(method=OFF)
-        if asked.caller.bypasses_two_factor and self._settings.bypass_tokens:
+        if asked.caller.bypasses_two_factor and self.parts.settings.bypass_tokens:
             return Chosen(method=BYPASS)
-        with self._transactions.read() as session:
-            known = self._rechecks.knows(session, asked.caller)
+        with self.parts.transactions.read() as session:
+            known = self.rechecks.knows(session, asked.caller)
             strategy, named = self._serving(attempt_of(asked, session), asked)
         if strategy is None:
             return self._without_method(asked)
@@ -134,11 +124,11 @@ class StepUp:
     def _serving(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
         """The strategy that checks the proof, and whether the caller named it or named none."""
         name = asked.proof.method
-        proper = [s for s in self._strategies if not s.fallback]
+        proper = [s for s in self.challenges.strategies if not s.fallback]
         for strategy in proper:
             if strategy.name == name and is_usable(strategy, attempt):
                 return strategy, True
-        fallbacks = [s for s in self._strategies if s.fallback and asked.fallback]
+        fallbacks = [s for s in self.challenges.strategies if s.fallback and asked.fallback]
         for strategy in (*proper, *fallbacks):
             if is_usable(strategy, attempt):
                 return strategy, name in (None, strategy.name)
@@ -148,29 +138,27 @@ class StepUp:
         """Another strategy, if the locked one was not asked for by name; else None."""
         if asked.proof.method == locked.name:
             return None
-        with self._transactions.read() as session:
+        with self.parts.transactions.read() as session:
             attempt = attempt_of(asked, session)
-            usable = [s for s in self._strategies if not s.fallback and is_usable(s, attempt)]
-            names = locked_names(session, attempt)
-        return next((s for s in usable if s.name not in names), None)
+            return next(iter(self.challenges.available(attempt)), None)
 
     def _without_method(self, asked: ActionRequest) -> Chosen:
         # For a sign-in the password was proof already: an account without a second factor passes.
-        if not asked.fallback or self._settings.without_method == "allow":
+        if not asked.fallback or self.parts.settings.without_method == "allow":
             return Chosen(method="")
         raise NoFactor()
 
     def _charge(self, asked: ActionRequest, strategy: Strategy, *, named: bool) -> Charge:
-        account_id, windows = asked.caller.account.id, self._settings.verify_windows
+        account_id, windows = asked.caller.account.id, self.parts.settings.verify_windows
         try:
             if asked.proof.code is None:
-                raise FactorRequired(**self._challenges.start(asked, strategy))
+                raise FactorRequired(**self.challenges.start(asked, strategy))
             if not named:
-                raise FactorInvalid(**self._challenges.told(asked, strategy))
+                raise FactorInvalid(**self.challenges.told(asked, strategy))
             purpose = f"verify:{strategy.name}"
-            return self._budgets.charge(account_id, purpose, windows, asked.now, guess=True)
+            return self.budgets.charge(account_id, purpose, windows, asked.now, guess=True)
         except TooManyAttempts as refusal:
-            told = self._challenges.told(asked, strategy)
+            told = self.challenges.told(asked, strategy)
             raise TooManyAttempts(refusal.retry_after, **told) from None
 
     def _verify(self, session: Session, asked: ActionRequest, chosen: Chosen) -> None:
@@ -181,15 +169,15 @@ class StepUp:
             return
         attempt, code = attempt_of(asked, session), asked.proof.code or ""
         if is_true(strategy, strategy.verify(attempt, code)):
-            self._budgets.refund(session, charge, unlocks=not strategy.fallback)
+            self.budgets.refund(session, charge, unlocks=not strategy.fallback)
             return
         if charge.locks:
-            self._traces.locked(session, asked, strategy.name)
+            self.traces.locked(session, asked, strategy.name)
         elif charge.last:
-            self._traces.spent(session, asked, strategy.name)
-        self._meter.second_factor(strategy.name, FactorInvalid.code)
+            self.traces.spent(session, asked, strategy.name)
+        self.parts.meter.second_factor(strategy.name, FactorInvalid.code)
         why = strategy.explain(attempt, code)
-        raise FactorInvalid(**{**why, **self._challenges.details(session, asked, strategy)})
+        raise FactorInvalid(**{**why, **self.challenges.details(session, asked, strategy)})
 
     def _refuse_overtaken(
         self, session: Session, asked: ActionRequest, strategy: Strategy | None
@@ -197,4 +185,4 @@ class StepUp:
         """Raise FactorInvalid if the account enabled a better method since one was chosen."""
         better, _ = self._serving(attempt_of(asked, session), asked)
         if better is not None and better is not strategy:
-            raise FactorInvalid(**self._challenges.details(session, asked, better))
+            raise FactorInvalid(**self.challenges.details(session, asked, better))

@@ -93,21 +93,13 @@ class Traces:
 
         With `locked`: that the method is locked, once a day for each method.
         """
-        account, caller, now = asked.caller.account, asked.caller, asked.now
+        account, now = asked.caller.account, asked.now
         kind = "factor-locked" if locked else "budget-exhausted"
         purpose = f"mail:{kind}:{method}" if locked else f"mail:{kind}"
         windows = WARNINGS[kind]
         if not self._budgets.charge_in(session, account.id, purpose, windows=windows, now=now):
             return
-        self._parts.mail_owner(
-            session,
-            kind,
-            account,
-            now=now,
-            method=method,
-            address=caller.address,
-            agent=caller.agent,
-        )
+        self._parts.mail_owner(session, kind, account, now=now, place=asked.caller, method=method)
         announcer = self._parts.announcer
         announcer.later(session, budget_spent, account=account, method=method, locked=locked)
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from e2ereset.errors import NotAllowed
 from e2ereset.parts import Parts
-from e2ereset.permissions import UNLOCK_OTHER_USER_FACTOR
+from e2ereset.permissions.service import UNLOCK_OTHER_USER_FACTOR
 from e2ereset.permissions.targets import Targets
 from e2ereset.records import Action, ActionRequest, Caller, Passed, Proof, TargetName
 

@@ -1,27 +1,5 @@
-"""The role-permission table: who may do what to whom."""
+"""The role-permission table. A host's migration calls `seed`."""
 
-from .service import (
-    EDIT_OTHER_USER_E2EE,
-    GRANTS,
-    PERMISSIONS,
-    ROLES,
-    SEED_GRANTS,
-    SEED_ROLES,
-    UNLOCK_OTHER_USER_FACTOR,
-    Permissions,
-    UnknownName,
-    seed,
-)
+from .service import seed
 
-__all__ = [
-    "EDIT_OTHER_USER_E2EE",
-    "GRANTS",
-    "PERMISSIONS",
-    "ROLES",
-    "SEED_GRANTS",
-    "SEED_ROLES",
-    "UNLOCK_OTHER_USER_FACTOR",
-    "Permissions",
-    "UnknownName",
-    "seed",
-]
+__all__ = ["seed"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import NotAllowed, UnknownTarget
@@ -11,22 +13,20 @@ from e2ereset.records import Account, ActionRequest, Caller, Passed, TargetName
 from .service import Permissions
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Targets:
     """Finds the accounts that callers name, if the caller may know that they exist."""
 
-    def __init__(self, parts: Parts, permissions: Permissions) -> None:
-        self._accounts = parts.accounts
-        self._peers = parts.settings.peer_resets
-        self._transactions = parts.transactions
-        self._permissions = permissions
+    parts: Parts
+    permissions: Permissions
 
     def bound(self, caller: Caller, named: TargetName, permission: str) -> tuple[str, str]:
         """The id that a proof for the named account is bound to, and its name for a mail."""
-        self._permissions.seed_once()
-        with self._transactions.read() as session:
+        self.permissions.seed_once()
+        with self.parts.transactions.read() as session:
             found = None
             # Without the permission nothing is looked up: neither mail nor time shows who exists.
-            if self._permissions.allows(session, caller.account.roles, permission):
+            if self.permissions.allows(session, caller.account.roles, permission):
                 found = self._find(session, named)
         # A mail never quotes a name that the caller typed and nobody has.
         return (found.id, found.username) if found else (str(named), "another user")
@@ -41,13 +41,13 @@ class Targets:
         UnknownTarget.
         """
         session, actor = passed.session, passed.caller.account
-        if not self._permissions.allows(session, actor.roles, permission):
+        if not self.permissions.allows(session, actor.roles, permission):
             raise NotAllowed()
         target = self._find(session, named)
         if target is None:
             raise UnknownTarget()
-        outranks = self._permissions.outranks
-        if not outranks(session, actor.roles, target.roles, peers=self._peers):
+        outranks = self.permissions.outranks
+        if not outranks(session, actor.roles, target.roles, peers=self.parts.settings.peer_resets):
             raise NotAllowed()
         if target.id != asked.action.target:
             raise NotAllowed("The target has changed meanwhile. Try again")
@@ -55,5 +55,5 @@ class Targets:
 
     def _find(self, session: Session, named: TargetName) -> Account | None:
         if named.user_id is not None:
-            return self._accounts.get(session, named.user_id)
-        return self._accounts.find(session, named.username or "")
+            return self.parts.accounts.get(session, named.user_id)
+        return self.parts.accounts.find(session, named.username or "")

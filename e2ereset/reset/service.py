@@ -11,7 +11,7 @@ from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.factors.stepup import StepUp
 from e2ereset.factors.traces import Traces
 from e2ereset.parts import Parts
-from e2ereset.permissions import EDIT_OTHER_USER_E2EE
+from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
 from e2ereset.permissions.targets import Targets
 from e2ereset.ports import HoldsKeys, HoldsSessions
 from e2ereset.records import (
@@ -155,10 +155,9 @@ class Resets:
             "key-reset",
             receipt.target,
             now=receipt.at,
+            place=receipt,
             by=receipt.caller.username,
             own=receipt.caller.id == receipt.target.id,
-            address=receipt.address,
-            agent=receipt.agent,
             nothing_to_reset=receipt.nothing_to_reset,
             replaced=receipt.replaced,
             # A host that has its own sign-ins, and does not implement HoldsSessions, ends none.

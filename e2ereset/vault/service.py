@@ -108,14 +108,7 @@ class Vault:
 
     def _tell(self, session: Session, caller: Caller, now: int) -> None:
         account = caller.account
-        self._parts.mail_owner(
-            session,
-            "key-wrapped-anew",
-            account,
-            now=now,
-            address=caller.address,
-            agent=caller.agent,
-        )
+        self._parts.mail_owner(session, "key-wrapped-anew", account, now=now, place=caller)
         self._parts.audit.write(
             session, ACTION, caller, at=now, target=account.id, outcome="wrapped-anew"
         )

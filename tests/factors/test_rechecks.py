@@ -1,6 +1,7 @@
 """Rights are as of the act: what changed between the request and the action counts."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 
@@ -10,8 +11,8 @@ from sqlalchemy import delete, insert, update
 from e2ereset import Account, Caller, Proof, Strategy, get_e2ereset
 from e2ereset.errors import FactorInvalid, NotAllowed, NotSignedIn
 from e2ereset.factors.models import Totp
-from e2ereset.permissions import EDIT_OTHER_USER_E2EE
 from e2ereset.permissions.models import Role, RolePermission
+from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
 from e2ereset.records import TargetName
 from e2ereset.server.people.accounts import prove_password
 from e2ereset.server.people.models import User, UserRole
@@ -181,9 +182,11 @@ def host_resets(world, monkeypatch):
     """Resets over a host's accounts, and these."""
     accounts = MemoryAccounts(make_account("bob"), make_account("sue", roles=("admin",)))
     runtime = world.runtime
-    monkeypatch.setattr(runtime.stepup._rechecks, "_accounts", accounts)
-    monkeypatch.setattr(runtime.stepup._rechecks, "_sign_ins", None)
-    monkeypatch.setattr(runtime.resets._targets, "_accounts", accounts)
+    monkeypatch.setattr(runtime.stepup.rechecks, "_accounts", accounts)
+    monkeypatch.setattr(runtime.stepup.rechecks, "_sign_ins", None)
+    targets = runtime.resets._targets
+    targets = replace(targets, parts=replace(targets.parts, accounts=accounts))
+    monkeypatch.setattr(runtime.resets, "_targets", targets)
     return runtime.resets, accounts
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from e2ereset import get_e2ereset
 from e2ereset.audit.models import AuditRow
-from e2ereset.permissions import EDIT_OTHER_USER_E2EE
+from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.store.tables import table
 from tests.kit.client import ME, SET_KEYS

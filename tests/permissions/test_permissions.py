@@ -2,7 +2,7 @@
 
 import pytest
 
-from e2ereset.permissions import EDIT_OTHER_USER_E2EE, Permissions, UnknownName, seed
+from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE, Permissions, UnknownName, seed
 from e2ereset.store.transactions import Transactions
 
 

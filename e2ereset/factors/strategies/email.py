@@ -134,13 +134,12 @@ class EmailStrategy(Strategy):
             "code",
             account,
             now=attempt.now,
+            place=attempt,
             expires_at=expires,
             phrase=attempt.action.phrase,
             action=attempt.action.name,
             signs_out=isinstance(self.parts.accounts, HoldsSessions),
             code=f"{code[:half]}-{code[half:]}",
-            address=attempt.address,
-            agent=attempt.agent,
         )
 
     def verify(self, attempt: Attempt, code: str) -> bool:

@@ -160,15 +160,8 @@ class TotpStrategy(Strategy):
         return True
 
     def _tell(self, attempt: Attempt, kind: str, **facts: int) -> None:
-        self.parts.mail_owner(
-            attempt.session,
-            kind,
-            attempt.account,
-            now=attempt.now,
-            address=attempt.address,
-            agent=attempt.agent,
-            **facts,
-        )
+        account, now = attempt.account, attempt.now
+        self.parts.mail_owner(attempt.session, kind, account, now=now, place=attempt, **facts)
 
 
 def count_backup_codes(session: Session, account_id: str) -> int:
