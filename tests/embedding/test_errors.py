@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from flask import abort, got_request_exception
 from flask_jwt_extended import JWTManager, create_access_token, verify_jwt_in_request
-from sqlalchemy.exc import NoResultFound, OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, NoResultFound, OperationalError, TimeoutError
 
 from e2ereset import Caller
 from tests.kit.host import BOB
@@ -95,7 +95,11 @@ def test_our_route_answers_in_the_envelope_where_nobody_else_does(failing):
 
 @pytest.mark.parametrize(
     "fault",
-    [OperationalError("SELECT", {}, Exception("password=hunter2")), TimeoutError("hunter2")],
+    [
+        OperationalError("SELECT", {}, Exception("password=hunter2")),
+        DataError("SELECT", {}, Exception("password=hunter2")),  # no outage: its type is logged
+        TimeoutError("hunter2"),
+    ],
 )
 def test_a_database_that_is_gone_is_503_and_its_text_is_logged_nowhere(failing, url, caplog, fault):
     def identify():
