@@ -20,8 +20,7 @@ class Challenges:
     """Starts and describes the challenges of the strategies."""
 
     def __init__(self, parts: Parts, strategies: tuple[Strategy, ...], budgets: Budgets) -> None:
-        self._settings = parts.settings
-        self._transactions = parts.transactions
+        self._parts = parts
         self.strategies = strategies
         self._budgets = budgets
 
@@ -46,9 +45,9 @@ class Challenges:
         attempt.session.rollback()
         if by_owner:
             return self._send(attempt, strategy) is not None
-        windows = self._settings.asked_windows
+        windows = self._parts.settings.asked_windows
         self._budgets.charge(attempt.account.id, f"asked:{method}", windows, attempt.now)
-        with self._transactions.begin() as session:
+        with self._parts.transactions.begin() as session:
             return strategy.another(replace(attempt, session=session)) is not None
 
     def start(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
@@ -56,7 +55,7 @@ class Challenges:
 
         Raises TooManyAttempts when the budget of tries or of sends is spent.
         """
-        with self._transactions.read() as session:
+        with self._parts.transactions.read() as session:
             attempt = attempt_of(asked, session)
             # An answer to the challenge would be refused: none is sent.
             if spent := self._refusal(attempt, strategy.name):
@@ -78,19 +77,19 @@ class Challenges:
             return pending
 
     def _refusal(self, attempt: Attempt, method: str) -> TooManyAttempts | None:
-        account_id, windows = attempt.account.id, self._settings.verify_windows
+        account_id, windows = attempt.account.id, self._parts.settings.verify_windows
         return self._budgets.refusal(account_id, f"verify:{method}", windows, attempt.now)
 
     def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
         if strategy.sends:
-            windows = self._settings.send_windows
+            windows = self._parts.settings.send_windows
             self._budgets.charge(attempt.account.id, f"send:{strategy.name}", windows, attempt.now)
-        with self._transactions.begin() as session:
+        with self._parts.transactions.begin() as session:
             return strategy.challenge(replace(attempt, session=session))
 
     def told(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
         """`details`, read in a separate transaction."""
-        with self._transactions.read() as session:
+        with self._parts.transactions.read() as session:
             return self.details(session, asked, strategy)
 
     def details(

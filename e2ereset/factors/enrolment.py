@@ -56,13 +56,11 @@ class Factors:
 
     def __init__(self, parts: Parts, budgets: Budgets) -> None:
         self._parts = parts
-        self._transactions = parts.transactions
-        self._clock = parts.clock
         self._budgets = budgets
 
     def begin_totp(self, account: Account) -> Enrolment:
         """Make a pending secret, which replaces an earlier one. Raises FactorAlreadyEnabled."""
-        with self._transactions.begin() as session:
+        with self._parts.transactions.begin() as session:
             secret, _ = self._begin(session, account, None)
         return self._enrolment(account, secret)
 
@@ -74,10 +72,10 @@ class Factors:
         The try is charged to the budget of all TOTP codes. With the `caller`, the owner is warned
         when the code is used again from elsewhere. Raises EnrolmentInvalid, TooManyAttempts.
         """
-        now = int(self._clock())
+        now = int(self._parts.clock())
         windows = self._parts.settings.verify_windows
         charge = self._budgets.charge(account.id, "verify:totp", windows, now, guess=True)
-        with self._transactions.begin() as session:
+        with self._parts.transactions.begin() as session:
             secret = self._confirm(session, account, code, now=now, caller=caller)
             self._budgets.refund(session, charge)
             codes = self._renew_backup_codes(session, account, secret)
@@ -93,8 +91,8 @@ class Factors:
         `secret`, in base32, comes from another server; None makes one. Locked tries at TOTP are
         unlocked. Raises FactorAlreadyEnabled, and EnrolmentInvalid for a malformed secret.
         """
-        now = int(self._clock())
-        with self._transactions.begin() as session:
+        now = int(self._parts.clock())
+        with self._parts.transactions.begin() as session:
             secret = self.enable_totp_in(session, account, secret, now)
             codes = self._renew_backup_codes(session, account, secret)
             self._tell(session, account, "TOTP was enabled", now=now, act="enable-totp", by=by)
@@ -122,8 +120,8 @@ class Factors:
 
         A pending enrolment is deleted too.
         """
-        mine, now = {"account": account.id}, int(self._clock())
-        with self._transactions.begin() as session:
+        mine, now = {"account": account.id}, int(self._parts.clock())
+        with self._parts.transactions.begin() as session:
             if not run(session, sql.DISABLE, mine).rowcount:
                 run(session, sql.DROP_PENDING, mine)
                 return False
@@ -136,8 +134,8 @@ class Factors:
         self, account: Account, *, by: Operator | None = None
     ) -> tuple[str, ...]:
         """Replace the backup codes by twelve new ones. Raises EnrolmentInvalid without TOTP."""
-        now, act = int(self._clock()), "new-backup-codes"
-        with self._transactions.begin() as session:
+        now, act = int(self._parts.clock()), "new-backup-codes"
+        with self._parts.transactions.begin() as session:
             encrypted = run(session, sql.LOCK_SECRET, {"account": account.id}).scalar()
             if encrypted is None:
                 raise EnrolmentInvalid("TOTP is not enabled")
@@ -153,9 +151,9 @@ class Factors:
         """
         if enabled and not account.emails:
             raise NoVerifiedAddress()
-        now, word = int(self._clock()), "enable" if enabled else "disable"
+        now, word = int(self._parts.clock()), "enable" if enabled else "disable"
         change, act = f"Codes by e-mail were {word}d", f"{word}-email-codes"
-        with self._transactions.begin() as session:
+        with self._parts.transactions.begin() as session:
             if enabled:
                 done = sql.ADD_EMAIL(session, {"account_id": account.id, "enabled_at": now})
             else:
@@ -171,7 +169,7 @@ class Factors:
     def status(self, account_id: str) -> FactorStatus:
         """Which factors this account has enabled, and what is locked."""
         mine = {"account": account_id}
-        with self._transactions.read() as session:
+        with self._parts.transactions.read() as session:
             return FactorStatus(
                 totp=session.scalar(sql.GET_ENABLED, mine) is not None,
                 email=session.scalar(sql.GET_EMAIL, mine) is not None,
@@ -187,8 +185,8 @@ class Factors:
         `by` names who does it, for the audit log. The owner gets a mail when anything was locked.
         """
         actor = Actor(id=by, address=address, agent=agent, reason=reason)
-        with self._transactions.begin() as session:
-            return self.unlock_in(session, account, actor, at=int(self._clock()))
+        with self._parts.transactions.begin() as session:
+            return self.unlock_in(session, account, actor, at=int(self._parts.clock()))
 
     def unlock_in(
         self, session: Session, account: Account, by: Who, *, at: int, method: str = ""

@@ -55,13 +55,12 @@ class Vault:
 
     def __init__(self, parts: Parts, rechecks: Rechecks) -> None:
         self._parts = parts
-        self._transactions = parts.transactions
         self._rechecks = rechecks
         self._listener = parts.accounts if isinstance(parts.accounts, ListensForKeys) else None
 
     def get(self, account_id: str) -> Pair | None:
         """The stored pair; None when no public key is set, as after a reset."""
-        with self._transactions.read() as session:
+        with self._parts.transactions.read() as session:
             pair = _stored(session, account_id)
         return pair if pair and pair.public_key else None
 
@@ -72,7 +71,7 @@ class Vault:
         `Resets.replace_key`. Raises KeysAlreadySet when there is a pair and `force` is not given,
         and NotSignedIn when a reset has just ended the caller's sign-in.
         """
-        with self._transactions.begin() as session:
+        with self._parts.transactions.begin() as session:
             known = self._rechecks.knows(session, caller)
             # First the sign-in, then the pair: a reset locks them in the same order.
             caller = self._rechecks.caller(session, caller, now, known=known)
