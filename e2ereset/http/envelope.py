@@ -53,16 +53,11 @@ def success(**fields: Any) -> Response:
     return answer(200, {**fields, "success": True})
 
 
-def unauthorized() -> Response:
-    """401 for a request without a live sign-in."""
-    words = NotSignedIn.reason
-    return answer(401, {"success": False, "error": words, "status": "error", "message": words})
-
-
 def failure(refusal: Refusal) -> Response:
     """The answer to a refusal."""
     if isinstance(refusal, NotSignedIn):
-        return unauthorized()
+        words = refusal.reason
+        return answer(401, {"success": False, "error": words, "status": "error", "message": words})
     body: dict[str, Any] = {"success": False, "error": str(refusal)}
     if not isinstance(refusal, TooManyRequests):
         body["errorType"] = refusal.code
