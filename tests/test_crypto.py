@@ -30,24 +30,21 @@ def test_a_text_of_a_lost_key_says_what_to_do(work):
         work(KeyRing([NEW]), "p", "c", encrypted)
 
 
-ENCRYPTED = RING.encrypt("p", "c", "text")
-
-
-@pytest.mark.parametrize(
-    ("purpose", "context", "encrypted"),
-    [
-        ("p", "other", ENCRYPTED),
-        ("other", "c", ENCRYPTED),
-        ("p", "c", ENCRYPTED[:-6] + "AAAA=="),
-        *(
-            ("p", "c", garbage)
-            for garbage in ("", "x", RING.newest + ":", RING.newest + ":?", "é:é")
-        ),
-    ],
-)
-def test_a_text_that_was_moved_or_changed_does_not_decrypt(purpose, context, encrypted):
+@pytest.mark.parametrize(("purpose", "context"), [("p", "other"), ("other", "c")])
+def test_a_text_that_was_moved_does_not_decrypt(purpose, context):
+    encrypted = RING.encrypt("p", "c", "text")
     with pytest.raises(UnknownKey):
         RING.decrypt(purpose, context, encrypted)
+
+
+GARBAGE = ("", "x", f"{RING.newest}:", f"{RING.newest}:?", "é:é")
+
+
+@pytest.mark.parametrize("garbage", [*GARBAGE, None])
+def test_a_text_that_was_changed_does_not_decrypt(garbage):
+    changed = RING.encrypt("p", "c", "text")[:-6] + "AAAA=="
+    with pytest.raises(UnknownKey):
+        RING.decrypt("p", "c", changed if garbage is None else garbage)
 
 
 @given(st.lists(st.text(), min_size=1), st.lists(st.text(), min_size=1))
