@@ -52,8 +52,7 @@ def test_a_caller_of_a_host_has_no_sentence():
 
 
 def test_neither_the_audit_log_nor_a_mail_has_the_sentence(world, bob):
-    for _ in range(5):
-        world.reset(bob, code="000000", headers={"User-Agent": SENTENCE})
+    world.wrong(bob, 5, headers={"User-Agent": SENTENCE})
     assert {row.agent for row in world.rows(AuditRow)} == {UNKNOWN}
     assert world.queued("budget-exhausted")[0][1]["agent"] == UNKNOWN
 

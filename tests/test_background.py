@@ -41,12 +41,6 @@ def logged():
     log.removeHandler(handler)
 
 
-def test_the_first_tick_is_at_once(run):
-    ticks = Semaphore(0)
-    run(ticks.release)
-    assert ticks.acquire(timeout=PATIENCE)
-
-
 def test_it_ticks_every_interval(run):
     ticks = Semaphore(0)
     run(ticks.release, interval=0.001)
@@ -85,17 +79,6 @@ def test_starting_twice_runs_one_thread(run):
     assert background._mine().thread is thread
 
 
-def test_a_failing_tick_is_tried_again(run):
-    ticks = Semaphore(0)
-
-    def tick():
-        ticks.release()
-        raise ValueError
-
-    run(tick, interval=0.001)
-    assert all(ticks.acquire(timeout=PATIENCE) for _ in range(3))
-
-
 def test_pauses_grow_with_each_failure_and_start_anew_after_a_success():
     fails, done, pauses = [True, False, True, True, True], Event(), []
 
@@ -127,16 +110,14 @@ def test_a_failure_is_logged_by_name_without_its_text(run, logged):
     assert line == "Background work failed, again in 30 s: ValueError"
 
 
-def test_stop_lets_the_tick_under_way_finish():
-    ticking, finished = Event(), []
+def test_stop_lets_the_tick_under_way_finish(run):
+    ticking, stopping, finished = Event(), Event(), []
 
     def tick():
         ticking.set()
         finished.append(stopping.wait(0.05))
 
-    stopping = Event()
-    background = Background(tick, interval=LONG)
-    background.start()
+    background = run(tick)
     assert ticking.wait(PATIENCE)
     background.stop(PATIENCE)
     assert finished == [False]
@@ -149,40 +130,26 @@ def test_it_can_be_started_again_after_a_stop(run):
     background.stop(PATIENCE)
     background.start()
     assert background.running
-    assert ticks.acquire(timeout=PATIENCE)
-    assert ticks.acquire(timeout=PATIENCE)
-
-
-@pytest.fixture
-def app_with_threads(make_server, config, engine):
-    """A server whose workers deliver and seal."""
-    app = make_server(config | {"E2ERESET_DELIVERY": "thread"})
-    yield app
-    get_e2ereset(app).stop(PATIENCE)
-
-
-def test_one_that_was_stopped_is_not_kept_running(run):
-    background = run(lambda: None)
-    background.ensure_running()
-    assert background.running
-    background.stop(PATIENCE)
-    background.ensure_running()
-    assert not background.running
+    assert all(ticks.acquire(timeout=PATIENCE) for _ in range(2))
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_a_request_starts_the_threads_unless_they_were_stopped(app_with_threads, stopped):
-    runtime = get_e2ereset(app_with_threads)
+def test_a_request_starts_the_threads_unless_they_were_stopped(
+    make_server, config, engine, stopped
+):
+    app = make_server(config | {"E2ERESET_DELIVERY": "thread"})
+    runtime = get_e2ereset(app)
     if stopped:
         runtime.stop(PATIENCE)
-    app_with_threads.test_client().get("/api/v1/me")
+    app.test_client().get("/api/v1/me")
     assert [thread.running for thread in runtime.background] == [not stopped] * 2
     runtime.start()
     assert all(thread.running for thread in runtime.background)
+    runtime.stop(PATIENCE)
 
 
 def test_one_that_never_started_can_be_woken_and_stopped():
-    background = Background(lambda: None)
+    background = Background(print)
     background.wake()
     background.stop(PATIENCE)
     assert not background.running

@@ -12,23 +12,14 @@ from e2ereset.libraries import NUMBERS, SWITCHES, check_switches_meant_off
 from e2ereset.server.app import create_app
 
 KEY = {"SECRET_KEY": "a key for tests only"}
-SOME_SWITCHES = [
-    "MAIL_USE_TLS",
-    "MAIL_USE_SSL",
-    "MAIL_USE_LOCALTIME",
-    "RATELIMIT_ENABLED",
-    "RATELIMIT_HEADERS_ENABLED",
-    "RATELIMIT_SWALLOW_ERRORS",
-    "DEBUG",
-    "TESTING",
-    "PROPAGATE_EXCEPTIONS",
-    "TRAP_HTTP_EXCEPTIONS",
-    "SESSION_COOKIE_SECURE",
-    "SQLALCHEMY_ECHO",
-    "E2ERESET_TWO_FACTOR",
-    "E2ERESET_BYPASS_TOKENS",
-    "E2ERESET_SERVER_TRUST_REQUEST_ID",
-]
+BACKENDS = "MAIL_BACKEND is .* Known: smtp, file, console"
+SOME_SWITCHES = (
+    *("MAIL_USE_TLS", "MAIL_USE_SSL", "MAIL_USE_LOCALTIME"),
+    *("RATELIMIT_ENABLED", "RATELIMIT_HEADERS_ENABLED", "RATELIMIT_SWALLOW_ERRORS"),
+    *("DEBUG", "TESTING", "PROPAGATE_EXCEPTIONS", "TRAP_HTTP_EXCEPTIONS"),
+    *("SESSION_COOKIE_SECURE", "SQLALCHEMY_ECHO", "E2ERESET_TWO_FACTOR"),
+    *("E2ERESET_BYPASS_TOKENS", "E2ERESET_SERVER_TRUST_REQUEST_ID"),
+)
 
 
 @pytest.fixture
@@ -47,9 +38,8 @@ def start(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("key", SOME_SWITCHES)
 def test_a_switch_written_as_python_writes_it_refuses_to_start(start, key):
-    with pytest.raises(SettingsError, match=key) as caught:
+    with pytest.raises(SettingsError, match=f"(?is){key}.*false"):
         start(**{key: "False"})
-    assert "false" in str(caught.value) or "False" in str(caught.value)
 
 
 @pytest.mark.parametrize("key", SOME_SWITCHES)
@@ -79,15 +69,21 @@ def test_a_text_that_reads_as_a_number_refuses_to_start_untold(start, key):
     assert "31415926" not in str(caught.value)
 
 
-def test_an_unknown_strategy_of_rates_refuses_to_start(start):
-    with pytest.raises(SettingsError, match=r"RATELIMIT_STRATEGY must be one of .*fixed-window"):
-        start(RATELIMIT_STRATEGY="sliding")
-
-
-@pytest.mark.parametrize("name", ["smpt", "SMTP", "flask_mailman.backends.smpt", "nowhere.at.all"])
-def test_an_unknown_mail_backend_refuses_to_start(start, name):
-    with pytest.raises(SettingsError, match=r"MAIL_BACKEND is .* Known: smtp, file, console"):
-        start(MAIL_BACKEND=name)
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("RATELIMIT_STRATEGY", "sliding", "RATELIMIT_STRATEGY must be one of .*fixed-window"),
+        ("MAIL_SSL_CERTFILE", "/client.pem", "MAIL_SSL_CERTFILE is not used"),
+        ("MAIL_SSL_KEYFILE", "/client.pem", "MAIL_SSL_KEYFILE is not used"),
+        ("MAIL_BACKEND", "smpt", BACKENDS),
+        ("MAIL_BACKEND", "SMTP", BACKENDS),
+        ("MAIL_BACKEND", "flask_mailman.backends.smpt", BACKENDS),
+        ("MAIL_BACKEND", "nowhere.at.all", BACKENDS),
+    ],
+)
+def test_what_a_library_would_pass_over_refuses_to_start(start, key, value, words):
+    with pytest.raises(SettingsError, match=words):
+        start(**{key: value})
 
 
 @pytest.mark.parametrize(
@@ -119,9 +115,3 @@ def test_a_host_that_gets_what_it_means_is_left_alone(value):
 @pytest.mark.parametrize(("kind", "known"), [(bool, SWITCHES), (int, NUMBERS)])
 def test_all_switches_and_numbers_of_flask_are_known(kind, known):
     assert {k for k, v in Flask.default_config.items() if type(v) is kind} <= set(known)
-
-
-@pytest.mark.parametrize("key", ["MAIL_SSL_CERTFILE", "MAIL_SSL_KEYFILE"])
-def test_a_certificate_that_would_not_be_shown_refuses_to_start(start, key):
-    with pytest.raises(SettingsError, match=f"{key} is not used"):
-        start(**{key: "/etc/ssl/client.pem"})

@@ -15,10 +15,6 @@ GONE = [outages.shut_down, outages.crashed, outages.killed, outages.out_of_conne
 READ_ONLY = [outages.read_only_by_configuration, outages.read_only_standby]
 
 
-def name_of(outage):
-    return outage.__name__
-
-
 def suffer(live, postgres, outage, probes):
     """An outage under load; while it lasts, every probe is answered with 503."""
     with live.app() as app:
@@ -36,12 +32,12 @@ def suffer(live, postgres, outage, probes):
     assert_all_reset(live, users, load)
 
 
-@pytest.mark.parametrize("outage", GONE, ids=name_of)
+@pytest.mark.parametrize("outage", GONE)
 def test_a_database_that_is_gone_means_503_and_comes_back_by_itself(live, postgres, outage):
     suffer(live, postgres, outage, [outages.writes, outages.reads])
 
 
-@pytest.mark.parametrize("outage", READ_ONLY, ids=name_of)
+@pytest.mark.parametrize("outage", READ_ONLY)
 def test_a_read_only_database_means_503_to_all_that_writes(live, postgres, outage):
     suffer(live, postgres, outage, [outages.writes])
 

@@ -10,27 +10,30 @@ import pytest
 from sqlalchemy import select
 
 from e2ereset import get_e2ereset
-from e2ereset.audit import verify
 from e2ereset.factors.models import Budget
 from e2ereset.jobs.models import Job
-from e2ereset.permissions import seed
 from e2ereset.server.app import create_app
-from e2ereset.server.tables import Base as ServerBase
 from e2ereset.server.tables import db
-from e2ereset.store.tables import Base, table
+from e2ereset.store.tables import table
 from e2ereset.testing import FakeClock
 from tests.kit import moments
-from tests.kit.client import RESET
-from tests.kit.databases import served_database
+from tests.kit.client import RESET, SET_KEYS
+from tests.kit.databases import fill, served_database
 from tests.kit.server import HASHER
 from tests.kit.states import RESET as WHOLE
-from tests.kit.states import UNTOUCHED, account_of, add_user, enrol_totp, states
+from tests.kit.states import (
+    UNTOUCHED,
+    account_of,
+    add_user,
+    assert_log_is_whole,
+    enrol_totp,
+    states,
+)
 
 pytestmark = pytest.mark.slow
 
 BUDGETS = table(Budget)
 REPLACED = replace(WHOLE, pairs=1)
-SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
 PASSWORD = hashlib.sha256(b"correct horse").hexdigest()
 
 
@@ -66,13 +69,10 @@ class Cases:
     def reset(self, case):
         proof = {"x-2fa-code": case.code, "x-2fa-method": case.method}
         proof = {name: value for name, value in proof.items() if value}
+        url, body = RESET, {} if case.target is case.caller else {"username": case.target.name}
         if case.done == REPLACED:
-            pair = {"public_key": "OTHER", "private_key": "NEW", "force": True}
-            return self.app.test_client().post(
-                SET_KEYS, json=pair, headers=case.caller.headers | proof
-            )
-        body = {} if case.target is case.caller else {"username": case.target.name}
-        return self.app.test_client().post(RESET, json=body, headers=case.caller.headers | proof)
+            url, body = SET_KEYS, {"public_key": "OTHER", "private_key": "NEW", "force": True}
+        return self.app.test_client().post(url, json=body, headers=case.caller.headers | proof)
 
     def charges(self, case):
         """How many tries of the caller are counted."""
@@ -96,11 +96,9 @@ class Cases:
         self.runtime.factors.set_email(account_of(self.runtime, caller), True)
         answer = self.reset(Case(caller, target, "", "email"))
         assert answer.json["errorType"] == "totp-required"
-        jobs = table(Job)
-        query = select(jobs).where(jobs.c.recipient == caller.address, jobs.c.kind == "code")
-        with self.engine.connect() as connection:
-            mail = connection.execute(query).one()
-        return self.runtime.jobs.facts(mail)["code"], "email"
+        query = select(Job).filter_by(recipient=caller.address, kind="code")
+        with self.runtime.transactions.read() as session:
+            return self.runtime.jobs.facts(session.scalars(query).one())["code"], "email"
 
 
 @pytest.fixture(scope="module")
@@ -119,24 +117,10 @@ def cases(served_on, tmp_path_factory):
         }
         app = create_app(config, clock=clock)
         with app.app_context():
-            make_tables(db.engine)
+            fill(db.engine)
             yield Cases(app, clock)
-            assert_audit_is_whole(app)
+            assert_log_is_whole(get_e2ereset(app))
             db.engine.dispose()
-
-
-def make_tables(engine):
-    Base.metadata.create_all(engine)
-    ServerBase.metadata.create_all(engine)
-    with engine.begin() as connection:
-        seed(connection)
-
-
-def assert_audit_is_whole(app):
-    runtime = get_e2ereset(app)
-    runtime.sealer.seal()
-    with runtime.transactions.read() as session:
-        assert list(verify(session, runtime.keyring)) == []
 
 
 def story(cases, way, strike, *, own, done=WHOLE):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,13 +67,17 @@ def make_disk():
     shutil.rmtree(folder)
 
 
-def suffer(live, disk, *, mend=lambda: None):
+def nothing(): ...
+
+
+def suffer(live, disk, *, use_up=nothing, mend=nothing):
     """A load that begins on a full disk, and ends on one with room again."""
     with live.app() as app:
         users = add_users(app, USERS)
     load = Load(live, users)
     with disk.full():
         load.start()
+        use_up()
         wait_for(lambda: len(load.unavailable) > 20, "the disk to be felt")
     mend()
     load.join()
@@ -105,23 +110,9 @@ def test_a_log_of_the_database_that_cannot_grow(make_disk, tmp_path):
 
     try:
         with make_live(tmp_path, server.uri()) as live:
-            suffer_without_a_log(live, disk, server, mend)
+            suffer(live, disk, use_up=partial(use_up_log, server), mend=mend)
     finally:
         server.stop()
-
-
-def suffer_without_a_log(live, disk, server, mend):
-    """As `suffer`, where the log's present file is used up at once."""
-    with live.app() as app:
-        users = add_users(app, USERS)
-    load = Load(live, users)
-    load.start()
-    with disk.full():
-        use_up_log(server)
-        wait_for(lambda: len(load.unavailable) > 20, "the disk to be felt")
-    mend()
-    load.join()
-    assert_all_reset(live, users, load)
 
 
 def use_up_log(server):

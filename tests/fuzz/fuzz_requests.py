@@ -18,15 +18,14 @@ from tests.kit.world import api_routes
 
 with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset import get_e2ereset
-    from e2ereset.permissions import seed
     from e2ereset.server.app import create_app
     from e2ereset.server.people.service import NewPerson, add_person
     from e2ereset.server.sessions.tokens import NewToken, add_token
-    from e2ereset.server.tables import Base as ServerBase
     from e2ereset.server.tables import db
-    from e2ereset.store.tables import Base, table
+    from e2ereset.store.tables import table
     from e2ereset.testing import FakeClock, enable_email, enrol_totp
     from e2ereset.vault.models import KeyPair
+    from tests.kit.databases import fill
 
 PAIR = b'{"public_key":"PUB","private_key":"PRIV"}'
 
@@ -53,12 +52,10 @@ class Target:
         self._fill()
 
     def _fill(self):
-        Base.metadata.create_all(self.engine)
-        ServerBase.metadata.create_all(self.engine)
+        fill(self.engine)
         entropy = self.runtime.entropy
         new = NewPerson(username="bob", emails=["bob@example.org"], verified=True)
         with self.runtime.transactions.begin() as session:
-            seed(session.connection())
             self.bob = add_person(session, new, 0, entropy).id
         account = self.account()
         enrol_totp(self.app, account)

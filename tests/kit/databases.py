@@ -43,15 +43,20 @@ def _leave(uri):
         execute(SERVER, f"{ended}'{make_url(uri).database}'")
 
 
+def fill(engine):
+    """Make all tables, and the first roles and permissions."""
+    Base.metadata.create_all(engine)
+    ServerBase.metadata.create_all(engine)
+    with engine.begin() as connection:
+        seed(connection)
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
     """The address of a database with all tables and the first roles, for copies of it."""
     with new_database(tmp_path_factory.mktemp("template")) as uri:
         engine = tune(create_engine(uri))
-        Base.metadata.create_all(engine)
-        ServerBase.metadata.create_all(engine)
-        with engine.begin() as connection:
-            seed(connection)
+        fill(engine)
         engine.dispose()
         _leave(uri)
         yield uri

@@ -6,6 +6,7 @@ import pyotp
 from sqlalchemy import select
 
 from e2ereset import get_e2ereset
+from e2ereset.audit import verify
 from e2ereset.audit.models import AuditRow
 from e2ereset.jobs.models import Job
 from e2ereset.server.people.service import NewPerson, add_person
@@ -117,6 +118,13 @@ def assert_whole(live, app, users, loads):
 def assert_audit_is_whole(live):
     done = live.run_cli("audit", "verify")
     assert done.returncode == 0, done.stdout
+
+
+def assert_log_is_whole(runtime):
+    """The audit log of this process, sealed to its end."""
+    runtime.sealer.seal()
+    with runtime.transactions.read() as session:
+        assert list(verify(session, runtime.keyring)) == []
 
 
 def notices(inbox):

@@ -1,39 +1,20 @@
 """`e2ereset.testing`: what hosts' tests stand on."""
 
 import pytest
-from flask import Flask
-from flask_sqlalchemy import SQLAlchemy
 
-from e2ereset import E2EReset, get_e2ereset
-from e2ereset.testing import (
-    FakeClock,
-    Mailbox,
-    MemoryAccounts,
-    enable_email,
-    enrol_totp,
-    make_account,
-)
-
-BOB = make_account("bob")
+from e2ereset import get_e2ereset
+from e2ereset.testing import Mailbox, enable_email, enrol_totp
+from tests.kit.host import BOB
 
 
 @pytest.fixture
-def app(database_uri, clock):
-    """A host with nothing but a database."""
-    app, db = Flask("host"), SQLAlchemy()
-    config = {"TESTING": True, "SQLALCHEMY_DATABASE_URI": database_uri, "SECRET_KEY": "k" * 16}
-    app.config.from_mapping(config)
-    db.init_app(app)
-    E2EReset(app, db=db, accounts=MemoryAccounts(BOB), identify=lambda: None, clock=clock)
-    with app.app_context():
-        db.create_all()
-        yield app
-        db.engine.dispose()
+def app(host):
+    return host.app
 
 
 @pytest.fixture
-def clock():
-    return FakeClock()
+def clock(host):
+    return host.clock
 
 
 @pytest.fixture
