@@ -1,4 +1,4 @@
-"""`python tests/fuzz/fuzz_requests.py -max_total_time=60`: requests that atheris thinks up.
+"""`python -m tests.fuzz.fuzz_requests -max_total_time=60`: requests that atheris thinks up.
 
 Needs `pip install -e .[fuzz]`. Coverage of the library guides it; it stops at the first request
 that is answered badly, or that resets a key without a right proof.
@@ -12,10 +12,6 @@ from pathlib import Path
 
 import atheris
 
-from tests.kit.client import API
-from tests.kit.wire import HEADERS, NAMES, TYPES, send_raw
-from tests.kit.world import api_routes
-
 with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset import get_e2ereset
     from e2ereset.server.app import create_app
@@ -25,7 +21,10 @@ with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset.store.tables import table
     from e2ereset.testing import FakeClock, enable_email, enrol_totp
     from e2ereset.vault.models import KeyPair
+    from tests.kit.client import API  # which imports the library: not before
     from tests.kit.databases import fill
+    from tests.kit.wire import HEADERS, NAMES, TYPES, send_raw
+    from tests.kit.world import api_routes
 
 PAIR = b'{"public_key":"PUB","private_key":"PRIV"}'
 
