@@ -38,43 +38,45 @@ def told(world):
 
 
 ACTS = [
-    (["user", "password", "bob", "--password-stdin"], "set-password"),
-    (["user", "email", "bob", "new@x.org"], "change-email"),
-    (["user", "email", "bob", "new@x.org", "--add"], "change-email"),
-    (["user", "verify", "bob", "--off"], "verify-email"),
-    (["user", "role", "bob", "--add", "admin"], "change-roles"),
-    (["user", "disable", "bob"], "disable-user"),
-    (["user", "delete", "bob"], "delete-user"),
-    (["user", "token", "bob"], "add-token"),
-    (["user", "token", "bob", "--personal", "ci"], "add-token"),
-    (["user", "tokens", "bob", "--end"], "end-tokens"),
+    ("password bob --password-stdin", "set-password"),
+    ("email bob new@x.org", "change-email"),
+    ("email bob new@x.org --add", "change-email"),
+    ("verify bob --off", "verify-email"),
+    ("role bob --add admin", "change-roles"),
+    ("disable bob", "disable-user"),
+    ("delete bob", "delete-user"),
+    ("token bob", "add-token"),
+    ("token bob --personal ci", "add-token"),
+    ("tokens bob --end", "end-tokens"),
 ]
 
 
-@pytest.mark.parametrize(("words", "action"), ACTS, ids=lambda value: " ".join(value))
+@pytest.mark.parametrize(("words", "action"), ACTS)
 def test_an_act_leaves_one_audit_row_and_tells_the_owner(world, bob, run, words, action):
-    result = run(*words, "--reason", "asked by phone", input="a better word\n")
+    args = ["user", *words.split(), "--reason", "asked by phone"]
+    result = run(*args, input="a better word\n")
     assert result.exit_code == 0, result.output
-    ((made, target, _, reason),) = audited(world)
-    assert (made, target, reason) == (action, bob.id, "asked by phone")
+    assert [(row[0], row[1], row[3]) for row in audited(world)] == [
+        (action, bob.id, "asked by phone")
+    ]
     assert "bob@x.org" in [to for to, _ in told(world)]
 
 
-FACTORS = [
-    (["user", "totp", "eve"], "enable-totp"),
-    (["user", "email-2fa", "eve", "--off"], "disable-email-codes"),
-    (["user", "totp", "bob", "--off"], "disable-totp"),
-    (["user", "email-2fa", "bob", "--on"], "enable-email-codes"),
-    (["user", "codes", "bob"], "new-backup-codes"),
-]
-
-
-@pytest.mark.parametrize(("words", "action"), FACTORS, ids=lambda value: " ".join(value))
+@pytest.mark.parametrize(
+    ("words", "action"),
+    [
+        ("totp eve", "enable-totp"),
+        ("email-2fa eve --off", "disable-email-codes"),
+        ("totp bob --off", "disable-totp"),
+        ("email-2fa bob --on", "enable-email-codes"),
+        ("codes bob", "new-backup-codes"),
+    ],
+)
 def test_a_change_of_a_factor_leaves_one_audit_row_and_tells_the_owner(
     world, bob, eve, run, words, action
 ):
     before = len(world.queued("factor-changed"))
-    assert run(*words).exit_code == 0
+    assert run("user", *words.split()).exit_code == 0
     assert [row[0] for row in audited(world)] == [action]
     assert len(world.queued("factor-changed")) == before + 1
 
@@ -88,9 +90,8 @@ def test_a_user_is_added(world, done):
 
 def test_a_new_user_and_a_change_of_rights_are_audited(world, done):
     made = done("user", "add", "carol", "--reason", "new here")
-    done("permission", "grant", "edit-other-user-e2ee", "bot")
-    done("permission", "revoke", "edit-other-user-e2ee", "bot")
-    done("permission", "revoke", "edit-other-user-e2ee", "bot")
+    for word in ("grant", "revoke", "revoke"):
+        done("permission", word, "edit-other-user-e2ee", "bot")
     right = "edit-other-user-e2ee bot"
     assert audited(world) == [
         ("add-user", made["userId"], "done", "new here"),
@@ -103,32 +104,27 @@ def test_a_purge_that_drops_something_is_audited(world, bob, done):
     world.clock.now += 400 * 86400
     done("purge")
     done("purge")
-    assert [(action, outcome) for action, _, outcome, _ in audited(world)] == [
-        ("purge", "tokens 1")
-    ]
+    assert [(row[0], row[2]) for row in audited(world)] == [("purge", "tokens 1")]
 
 
-def test_what_changes_nothing_leaves_no_row(world, bob, run):
-    for words in (
-        ["user", "enable", "bob"],
-        ["user", "verify", "bob"],
-        ["user", "role", "bob", "--add", "user"],
-        ["user", "email-2fa", "bob", "--off"],
-    ):
-        assert run(*words).exit_code == 0
+@pytest.mark.parametrize(
+    "words", ["enable bob", "verify bob", "role bob --add user", "email-2fa bob --off"]
+)
+def test_what_changes_nothing_leaves_no_row(world, bob, run, words):
+    assert run("user", *words.split()).exit_code == 0
     assert (audited(world), told(world)) == ([], [])
 
 
-def test_a_new_password_signs_in_and_ends_what_was_signed_in(world, bob, run):
-    run("user", "password", "bob", "--password-stdin", input="a better word\n")
-    (user,) = world.rows(User, id=bob.id)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_new_password_signs_in_and_ends_what_was_signed_in(world, bob, run, end):
+    run("user", "password", "bob", "--password-stdin", input=f"a better word{end}")
+    (user,) = world.rows(User)
     assert HASHER.verify(HASHER.digest("a better word"), user.password_hash)
     assert world.tokens(bob) == 0
 
 
-@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_password_comes_from_standard_input(world, done, end):
-    done("user", "add", "carol", "--password-stdin", input=f"a long word{end}")
+def test_a_new_user_has_the_password_from_standard_input(world, done):
+    done("user", "add", "carol", "--password-stdin", input="a long word\n")
     assert HASHER.verify(HASHER.digest("a long word"), world.rows(User)[0].password_hash)
 
 
@@ -141,17 +137,14 @@ def test_a_password_is_asked_for_twice_without_being_shown(world, bob, run):
 @pytest.mark.parametrize(
     ("password", "words"),
     [
-        ("x", "at least 8 characters"),
         ("seven77", "at least 8 characters"),
-        ("password", "one of the commonest"),
         ("PassWord1", "one of the commonest"),
         ("1234567890", "one of the commonest"),
     ],
 )
 @pytest.mark.parametrize("command", [["add", "carol"], ["password", "bob"]], ids=" ".join)
 def test_a_weak_password_is_refused(world, bob, run, command, password, words):
-    result = run("user", *command, "--password-stdin", input=f"{password}\n")
-    assert words in error_of(result)
+    assert words in error_of(run("user", *command, "--password-stdin", input=f"{password}\n"))
     assert audited(world) == []
 
 
@@ -175,10 +168,20 @@ def test_an_address_beside_the_others_leaves_them(world, bob, run):
     assert world.account(bob).emails == ("new@x.org",)
 
 
-def test_a_code_in_a_mail_box_that_was_taken_away_is_dead(world, eve, run):
+@pytest.mark.parametrize(
+    "acts",
+    [
+        ["email eve new@x.org --verified"],
+        ["email-2fa eve --off", "email-2fa eve --on"],
+    ],
+)
+def test_a_code_from_before_its_mail_box_was_taken_away_or_codes_were_off_is_dead(
+    world, eve, run, acts
+):
     world.reset(eve)
     code = world.mailed_code()
-    run("user", "email", "eve", "new@x.org", "--verified")
+    for words in acts:
+        assert run("user", *words.split()).exit_code == 0
     assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
 
 
@@ -190,37 +193,28 @@ def test_a_code_in_a_mail_box_that_is_not_verified_any_more_is_dead(world, eve, 
     assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
 
 
-def test_a_code_from_before_mailed_codes_were_off_is_dead(world, eve, run):
-    world.reset(eve)
-    code = world.mailed_code()
-    run("user", "email-2fa", "eve", "--off")
-    run("user", "email-2fa", "eve", "--on")
-    assert world.reset(eve, code=code, method="email").json["errorType"] == "totp-invalid"
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["email", "eve", "new@x.org"], "no verified address"),
-        (["email", "eve", "eve@x.org", "--remove"], "no verified address"),
-        (["verify", "eve", "--off"], "no verified address"),
-        (["email", "eve", "bob@x.org"], "somebody else's"),
-        (["email", "eve", "nonsense"], "no e-mail address"),
-        (["email", "eve", "other@x.org", "--remove"], "has no address 'other@x.org'"),
-        (["verify", "eve", "other@x.org"], "has no address 'other@x.org'"),
-        (["email-2fa", "bare", "--on"], "address"),
-        (["codes", "eve"], "TOTP is not enabled"),
-        (["role", "eve", "--add", "king"], "There is no role 'king'"),
-        (["role", "boss", "--remove", "admin"], "Nobody would be an administrator"),
-        (["disable", "boss"], "Nobody would be an administrator"),
-        (["delete", "boss"], "Nobody would be an administrator"),
-        (["delete", "nobody"], "There is no user 'nobody'"),
+        ("email eve new@x.org", "no verified address"),
+        ("email eve eve@x.org --remove", "no verified address"),
+        ("verify eve --off", "no verified address"),
+        ("email eve bob@x.org", "somebody else's"),
+        ("email eve nonsense", "no e-mail address"),
+        ("email eve other@x.org --remove", "has no address 'other@x.org'"),
+        ("verify eve other@x.org", "has no address 'other@x.org'"),
+        ("email-2fa bare --on", "address"),
+        ("codes eve", "TOTP is not enabled"),
+        ("role eve --add king", "There is no role 'king'"),
+        ("role boss --remove admin", "Nobody would be an administrator"),
+        ("disable boss", "Nobody would be an administrator"),
+        ("delete boss", "Nobody would be an administrator"),
+        ("delete nobody", "There is no user 'nobody'"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_must_not_be_is_refused_in_one_line(world, bob, eve, boss, run, words, said):
     world.person("bare", emails=[])
-    assert said in error_of(run("user", *words))
+    assert said in error_of(run("user", *words.split()))
     assert audited(world) == []
     assert world.account(boss).roles == ("admin",)
 
@@ -273,19 +267,19 @@ def test_new_backup_codes_take_the_place_of_the_old(world, bob, done):
 
 def test_a_reset_by_an_operator_does_all_that_a_reset_does(world, bob, done):
     world.room("r", bob)
-    said = done("user", "reset-key", "bob", "--reason", "lost laptop, seen in person")
+    reason = "lost laptop, seen in person"
+    said = done("user", "reset-key", "bob", "--reason", reason)
     assert said == {"username": "bob", "nothingToReset": False}
     assert (world.has_key(bob), world.tokens(bob), world.waiting(bob)) == (False, 0, {"r"})
     assert world.subscriptions(bob)[0].e2e_key is None
-    row = ("reset-e2e-key", bob.id, "reset", "lost laptop, seen in person")
-    assert audited(world) == [row]
+    assert audited(world) == [("reset-e2e-key", bob.id, "reset", reason)]
     ((recipient, facts),) = world.queued("key-reset")
     assert (recipient, facts["by"]) == ("bob@x.org", OPERATOR)
 
 
-def test_a_reset_by_an_operator_needs_a_reason(world, bob, run):
-    assert run("user", "reset-key", "bob").exit_code == 2
-    assert run("user", "reset-key", "bob", "--reason", " ").exit_code == 2
+@pytest.mark.parametrize("reason", [[], ["--reason", " "]])
+def test_a_reset_by_an_operator_needs_a_reason(world, bob, run, reason):
+    assert run("user", "reset-key", "bob", *reason).exit_code == 2
     assert world.has_key(bob)
 
 
@@ -297,11 +291,6 @@ def test_a_federated_user_is_not_reset_by_an_operator_either(world, run):
 @pytest.mark.parametrize("reason", ["x" * 256, "two\nlines"])
 def test_a_reason_that_can_not_be_kept_is_refused(bob, run, reason):
     assert run("user", "disable", "bob", "--reason", reason).exit_code == 2
-
-
-def test_the_log_is_whole_with_reasons_in_it(world, bob, run):
-    run("user", "disable", "bob", "--reason", "on leave")
-    assert run("audit", "verify").exit_code == 0
 
 
 def test_the_qr_code_is_drawn_or_written_for_its_owner_only(world, eve, run, tmp_path):
@@ -331,14 +320,10 @@ def test_totp_is_enrolled_at_once_and_anew_after_it_was_off(world, eve, run, don
     assert done("user", "totp", "eve")["secret"] != made["secret"]
 
 
-@pytest.mark.parametrize(("flag", "enabled"), [("--on", True), ("--off", False)])
-def test_mailed_codes_are_switched(bob, done, flag, enabled):
-    done("user", "email-2fa", "bob", "--on")
-    assert done("user", "email-2fa", "bob", flag) == {"username": "bob", "email2fa": enabled}
-    assert done("user", "show", "bob")["email2fa"] is enabled
-
-
-def test_email_2fa_wants_to_know_which(bob, run):
+def test_mailed_codes_are_switched(bob, run, done):
+    for flag, enabled in (("--on", True), ("--off", False)):
+        assert done("user", "email-2fa", "bob", flag) == {"username": "bob", "email2fa": enabled}
+        assert done("user", "show", "bob")["email2fa"] is enabled
     assert run("user", "email-2fa", "bob").exit_code == 2
 
 

@@ -100,12 +100,6 @@ def test_a_hash_of_argon2_signs_in_and_is_replaced(world, bob):
     assert world.session.scalar(select(User.password_hash)).startswith("$2b$04$")
 
 
-def test_a_hash_of_argon2_resets(world, bob):
-    argon2 = pytest.importorskip("argon2")
-    store(world, argon2.PasswordHasher(1, 8, 1).hash(sha256("right")))
-    assert world.reset(bob, code=sha256("right")).status_code == 200
-
-
 @pytest.mark.parametrize("of", ["login", "reset"])
 def test_each_hash_runs_within_a_turn(app, world, bob, of, monkeypatch):
     with app.app_context():

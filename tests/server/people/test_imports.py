@@ -15,6 +15,7 @@ from tests.kit.commands import error_of
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "an old password"
+UNREADABLE = "It is no row that can be read."
 OLD_HASH = bcrypt.hashpw(PasswordHasher.digest(PASSWORD).encode(), bcrypt.gensalt(10)).decode()
 ANN = {
     "username": "ann",
@@ -106,11 +107,7 @@ def test_a_row_that_can_not_be_is_left_out_and_the_others_are_stored(world, load
 @pytest.mark.parametrize("line", ["{", "[]", '"ann"', "7", "nul\x00"])
 def test_a_line_that_is_no_object_is_left_out(load, line):
     code, said = load(line, ANN)
-    assert (code, said["stored"], said["leftOut"][0]["why"]) == (
-        1,
-        1,
-        "It is no row that can be read.",
-    )
+    assert (code, said["stored"], said["leftOut"][0]["why"]) == (1, 1, UNREADABLE)
 
 
 def test_a_name_or_an_address_that_stands_twice_is_left_out(load):
@@ -134,7 +131,7 @@ def test_csv_says_the_same(world, load):
         "dryRun": False,
         "stored": 2,
         "present": 0,
-        "leftOut": [{"line": 4, "username": "", "why": "It is no row that can be read."}],
+        "leftOut": [{"line": 4, "username": "", "why": UNREADABLE}],
     }
     ann, ben = sorted(world.rows(User), key=lambda user: user.username)
     assert (world.account(ann).roles, ben.active) == (("admin", "user"), False)
