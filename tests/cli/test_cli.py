@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -20,6 +19,7 @@ from e2ereset.server.cli import main
 from e2ereset.server.migrations import add_migrations
 from tests.kit.audit import write_row
 from tests.kit.commands import error_of
+from tests.kit.network import wait_for
 from tests.kit.server import NOW, make_user
 
 
@@ -49,19 +49,10 @@ def write_audit(runtime, **facts):
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
-def test_every_command_has_help(words):
+def test_every_command_has_help_and_takes_json(words):
     result = CliRunner().invoke(main, [*words, "--help"])
-    assert result.exit_code == 0
-    assert "Usage:" in result.output
-
-
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
-def test_every_command_takes_json(words):
-    command = main
-    for word in words:
-        command = command.commands[word]
-    if not isinstance(command, click.Group):
-        assert "--json" in {text for option in command.params for text in option.opts}
+    assert (result.exit_code, "Usage:" in result.output) == (0, True)
+    assert "--json" in result.output or "Commands:" in result.output
 
 
 def test_the_version_is_that_of_e2ereset():
@@ -85,24 +76,23 @@ def test_the_present_migration_is_told(make_server, config):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["user", "add", "bob"], "taken"),
-        (["user", "add", "b b"], "letters"),
-        (["user", "add", "eve", "--role", "boss"], "There is no role 'boss'. Known: admin"),
-        (["user", "add", "eve", "--email", "eve"], "no e-mail address"),
-        (["user", "add", "eve", "--password-stdin"], "no password on standard input"),
-        (["user", "show", "eve"], "There is no user 'eve'"),
-        (["user", "totp", "eve"], "There is no user 'eve'"),
-        (["user", "token", "eve"], "There is no user 'eve'"),
-        (["user", "email-2fa", "eve", "--on"], "There is no user 'eve'"),
-        (["permission", "grant", "edit-other-user-e2ee", "boss"], "Known: admin"),
-        (["permission", "grant", "fly", "admin"], "Known: edit-other-user-e2ee"),
-        (["permission", "revoke", "fly", "admin"], "Known: edit-other-user-e2ee"),
-        (["demo", "code"], "no demo users"),
+        ("user add bob", "taken"),
+        ("user add b/b", "letters"),
+        ("user add eve --role boss", "There is no role 'boss'. Known: admin"),
+        ("user add eve --email eve", "no e-mail address"),
+        ("user add eve --password-stdin", "no password on standard input"),
+        ("user show eve", "There is no user 'eve'"),
+        ("user totp eve", "There is no user 'eve'"),
+        ("user token eve", "There is no user 'eve'"),
+        ("user email-2fa eve --on", "There is no user 'eve'"),
+        ("permission grant edit-other-user-e2ee boss", "Known: admin"),
+        ("permission grant fly admin", "Known: edit-other-user-e2ee"),
+        ("permission revoke fly admin", "Known: edit-other-user-e2ee"),
+        ("demo code", "no demo users"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_an_error_is_one_clear_line(run, bob, args, words):
-    assert words in error_of(run(*args))
+    assert words in error_of(run(*args.split()))
 
 
 def test_missing_tables_are_one_clear_line(make_server, config):
@@ -110,16 +100,11 @@ def test_missing_tables_are_one_clear_line(make_server, config):
     assert "e2ereset db upgrade" in error_of(result)
 
 
-def test_the_permission_table_is_listed(run, done):
-    row = {"permission": "edit-other-user-e2ee", "role": "admin"}
-    assert row in done("permission", "list")
-    assert "edit-other-user-e2ee" in run("permission", "list").output
-
-
-def test_a_permission_is_granted_and_revoked(run, done):
+def test_a_permission_is_granted_listed_and_revoked(run, done):
     row = {"permission": "edit-other-user-e2ee", "role": "bot"}
     assert done("permission", "grant", *row.values()) == {**row, "granted": True}
     assert row in done("permission", "list")
+    assert "bot" in run("permission", "list").output
     assert done("permission", "revoke", *row.values()) == {**row, "granted": False}
     assert row not in done("permission", "list")
 
@@ -190,27 +175,20 @@ def test_a_bad_setting_is_one_clear_line(monkeypatch, tmp_path):
 def test_the_delivering_loop_ends_cleanly(make_server, make_database, config, number):
     uri = make_database("loop")
     server = make_server({**config, "SQLALCHEMY_DATABASE_URI": uri})
+    environ = os.environ | {"FLASK_SQLALCHEMY_DATABASE_URI": uri}
+    environ["FLASK_SECRET_KEY"] = config["SECRET_KEY"]
+    command = [sys.executable, "-m", "e2ereset.server.cli", "outbox", "deliver"]
     with add_migrations(server).app_context():
         upgrade()
         write_audit(get_e2ereset())
-    environ = os.environ | {
-        "FLASK_SQLALCHEMY_DATABASE_URI": uri,
-        "FLASK_SECRET_KEY": config["SECRET_KEY"],
-    }
-    command = [sys.executable, "-m", "e2ereset.server.cli", "outbox", "deliver"]
-    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE) as process:
-        with make_server({**config, "SQLALCHEMY_DATABASE_URI": uri}).app_context():
-            wait_for_seal(get_e2ereset())
-        process.send_signal(number)
-        assert process.communicate(timeout=20) == (None, b"")
+        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE) as process:
+            wait_for(lambda: is_sealed(get_e2ereset()), "the loop to seal the row")
+            process.send_signal(number)
+            assert process.communicate(timeout=20) == (None, b"")
     assert process.returncode == 0
 
 
-def wait_for_seal(runtime):
-    """Until the loop has sealed the row that is there: then it is at work."""
-    for _ in range(200):
-        with runtime.transactions.read() as session:
-            if session.scalar(select(AuditRow.position)) is not None:
-                return
-        time.sleep(0.1)
-    pytest.fail("The loop has not sealed the row.")
+def is_sealed(runtime):
+    """Whether the loop has sealed the row that is there: then it is at work."""
+    with runtime.transactions.read() as session:
+        return session.scalar(select(AuditRow.position)) is not None

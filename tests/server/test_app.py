@@ -1,6 +1,5 @@
 """The server as an app: where its settings come from, its key, its database, its errors."""
 
-import json
 import stat
 
 import pytest
@@ -35,13 +34,11 @@ def test_the_database_is_in_the_instance_folder(make_server, instance):
 
 
 def test_the_instance_folder_is_beside_the_working_folder_by_default(
-    make_server, tmp_path, monkeypatch
+    make_server, instance, monkeypatch
 ):
-    app = make_server  # sets the environment, which is taken back here
     monkeypatch.delenv("E2ERESET_INSTANCE")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "instance").mkdir(exist_ok=True)
-    assert app({"TESTING": True}).instance_path == str(tmp_path / "instance")
+    monkeypatch.chdir(instance.parent)
+    assert make_server({"TESTING": True}).instance_path == str(instance)
 
 
 def test_what_is_passed_wins_over_the_environment_and_that_over_the_file(
@@ -122,13 +119,14 @@ def test_an_address_that_can_not_be_used_is_told_without_its_password(
 
 @only_postgresql
 def test_postgresql_ends_what_takes_too_long(app):
+    limits = {
+        "statement_timeout": "10s",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "30s",
+    }
     with app.app_context(), db.engine.connect() as connection:
-        found = [
-            connection.scalar(text(f"SHOW {name}"))
-            for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-        ]
+        assert {name: connection.scalar(text(f"SHOW {name}")) for name in limits} == limits
         assert db.engine.pool.size() == 8
-    assert found == ["10s", "5s", "30s"]
 
 
 @only_direct
@@ -145,47 +143,46 @@ def test_an_idle_connection_that_died_is_replaced_before_it_serves(app, monkeypa
 
 @only_sqlite
 def test_sqlite_is_tuned(app):
+    pragmas = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 10_000, "foreign_keys": 1}
     with app.app_context(), db.engine.connect() as connection:
-        found = {
-            name: connection.scalar(text(f"PRAGMA {name}"))
-            for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
-        }
-    assert found == {
-        "journal_mode": "wal",
-        "synchronous": 2,
-        "busy_timeout": 10_000,
-        "foreign_keys": 1,
-    }
+        found = {name: connection.scalar(text(f"PRAGMA {name}")) for name in pragmas}
+    assert found == pragmas
 
 
-@pytest.mark.parametrize(("hops", "seen"), [(0, "127.0.0.1"), (1, "9.9.9.9"), (2, "1.1.1.1")])
-def test_a_forwarded_address_counts_for_the_proxies_that_are_there(make_server, config, hops, seen):
+@pytest.mark.parametrize(
+    ("hops", "given", "seen"),
+    [
+        (0, "1.1.1.1, 9.9.9.9", "127.0.0.1"),
+        (1, "9.9.9.9", "9.9.9.9"),
+        (1, "6.6.6.6, 1.1.1.1, 9.9.9.9", "9.9.9.9"),
+        (2, "1.1.1.1, 9.9.9.9", "1.1.1.1"),
+        (2, "6.6.6.6", "127.0.0.1"),
+    ],
+)
+def test_a_forwarded_address_counts_for_the_proxies_that_are_there(
+    make_server, config, hops, given, seen
+):
     app = make_server({**config, "E2ERESET_SERVER_PROXY_HOPS": hops})
     app.add_url_rule("/address", "address", lambda: request.remote_addr)
-    answer = app.test_client().get("/address", headers={"X-Forwarded-For": "1.1.1.1, 9.9.9.9"})
+    answer = app.test_client().get("/address", headers={"X-Forwarded-For": given})
     assert answer.text == seen
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/", 404), ("GET", "/api/v1/nothing", 404), ("GET", "/api/v1/login", 405)],
+    ("path", "status"), [("/", 404), ("/api/v1/no", 404), ("/api/v1/login", 405)]
 )
-def test_what_is_not_there_is_said_in_json(app, method, path, status):
-    answer = app.test_client().open(path, method=method)
-    assert answer.status_code == status
+def test_what_is_not_there_is_said_in_json(app, path, status):
+    answer = app.test_client().get(path)
+    assert (answer.status_code, answer.json["success"]) == (status, False)
     assert answer.headers["Content-Type"] == "application/json"
-    assert json.loads(answer.data)["success"] is False
 
 
 def test_a_body_beyond_the_limit_is_413(app):
     answer = app.test_client().post("/api/v1/login", data=b"x" * (1024 * 1024 + 1))
-    assert answer.status_code == 413
-    assert answer.json["success"] is False
+    assert (answer.status_code, answer.json["success"]) == (413, False)
 
 
 def test_a_database_that_is_gone_is_503(make_server, config):
     client = make_server(config).test_client()  # has no tables
-    body = {"user": "bob", "password": "pw"}
-    answer = client.post("/api/v1/login", json=body)
-    assert answer.status_code == 503
-    assert answer.json["success"] is False
+    answer = client.post("/api/v1/login", json={"user": "bob", "password": "pw"})
+    assert (answer.status_code, answer.json["success"]) == (503, False)

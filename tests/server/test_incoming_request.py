@@ -15,6 +15,10 @@ def incoming():
     return IncomingRequest(Config(), ("127.0.0.1", 1), LIMIT, 0.0)
 
 
+def states(incoming):
+    return incoming.is_ready, incoming.is_sound, incoming.is_broken
+
+
 def lengthy(length, body=b""):
     return POST + b"Content-Length: %d\r\n\r\n" % length + body
 
@@ -37,7 +41,7 @@ def test_a_whole_request_is_ready_with_its_last_byte_and_not_before(incoming, ra
     for at in range(0, len(raw), step):
         assert not incoming.is_ready
         incoming.add(raw[at : at + step])
-    assert (incoming.is_ready, incoming.is_sound, incoming.is_broken) == (True, True, False)
+    assert states(incoming) == (True, True, False)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def test_a_whole_request_is_ready_with_its_last_byte_and_not_before(incoming, ra
 )
 def test_chunks_that_are_none_are_broken(incoming, rest):
     incoming.add(CHUNKED + rest)
-    assert (incoming.is_ready, incoming.is_sound, incoming.is_broken) == (True, False, True)
+    assert states(incoming) == (True, False, True)
 
 
 @pytest.mark.parametrize("raw", [lengthy(2, b"{}{}"), lengthy(0, b"{}"), WHOLE[5] + b"{}"])
@@ -70,16 +74,6 @@ def test_bytes_that_nobody_announced_are_broken(incoming, raw):
 def test_a_second_request_or_an_empty_line_may_follow(incoming, raw):
     incoming.add(raw)
     assert incoming.is_sound
-
-
-def test_a_length_over_the_limit_is_not_waited_for(incoming):
-    incoming.add(lengthy(LIMIT + 1))
-    assert (incoming.is_ready, incoming.is_sound) == (True, False)
-
-
-def test_chunks_that_add_up_to_too_much_are_whole_and_unsound(incoming):
-    incoming.add(CHUNKED + (b"258\r\n" + b"x" * 600 + b"\r\n") * 2 + b"0\r\n\r\n")
-    assert (incoming.is_ready, incoming.is_sound, incoming.is_broken) == (True, False, False)
 
 
 @pytest.mark.parametrize("rest", [b"3e9\r\n", b"1\r\nx\r\n" * 400])
@@ -95,11 +89,22 @@ def test_a_head_that_goes_on_is_too_long(incoming):
 
 @pytest.mark.parametrize(
     "raw",
-    [b"GET /x HTTP/1.1\nHost: h\n\n", b"nonsense\r\n\r\n", POST + b"Content-Length: x\r\n\r\n"],
+    [
+        b"GET /x HTTP/1.1\nHost: h\n\n",
+        b"nonsense\r\n\r\n",
+        POST + b"Content-Length: x\r\n\r\n",
+        lengthy(LIMIT + 1),
+    ],
+    ids=["lines", "nonsense", "length", "too-long"],
 )
-def test_a_head_that_is_none_goes_to_gunicorn_at_once(incoming, raw):
+def test_a_head_that_is_none_or_says_too_much_goes_to_gunicorn_at_once(incoming, raw):
     incoming.add(raw)
     assert (incoming.is_ready, incoming.is_sound) == (True, False)
+
+
+def test_chunks_that_add_up_to_too_much_are_whole_and_unsound(incoming):
+    incoming.add(CHUNKED + (b"258\r\n" + b"x" * 600 + b"\r\n") * 2 + b"0\r\n\r\n")
+    assert states(incoming) == (True, False, False)
 
 
 def test_the_end_of_the_client_is_the_end(incoming):

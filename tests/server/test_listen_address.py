@@ -12,6 +12,7 @@ import pytest
 from e2ereset.errors import SettingsError
 from e2ereset.server.listen_address import bind_of, check_free, read_address, url_of
 from tests.kit.commands import run_program
+from tests.kit.network import free_port
 from tests.kit.paths import ROOT
 
 
@@ -59,6 +60,16 @@ def serve(instance, command, **environ):
     return run_program(command, ROOT, E2ERESET_INSTANCE=str(instance), **environ)
 
 
+def make_run(instance, port):
+    """`make run` here; its result, and its errors but for those of make itself."""
+    command = ["make", "-s", "-o", ".venv/server.installed", "run", f"PORT={port}"]
+    result = serve(instance, [*command, f"BIN={Path(sys.executable).parent}"])
+    return result, [line for line in result.stderr.splitlines() if not line.startswith("make")]
+
+
+NEEDS_MAKE = pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
+
+
 GUNICORN = [str(Path(sys.executable).parent / "gunicorn"), "wsgi:app"]
 
 
@@ -88,24 +99,16 @@ def test_gunicorn_tells_of_a_port_in_use_once(tmp_path, taken):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
+@NEEDS_MAKE
 def test_make_run_tells_of_a_port_in_use_and_prints_nothing_else(tmp_path, taken):
-    run = ["make", "-s", "-o", ".venv/server.installed", "run", f"PORT={taken}"]
-    result = serve(tmp_path, [*run, f"BIN={Path(sys.executable).parent}"])
-    assert result.returncode == 2
-    assert result.stdout == ""
-    first, *rest = result.stderr.splitlines()
-    assert first.startswith(f"Error: Port {taken}")
-    assert [line for line in rest if not line.startswith("make")] == []
+    result, (line,) = make_run(tmp_path, taken)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert line.startswith(f"Error: Port {taken}")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
+@NEEDS_MAKE
 def test_make_run_tells_of_a_folder_that_is_not_there(tmp_path):
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        free = server.getsockname()[1]
-    run = ["make", "-s", "-o", ".venv/server.installed", "run", f"PORT={free}"]
-    result = serve(tmp_path / "no where", [*run, f"BIN={Path(sys.executable).parent}"])
-    (line,) = [text for text in result.stderr.splitlines() if not text.startswith("make")]
+    (line,) = make_run(tmp_path / "no where", free_port())[1]
     assert line.startswith("Error: E2ERESET_INSTANCE names ")

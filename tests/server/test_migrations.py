@@ -3,12 +3,10 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import MetaData, inspect, select, text
 
 from e2ereset.permissions.models import RolePermission
-from e2ereset.server import migrations
 from e2ereset.server.migrations import add_migrations
 from e2ereset.server.tables import db
 
@@ -19,10 +17,6 @@ def migrated(make_server, config):
     with add_migrations(make_server(config)).app_context():
         upgrade()
         yield
-
-
-def test_there_is_one_head():
-    assert len(ScriptDirectory(str(migrations.folder())).get_heads()) == 1
 
 
 def test_an_upgraded_database_is_what_the_models_say(migrated):
@@ -44,31 +38,28 @@ def test_an_upgraded_database_has_the_first_permissions(migrated):
         assert ("edit-other-user-e2ee", "admin") in set(map(tuple, connection.execute(grants)))
 
 
-def test_upgrading_again_changes_nothing(migrated):
-    upgrade()
-
-
-def test_a_downgrade_to_the_base_leaves_no_table(migrated):
+def test_a_way_down_leaves_no_table_and_is_a_way_up_again(migrated):
     downgrade(revision="base")
     assert inspect(db.engine).get_table_names() == ["alembic_version"]
+    for _ in range(2):
+        upgrade()
+        assert "e2ereset_key_pairs" in inspect(db.engine).get_table_names()
 
 
-def test_a_way_down_is_a_way_up_again(migrated):
-    downgrade(revision="base")
-    upgrade()
-    assert "e2ereset_key_pairs" in inspect(db.engine).get_table_names()
+def reflected(connection):
+    """The tables that the database has, without Alembic's own."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return {t.name: t for t in metadata.sorted_tables if t.name != "alembic_version"}
 
 
 def put_a_row_into_each_table():
     """The rows by table. Texts are "x" and numbers 1, so that each foreign key leads to a row."""
     rows = {}
     with db.engine.begin() as connection:
-        metadata = MetaData()
-        metadata.reflect(connection)
-        for table in metadata.sorted_tables:
-            if table.name != "alembic_version":
-                rows[table.name] = {c.name: VALUES[c.type.python_type] for c in table.columns}
-                connection.execute(table.insert(), rows[table.name])
+        for name, table in reflected(connection).items():
+            rows[name] = {c.name: VALUES[c.type.python_type] for c in table.columns}
+            connection.execute(table.insert(), rows[name])
     return rows
 
 
@@ -78,10 +69,9 @@ VALUES = {str: "x", bool: True, int: 1}
 def assert_kept(rows):
     """Each of the rows is in its table, in all columns that both have; the tables are all there."""
     with db.engine.connect() as connection:
-        metadata = MetaData()
-        metadata.reflect(connection)
+        tables = reflected(connection)
         for name, row in rows.items():
-            columns = [c for c in metadata.tables[name].columns if c.name in row]
+            columns = [c for c in tables[name].columns if c.name in row]
             kept = connection.execute(select(*columns)).mappings()
             assert {c.name: row[c.name] for c in columns} in list(map(dict, kept)), name
 

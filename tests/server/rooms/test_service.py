@@ -42,16 +42,11 @@ def test_dropping_keys_waits_in_encrypted_rooms_only(session):
     assert waiting(session) == {"secret": NOW, "keyless": NOW}
 
 
-def test_who_waits_already_keeps_the_place(session):
-    join(session, "r1")
-    drop_room_keys(session, BOB, NOW)
-    drop_room_keys(session, BOB, NOW + 9)
-    assert waiting(session) == {"r1": NOW}
-
-
-def test_nothing_to_drop_is_said(session):
+def test_who_waits_already_keeps_the_place_and_nothing_to_drop_is_said(session):
     join(session, "r1")
     assert not drop_room_keys(session, BOB, NOW)
+    drop_room_keys(session, BOB, NOW + 9)
+    assert waiting(session) == {"r1": NOW}
 
 
 def test_keys_of_others_stay(session):

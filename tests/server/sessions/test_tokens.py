@@ -92,13 +92,6 @@ def test_the_digest_is_the_one_of_the_reference():
     assert token_digest("hello") == "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
 
 
-def test_an_inactive_user_gets_no_token(session, bob):
-    bob.active = False
-    session.flush()
-    assert make_token(session) is None
-    assert session.scalars(select(Token)).all() == []
-
-
 def test_a_new_token_sweeps_out_the_expired_ones(session):
     make_token(session, expires_at=NOW)
     make_token(session, expires_at=None, name="bot")
