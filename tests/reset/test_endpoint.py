@@ -170,11 +170,6 @@ def test_a_form_names_a_user_too(world, admin, bob):
     assert not world.has_key(bob)
 
 
-def test_a_form_field_that_stands_twice_is_400(world, admin):
-    form = {"data": {"username": ["bob", "root"]}}
-    assert_invalid(world.reset(admin, code=world.code(admin), **form))
-
-
 def test_user_id_goes_before_username(world, admin, bob):
     body = {"username": "root", "userId": bob.id}
     assert world.reset(admin, body, code=world.code(admin)).status_code == 200
