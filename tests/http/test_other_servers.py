@@ -27,7 +27,7 @@ def ask(request, app, world, bob):
         server.log = lambda *_: None
     else:
         server = make_wsgiref("127.0.0.1", 0, app, handler_class=Silent)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
 
     def ask(*lines, body=b""):
