@@ -75,12 +75,12 @@ def retry(session: Session, ids: Collection[int] | None, now: int) -> list[Row[A
     None means all that can be. Gives the id and kind of each. Raises NoSuchJob where there is not
     such a job for each id.
     """
-    return _change(session, RETRY, ids, now=now, until=now + GIVE_UP_SECONDS)
+    return _change(session, RETRY, ids, "retried", now=now, until=now + GIVE_UP_SECONDS)
 
 
 def drop(session: Session, ids: Collection[int] | None, _now: int) -> list[Row[Any]]:
     """Drop these failed jobs, or all when None; otherwise as `retry`."""
-    return _change(session, DROP, ids)
+    return _change(session, DROP, ids, "dropped")
 
 
 def _listed(session: Session, query: Select[Any], limit: int) -> list[dict[str, Any]]:
@@ -93,7 +93,11 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def _change(
-    session: Session, statement: Update | Delete, ids: Collection[int] | None, **times: int
+    session: Session,
+    statement: Update | Delete,
+    ids: Collection[int] | None,
+    done: str,
+    **times: int,
 ) -> list[Row[Any]]:
     if ids is not None:
         statement = statement.where(JOBS.c.id.in_(ids))
@@ -101,6 +105,6 @@ def _change(
     missing = sorted({*(ids or ())} - {row.id for row in changed})
     if missing:
         raise NoSuchJob(
-            f"No failed job {missing[0]} is there for this: see `e2ereset outbox failed`."
+            f"There is no failed job {missing[0]} that can be {done}: see `e2ereset outbox failed`."
         )
     return changed

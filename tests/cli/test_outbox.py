@@ -70,8 +70,8 @@ def test_failed_mails_are_retried_or_dropped_with_an_audit_row(done, dead):
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (["retry", "2"], 1, "No failed job 2 is there for this"),
-        (["drop", "7"], 1, "No failed job 7"),
+        (["retry", "2"], 1, "no failed job 2 that can be retried"),
+        (["drop", "7"], 1, "no failed job 7 that can be dropped"),
         (["drop", str(2**70)], 2, "not in the range"),
         (["retry"], 2, "Give ids of failed jobs, or --all"),
         (["drop", "1", "--all"], 2, "Give ids of failed jobs, or --all"),
