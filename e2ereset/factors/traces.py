@@ -39,8 +39,8 @@ class Traces:
             if isinstance(refusal, TooManyRequests) and not self._is_first(session, asked, refusal):
                 return
             # A stranger may write any text into the header: only a configured method is logged.
-            known = {asked.proof.method or ""} & self._methods
-            self.refused(session, asked, refusal, "".join(known))
+            named = asked.proof.method or ""
+            self.refused(session, asked, refusal, named if named in self._methods else "")
 
     def refused_at_the_gate(self, asked: ActionRequest, refusal: Refusal) -> None:
         """Report a refusal that came before the proof was checked, and count it."""
