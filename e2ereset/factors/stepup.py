@@ -102,15 +102,19 @@ class StepUp:
 
     def _choose(self, asked: ActionRequest) -> Chosen:
         """Choose the method and charge the try. Raises the refusals that come before a check."""
-        if not (self.parts.settings.two_factor and asked.proven):
-            return Chosen(method=OFF)
-        if asked.caller.bypasses_two_factor and self.parts.settings.bypass_tokens:
-            return Chosen(method=BYPASS)
+        settings = self.parts.settings
         with self.parts.transactions.read() as session:
             known = self.rechecks.knows(session, asked.caller)
+            if not (settings.two_factor and asked.proven):
+                return Chosen(method=OFF, known=known)
+            if asked.caller.bypasses_two_factor and settings.bypass_tokens:
+                return Chosen(method=BYPASS, known=known)
             strategy, named = self._serving(attempt_of(asked, session), asked)
         if strategy is None:
-            return self._without_method(asked)
+            # For a sign-in the password was proof already: no second factor is needed.
+            if asked.fallback and settings.without_method != "allow":
+                raise NoFactor()
+            return Chosen(method="", known=known)
         try:
             charge = self._charge(asked, strategy, named=named)
         except TooManyAttempts as refusal:
@@ -141,12 +145,6 @@ class StepUp:
         with self.parts.transactions.read() as session:
             attempt = attempt_of(asked, session)
             return next(iter(self.challenges.available(attempt)), None)
-
-    def _without_method(self, asked: ActionRequest) -> Chosen:
-        # For a sign-in the password was proof already: an account without a second factor passes.
-        if not asked.fallback or self.parts.settings.without_method == "allow":
-            return Chosen(method="")
-        raise NoFactor()
 
     def _charge(self, asked: ActionRequest, strategy: Strategy, *, named: bool) -> Charge:
         account_id, windows = asked.caller.account.id, self.parts.settings.verify_windows

@@ -8,12 +8,12 @@ from io import BytesIO
 import pytest
 from sqlalchemy import delete, insert, update
 
-from e2ereset import Account, Caller, Proof, Strategy, get_e2ereset
+from e2ereset import Account, Action, Caller, Proof, Strategy, get_e2ereset
 from e2ereset.errors import FactorInvalid, NotAllowed, NotSignedIn
 from e2ereset.factors.models import Totp
 from e2ereset.permissions.models import Role, RolePermission
 from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
-from e2ereset.records import TargetName
+from e2ereset.records import ActionRequest, TargetName
 from e2ereset.server.people.accounts import prove_password
 from e2ereset.server.people.models import User, UserRole
 from e2ereset.server.people.password_hashing import PasswordHasher
@@ -216,6 +216,35 @@ def test_a_host_user_who_is_deleted_meanwhile_does_nothing(host_resets, dropped)
     dropped(accounts, sue.id)
     with pytest.raises(NotSignedIn):
         reset(resets, sue, TargetName(username="bob"))
+
+
+@pytest.mark.parametrize(
+    ("bypasses", "options"),
+    [(False, {"proven": False}), (True, {}), (False, {"fallback": False})],
+    ids=["not proven", "bypass", "no method"],
+)
+def test_a_host_user_who_is_deleted_meanwhile_does_nothing_without_a_proof(
+    world, host_resets, monkeypatch, bypasses, options
+):
+    stepup, accounts = world.runtime.stepup, host_resets[1]
+    bob, knows = accounts.accounts["id-of-bob"], stepup.rechecks.knows
+
+    def knows_then_deletes(session, caller):
+        known = knows(session, caller)
+        accounts.accounts.clear()
+        return known
+
+    monkeypatch.setattr(stepup.rechecks, "knows", knows_then_deletes)
+    monkeypatch.setattr(Meanwhile, "usable", lambda *_: False)
+    asked = ActionRequest(
+        caller=Caller(account=bob, bypasses_two_factor=bypasses),
+        proof=Proof(),
+        action=Action(name="x"),
+        now=world.clock.now,
+        **options,
+    )
+    with pytest.raises(NotSignedIn):
+        stepup.run(asked, lambda _passed: "done")
 
 
 @row("12.8.3.1")
