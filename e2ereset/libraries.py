@@ -22,6 +22,7 @@ SWITCHES = {key for key, value in Flask.default_config.items() if isinstance(val
     "SQLALCHEMY_RECORD_QUERIES",
     "SQLALCHEMY_TRACK_MODIFICATIONS",
     *("MAIL_USE_TLS", "MAIL_USE_SSL", "MAIL_USE_LOCALTIME"),
+    "MAIL_SUPPRESS_SEND",  # of Flask-Mail
     "RATELIMIT_ENABLED",
     "RATELIMIT_HEADERS_ENABLED",
     "RATELIMIT_SWALLOW_ERRORS",
