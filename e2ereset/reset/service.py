@@ -88,7 +88,7 @@ class Resets:
         federated user.
         """
         by = Account(id=operator.id, username=operator.id)
-        caller = Caller(account=by, agent="command line")
+        caller = Caller(account=by)
         action = Action(name=ACTION, target=account_id)
         asked = ActionRequest(caller=caller, proof=Proof(), action=action, now=now)
 
@@ -144,12 +144,12 @@ class Resets:
             address=asked.caller.address,
             agent=asked.caller.agent,
         )
-        self._mail(session, receipt)
+        self._mail(session, receipt, reason)
         self._parts.announcer.later(session, key_reset, receipt=receipt)
         return receipt
 
-    def _mail(self, session: Session, receipt: Receipt) -> None:
-        """Queue the notice of the reset to its owner."""
+    def _mail(self, session: Session, receipt: Receipt, reason: str) -> None:
+        """Queue the notice of the reset to its owner, with the reason of an operator."""
         self._parts.mail_owner(
             session,
             "key-reset",
@@ -162,4 +162,5 @@ class Resets:
             replaced=receipt.replaced,
             # A host that has its own sign-ins, and does not implement HoldsSessions, ends none.
             signed_out=self._sessions is not None,
+            reason=reason,
         )

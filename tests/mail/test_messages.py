@@ -175,6 +175,18 @@ def test_a_reset_by_somebody_else_names_them_and_what_is_lost():
     assert "shares their keys with you" in text
 
 
+def test_a_reset_by_an_operator_gives_the_reason_instead_of_a_place():
+    _, text, _ = written("key-reset", by="operator:ann", reason="lost laptop", address="", agent="")
+    assert "Reason: lost laptop" in text
+    assert "unknown" not in text
+
+
+def test_a_reset_by_a_user_names_the_place_and_no_reason():
+    _, text, _ = written("key-reset", reason="")
+    assert f"From: {PLACE['address']}" in text
+    assert "Reason" not in text
+
+
 def test_an_own_reset_says_that_it_was_you():
     subject, text, _ = written("key-reset", own=True, by="bob")
     assert subject == "Your E2E key was reset by you"

@@ -267,7 +267,7 @@ def test_a_reset_by_an_operator_does_all_that_a_reset_does(world, bob, done):
     assert world.subscriptions(bob)[0].e2e_key is None
     assert audited(world) == [("reset-e2e-key", bob.id, "reset", reason)]
     ((recipient, facts),) = world.queued("key-reset")
-    assert (recipient, facts["by"]) == ("bob@x.org", OPERATOR)
+    assert (recipient, facts["by"], facts["agent"]) == ("bob@x.org", OPERATOR, "")
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason", " "]])
