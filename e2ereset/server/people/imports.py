@@ -65,27 +65,39 @@ def read_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
         if line.strip():
             try:
                 yield number, json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 yield number, None
 
 
 def read_csv(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
     """Line numbers and rows of a CSV file with a heading; roles are separated by spaces.
 
-    Raises BadPerson for an unknown column.
+    Raises BadPerson for a column that is unknown, or there twice.
     """
-    reader = csv.DictReader(lines)
-    known, given = ROW.fields.keys() - {"emails"}, set(reader.fieldnames or ())
-    if not given or not given <= known:
-        raise BadPerson(f"The first line must name columns out of: {', '.join(sorted(known))}.")
-    for row in reader:
-        if None in row or None in row.values():
+    reader = csv.reader(lines)
+    known, names = ROW.fields.keys() - {"emails"}, next(reader, [])
+    if not names or not set(names) <= known or len(set(names)) < len(names):
+        columns = ", ".join(sorted(known))
+        raise BadPerson(f"The first line must name columns, each once, out of: {columns}.")
+    for texts in _readable(reader):
+        if texts is None or len(texts) not in (0, len(names)):
             yield reader.line_num, None
-        else:
-            texts: dict[str, Any] = {name: text for name, text in row.items() if text}
-            if "roles" in texts:
-                texts["roles"] = texts["roles"].split()
-            yield reader.line_num, texts
+        elif texts:
+            row: dict[str, Any] = {n: text for n, text in zip(names, texts, strict=True) if text}
+            if "roles" in row:
+                row["roles"] = row["roles"].split()
+            yield reader.line_num, row
+
+
+def _readable(reader: Iterator[list[str]]) -> Iterator[list[str] | None]:
+    """The rows of a CSV file; None for one that is too long to be read."""
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield None
 
 
 def import_users(

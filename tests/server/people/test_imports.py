@@ -104,7 +104,10 @@ def test_a_row_that_can_not_be_is_left_out_and_the_others_are_stored(world, load
     assert [user.username for user in world.rows(User)] == ["ben"]
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '"ann"', "7", "nul\x00"])
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", '"ann"', "7", "nul\x00", pytest.param("[" * 100_000, id="too-deep")],
+)
 def test_a_line_that_is_no_object_is_left_out(load, line):
     code, said = load(line, ANN)
     assert (code, said["stored"], said["leftOut"][0]["why"]) == (1, 1, UNREADABLE)
@@ -138,10 +141,17 @@ def test_csv_says_the_same(world, load):
     assert world.session.scalar(select(User.password_hash).where(User.id == ben.id)) is None
 
 
-def test_a_column_that_is_not_known_is_one_clear_line(run, tmp_path):
-    (tmp_path / "people.csv").write_text("username,colour\nann,red\n")
+def test_a_line_of_csv_that_is_too_long_is_left_out(load):
+    code, said = load("username,email", "ann," + "x" * 140_000, "ben,", name="people.csv")
+    assert (code, said["stored"]) == (1, 1)
+    assert said["leftOut"] == [{"line": 2, "username": "", "why": UNREADABLE}]
+
+
+@pytest.mark.parametrize("heads", ["username,colour", "username,username", ""])
+def test_columns_that_are_not_known_or_there_twice_are_one_clear_line(run, tmp_path, heads):
+    (tmp_path / "people.csv").write_text(f"{heads}\nann,red\n")
     error = error_of(run("user", "import", str(tmp_path / "people.csv")))
-    assert "must name columns out of: active, email" in error
+    assert "must name columns, each once, out of: active, email" in error
 
 
 def test_people_read_which_lines_were_left_out(run, tmp_path):
