@@ -1,7 +1,5 @@
 """IP addresses of callers: read from what a proxy or a host wrote, and grouped to be counted."""
 
-from __future__ import annotations
-
 import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 

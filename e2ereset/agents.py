@@ -4,8 +4,6 @@ A list of known programs, and no library that parses user agents: such a library
 the header, so a stranger could put a sentence into a security mail.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """A thread that repeats a small piece of work while the process serves requests."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Callable

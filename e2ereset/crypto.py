@@ -5,8 +5,6 @@ AES-256-GCM and a random 96-bit nonce, signatures for outsiders are Ed25519 (RFC
 stored carries the id of its secret key, so that several can be in use while a rotation runs.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

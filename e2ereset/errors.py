@@ -3,8 +3,6 @@
 Nothing here knows HTTP; `http.envelope` makes an answer of each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """`E2EReset` puts the library into a Flask app. It only connects things; the app has all state."""
 
-from __future__ import annotations
-
 import logging
 import secrets
 import time

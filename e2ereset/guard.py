@@ -1,7 +1,5 @@
 """`two_factor_required` puts the second factor before a host's own view."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import wraps

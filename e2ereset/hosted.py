@@ -4,8 +4,6 @@ A wrong value would cause a fault far away, or give somebody another user's righ
 HostError here, whose text names the host's method.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

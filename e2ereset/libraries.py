@@ -4,8 +4,6 @@ Flask keeps an environment value that is no JSON as a text: `False` becomes 'Fal
 as on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

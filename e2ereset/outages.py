@@ -1,7 +1,5 @@
 """Describes, in one line, faults that an operator can repair."""
 
-from __future__ import annotations
-
 import re
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError

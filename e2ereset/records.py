@@ -1,7 +1,5 @@
 """The frozen records that the host, the services, the strategies and the routes pass on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ The app does not start with an unknown, mistyped or unsafe setting. The error sa
 instead (SPEC 3).
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -21,9 +19,9 @@ SERVER_PREFIX = "E2ERESET_SERVER_"  # the standalone server reads those itself
 SHORTEST_KEY = 16
 ADVICE = 'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
 EXAMPLES = {
-    "bool": "True or False; in the environment FLASK_{key}=true or false, in small letters",
-    "int": "a whole number, without quotation marks",
-    "str": "'...'; in the environment a number needs two pairs: FLASK_{key}='\"123\"'",
+    bool: "True or False; in the environment FLASK_{key}=true or false, in small letters",
+    int: "a whole number, without quotation marks",
+    str: "'...'; in the environment a number needs two pairs: FLASK_{key}='\"123\"'",
 }
 BIND = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d+")
 ORIGIN = re.compile(r"[a-z][a-z\d+.-]*://([a-z\d._-]+|\[[\da-f:.]+\])(:\d{1,5})?")
@@ -195,15 +193,14 @@ def read_fields(
 
 
 def _checked(key: str, value: Any, spec: Any) -> Any:
-    wanted = str(spec.type)
-    if wanted.startswith("tuple"):
+    kind = spec.type
+    if kind not in EXAMPLES:  # a tuple
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise SettingsError(f"{key} must be a list, such as {spec.default or ['...']!r}.")
         return tuple(value)
-    kind = {"bool": bool, "int": int, "str": str}[wanted]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        words = f"{key} must be of type {wanted}, not {type(value).__name__}."
-        raise SettingsError(f"{words} Write {key} = {EXAMPLES[wanted].format(key=key)}.")
+        words = f"{key} must be of type {kind.__name__}, not {type(value).__name__}."
+        raise SettingsError(f"{words} Write {key} = {EXAMPLES[kind].format(key=key)}.")
     low, high = spec.metadata.get("bounds", (value, value))
     if value != spec.default and not low <= value <= high:
         other = "" if low <= spec.default <= high else f", or {spec.default}"

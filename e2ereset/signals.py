@@ -3,8 +3,6 @@
 So a receiver cannot undo that. A receiver that fails is only logged.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from functools import partial

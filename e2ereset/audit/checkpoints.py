@@ -1,7 +1,5 @@
 """The file of checkpoints: a signed head is added to it after new rows."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -6,8 +6,6 @@ head and the newest purge: an older head, still whole and signed, cannot pass fo
 after the end of the log was cut off, heads and all.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

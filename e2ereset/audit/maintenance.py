@@ -1,7 +1,5 @@
 """What an operator does to the sealed log: purge it, sign it again, mend it."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator

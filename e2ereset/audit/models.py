@@ -1,7 +1,5 @@
 """The audit log: its rows, signed heads, purges, and who signs."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 

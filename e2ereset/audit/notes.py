@@ -4,14 +4,12 @@
 tools read them.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -48,7 +46,7 @@ class PublicKey:
         return f"{self.name}+{self.id.hex()}+{_encode(ED25519 + self.raw)}"
 
     @classmethod
-    def parse(cls, text: str) -> PublicKey:
+    def parse(cls, text: str) -> Self:
         """The key that the text stands for. Raises NoteError."""
         name, _, rest = text.strip().partition("+")
         data = _decode(rest.partition("+")[2])
@@ -70,7 +68,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n"
 
     @classmethod
-    def parse(cls, text: str) -> Checkpoint:
+    def parse(cls, text: str) -> Self:
         """The checkpoint that a note's text stands for. Raises NoteError."""
         lines = text.split("\n")
         if len(lines) < 4 or not lines[1].isdecimal():

@@ -1,7 +1,5 @@
 """What outsiders check without us: checkpoints, the export, receipts of single rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

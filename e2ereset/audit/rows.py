@@ -6,8 +6,6 @@ whole number of epoch seconds, all others as strings, as RFC 8785 writes it: no 
 no escapes but those of `"` and `\\`. A row with a reason has it as an eleventh, behind the digest.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping

@@ -4,8 +4,6 @@ Rows get their places in the order of their ids. One that commits late is not wa
 its place in the next batch.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass

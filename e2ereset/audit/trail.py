@@ -1,7 +1,5 @@
 """The audit trail: the one writer of audit rows, and who acts in them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar
 

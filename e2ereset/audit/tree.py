@@ -4,8 +4,6 @@ What has to be kept to go on growing is the frontier alone: the hashes of the fu
 the leaves so far make up, largest first, one for each 1 in the binary form of `size`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -46,7 +44,7 @@ class Tree:
         for leaf in leaves:
             self.append(leaf)
 
-    def copy(self) -> Tree:
+    def copy(self) -> "Tree":
         """A tree of the same leaves, to grow on its own."""
         return Tree(self.size, [*self.frontier])
 

@@ -5,8 +5,6 @@ no false alarm while rows are written, sealed and purged beside it: what was sea
 is left to the next time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -4,8 +4,6 @@
 401 first. `Body.parsed` makes an object of the bytes, or says what is wrong with them (SPEC 1).
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Requests from pages of other sites: which are allowed (CORS), and which are refused."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from flask import Response, request

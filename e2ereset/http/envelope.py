@@ -3,8 +3,6 @@
 Bodies and their key order are Rocket.Chat's, to the byte (SPEC 1).
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import sqlite3

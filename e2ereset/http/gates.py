@@ -1,7 +1,5 @@
 """The checks that a request passes before its use case: sign-in, body, rate, proof."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The address and the program of the caller, in forms that can be counted, stored and mailed."""
 
-from __future__ import annotations
-
 from flask import request
 
 from e2ereset.addresses import network_of, read_address

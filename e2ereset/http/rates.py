@@ -1,7 +1,5 @@
 """Request rates. Flask-Limiter counts them for each address and route, when a view asks for it."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable

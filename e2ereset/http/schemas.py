@@ -1,7 +1,5 @@
 """The fields and the base class of body schemas: no unknown keys, no conversion of types."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -4,8 +4,6 @@ All are answered in the envelope, and none is redirected: a client that follows 
 and its code again, and without TLS if Flask does not know that the proxy speaks TLS.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from urllib.parse import unquote, urlsplit
 

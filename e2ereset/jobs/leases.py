@@ -4,8 +4,6 @@ The lease is one conditional UPDATE that also moves `due_at`. So of two workers 
 and a job whose worker was killed is due again when the lease runs out.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
 
 from sqlalchemy import (

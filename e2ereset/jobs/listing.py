@@ -1,7 +1,5 @@
 """What operators see of the queue, never a job's facts, and what they do with failed jobs."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

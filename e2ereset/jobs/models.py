@@ -1,7 +1,5 @@
 """The table of the queue."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Index, SmallInteger, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -4,8 +4,6 @@ Putting a job in does none of its work, so that a reset pays one encryption and 
 recipient of a mail.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any

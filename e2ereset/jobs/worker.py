@@ -4,8 +4,6 @@ A worker that dies after the work, before it has closed the job, leaves it to be
 handler must allow for that.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from threading import Event

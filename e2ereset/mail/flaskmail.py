@@ -1,17 +1,12 @@
 """The way out through a host's Flask-Mail, in time and encrypted for its relay or not at all."""
 
-from __future__ import annotations
-
 import smtplib
-from typing import TYPE_CHECKING
+from typing import Any
 
 import flask_mail
 
 from .messages import Message
 from .smtp import Timed, TimedSSL
-
-if TYPE_CHECKING:
-    from flask import Flask
 
 STEP_SECONDS = 30
 """For each step of the dialogue: Flask-Mail itself waits for ever."""
@@ -36,8 +31,8 @@ class Relay(flask_mail.Connection):
         return host
 
 
-def send_by_flask_mail(app: Flask, message: Message) -> None:
-    """Send it, in the app's context. Raises what the relay refuses.
+def send_by_flask_mail(relay: Any, message: Message) -> None:
+    """Send it by the app's Flask-Mail, in its context. Raises what the relay refuses.
 
     Where Flask-Mail suppresses sending, as it does under TESTING, only its signal is sent.
     """
@@ -52,5 +47,5 @@ def send_by_flask_mail(app: Flask, message: Message) -> None:
         extra_headers={"Auto-Submitted": "auto-generated"},
     )
     mail.msgId = message.message_id
-    with Relay(app.extensions["mail"]) as connection:
+    with Relay(relay) as connection:
         connection.send(mail)

@@ -1,7 +1,5 @@
 """The handler of every kind of mail: renders the facts of a job, and sends the message."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from email.utils import parseaddr
 from hashlib import sha256

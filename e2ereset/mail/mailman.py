@@ -4,13 +4,11 @@ Addresses beyond ASCII are written as they are where the relay offers SMTPUTF8 (
 sent to where it does not: Flask-Mailman would write another address.
 """
 
-from __future__ import annotations
-
 import os
 import smtplib
 from email import message_from_bytes, policy
 from email.utils import parseaddr
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask_mailman import EmailMultiAlternatives
 from flask_mailman.backends import file, smtp
@@ -20,9 +18,6 @@ from e2ereset.jobs import GiveUp
 
 from .messages import Message, name_domain
 from .smtp import Timed, TimedSSL
-
-if TYPE_CHECKING:
-    from flask import Flask
 
 MAIL_TIMEOUT = 30
 """Seconds for each step of an SMTP dialogue, where the host sets no MAIL_TIMEOUT."""
@@ -77,9 +72,11 @@ class RelayBackend(smtp.EmailBackend):  # type: ignore[misc]
 OURS = {smtp.EmailBackend: RelayBackend, file.EmailBackend: FileBackend}
 
 
-def send_by_mailman(app: Flask, message: Message) -> None:
-    """Send it, in the app's context. Raises what the relay refuses, or that there is none."""
-    mailman = app.extensions["mailman"]
+def send_by_mailman(mailman: Any, message: Message) -> None:
+    """Send it by this Flask-Mailman, in the app's context.
+
+    Raises what the relay refuses, or that there is none.
+    """
     mail = EmailMultiAlternatives(
         subject=message.subject,
         body=message.text,

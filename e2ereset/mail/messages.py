@@ -5,8 +5,6 @@ and `notes`; `templates/mail.txt` and `templates/mail.html` lay them out. Userna
 user agents come from anybody: they are cleaned before a template sees them, and HTML is escaped.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

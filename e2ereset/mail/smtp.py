@@ -1,7 +1,5 @@
 """Connections to a relay: in time, and encrypted for that relay where they are encrypted."""
 
-from __future__ import annotations
-
 import smtplib
 import socket
 import ssl

@@ -1,17 +1,14 @@
 """The transport: the host's own function, its Flask-Mail, or Flask-Mailman with any backend."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from flask import Flask
 
 from e2ereset.errors import SettingsError
 
 from .messages import Message
-
-if TYPE_CHECKING:
-    from flask import Flask
 
 BACKENDS = "smtp, file, console, locmem, dummy, or the dotted name of a class called EmailBackend"
 
@@ -51,11 +48,11 @@ class Transport:
             elif self.name == "flask-mail":
                 from .flaskmail import send_by_flask_mail
 
-                send_by_flask_mail(self._app, message)
+                send_by_flask_mail(self._app.extensions["mail"], message)
             else:
                 from .mailman import send_by_mailman
 
-                send_by_mailman(self._app, message)
+                send_by_mailman(self._app.extensions["mailman"], message)
 
     def _have_mailman(self) -> None:
         if not self._mailman_of_host:

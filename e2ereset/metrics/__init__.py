@@ -1,7 +1,5 @@
 """Counts of requests, proofs and resets, for Prometheus or for nobody. Imports nothing above it."""
 
-from __future__ import annotations
-
 import logging
 
 from .meter import UNCOUNTED, Meter

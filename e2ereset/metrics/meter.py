@@ -1,7 +1,5 @@
 """What can be counted. Services call it; they do not know who counts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 Gauges = Iterable[tuple[str, str, float]]

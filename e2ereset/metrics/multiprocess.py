@@ -3,8 +3,6 @@
 It must not import prometheus_client, which decides at its import how it counts.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

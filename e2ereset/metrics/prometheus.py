@@ -4,8 +4,6 @@ With PROMETHEUS_MULTIPROC_DIR set, as `gunicorn.conf.py` does, each worker count
 own, and whichever worker is asked adds up those of all.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from functools import cache, partial
@@ -21,17 +19,12 @@ LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 HASHES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
-def prometheus_meter() -> PrometheusMeter:
+def prometheus_meter() -> "PrometheusMeter":
     """A meter for this app, or the one of this process where workers count in files.
 
     There, two meters would write over each other.
     """
     return _shared() if "PROMETHEUS_MULTIPROC_DIR" in os.environ else PrometheusMeter()
-
-
-@cache
-def _shared() -> PrometheusMeter:
-    return PrometheusMeter()
 
 
 class PrometheusMeter(Meter):
@@ -80,6 +73,9 @@ class PrometheusMeter(Meter):
             registry.register(self._own)
         registry.register(_Measured(gauges))
         return CONTENT_TYPE_LATEST, generate_latest(registry)
+
+
+_shared = cache(PrometheusMeter)
 
 
 class _Measured:

@@ -1,7 +1,5 @@
 """The settings of the standalone server alone: the `E2ERESET_SERVER_` keys."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

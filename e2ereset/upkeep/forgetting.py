@@ -1,7 +1,5 @@
 """What the library keeps of an account, for a host that deletes one."""
 
-from __future__ import annotations
-
 from sqlalchemy import bindparam, delete
 from sqlalchemy.orm import Session
 

@@ -4,8 +4,6 @@ A row that somebody holds at that moment is left to the next purge. So a purge n
 holds rows itself, and cannot deadlock with a request or with another purge.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass

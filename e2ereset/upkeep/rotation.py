@@ -5,8 +5,6 @@ names the text it was read with, so that whoever changed the row meanwhile wins,
 encrypted with the newest key already is passed over.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
