@@ -30,7 +30,7 @@ from tests.kit.server import (  # noqa: F401
     session,
 )
 from tests.kit.skips import refuse_skip
-from tests.kit.world import admin, bob, eve, world  # noqa: F401
+from tests.kit.world import admin, bob, eve, with_settings, world  # noqa: F401
 
 COMMON = {
     "deadline": None,  # a busy machine is no fault

@@ -55,12 +55,6 @@ def test_a_right_code_under_another_methods_name_is_not_looked_at(world, bob):
     assert world.reset(bob, code=world.code(bob)).status_code == 200
 
 
-@row("13.2.2")
-def test_the_password_does_not_serve_who_has_another_method(world):
-    both = world.person("both", totp=True, password="pw")
-    assert error(world.reset(both, code=sha256("pw"), method="password")) == "totp-invalid"
-
-
 def test_the_clear_password_never_passes(world):
     carol = world.person("carol", password="pw")
     assert error(world.reset(carol, code="pw")) == "totp-invalid"

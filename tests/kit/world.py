@@ -4,6 +4,7 @@ import copy
 import hashlib
 import threading
 from dataclasses import dataclass
+from functools import partial
 
 import pyotp
 import pytest
@@ -112,6 +113,13 @@ class World:
         """So many resets with a wrong code; what each is refused with."""
         return [error(self.reset(person, code="000000", **options)) for _ in range(times)]
 
+    def fail(self, person, times=100, purpose="verify:totp"):
+        """So many failures in a row, long ago; a hundred lock what they are charged to."""
+        with self.runtime.transactions.begin() as session:
+            charge = partial(self.runtime.budgets.charge_in, session, person.id, purpose)
+            for _ in range(times):
+                charge(windows=((1, 999),) * 3, now=1, guess=True)
+
     def at_once(self, person, times, **options):
         """So many resets by as many threads, released together; their answers."""
         barrier, answers = threading.Barrier(times), []
@@ -193,6 +201,12 @@ class World:
 def world(app, session, clock):
     """A server with all its tables and nobody in it."""
     return World(app, session, clock)
+
+
+@pytest.fixture
+def with_settings(world, make_server, config):
+    """Gives the same world through a server with some settings changed."""
+    return lambda **changes: world.through(make_server(config | changes))
 
 
 @pytest.fixture
