@@ -87,6 +87,7 @@ BROKEN = {
     "another charset": {"data": b"{}", "kind": JSON + "; charset=utf-16"},
     "a file": {"data": b"--x--\r\n", "kind": "multipart/form-data; boundary=x"},
     "a text": {"data": b"hello", "kind": "text/plain"},
+    "almost the type": {"data": b"{}", "kind": "text/json"},
     "no type": {"data": b"{}", "kind": None},
     "no UTF-8": {"data": b'{"username":"j\xfcrgen"}'},
     "UTF-16": {"data": '{"username":"bob"}'.encode("utf-16")},
@@ -94,6 +95,7 @@ BROKEN = {
     "NaN": {"data": b'{"username":NaN}'},
     "infinity": {"data": b'{"username":-Infinity}'},
     "nested too deeply": {"data": b'{"a":' * 100_000},
+    "lists nested too deeply": {"data": b"[" * 100_000},
     "a key twice, further down": {"data": b'{"user":{"a":1,"a":2}}'},
     "a Latin-1 form": {"data": b"username=j\xfcrgen", "kind": FORM},
     "an escape of Latin-1": {"data": b"username=j%fcrgen", "kind": FORM},
@@ -136,6 +138,7 @@ def test_a_body_over_the_limit_is_413_in_every_route(world, bob, send, options):
     for method, path in ROUTES:
         response = send(path, method=method, **options)
         assert_refused(world, bob, response, 413)
+        assert response.json == {"success": False, "error": "The request body is too large"}
         assert response.headers["Connection"] == "close"
 
 
@@ -173,6 +176,7 @@ def test_no_byte_announced_is_an_empty_body(world, bob, send, options):
 @pytest.mark.parametrize(
     "options",
     [
+        {"data": b"{}"},
         {"data": b"username=bob", "kind": FORM},
         {"data": b"username=b%6fb", "kind": FORM + "; charset=UTF-8"},
         {"data": b'{"username":"bob"}', "kind": JSON + '; charset="utf-8"'},
