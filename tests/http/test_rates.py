@@ -3,12 +3,9 @@
 import pytest
 
 from e2ereset.factors.models import Budget
-from tests.kit.client import RESET
+from tests.kit.client import ME, RESET
 from tests.kit.network import free_port
-from tests.kit.server import make_user
 from tests.kit.world import World
-
-LOGIN, ME = "/api/v1/login", "/api/v1/me"
 
 
 @pytest.fixture
@@ -25,16 +22,9 @@ def make_world(make_server, config, engine, session, clock):
 
 def statuses(world):
     """What a sign-in, a reset with a wrong code and a look at oneself are answered with."""
-    bob = make_user(world.session, "bob")
-    world.session.commit()
-    headers = world.sign_in(bob.id)
-    credentials = {"user": "bob", "password": "wrong"}
-    answers = (
-        world.client.post(LOGIN, json=credentials),
-        world.client.post(RESET, headers=headers),
-        world.client.get(ME, headers=headers),
-    )
-    return [answer.status_code for answer in answers]
+    client, headers = world.client, world.person("bob", key=False).headers
+    reset, me = client.post(RESET, headers=headers), client.get(ME, headers=headers)
+    return [answer.status_code for answer in (world.login("bob"), reset, me)]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +36,7 @@ def test_the_setting_says_who_is_refused(make_world, policy, expected):
 
 
 def test_a_refusal_says_when_to_come_back(make_world):
-    answer = make_world("guarded").client.post(LOGIN, json={"user": "bob", "password": "x"})
+    answer = make_world("guarded").login("bob")
     assert answer.json == {"success": False, "error": "Service Unavailable"}
     assert answer.headers["Retry-After"] == "5"
 
