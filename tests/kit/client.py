@@ -7,7 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 API = "/api/v1/"
-RESET, ME, LOGIN = API + "users.resetE2EKey", API + "me", API + "login"
+RESET, ME = API + "users.resetE2EKey", API + "me"
+LOGIN, LOGOUT = API + "login", API + "logout"
 SET_KEYS, SEND_CODE = API + "e2e.setUserPublicAndPrivateKeys", API + "users.2fa.sendEmailCode"
 
 

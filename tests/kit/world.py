@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import threading
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +18,7 @@ from e2ereset.server.sessions.tokens import NewToken, add_token
 from e2ereset.store.tables import table
 from e2ereset.vault.models import KeyPair
 from tests.kit.client import API, LOGIN, RESET, SEND_CODE, SET_KEYS
+from tests.kit.live import at_once
 from tests.kit.server import HASHER, make_user
 
 
@@ -81,8 +81,11 @@ class World:
         person.headers = self.sign_in(person.id)
         return person
 
-    def login(self, user, password="pw", **more):
-        return self.client.post(LOGIN, json={"user": user, "password": password, **more})
+    def login(self, user="bob", password="pw", *, headers=None, address="127.0.0.1", **more):
+        """Sign in from this address, with more in the body."""
+        body = {"user": user, "password": password, **more}
+        where = {"REMOTE_ADDR": address}
+        return self.client.post(LOGIN, json=body, headers=headers, environ_base=where)
 
     def set_key(self, person):
         body = {"public_key": "PUB", "private_key": "PRIV", "force": True}
@@ -122,19 +125,8 @@ class World:
 
     def at_once(self, person, times, **options):
         """So many resets by as many threads, released together; their answers."""
-        barrier, answers = threading.Barrier(times), []
-
-        def ask():
-            mine = self.through(self.app)
-            barrier.wait(timeout=20)
-            answers.append(mine.reset(person, **options))
-
-        threads = [threading.Thread(target=ask) for _ in range(times)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(timeout=60)
-        return answers
+        twins = [self.through(self.app) for _ in range(times)]
+        return at_once([partial(twin.reset, person, **options) for twin in twins])
 
     def ask_again(self, name, headers=None):
         """Ask for a fresh code, and have the worker come by."""
