@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from e2ereset.audit import AuditBroken, CheckpointFile, PublicKey, Sealer, append_note, public_keys
+from e2ereset.audit import AuditBroken, CheckpointFile, PublicKey, Sealer, public_keys
 from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow, AuditSealer
-from e2ereset.audit.notes import Checkpoint, NoteError, open_checkpoint, sign_checkpoint
+from e2ereset.audit.notes import NoteError, open_checkpoint
 from e2ereset.crypto import KeyRing
 from e2ereset.store.tables import table
 from tests.kit.audit import KEY, NEW_KEY, NOW, ORIGIN, Log
@@ -55,21 +53,17 @@ def put_back(log, copy):
 # The format
 
 
-def test_a_checkpoint_is_three_lines_and_a_signature(sealed):
-    origin, size, root, empty, signature, end = sealed.checkpoint().split("\n")
-    assert (origin, size, empty, end) == (ORIGIN, "6", "", "")
-    assert sealed.all(AuditHead.size, AuditHead.root)[-1] == (6, base64.b64decode(root).hex())
-    assert signature.startswith(f"\u2014 {ORIGIN} ")
-
-
-def test_an_outsider_verifies_it_by_the_public_key_alone(sealed):
+def test_an_outsider_verifies_the_three_lines_by_the_public_key_alone(sealed):
     name, key_id, key = vkey(KEY).split("+", 2)
     raw = base64.b64decode(key)
     assert (name, raw[0], len(raw)) == (ORIGIN, 1, 33)
     assert key_id == sha256(f"{name}\n".encode() + raw).hexdigest()[:8]
     text, signature = sealed.checkpoint().split("\n\n")
-    data = base64.b64decode(signature.split()[-1])
-    assert data[:4].hex() == key_id
+    root = base64.b64encode(bytes.fromhex(sealed.column(AuditHead.root)[-1])).decode()
+    assert text == f"{ORIGIN}\n6\n{root}"
+    dash, origin, encoded = signature.removesuffix("\n").split(" ")
+    data = base64.b64decode(encoded)
+    assert (dash, origin, data[:4].hex()) == ("\u2014", ORIGIN, key_id)
     Ed25519PublicKey.from_public_bytes(raw[1:]).verify(data[4:], f"{text}\n".encode())
 
 
@@ -81,10 +75,11 @@ def test_we_read_keys_and_signatures_as_go_does():
         open_checkpoint(GO_NOTE.replace("think", "hope"), [key])
 
 
-def test_an_empty_log_has_a_checkpoint_too(log):
-    empty = ["0", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
-    assert log.checkpoint().split("\n")[1:3] == empty
-    assert log.held_against(log.checkpoint()) == ""
+def test_an_empty_log_has_a_checkpoint_too_which_holds_when_it_has_grown(log):
+    note = log.checkpoint()
+    assert note.split("\n")[1:3] == ["0", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
+    log.grow("abc")
+    assert log.held_against(note) == ""
 
 
 @pytest.mark.parametrize("text", ["", "x", "a+b+c", GO_KEY[:-2], GO_KEY.replace("c7", "c8")])
@@ -93,16 +88,8 @@ def test_what_is_no_public_key_is_refused(text):
         PublicKey.parse(text)
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "UPDATE heads SET root = 'ff' WHERE size = 6",
-        "DELETE FROM heads WHERE size = 6",
-        "DELETE FROM sealer",
-    ],
-)
-def test_no_checkpoint_is_signed_of_an_end_that_was_changed(sealed, harm):
-    sealed.tamper(harm)
+def test_no_checkpoint_is_signed_of_an_end_that_was_changed(sealed):
+    sealed.tamper("DELETE FROM sealer")
     with pytest.raises(AuditBroken):
         sealed.checkpoint()
 
@@ -110,17 +97,11 @@ def test_no_checkpoint_is_signed_of_an_end_that_was_changed(sealed, harm):
 # Held against the log
 
 
-def test_a_log_that_grew_still_holds_its_checkpoints(log):
-    notes = [log.checkpoint()]
-    for word in ("abc", "d", "efghi"):
-        log.grow(word)
-        notes.append(log.checkpoint())
-    assert log.held_against("\n\n".join(notes), vkey(KEY)) == ""
-
-
-@pytest.mark.parametrize("words", ["", "hi"])
-def test_an_older_copy_of_everything_is_found_by_the_checkpoint_alone(sealed, words):
-    older = dump(sealed)
+@pytest.mark.parametrize(
+    ("is_wiped", "words"), [(False, []), (False, ["hi"]), (True, []), (True, ["abc", "defg"])]
+)
+def test_a_log_put_back_or_made_anew_is_found_by_the_checkpoint_alone(sealed, is_wiped, words):
+    older = [[]] * len(TABLES) if is_wiped else dump(sealed)
     sealed.grow("g")
     note = sealed.checkpoint()
     put_back(sealed, older)
@@ -129,49 +110,23 @@ def test_an_older_copy_of_everything_is_found_by_the_checkpoint_alone(sealed, wo
     assert sealed.held_against(note) == "checkpoint-mismatch 7"
 
 
-@pytest.mark.parametrize("words", [[], ["abc", "def"]])
-def test_all_tables_wiped_or_made_anew_are_found_by_the_checkpoint_alone(sealed, words):
+@pytest.mark.parametrize("position", [0, 5])
+@pytest.mark.parametrize("harm", ["UPDATE rows SET caller = 'bob'", "DELETE FROM rows"])
+def test_a_row_changed_or_removed_is_found_without_the_heads(sealed, harm, position):
     note = sealed.checkpoint()
-    put_back(sealed, [[]] * len(TABLES))
-    sealed.grow(*words)
-    assert sealed.found() == ""
-    assert sealed.held_against(note) == "checkpoint-mismatch 6"
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "UPDATE rows SET caller = 'bob' WHERE position = 1",
-        "UPDATE rows SET at = 0 WHERE position = 5",
-        "DELETE FROM rows WHERE position = 0",
-        "DELETE FROM rows WHERE position = 5",
-    ],
-)
-def test_a_row_changed_or_removed_is_found_without_the_heads(sealed, harm):
-    note = sealed.checkpoint()
-    sealed.tamper(harm)
+    sealed.tamper(f"{harm} WHERE position = {position}")
     assert sealed.held_against(note) == "checkpoint-mismatch 6"
 
 
 # Forged checkpoints
 
 
-@pytest.mark.parametrize(
-    ("old", "new"), [("6", "5"), (ORIGIN, "other.example"), ("=\n", "A=\n"), ("\n6\n", "\n06\n")]
-)
-def test_a_forged_checkpoint_does_not_count(sealed, old, new):
-    forged = sealed.checkpoint().replace(old, new, 1)
-    assert sealed.held_against(forged) == "checkpoint-forged 1"
-
-
-@given(st.data())
-def test_no_changed_checkpoint_verifies(data):
-    keys = KeyRing([KEY])
-    note = sign_checkpoint(keys, Checkpoint(ORIGIN, 6, bytes(32)))
-    place = data.draw(st.integers(0, len(note) - 1))
-    other = data.draw(st.characters(codec="utf-8").filter(lambda c: c != note[place]))
-    with pytest.raises(NoteError):
-        open_checkpoint(note[:place] + other + note[place + 1 :], public_keys(keys, ORIGIN))
+def test_a_checkpoint_with_another_character_does_not_count(sealed):
+    note = sealed.checkpoint()
+    for place, was in enumerate(note):
+        for other in {"\n", "A", chr(ord(was) + 1)} - {was}:
+            forged = note[:place] + other + note[place + 1 :]
+            assert sealed.held_against(forged).startswith("checkpoint-forged 1")
 
 
 def test_a_checkpoint_by_another_key_does_not_count(sealed):
@@ -183,13 +138,6 @@ def test_a_checkpoint_by_another_key_does_not_count(sealed):
 @pytest.mark.parametrize("text", ["", "\n\n", "log.example\n6\n", "\u2014 log.example AAAA\n"])
 def test_a_file_without_a_whole_checkpoint_is_a_flaw(sealed, text):
     assert re.fullmatch(r"checkpoint-forged \d", sealed.held_against(text))
-
-
-def test_one_broken_piece_in_a_file_spoils_no_other_checkpoint(sealed, tmp_path):
-    path = tmp_path / "checkpoints"
-    for note in (sealed.checkpoint(), sealed.checkpoint()[:20], sealed.checkpoint()):
-        append_note(path, note)
-    assert sealed.held_against(path.read_text(encoding="utf-8")) == "checkpoint-forged 2"
 
 
 def test_a_checkpoint_of_a_retired_key_counts_by_its_public_key(sealed):
@@ -266,16 +214,10 @@ def test_a_file_that_cannot_be_written_stops_no_sealing(running, caplog):
     running.path = running.path / "of a folder that is not there"
     assert running.seal("a") == 1
     assert "E2ERESET_AUDIT_CHECKPOINTS" in caplog.text
-    assert running.log.found() == ""
-
-
-def test_a_fault_is_logged_once_a_minute(running, caplog):
-    running.log.grow("a")
-    running.path = running.path / "missing" / "file"
     file = running.file()
     for running.now in range(NOW, NOW + 120, 10):
         file.publish()
-    assert len(caplog.records) == 2
+    assert len(caplog.records) == 1 + 2  # once a minute
 
 
 def test_a_log_that_was_put_back_publishes_nothing_and_says_so(running, caplog):
@@ -288,7 +230,7 @@ def test_a_log_that_was_put_back_publishes_nothing_and_says_so(running, caplog):
     assert running.text().count("\u2014") == 1
 
 
-def test_a_note_cut_off_by_a_full_disk_hides_no_later_one(running):
+def test_a_note_cut_off_by_a_full_disk_hides_and_spoils_no_other(running):
     running.seal("a")
     with running.path.open("a", encoding="utf-8") as file:
         file.write("\n\n" + running.text()[:30])
