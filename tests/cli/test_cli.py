@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from flask_migrate import upgrade
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from e2ereset import get_e2ereset
 from e2ereset.audit.models import AuditRow
@@ -20,7 +20,7 @@ from e2ereset.server.migrations import add_migrations
 from tests.kit.audit import write_row
 from tests.kit.commands import error_of
 from tests.kit.network import wait_for
-from tests.kit.server import NOW, make_user
+from tests.kit.server import make_user
 
 
 @pytest.fixture
@@ -30,22 +30,12 @@ def bob(session):
     return user
 
 
-@pytest.fixture
-def runtime(app):
-    return get_e2ereset(app)
-
-
 def commands(group=main, path=()):
     """Every command below a group, as the words that call it."""
     for name, command in group.commands.items():
         yield (*path, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
-
-
-def write_audit(runtime, **facts):
-    with runtime.transactions.begin() as session:
-        write_row(runtime.audit, session, **{"at": NOW, "caller": "a"} | facts)
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
@@ -109,60 +99,6 @@ def test_a_permission_is_granted_listed_and_revoked(run, done):
     assert row not in done("permission", "list")
 
 
-def test_the_audit_log_ends_with_the_newest(done, runtime):
-    for caller in "abc":
-        write_audit(runtime, caller=caller)
-    assert [row["caller"] for row in done("audit", "tail", "--limit", "2")] == ["b", "c"]
-
-
-def test_the_audit_log_names_people_under_heads(run, done, runtime, bob):
-    write_audit(runtime, caller=bob.id, target=bob.id)
-    write_audit(runtime, caller="operator:root", target="who is gone")
-    heads, first, second = run("audit", "tail").output.splitlines()
-    assert heads.split()[:5] == ["place", "time", "action", "caller", "target"]
-    assert first.split()[3:5] == ["bob", "bob"]
-    assert second.split()[3] == "operator:root"
-    row = done("audit", "tail")[0]
-    assert (row["caller"], row["callerName"]) == (bob.id, "bob")
-
-
-@pytest.mark.parametrize("target", ["bob", "BOB", "id-of-bob"])
-def test_the_audit_log_of_one_person_is_found_by_name_or_id(done, runtime, bob, target):
-    write_audit(runtime, target=bob.id)
-    write_audit(runtime, target="somebody else")
-    assert [row["target"] for row in done("audit", "tail", "--target", target)] == [bob.id]
-
-
-def test_the_audit_log_of_nobody_is_an_error_and_that_of_one_who_is_gone_is_not(run, runtime):
-    write_audit(runtime, target="who-is-gone")
-    assert run("audit", "tail", "--target", "who-is-gone").exit_code == 0
-    assert "There is no user 'bbo'" in error_of(run("audit", "tail", "--target", "bbo"))
-
-
-def test_no_control_code_reaches_the_terminal(run, runtime):
-    write_audit(runtime, agent="\x1b[2J")
-    assert "\x1b" not in run("audit", "tail").output
-
-
-def test_a_whole_audit_log_is_said_to_be(run, runtime):
-    write_audit(runtime)
-    result = run("audit", "verify")
-    assert (result.exit_code, result.output) == (
-        0,
-        "1 row checked, 1 of them not sealed yet.\nThe audit log is whole.\n",
-    )
-
-
-def test_a_changed_audit_row_is_found(run, runtime):
-    write_audit(runtime)
-    runtime.sealer.seal()
-    with runtime.transactions.begin() as session:
-        session.execute(update(AuditRow).values(caller="somebody else"))
-    result = run("audit", "verify", "--json")
-    assert result.exit_code == 1
-    assert json.loads(result.output)[0]["kind"] == "row-changed"
-
-
 def test_a_bad_setting_is_one_clear_line(monkeypatch, tmp_path):
     monkeypatch.setenv("E2ERESET_INSTANCE", str(tmp_path))
     monkeypatch.setenv("FLASK_E2ERESET_COLOUR", "red")
@@ -180,9 +116,11 @@ def test_the_delivering_loop_ends_cleanly(make_server, make_database, config, nu
     command = [sys.executable, "-m", "e2ereset.server.cli", "outbox", "deliver"]
     with add_migrations(server).app_context():
         upgrade()
-        write_audit(get_e2ereset())
+        runtime = get_e2ereset()
+        with runtime.transactions.begin() as session:
+            write_row(runtime.audit, session)
         with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE) as process:
-            wait_for(lambda: is_sealed(get_e2ereset()), "the loop to seal the row")
+            wait_for(lambda: is_sealed(runtime), "the loop to seal the row")
             process.send_signal(number)
             assert process.communicate(timeout=20) == (None, b"")
     assert process.returncode == 0
