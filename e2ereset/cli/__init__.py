@@ -5,11 +5,10 @@ A command prints one clear line and exits with 1 when it cannot do its work; no 
 
 from __future__ import annotations
 
-import click
 from flask import Flask
 
 from .audit_log import audit_log
-from .base import Commands, OneLineErrors, as_json, emit, find_operator, with_reason
+from .base import Commands
 from .doctor import doctor
 from .factor import factor
 from .keys import keys
@@ -18,39 +17,10 @@ from .outbox import outbox
 from .permission import permission
 from .purge import purge
 
-GROUPS: tuple[click.Command, ...] = (
-    permission,
-    factor,
-    outbox,
-    audit_log,
-    doctor,
-    limits,
-    keys,
-    purge,
-)
-
-
-@click.group(cls=Commands)
-def e2ereset() -> None:
-    """Administers e2ereset: permissions, factors, queued mails, the audit log, secret keys."""
-
-
-for command in GROUPS:
-    e2ereset.add_command(command)
+GROUPS = (permission, factor, outbox, audit_log, doctor, limits, keys, purge)
+HELP = "Administers e2ereset: permissions, factors, queued mails, the audit log, secret keys."
 
 
 def register_commands(app: Flask) -> None:
     """Put our commands under `flask e2ereset` of this app."""
-    app.cli.add_command(e2ereset)
-
-
-__all__ = [
-    "GROUPS",
-    "Commands",
-    "OneLineErrors",
-    "as_json",
-    "emit",
-    "find_operator",
-    "register_commands",
-    "with_reason",
-]
+    app.cli.add_command(Commands("e2ereset", commands=GROUPS, help=HELP))

@@ -19,28 +19,22 @@ from e2ereset.ports import Accounts
 from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.store.transactions import disable_timeouts
 
-from .base import Commands, as_json, emit, limit, table, with_reason
+from .base import Commands, Output, as_json, limit, prints, table, with_reason, writing
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 OLD_FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 TIME = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"))
 WHO = ("caller", "target")
 SHOWN = "action", "caller", "target", "method", "outcome", "address", "agent", "reason"
+audit_log = Commands("audit", help="The log of resets, refusals and administrative acts.")
 COLUMNS = {"position": "place", "at": "time"} | dict(zip(SHOWN, SHOWN, strict=True))
 
 
-@click.group("audit", cls=Commands)
-def audit_log() -> None:
-    """The log of resets, refusals and administrative acts."""
-
-
-@audit_log.command("tail")
+@prints(audit_log.command("tail"))
 @limit(20)
 @click.option("--target", metavar="NAME_OR_ID", help="Only what was done to this account.")
-@as_json
-def tail(limit: int, target: str | None, json_output: bool) -> None:
+def tail(runtime: Runtime, limit: int, target: str | None) -> Output:
     """Show the newest rows, newest last."""
-    runtime = get_e2ereset()
     with runtime.transactions.read() as session:
         chosen = None if target is None else _find_target(session, runtime.accounts, target)
         rows = audit.tail(session, limit, chosen)
@@ -50,19 +44,14 @@ def tail(limit: int, target: str | None, json_output: bool) -> None:
     for row in rows:
         row |= {f"{who}Name": names.get(row[who]) for who in WHO}
     shown = (row | {who: row[f"{who}Name"] or row[who] for who in WHO} for row in rows)
-    emit(rows, table(shown, COLUMNS), json_output)
+    return rows, table(shown, COLUMNS)
 
 
-@audit_log.command("verify")
+@prints(audit_log.command("verify"))
 @click.option("--checkpoint", type=OLD_FILE, help="Hold the log against this file's checkpoints.")
 @click.option("--public-key", multiple=True, help="Key of the checkpoints; may be repeated.")
-@as_json
-@click.pass_context
-def verify(
-    ctx: click.Context, checkpoint: Path | None, public_key: tuple[str, ...], json_output: bool
-) -> None:
+def verify(runtime: Runtime, checkpoint: Path | None, public_key: tuple[str, ...]) -> Output:
     """Check every row, their order and the tree heads; exits with 1 when anything is wrong."""
-    runtime = get_e2ereset()
     public = [audit.PublicKey.parse(key) for key in public_key]
     with runtime.transactions.read() as session:
         disable_timeouts(session)
@@ -76,45 +65,38 @@ def verify(
     unsealed = f", {waiting} of them not sealed yet" if waiting else ""
     whole = [] if wrong else ["The audit log is whole."]
     lines = [f"{rows} row{'s' * (rows != 1)} checked{unsealed}.", *map(str, flaws), *whole]
-    emit(data, lines, json_output)
-    ctx.exit(1 if wrong else 0)
+    return data, lines, int(wrong)
 
 
-@audit_log.command("checkpoint")
+@prints(audit_log.command("checkpoint"))
 @click.option("--out", type=FILE, help="Add it to this file and print nothing.")
-@as_json
-def checkpoint(out: Path | None, json_output: bool) -> None:
+def checkpoint(runtime: Runtime, out: Path | None) -> Output | None:
     """Seal what waits; print the newest head as a signed checkpoint."""
-    runtime = get_e2ereset()
     runtime.sealer.seal()
     with runtime.transactions.read() as session:
         note = audit.make_checkpoint(session, runtime.keyring, runtime.settings.audit_origin)
-    if out:
-        with _writing(out):
-            audit.append_note(out, note)
-    else:
-        emit({"checkpoint": note}, note.splitlines(), json_output)
+    if not out:
+        return {"checkpoint": note}, note.splitlines()
+    with writing(out):
+        audit.append_note(out, note)
+    return None
 
 
-@audit_log.command("public-key")
-@as_json
-def public_key(json_output: bool) -> None:
+@prints(audit_log.command("public-key"))
+def public_key(runtime: Runtime) -> Output:
     """Print the key that checks checkpoints and receipts. It is no secret."""
-    runtime = get_e2ereset()
     key = str(audit.public_keys(runtime.keyring, runtime.settings.audit_origin)[0])
-    emit({"publicKey": key}, [key], json_output)
+    return {"publicKey": key}, [key]
 
 
-@audit_log.command("receipt")
+@prints(audit_log.command("receipt"))
 @click.argument("row", metavar="UID_OR_POSITION")
-@as_json
-def receipt(row: str, json_output: bool) -> None:
+def receipt(runtime: Runtime, row: str) -> Output:
     """Seal what waits; print the receipt of a row, which is JSON in any case."""
-    runtime = get_e2ereset()
     runtime.sealer.seal()
     with runtime.transactions.read() as session:
         made = audit.receipt(session, runtime.keyring, runtime.settings.audit_origin, row)
-    click.echo(json.dumps(made, indent=None if json_output else 2))
+    return made, json.dumps(made, indent=2).splitlines()
 
 
 @audit_log.command("export")
@@ -134,23 +116,20 @@ def export(out: Path | None, since: datetime | None, json_output: bool) -> None:
             file.write(json.dumps(item, default=bytes.hex) + "\n")
 
 
-@audit_log.command("mend")
+@prints(audit_log.command("mend"))
 @click.option("--accept", is_flag=True, help="Yes: the evidence is safe elsewhere.")
 @with_reason()
-@as_json
-def mend(accept: bool, operator: audit.Operator, json_output: bool) -> None:
+def mend(runtime: Runtime, accept: bool, operator: audit.Operator) -> Output:
     """Let a log go on whose end was broken; a row of the log says so for good."""
     if not accept:
         raise click.ClickException(
             "This gives up evidence. Copy the database and `e2ereset audit export` first, then"
             " say --accept."
         )
-    runtime = get_e2ereset()
     now = int(runtime.clock())
     done = audit.mend(runtime.transactions, runtime.keyring, runtime.audit, now=now, by=operator)
     sealed = runtime.sealer.seal()
-    line = f"The audit log {done}; {sealed} rows sealed."
-    emit({"mended": done, "sealed": sealed}, [line], json_output)
+    return {"mended": done, "sealed": sealed}, [f"The audit log {done}; {sealed} rows sealed."]
 
 
 def _find_target(session: Session, accounts: Accounts, target: str) -> str:
@@ -174,19 +153,11 @@ def _names(runtime: Runtime, ids: Iterable[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        raise click.ClickException(f"{path} can not be written: {fault.strerror}.") from None
-
-
-@contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    with _writing(out), open(out, "x", encoding="utf-8", opener=private) as file:
+    with writing(out), open(out, "x", encoding="utf-8", opener=private) as file:
         yield file
 
 

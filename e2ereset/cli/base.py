@@ -6,18 +6,26 @@ import getpass
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 from e2ereset.audit import Operator
 from e2ereset.audit.rows import LONGEST
 from e2ereset.errors import E2EResetError
 from e2ereset.outages import MIGRATE, OLD_SCHEMA, first_line
+from e2ereset.runtime import Runtime, get_e2ereset
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Output = tuple[Any, Iterable[str]] | tuple[Any, Iterable[str], int]
+"""What a command prints: with --json the first, else the lines; and its exit status."""
+LAST = {"operator": 1, "json_output": 2}
+"""The options that every `--help` has at its end."""
 
 
 class OneLineErrors(click.Group):
@@ -35,6 +43,32 @@ class OneLineErrors(click.Group):
 
 class Commands(OneLineErrors, AppGroup):
     """A group of commands that run in the context of the app."""
+
+
+def prints(make: Callable[..., click.Command]) -> Callable[..., click.Command]:
+    """Make a function the command of `make`, which is such as `group.command("name")`.
+
+    The command takes `--json` and the function's own options. The function gets the runtime of the
+    app and its own options; it prints nothing where it returns None.
+    """
+
+    def decorate(act: Callable[..., Output | None]) -> click.Command:
+        """The command."""
+
+        @make
+        @as_json
+        @with_appcontext
+        @wraps(act)
+        def command(json_output: bool, **options: Any) -> None:
+            if output := act(get_e2ereset(), **options):
+                data, lines, *status = output
+                emit(data, lines, json_output)
+                click.get_current_context().exit(*status)
+
+        command.params.sort(key=lambda option: LAST.get(option.name or "", 0))
+        return command
+
+    return decorate
 
 
 def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,6 +105,22 @@ def find_operator(reason: str = "") -> Operator:
     return Operator(login=login, reason=reason.strip())
 
 
+def note(runtime: Runtime, action: str, outcome: str) -> None:
+    """Write the audit row of what this program did."""
+    now = int(runtime.clock())
+    with runtime.transactions.begin() as session:
+        runtime.audit.write(session, action, find_operator(), at=now, outcome=outcome)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise ClickException where the block cannot write this file."""
+    try:
+        yield
+    except OSError as fault:
+        raise click.ClickException(f"{path} cannot be written: {fault.strerror}.") from None
+
+
 def number(name: str, default: int, words: str = "", **more: Any) -> Decorator:
     """Give a command an option that is a number from 1 to 10 000."""
     bounds = click.IntRange(1, 10_000)
@@ -97,11 +147,13 @@ def emit(data: Any, lines: Iterable[str], json_output: bool) -> None:
         click.echo("".join(c if c.isprintable() else "?" for c in line))
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Iterator[str]:
-    """A listing under one line of heads. `columns` has the head of each name in the rows.
+def facts(data: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each fact."""
+    return (f"{name:16} {_cell(value)}" for name, value in data.items())
 
-    `-` stands where a row has nothing.
-    """
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Iterator[str]:
+    """A listing under one line of heads. `columns` has the head of each name in the rows."""
     cells = [[_cell(row.get(name)) for name in columns] for row in rows]
     lines = [list(columns.values()), *cells]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -110,6 +162,11 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> Iter
 
 
 def _cell(value: Any) -> str:
+    """A value as people read it; `-` where there is nothing."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value)) or "-"
     return "-" if value in (None, "") else str(value)
 
 

@@ -10,20 +10,16 @@ import click
 from e2ereset.audit import Operator
 from e2ereset.errors import E2EResetError
 from e2ereset.records import Account
-from e2ereset.runtime import get_e2ereset
+from e2ereset.runtime import Runtime
 
-from .base import Commands, as_json, emit, with_reason
+from .base import Commands, Output, facts, prints, with_reason
 
 METHODS = ("totp", "email")
+factor = Commands("factor", help="The second factors of an account, whoever keeps the accounts.")
 
 
 class UnknownAccount(E2EResetError):
     """The host has no account of this name or id."""
-
-
-@click.group("factor", cls=Commands)
-def factor() -> None:
-    """The second factors of an account, whoever keeps the accounts."""
 
 
 def of_account(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,13 +28,12 @@ def of_account(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("account")(by_id(command))
 
 
-@factor.command("list")
+@prints(factor.command("list"))
 @of_account
-@as_json
-def list_factors(account: str, by_id: bool, json_output: bool) -> None:
+def list_factors(runtime: Runtime, **account: Any) -> Output:
     """Show which second factors ACCOUNT has, and which are locked."""
-    found = find(account, by_id=by_id)
-    status = get_e2ereset().factors.status(found.id)
+    found = find(runtime, **account)
+    status = runtime.factors.status(found.id)
     data = {
         "userId": found.id,
         "username": found.username,
@@ -47,56 +42,45 @@ def list_factors(account: str, by_id: bool, json_output: bool) -> None:
         "backupCodesLeft": status.backup_codes_left,
         "locked": list(status.locked),
     }
-    emit(data, (f"{name:16} {_shown(value)}" for name, value in data.items()), json_output)
+    return data, facts(data)
 
 
-@factor.command("disable")
+@prints(factor.command("disable"))
 @of_account
 @click.option("--method", type=click.Choice(METHODS), default="totp", show_default=True)
 @with_reason()
-@as_json
-def disable(
-    account: str, *, by_id: bool, method: str, operator: Operator, json_output: bool
-) -> None:
+def disable(runtime: Runtime, *, method: str, operator: Operator, **account: Any) -> Output:
     """Disable a second factor of ACCOUNT, such as that of a lost phone. The owner is told.
 
     TOTP is disabled with its backup codes. Whoever has no other factor has to enrol anew.
     """
-    found, factors = find(account, by_id=by_id), get_e2ereset().factors
+    found, factors = find(runtime, **account), runtime.factors
     if method == "totp":
         changed = factors.disable_totp(found, by=operator)
     else:
         changed = factors.set_email(found, False, by=operator)
     data = {"userId": found.id, "method": method, "disabled": changed}
     words = "is off now" if changed else "was off already"
-    emit(data, [f"{method} {words} for {found.username}."], json_output)
+    return data, [f"{method} {words} for {found.username}."]
 
 
-@factor.command("unlock")
+@prints(factor.command("unlock"))
 @of_account
 @with_reason()
-@as_json
-def unlock(account: str, *, by_id: bool, operator: Operator, json_output: bool) -> None:
+def unlock(runtime: Runtime, operator: Operator, **account: Any) -> Output:
     """Unlock the methods of ACCOUNT that too many wrong tries have locked."""
-    found = find(account, by_id=by_id)
-    unlocked = get_e2ereset().factors.unlock(found, by=operator.id, reason=operator.reason)
+    found = find(runtime, **account)
+    unlocked = runtime.factors.unlock(found, by=operator.id, reason=operator.reason)
     data = {"userId": found.id, "unlocked": list(unlocked)}
     what = ", ".join(unlocked) or "nothing: nothing was locked"
-    emit(data, [f"Unlocked for {found.username}: {what}."], json_output)
+    return data, [f"Unlocked for {found.username}: {what}."]
 
 
-def find(account: str, *, by_id: bool) -> Account:
+def find(runtime: Runtime, *, account: str, by_id: bool) -> Account:
     """The account of this name or id, by the host's own look-up. Raises UnknownAccount."""
-    runtime = get_e2ereset()
     look_up = runtime.accounts.get if by_id else runtime.accounts.find
     with runtime.transactions.read() as session:
         found = look_up(session, account)
     if found is None:
         raise UnknownAccount(f"There is no account of the {'id' if by_id else 'name'} {account!r}.")
     return found
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return (", ".join(value) or "-") if isinstance(value, list) else str(value)

@@ -12,48 +12,39 @@ from e2ereset.factors.strategies import Strategy
 from e2ereset.factors.strategies.totp import TotpStrategy
 from e2ereset.jobs import queue
 from e2ereset.records import iso
-from e2ereset.runtime import Runtime, get_e2ereset
+from e2ereset.runtime import Runtime
 from e2ereset.upkeep.rotation import Batch, Rotation, Use
 
-from .base import Commands, as_json, batch, emit, find_operator
+from .base import Commands, Output, batch, note, prints
+
+keys = Commands("keys", help="The secret keys, E2ERESET_SECRET_KEYS.")
 
 
-@click.group("keys", cls=Commands)
-def keys() -> None:
-    """The secret keys, E2ERESET_SECRET_KEYS."""
-
-
-@keys.command("rotate")
+@prints(keys.command("rotate"))
 @batch(100)
 @click.option(
     "--pause", type=click.FloatRange(0, 60), default=0, help="Seconds to rest after a write."
 )
 @click.option("--check", is_flag=True, help="Only count what is left; exit with 1 if anything is.")
-@as_json
-@click.pass_context
-def rotate(ctx: click.Context, *, batch: int, pause: float, check: bool, json_output: bool) -> None:
+def rotate(runtime: Runtime, *, batch: int, pause: float, check: bool) -> Output:
     """Encrypt and sign again with the newest secret key, and say which older ones can go.
 
     Runs beside the traffic, and goes on when it is started again. Before, give the new list of
     secret keys to all workers.
     """
-    runtime = get_e2ereset()
     rotation = make_rotation(runtime)
     done = [] if check else list(_batches(rotation, batch, pause))
     renewed = sum(batch.renewed for batch in done)
     if renewed:
-        outcome, now = f"renewed {renewed}", int(runtime.clock())
-        with runtime.transactions.begin() as session:
-            runtime.audit.write(session, "rotate-keys", find_operator(), at=now, outcome=outcome)
+        note(runtime, "rotate-keys", f"renewed {renewed}")
     uses = rotation.uses(batch)
     data = {
         "renewed": renewed,
         "unreadable": [row for batch in done for row in batch.unreadable],
         **_verdicts(runtime.keyring.ids, uses),
     }
-    emit(data, _lines(data), json_output)
     # A mailed code expires: after a rotation there is nothing to do about it.
-    ctx.exit(1 if any(check or use.until is None for use in uses) else 0)
+    return data, _lines(data), int(any(check or use.until is None for use in uses))
 
 
 def make_rotation(runtime: Runtime) -> Rotation:

@@ -6,26 +6,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from e2ereset.factors.budgets import MOST_IN_A_ROW
 from e2ereset.factors.odds import ACCOUNTS, STRETCHES, Secret, seconds_shut, secrets_of
-from e2ereset.runtime import get_e2ereset
+from e2ereset.runtime import Runtime
 
-from .base import as_json, emit, table
+from .base import Output, prints, table
 
 COLUMNS = {"factor": "factor", "within": "within", "tries": "tries"} | {
     str(number): f"{number:,} account{'s' * (number > 1)}" for number in ACCOUNTS
 }
 
 
-@click.command("limits")
+@prints(click.command("limits"))
 @click.option("--odds", is_flag=True, expose_value=False, help="What is shown without it, too.")
-@as_json
-@with_appcontext
-def limits(json_output: bool) -> None:
+def limits(runtime: Runtime) -> Output:
     """Show how hard each second factor is to guess, and what wrong tries cost its owner."""
-    runtime = get_e2ereset()
     windows = runtime.settings.verify_windows
     methods = tuple(strategy.name for strategy in runtime.strategies)
     data = {
@@ -35,7 +31,7 @@ def limits(json_output: bool) -> None:
             "shutSecondsPerDay": seconds_shut(windows),
         },
     }
-    emit(data, _lines(data), json_output)
+    return data, _lines(data)
 
 
 def _factor(secret: Secret) -> dict[str, Any]:

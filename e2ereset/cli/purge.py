@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import click
-from flask.cli import with_appcontext
 
 from e2ereset.ports import HoldsExpiring
-from e2ereset.runtime import Runtime, get_e2ereset
+from e2ereset.runtime import Runtime
 from e2ereset.upkeep.retention import Retention
 
-from .base import as_json, batch, emit, find_operator
+from .base import Output, batch, note, prints
 
 
-@click.command("purge")
+@prints(click.command("purge"))
 @batch(1000)
 @click.option("--dry-run", is_flag=True, help="Only count what would be dropped.")
-@as_json
-@with_appcontext
-def purge(batch: int, dry_run: bool, json_output: bool) -> None:
+def purge(runtime: Runtime, batch: int, dry_run: bool) -> Output:
     """Drop expired tokens and codes, budgets that are over, old mails and old audit rows.
 
     Requests are served meanwhile. E2ERESET_KEEP_MAILS_DAYS and E2ERESET_KEEP_AUDIT_DAYS say how
     long mails and audit rows are kept.
     """
-    runtime = get_e2ereset()
     retention = make_retention(runtime)
     rows = retention.count(batch) if dry_run else retention.purge(batch)
     if not dry_run and any(rows.values()):
-        _note(runtime, rows)
+        note(
+            runtime, "purge", ", ".join(f"{what} {count}" for what, count in rows.items() if count)
+        )
     done = "to drop" if dry_run else "dropped"
     data = {"dryRun": dry_run, "rows": rows}
-    emit(data, (f"{what} {done}: {count}" for what, count in rows.items()), json_output)
-
-
-def _note(runtime: Runtime, rows: Mapping[str, int]) -> None:
-    outcome = ", ".join(f"{what} {count}" for what, count in rows.items() if count)
-    now = int(runtime.clock())
-    with runtime.transactions.begin() as session:
-        runtime.audit.write(session, "purge", find_operator(), at=now, outcome=outcome)
+    return data, (f"{what} {done}: {count}" for what, count in rows.items())
 
 
 def make_retention(runtime: Runtime) -> Retention:

@@ -8,6 +8,7 @@ from flask.cli import FlaskGroup
 from werkzeug.utils import import_string
 
 from e2ereset import cli
+from e2ereset.cli.base import OneLineErrors
 
 from .checks import doctor
 from .database_commands import database
@@ -19,7 +20,7 @@ APP = "e2ereset.server.app:create_app"
 GROUPS = (database, user, *cli.GROUPS, demo, doctor)  # this doctor knows more than the library's
 
 
-class CommandLine(cli.OneLineErrors, FlaskGroup):
+class CommandLine(OneLineErrors, FlaskGroup):
     """Flask's own command line over our app, with our errors in one line."""
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:

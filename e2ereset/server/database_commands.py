@@ -11,16 +11,13 @@ from contextlib import contextmanager
 import click
 from flask.cli import ScriptInfo
 
-from e2ereset.cli import OneLineErrors, as_json, emit
+from e2ereset.cli.base import OneLineErrors, as_json, emit
 
 from .instance_folder import make_default_folder
 from .migrations import add_migrations, find_revisions, heads
 from .tables import db
 
-
-@click.group("db", cls=OneLineErrors)
-def database() -> None:
-    """The tables of the server's database."""
+database = OneLineErrors("db", help="The tables of the server's database.")
 
 
 @database.command("upgrade")

@@ -16,7 +16,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from e2ereset import Account, Caller, Runtime, get_e2ereset
-from e2ereset.cli import Commands, as_json, emit, find_operator
+from e2ereset.cli.base import Commands, Output, as_json, emit, find_operator, prints
 from e2ereset.errors import E2EResetError
 from e2ereset.files import private
 from e2ereset.vault.service import Pair
@@ -25,7 +25,6 @@ from .listen_address import url_of
 from .people.accounts import find_account, get_account
 from .people.acts import Acting
 from .people.administration import add_user
-from .people.commands.base import acting_as
 from .people.password_hashing import PasswordHasher
 from .people.service import NewPerson, list_people
 from .sessions.service import current_sessions
@@ -60,13 +59,11 @@ def demo(ctx: click.Context, /, *, url: str, yes: bool, if_empty: bool, json_out
     emit(facts, _guide(url, facts), json_output)
 
 
-@demo.command("code")
-@as_json
-def code(json_output: bool) -> None:
+@prints(demo.command("code"))
+def code(runtime: Runtime) -> Output:
     """Print alice's present TOTP code."""
-    now = int(get_e2ereset().clock())
-    present = pyotp.TOTP(_load()["totpSecret"]).at(now)
-    emit({"code": present}, [present], json_output)
+    present = pyotp.TOTP(_load()["totpSecret"]).at(int(runtime.clock()))
+    return {"code": present}, [present]
 
 
 def prepare(*, beside_others: bool = False) -> dict[str, Any]:
@@ -74,8 +71,9 @@ def prepare(*, beside_others: bool = False) -> dict[str, Any]:
 
     Raises NoDemo where there are other users, unless `beside_others`.
     """
-    acting = acting_as(find_operator())
-    runtime, now = acting.runtime, acting.now
+    runtime = get_e2ereset()
+    acting = Acting(runtime=runtime, operator=find_operator())
+    now = acting.now
     with runtime.transactions.read() as session:
         is_made = any(find_account(session, name) for name in PEOPLE)
     if not is_made:
@@ -84,7 +82,7 @@ def prepare(*, beside_others: bool = False) -> dict[str, Any]:
                 "This database has users, so no demo is made: it has an administrator whose"
                 " password is printed. Say --yes to make it all the same."
             )
-        _make_people(acting_as(find_operator("demo")))
+        _make_people(Acting(runtime=runtime, operator=find_operator("demo")))
     facts = _load()
     bob, carol = (_account(runtime, facts["userIds"][name]) for name in ("bob", "carol"))
     pair = Pair("demo public key", "demo private key")

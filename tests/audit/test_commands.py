@@ -141,7 +141,7 @@ def test_an_export_is_lines_of_json_and_overwrites_no_file(run, said, path):
     assert said("export", "--out", path) == ""
     assert path.read_text(encoding="utf-8") == lines == said("export", "--json")
     result = run("audit", "export", "--out", str(path))
-    assert "can not be written: File exists" in error_of(result)
+    assert "cannot be written: File exists" in error_of(result)
     assert path.read_text(encoding="utf-8") == lines
 
 
@@ -177,8 +177,8 @@ def test_a_broken_log_is_exported_said_to_be_and_mended_when_accepted(run, done,
         ("tail --target bbo", "There is no user 'bbo'"),
         ("receipt 7", "No signed head"),
         ("verify --public-key x", "no public key"),
-        ("checkpoint --out missing/file", "can not be written"),
-        ("export --out missing/file", "can not be written"),
+        ("checkpoint --out missing/file", "cannot be written"),
+        ("export --out missing/file", "cannot be written"),
         ("mend --accept", "nothing to mend"),
     ],
 )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 
+from e2ereset.cli.base import Output, table
 from e2ereset.records import iso
 from e2ereset.server.people.acts import Change, OnAccount
-from e2ereset.server.people.commands.base import Output, on_account
+from e2ereset.server.people.commands.base import on_account
 
 from .service import current_sessions
 from .tokens import list_tokens
+
+COLUMNS = {"kind": "kind", "createdAt": "made", "expiresAt": "ends", "name": "name"}
 
 
 @on_account("token")
@@ -38,7 +40,7 @@ def tokens(on: OnAccount, end: bool) -> Output:
         return data, [f"{ended} sign-ins of {username} were ended."]
     with on.runtime.transactions.read() as session:
         rows = [_facts(row) for row in list_tokens(session, on.account.id, on.now)]
-    return rows, _lines(rows)
+    return rows, table(map(_shown, rows), COLUMNS)
 
 
 @on_account("unlock")
@@ -82,9 +84,6 @@ def _facts(row: Any) -> dict[str, Any]:
     }
 
 
-def _lines(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    yield f"{'kind':9} {'made':24} {'ends':24} name"
-    for row in rows:
-        skips = ", skips the second factor" if row["bypassTwoFactor"] else ""
-        ends = row["expiresAt"] or "never"
-        yield f"{row['kind']:9} {row['createdAt']:24} {ends:24} {row['name'] or '-'}{skips}"
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    skips = ", skips the second factor" if row["bypassTwoFactor"] else ""
+    return row | {"expiresAt": row["expiresAt"] or "never", "name": f"{row['name'] or '-'}{skips}"}

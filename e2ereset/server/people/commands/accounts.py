@@ -6,10 +6,11 @@ import sys
 
 import click
 
+from e2ereset.cli.base import Output
 from e2ereset.server.people import administration, emails
 from e2ereset.server.people.acts import OnAccount
 
-from .base import Output, on_account, read_new_password, state
+from .base import on_account, read_new_password, state
 
 
 @on_account("password")

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import click
 from flask import current_app
 
-from e2ereset import get_e2ereset
+from e2ereset import Runtime
 from e2ereset.audit import Operator
-from e2ereset.cli import Commands, as_json, emit, with_reason
+from e2ereset.cli.base import Commands, Output, prints, with_reason
 from e2ereset.server.people.acts import Acting
 from e2ereset.server.people.new_passwords import EXTENSION, NewPasswords
 
-Output = tuple[Any, Iterable[str]]
-"""What a command prints: with --json the first, else the lines."""
-
-
-@click.group("user", cls=Commands)
-def user() -> None:
-    """The users of this server."""
+user = Commands("user", help="The users of this server.")
 
 
 def on_account(
@@ -37,23 +31,16 @@ def on_account(
     def decorate(act: Callable[..., Output]) -> Callable[..., Output]:
         """Add the command."""
 
-        @user.command(name)
+        @prints(user.command(name))
         @click.argument("name")
         @with_reason(required=reason_required)
-        @as_json
         @wraps(act)
-        def command(name: str, *, operator: Operator, json_output: bool, **options: Any) -> None:
-            emit(*act(acting_as(operator).on(name), **options), json_output)
+        def command(runtime: Runtime, name: str, operator: Operator, **options: Any) -> Output:
+            return act(Acting(runtime=runtime, operator=operator).on(name), **options)
 
-        command.params.sort(key=lambda option: option.name in ("operator", "json_output"))
         return act
 
     return decorate
-
-
-def acting_as(operator: Operator) -> Acting:
-    """This operator at work in the current app."""
-    return Acting(runtime=get_e2ereset(), operator=operator)
 
 
 def read_new_password(*, from_stdin: bool) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
+from e2ereset.cli.base import Output, writing
 from e2ereset.factors.enrolment import Enrolment
 from e2ereset.files import private
 from e2ereset.server.people.acts import OnAccount
 
-from .base import Output, on_account, state
+from .base import on_account, state
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 MODULE = 6  # pixels for each dot of a QR code
@@ -29,7 +30,7 @@ def totp(on: OnAccount, off: bool, png: Path | None) -> Output:
         words = state(False, factors.disable_totp(account, by=on.operator))
         data = {"username": account.username, "totp": False}
         return data, [f"TOTP is {words} for {account.username}."]
-    file = _make_file(png) if png else None
+    file = _made(png) if png else None  # before: nobody could use it without its QR code
     made = factors.enrol_totp(account, by=on.operator)
     if file:
         with file:
@@ -58,12 +59,9 @@ def codes(on: OnAccount) -> Output:
     return {"username": on.account.username, "backupCodes": made}, _listed(made)
 
 
-def _make_file(path: Path) -> Any:
-    # Before the enrolment: nobody could use it without its QR code.
-    try:
+def _made(path: Path) -> Any:
+    with writing(path):
         return open(path, "xb", opener=private)
-    except OSError as fault:
-        raise click.ClickException(f"{path} cannot be written: {fault.strerror}.") from None
 
 
 def _listed(codes: list[str]) -> list[str]:

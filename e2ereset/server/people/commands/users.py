@@ -7,20 +7,21 @@ from typing import Any
 
 import click
 
-from e2ereset import get_e2ereset
+from e2ereset import Runtime
 from e2ereset.audit import Operator
-from e2ereset.cli import as_json, emit, with_reason
+from e2ereset.cli.base import Output, facts, prints, table, with_reason
 from e2ereset.factors.budgets import all_locks, locks
 from e2ereset.records import iso
+from e2ereset.server.people.acts import Acting
 from e2ereset.server.people.administration import add_user
 from e2ereset.server.people.service import NewPerson, Person, get_person, list_people
 
-from .base import acting_as, read_new_password, user
+from .base import read_new_password, user
 
 COLUMNS = ("username", "userId", "active", "roles", "totp", "email2fa", "password", "keySet")
 
 
-@user.command("add")
+@prints(user.command("add"))
 @click.argument("name")
 @click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="May be repeated.")
 @click.option("--verified", is_flag=True, help="The addresses are verified.")
@@ -29,39 +30,35 @@ COLUMNS = ("username", "userId", "active", "roles", "totp", "email2fa", "passwor
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @with_reason()
-@as_json
 def add(
-    name: str, *, password_stdin: bool, operator: Operator, json_output: bool, **facts: Any
-) -> None:
+    runtime: Runtime, name: str, *, password_stdin: bool, operator: Operator, **facts: Any
+) -> Output:
     """Make the user NAME; without a password, tokens are the only way in."""
     stored = read_new_password(from_stdin=True) if password_stdin else None
-    new, acting = NewPerson(username=name, password_hash=stored, **facts), acting_as(operator)
-    with acting.runtime.transactions.begin() as session:
-        user_id = add_user(session, acting, new)
-    data = {"userId": user_id, "username": name}
-    emit(data, [f"{name} is made, with the id {user_id}."], json_output)
+    new = NewPerson(username=name, password_hash=stored, **facts)
+    with runtime.transactions.begin() as session:
+        user_id = add_user(session, Acting(runtime=runtime, operator=operator), new)
+    return {"userId": user_id, "username": name}, [f"{name} is made, with the id {user_id}."]
 
 
-@user.command("show")
+@prints(user.command("show"))
 @click.argument("name")
-@as_json
-def show(name: str, json_output: bool) -> None:
+def show(runtime: Runtime, name: str) -> Output:
     """Show NAME: roles, addresses, second factors, locks, whether a key is set."""
-    with get_e2ereset().transactions.read() as session:
+    with runtime.transactions.read() as session:
         person = get_person(session, name)
-        facts = _facts(person, locks(session, person.user.id))
-    emit(facts, (f"{key:16} {_text(value)}" for key, value in facts.items()), json_output)
+        data = _facts(person, locks(session, person.user.id))
+    emails = [f"{e['address']}{'' if e['verified'] else ' (not verified)'}" for e in data["emails"]]
+    return data, facts(data | {"emails": emails})
 
 
-@user.command("list")
-@as_json
-def list_users(json_output: bool) -> None:
+@prints(user.command("list"))
+def list_users(runtime: Runtime) -> Output:
     """List all users."""
-    with get_e2ereset().transactions.read() as session:
+    with runtime.transactions.read() as session:
         locked = all_locks(session)
         people = [_facts(person, locked.get(person.user.id, ())) for person in list_people(session)]
-    rows = [COLUMNS, *([_text(person[key]) for key in COLUMNS] for person in people)]
-    emit(people, ("  ".join(f"{text:17}" for text in row).rstrip() for row in rows), json_output)
+    return people, table(people, {name: name for name in COLUMNS})
 
 
 def _facts(person: Person, locked: Sequence[str]) -> dict[str, Any]:
@@ -85,15 +82,3 @@ def _facts(person: Person, locked: Sequence[str]) -> dict[str, Any]:
         "keySet": person.has_key,
         "createdAt": iso(user.created_at),
     }
-
-
-def _text(value: Any) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case {"address": address, "verified": verified}:
-            return f"{address}{'' if verified else ' (not verified)'}"
-        case list():
-            return ", ".join(map(_text, value)) or "-"
-        case _:
-            return str(value)
