@@ -5,7 +5,7 @@ import pytest
 from e2ereset.factors.models import EmailChallenge
 from e2ereset.jobs import IDLE, URGENT
 from e2ereset.jobs.models import Job
-from e2ereset.testing import MemoryAccounts, enable_email, make_account
+from e2ereset.testing import Mailbox, MemoryAccounts, enable_email, make_account
 from tests.kit.client import SEND_CODE
 from tests.kit.rows import row
 from tests.kit.world import error
@@ -221,3 +221,76 @@ def test_the_owners_request_is_looked_at_before_those_of_strangers(world, eve):
     world.client.post(SEND_CODE, json={"emailOrUsername": "eve"}, headers=eve.headers)
     rows = sorted(world.rows(Job, kind="code-asked"), key=lambda row: row.id)
     assert [row.urgency for row in rows] == [IDLE, IDLE, URGENT]
+
+
+# What anybody gets as an answer, and what it mails
+
+
+@pytest.mark.parametrize("name", ["eve", "EVE", "eve@x.org", "EVE@X.ORG"])
+def test_a_pending_code_is_mailed_afresh(world, eve, name):
+    world.reset(eve)
+    world.clock.now += 31
+    response = world.ask_again(name)
+    assert (response.status_code, response.data) == (200, b'{"success":true}')
+    assert world.count_codes() == 2
+    code = Mailbox(world.app).code_for("eve@x.org")
+    assert world.reset(eve, code=code).status_code == 200
+
+
+@row("9.4")
+@pytest.mark.parametrize("name", ["nobody", "nobody@x.org", "", "eve"])
+def test_without_a_pending_action_nothing_is_mailed_and_the_answer_is_the_same(world, eve, name):
+    response = world.ask_again(name)
+    assert (response.status_code, response.data) == (200, b'{"success":true}')
+    assert world.count_codes() == 0
+
+
+@row("12.6.3.8", "13.forgot.1")
+def test_known_and_unknown_names_get_one_answer(world, eve):
+    world.reset(eve)
+    answers = [world.client.post(SEND_CODE, json={"emailOrUsername": n}) for n in ("eve", "nix")]
+    assert answers[0].data == answers[1].data
+    assert {"X-Request-Id"} >= {
+        name for name, value in answers[0].headers if answers[1].headers[name] != value
+    }
+
+
+@pytest.mark.parametrize("name", ["nobody", "eve", "x" * 10_000])
+def test_the_answer_comes_before_any_look_at_who_it_is(world, eve, name):
+    world.reset(eve)
+    before = world.rows(EmailChallenge)[0].sent_at
+    world.clock.now += 31
+    world.client.post(SEND_CODE, json={"emailOrUsername": name})
+    assert world.rows(EmailChallenge)[0].sent_at == before
+    assert len(world.rows(Job, kind="code-asked")) == 1
+
+
+def test_one_who_asks_again_and_again_waits_once(world, eve):
+    for name in ("eve", "EVE", "nobody", "eve", "Nobody"):
+        answer = world.client.post(SEND_CODE, json={"emailOrUsername": name})
+        assert answer.data == b'{"success":true}'
+    assert len(world.rows(Job, kind="code-asked")) == 2
+
+
+def test_a_code_asked_for_long_ago_is_not_mailed(world, eve):
+    world.reset(eve)
+    world.clock.now += 31
+    world.client.post(SEND_CODE, json={"emailOrUsername": "eve"})
+    world.clock.now += 600
+    world.runtime.worker.run_due()
+    assert world.count_codes() == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"emailOrUsername": 1}, {"emailOrUsername": "a", "x": 1}])
+def test_a_bad_body_is_400(world, body):
+    assert world.client.post(SEND_CODE, json=body).json["errorType"] == "invalid-params"
+
+
+@row("9.34", "10.3")
+def test_nothing_is_mailed_while_the_tries_are_spent(world, eve):
+    world.reset(eve)
+    world.wrong(eve, 5)
+    world.clock.now += 31
+    world.ask_again("eve")
+    assert error(world.reset(eve)) == "totp-max-attempts"
+    assert world.count_codes() == 1
