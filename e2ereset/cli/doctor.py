@@ -17,7 +17,9 @@ from flask_mailman import Mail
 from limits.storage import storage_from_string
 from sqlalchemy import Engine
 
-from e2ereset.doctor import CHECKS, Deployment, Finding, Level, Relay, Scale, examine
+from e2ereset.doctor import CHECKS
+from e2ereset.doctor.deployment import Deployment, Relay, Scale
+from e2ereset.doctor.findings import Finding, Level, examine
 from e2ereset.runtime import Runtime
 
 from .base import as_json, emit, number

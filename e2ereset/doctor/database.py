@@ -12,8 +12,7 @@ from e2ereset.store.tables import Base
 from e2ereset.store.transactions import INSERTS, time_of
 
 from .deployment import Deployment
-from .findings import Finding, Part, check
-from .words import found
+from .findings import Finding, Part, check, found
 
 AREA = "database"
 LATE, TOO_LATE = 2.0, 30.0
@@ -28,7 +27,7 @@ def answers(app: Deployment) -> Iterator[Finding | str]:
         yield found("database-unknown")
     elif engine.dialect.name not in INSERTS:
         yield found("database-unsupported", dialect=engine.dialect.name)
-    elif _is_missing_file(engine):
+    elif (file := sqlite_file(engine)) and not file.exists():
         yield found("database-missing")
     else:
         yield _connect(engine)
@@ -43,10 +42,11 @@ def _connect(engine: Engine) -> Finding | str:
     return f"The database answers: {engine.dialect.name} {version}."
 
 
-def _is_missing_file(engine: Engine) -> bool:
-    name = engine.url.database
-    is_file = engine.dialect.name == "sqlite" and name and name != ":memory:"
-    return bool(is_file) and not str(name).startswith("file:") and not Path(str(name)).exists()
+def sqlite_file(engine: Engine) -> Path | None:
+    """The file of this database; None where it is in memory, or no SQLite."""
+    name = engine.url.database or ":memory:"
+    is_file = engine.dialect.name == "sqlite" and not name.startswith((":memory:", "file:"))
+    return Path(name) if is_file else None
 
 
 @check(AREA, "tables", "All tables and columns are there.", Part.DATABASE, shows=Part.TABLES)
@@ -97,6 +97,3 @@ def clock(app: Deployment) -> Iterator[Finding]:
     if abs(off) > LATE:
         words = f"{abs(off):.1f} s {'ahead of' if off > 0 else 'behind'}"
         yield found("clock-wrong" if abs(off) > TOO_LATE else "clock-off", off=words)
-
-
-CHECKS = (answers, tables, sqlite, parameters, clock)

@@ -61,6 +61,7 @@ class Catalogue:
         return {code: (area, words) for area, codes in areas for code, words in codes.items()}
 
 
+found = Catalogue("e2ereset.doctor")
 Look = Callable[[Deployment], Iterator[Finding | str]]
 """Yields findings, and sentences on what is good."""
 
@@ -85,10 +86,10 @@ class Check:
         Of an exception only the name is told: its text may hold an address or a password.
         """
         try:
-            found = list(self.look(app)) or [self.passed]
+            seen = list(self.look(app)) or [self.passed]
         except Exception as error:
             return [self._failed(error)]
-        return [self._ok(one) if isinstance(one, str) else one for one in found]
+        return [self._ok(one) if isinstance(one, str) else one for one in seen]
 
     def _ok(self, text: str) -> Finding:
         return Finding(level=Level.OK, area=self.area, code=self.code, text=text)
@@ -107,12 +108,7 @@ def check(
     area: str, code: str, passed: str, *needs: Part, shows: Part | None = None
 ) -> Callable[[Look], Check]:
     """Make a check of a generator of findings."""
-
-    def make(look: Look) -> Check:
-        """The check that looks so."""
-        return Check(area, code, passed, look, frozenset(needs), shows)
-
-    return make
+    return lambda look: Check(area, code, passed, look, frozenset(needs), shows)
 
 
 def examine(app: Deployment, checks: Iterable[Check]) -> list[Finding]:
@@ -121,8 +117,8 @@ def examine(app: Deployment, checks: Iterable[Check]) -> list[Finding]:
     missing: set[Part] = set()
     for one in checks:
         left_out = bool(one.needs & missing)
-        found = [] if left_out else one.run(app)
-        findings += found
-        if one.shows and (left_out or any(f.level is Level.ERROR for f in found)):
+        seen = [] if left_out else one.run(app)
+        findings += seen
+        if one.shows and (left_out or any(f.level is Level.ERROR for f in seen)):
             missing.add(one.shows)
     return findings

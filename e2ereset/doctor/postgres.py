@@ -5,31 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import QueuePool, Row, text
+from sqlalchemy import QueuePool, Row, Select, func, literal_column, select
 
 from .deployment import Deployment, is_loopback
-from .findings import Finding, Part, check
-from .words import found
+from .findings import Finding, Part, check, found
 
 AREA = "postgresql"
 OLDEST = 13
 BACKGROUND = 2  # the threads that mail and seal
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
-FACTS = text(
-    "SELECT current_setting('server_version_num')::int AS version,"
-    " current_setting('server_encoding') AS encoding,"
-    " current_setting('fsync') AS fsync,"
-    " current_setting('full_page_writes') AS full_page_writes,"
-    " current_setting('synchronous_commit') AS synchronous_commit,"
-    " current_setting('max_connections')::int AS most,"
-    " current_setting('superuser_reserved_connections')::int AS reserved,"
-    " current_setting('statement_timeout') AS statement_timeout,"
-    " (SELECT source FROM pg_settings WHERE name = 'statement_timeout') AS limited_by,"
-    " current_setting('is_superuser') = 'on' AS superuser,"
-    " pg_is_in_recovery() AS standby,"
-    " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted"
+SETTINGS = (
+    *("server_version_num", "server_encoding", "statement_timeout", "is_superuser"),
+    *("max_connections", "superuser_reserved_connections", *DURABLE),
 )
-PROCESS = text("SELECT pg_backend_pid()")
+LIMITED_BY = "(SELECT source FROM pg_settings WHERE name = 'statement_timeout')"
+ENCRYPTED = "coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)"
+PROCESS = select(func.pg_backend_pid())
+FACTS: Select[Any] = select(
+    *(func.current_setting(name).label(name) for name in SETTINGS),
+    func.pg_is_in_recovery().label("standby"),
+    literal_column(LIMITED_BY).label("limited_by"),
+    literal_column(ENCRYPTED).label("encrypted"),
+)
 
 
 @check(AREA, "postgresql", "PostgreSQL is not in use.", Part.DATABASE)
@@ -56,10 +53,11 @@ def _facts(app: Deployment) -> Row[Any]:
 
 
 def _server(facts: Row[Any]) -> Iterator[Finding]:
-    if facts.version // 10000 < OLDEST:
-        yield found("postgresql-old", version=facts.version // 10000, oldest=OLDEST)
-    if facts.encoding != "UTF8":
-        yield found("encoding", encoding=facts.encoding)
+    version = int(facts.server_version_num) // 10000
+    if version < OLDEST:
+        yield found("postgresql-old", version=version, oldest=OLDEST)
+    if facts.server_encoding != "UTF8":
+        yield found("encoding", encoding=facts.server_encoding)
     if facts.standby:
         yield found("database-standby")
     yield from (found("not-durable", name=n) for n in DURABLE if getattr(facts, n) == "off")
@@ -68,7 +66,7 @@ def _server(facts: Row[Any]) -> Iterator[Finding]:
 def _session(app: Deployment, facts: Row[Any]) -> Iterator[Finding]:
     if facts.statement_timeout == "0":
         yield found("statement-timeout-unset")
-    if facts.superuser:
+    if facts.is_superuser == "on":
         yield found("superuser")
     if not _is_direct(app) and facts.limited_by in ("default", "session"):
         yield found("pooler-without-limits")
@@ -93,16 +91,11 @@ def _numbers(app: Deployment, facts: Row[Any]) -> Iterator[Finding]:
     each = pool.size() + max(0, pool._max_overflow)
     # Beside its workers, each machine has a process that mails and seals, where it is set so.
     processes = scale.processes + scale.machines * (app.known.delivery == "process")
-    wanted, most = each * processes, facts.most - facts.reserved
+    wanted, reserved = each * processes, int(facts.superuser_reserved_connections)
+    most = int(facts.max_connections) - reserved
     if wanted > most:
-        enough = wanted + facts.reserved + 10
-        yield found(
-            "connections-short", processes=processes, wanted=wanted, most=most, enough=enough
-        )
-    enough = scale.threads + BACKGROUND
-    if each < enough:
-        facts_of_pool = {"threads": scale.threads, "background": BACKGROUND}
-        yield found("pool-small", each=each, enough=enough, **facts_of_pool)
-
-
-CHECKS = (server, connections)
+        needs = {"processes": processes, "wanted": wanted, "enough": wanted + reserved + 10}
+        yield found("connections-short", most=most, **needs)
+    needs = {"threads": scale.threads, "background": BACKGROUND}
+    if each < (enough := sum(needs.values())):
+        yield found("pool-small", each=each, enough=enough, **needs)

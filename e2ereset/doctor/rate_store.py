@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .deployment import Deployment, is_loopback
-from .findings import Finding, Level, check
-from .words import found
+from .findings import Finding, Level, check, found
 
 
 @check("limiter", "limiter", "Request rates are counted in one store.")
@@ -57,6 +56,3 @@ def _redis(client: Any) -> Iterator[Finding | str]:
     if memory.get("maxmemory") and policy.startswith("allkeys"):
         yield found("redis-evicts", policy=policy)
     yield f"Redis on {host or 'a socket'} answers."
-
-
-CHECKS = (rate_store,)

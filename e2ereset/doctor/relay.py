@@ -5,11 +5,9 @@ from __future__ import annotations
 import smtplib
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from .deployment import Deployment, Relay, is_loopback
-from .findings import Finding, check
-from .words import found
+from .findings import Finding, check, found
 
 
 @check("mail", "relay", "The mail relay is not asked.")
@@ -20,7 +18,7 @@ def relay(app: Deployment) -> Iterator[Finding | str]:
     if not app.mail or there.backend != "smtp" or not there.server or contradicts:
         return
     try:
-        with _connected(there) as smtp:
+        with _connect(there) as smtp:
             smtp.ehlo_or_helo_if_needed()
             yield from _dialogue(there, smtp)
     except ssl.SSLError as error:
@@ -47,18 +45,9 @@ def _dialogue(there: Relay, smtp: smtplib.SMTP) -> Iterator[Finding | str]:
     yield f"The relay {there.server}:{there.port} answers."
 
 
-@contextmanager
-def _connected(there: Relay) -> Iterator[smtplib.SMTP]:
-    """A connection, encrypted from the start where the relay is set so; ended with QUIT."""
-    if there.tls:
-        context = ssl.create_default_context()
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-            there.server, there.port, timeout=there.timeout, context=context
-        )
-    else:
-        smtp = smtplib.SMTP(there.server, there.port, timeout=there.timeout)
-    with smtp:
-        yield smtp
-
-
-CHECKS = (relay,)
+def _connect(there: Relay) -> smtplib.SMTP:
+    """A connection, encrypted from the start where the relay is set so."""
+    if not there.tls:
+        return smtplib.SMTP(there.server, there.port, timeout=there.timeout)
+    context = ssl.create_default_context()
+    return smtplib.SMTP_SSL(there.server, there.port, timeout=there.timeout, context=context)

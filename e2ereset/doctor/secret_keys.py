@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from e2ereset.crypto import KeyRing
 
 from .deployment import Deployment
-from .findings import Finding, Part, check
-from .words import found
+from .findings import Finding, Part, check, found
 
 AREA = "keys"
 COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
@@ -71,6 +70,3 @@ def old(app: Deployment) -> Iterator[Finding]:
         yield found(code, needed=needed, place=place, key=key)
     for key in sorted(key for key in counts if key is not None and key not in ids):
         yield found("key-lost", count=counts[key], key=key)
-
-
-CHECKS = (strong, old)

@@ -21,8 +21,7 @@ from e2ereset.permissions.service import (
 from e2ereset.store.transactions import run
 
 from .deployment import Deployment
-from .findings import Finding, Part, check
-from .words import found
+from .findings import Finding, Part, check, found
 
 MAIL_PATIENCE = 300
 SEAL_PATIENCE = 60
@@ -108,6 +107,3 @@ def _ago(seconds: int) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"
     return f"{max(0, seconds)} seconds"
-
-
-CHECKS = (permitted, queued, sealed)

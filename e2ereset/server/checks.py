@@ -15,16 +15,10 @@ from flask.cli import ScriptInfo
 from sqlalchemy import select
 
 from e2ereset.cli.doctor import deployment_of, options, report
-from e2ereset.doctor import (
-    CHECKS,
-    Catalogue,
-    Deployment,
-    Finding,
-    Part,
-    check,
-    examine,
-    is_loopback,
-)
+from e2ereset.doctor import CHECKS
+from e2ereset.doctor.database import sqlite_file
+from e2ereset.doctor.deployment import Deployment, is_loopback
+from e2ereset.doctor.findings import Catalogue, Finding, Part, check, examine
 from e2ereset.errors import E2EResetError
 from e2ereset.settings import SERVER_PREFIX
 
@@ -116,7 +110,7 @@ def modes(app: Deployment) -> Iterator[Finding]:
     for name, code in PRIVATE.items():
         if _is_open(folder / name) and _holds_secret(folder / name, app):
             yield found(code)
-    file = _sqlite_file(app)
+    file = sqlite_file(app.engine) if app.engine else None
     if file and _is_open(file):
         yield found("database-readable", name=file.name)
 
@@ -162,13 +156,6 @@ def _bare_engine(app: Flask) -> Any:
         return db.engine
     except Exception:
         return None
-
-
-def _sqlite_file(app: Deployment) -> Path | None:
-    if app.engine is None or app.engine.dialect.name != "sqlite":
-        return None
-    name = app.engine.url.database
-    return Path(name) if name and name != ":memory:" else None
 
 
 def _holds_secret(path: Path, app: Deployment) -> bool:

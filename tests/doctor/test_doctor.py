@@ -15,9 +15,10 @@ from sqlalchemy import NullPool, delete, insert, text, update
 from e2ereset.audit.models import AuditHead
 from e2ereset.cli.doctor import deployment_of
 from e2ereset.crypto import KeyRing
-from e2ereset.doctor import CHECKS, Deployment, Part, check, examine
+from e2ereset.doctor import CHECKS
+from e2ereset.doctor.deployment import Deployment
+from e2ereset.doctor.findings import Part, check, examine, found
 from e2ereset.doctor.secret_keys import PUBLISHED
-from e2ereset.doctor.words import found
 from e2ereset.factors.models import Totp
 from e2ereset.jobs.models import Job
 from e2ereset.jobs.queue import IDLE, NORMAL

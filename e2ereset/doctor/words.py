@@ -1,5 +1,0 @@
-"""The words of this package's findings."""
-
-from .findings import Catalogue
-
-found = Catalogue("e2ereset.doctor")
