@@ -5,9 +5,10 @@ from functools import partial
 
 import pyotp
 import pytest
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 
 from e2ereset.audit.models import AuditRow
+from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import User
 from e2ereset.server.rooms.models import Room
 from e2ereset.server.sessions.models import KnownAddress, Token
@@ -37,33 +38,19 @@ def told(world):
     return [(to, facts["change"]) for to, facts in world.queued("account-changed")]
 
 
-ACTS = [
-    ("password bob --password-stdin", "set-password"),
-    ("email bob new@x.org", "change-email"),
-    ("email bob new@x.org --add", "change-email"),
-    ("verify bob --off", "verify-email"),
-    ("role bob --add admin", "change-roles"),
-    ("disable bob", "disable-user"),
-    ("delete bob", "delete-user"),
-    ("token bob", "add-token"),
-    ("token bob --personal ci", "add-token"),
-    ("tokens bob --end", "end-tokens"),
-]
-
-
-@pytest.mark.parametrize(("words", "action"), ACTS)
-def test_an_act_leaves_one_audit_row_and_tells_the_owner(world, bob, run, words, action):
-    args = ["user", *words.split(), "--reason", "asked by phone"]
-    result = run(*args, input="a better word\n")
-    assert result.exit_code == 0, result.output
-    ((made, target, _, reason),) = audited(world)
-    assert (made, target, reason) == (action, bob.id, "asked by phone")
-    assert "bob@x.org" in [to for to, _ in told(world)]
-
-
 @pytest.mark.parametrize(
     ("words", "action"),
     [
+        ("password bob --password-stdin", "set-password"),
+        ("email bob new@x.org", "change-email"),
+        ("email bob new@x.org --add", "change-email"),
+        ("verify bob --off", "verify-email"),
+        ("role bob --add admin", "change-roles"),
+        ("disable bob", "disable-user"),
+        ("delete bob", "delete-user"),
+        ("token bob", "add-token"),
+        ("token bob --personal ci", "add-token"),
+        ("tokens bob --end", "end-tokens"),
         ("totp eve", "enable-totp"),
         ("email-2fa eve --off", "disable-email-codes"),
         ("totp bob --off", "disable-totp"),
@@ -71,13 +58,13 @@ def test_an_act_leaves_one_audit_row_and_tells_the_owner(world, bob, run, words,
         ("codes bob", "new-backup-codes"),
     ],
 )
-def test_a_change_of_a_factor_leaves_one_audit_row_and_tells_the_owner(
-    world, bob, eve, run, words, action
-):
-    before = len(world.queued("factor-changed"))
-    assert run("user", *words.split()).exit_code == 0
-    assert [row[0] for row in audited(world)] == [action]
-    assert len(world.queued("factor-changed")) == before + 1
+def test_an_act_leaves_one_audit_row_and_tells_the_owner(world, bob, eve, done, words, action):
+    before, name = {job.id for job in world.rows(Job)}, words.split()[1]
+    done("user", *words.split(), "--reason", "asked by phone", input="a better word\n")
+    ((made, target, _, reason),) = audited(world)
+    assert (made, target, reason) == (action, f"id-of-{name}", "asked by phone")
+    told = [job.recipient for job in world.rows(Job) if job.id not in before]
+    assert f"{name}@x.org" in told
 
 
 def test_a_user_is_added(world, done):
@@ -128,18 +115,12 @@ def test_a_new_user_has_the_password_from_standard_input(world, done):
 
 
 def test_a_password_is_asked_for_twice_without_being_shown(world, bob, run):
-    result = run("user", "password", "bob", input="a better word\na better word\n")
-    assert result.exit_code == 0
-    assert "better" not in result.output
+    result = run("user", "password", "bob", input="a better word\n" * 2)
+    assert (result.exit_code, "better" in result.output) == (0, False)
 
 
 @pytest.mark.parametrize(
-    ("password", "words"),
-    [
-        ("seven77", "at least 8 characters"),
-        ("PassWord1", "one of the commonest"),
-        ("1234567890", "one of the commonest"),
-    ],
+    ("password", "words"), [("seven77", "at least 8 char"), ("PassWord1", "one of the commonest")]
 )
 @pytest.mark.parametrize("command", [["add", "carol"], ["password", "bob"]], ids=" ".join)
 def test_a_weak_password_is_refused(world, bob, run, command, password, words):
@@ -149,9 +130,9 @@ def test_a_weak_password_is_refused(world, bob, run, command, password, words):
 
 def test_the_shortest_password_is_a_setting(make_server, config, engine):
     app = make_server(config | {"E2ERESET_SERVER_SHORTEST_PASSWORD": 15})
-    args = ["user", "add", "carol", "--password-stdin"]
-    assert app.test_cli_runner().invoke(args=args, input="fourteen chars\n").exit_code == 1
-    assert app.test_cli_runner().invoke(args=args, input="fifteen chars..\n").exit_code == 0
+    add = partial(app.test_cli_runner().invoke, args=["user", "add", "carol", "--password-stdin"])
+    tried = [add(input=password).exit_code for password in ("fourteen chars", "fifteen chars..")]
+    assert tried == [1, 0]
 
 
 def test_old_and_new_addresses_are_told(world, bob, run):
@@ -241,10 +222,8 @@ def test_deleting_leaves_audit_rows_and_nothing_else(world, bob, eve, run):
     assert run("user", "delete", "bob").exit_code == 0
     for rows in db.metadata.sorted_tables:
         for name in {"account_id", "user_id", "id"} & set(rows.c.keys()):
-            column = rows.c[name]
-            if column.type.python_type is str:
-                found = world.session.execute(select(rows).where(column == bob.id)).all()
-                assert (rows.name, found) == (rows.name, [])
+            his = select(rows).where(cast(rows.c[name], String) == bob.id)
+            assert world.session.execute(his).all() == [], rows.name
     assert {row.target for row in world.rows(AuditRow)} == {bob.id}
     assert world.rows(Room)
     assert world.tokens(eve) == 1
@@ -270,9 +249,10 @@ def test_a_reset_by_an_operator_does_all_that_a_reset_does(world, bob, done):
     assert (recipient, facts["by"], facts["agent"]) == ("bob@x.org", OPERATOR, "")
 
 
-@pytest.mark.parametrize("reason", [[], ["--reason", " "]])
-def test_a_reset_by_an_operator_needs_a_reason(world, bob, run, reason):
-    assert run("user", "reset-key", "bob", *reason).exit_code == 2
+@pytest.mark.parametrize("reason", [None, " ", "x" * 256, "two\nlines"])
+def test_a_reset_by_an_operator_needs_a_reason_that_can_be_kept(world, bob, run, reason):
+    given = ["--reason", reason] if reason else []
+    assert run("user", "reset-key", "bob", *given).exit_code == 2
     assert world.has_key(bob)
 
 
@@ -281,13 +261,8 @@ def test_a_federated_user_is_not_reset_by_an_operator_either(world, run):
     assert "Federated" in error_of(run("user", "reset-key", "far", "--reason", "x"))
 
 
-@pytest.mark.parametrize("reason", ["x" * 256, "two\nlines"])
-def test_a_reason_that_can_not_be_kept_is_refused(bob, run, reason):
-    assert run("user", "disable", "bob", "--reason", reason).exit_code == 2
-
-
 def test_the_qr_code_is_drawn_or_written_for_its_owner_only(world, eve, run, tmp_path):
-    assert "█" in run("user", "totp", "eve").output or "▄" in run("user", "totp", "eve").output
+    assert set("█▄") & set(run("user", "totp", "eve").output)
     run("user", "totp", "eve", "--off")
     png = tmp_path / "eve.png"
     result = run("user", "totp", "eve", "--png", str(png))
@@ -297,8 +272,8 @@ def test_the_qr_code_is_drawn_or_written_for_its_owner_only(world, eve, run, tmp
 
 
 def test_a_file_that_can_not_be_written_leaves_totp_off(world, eve, run, done, tmp_path):
-    result = run("user", "totp", "eve", "--png", str(tmp_path / "no" / "eve.png"))
-    assert "cannot be written" in error_of(result)
+    file = str(tmp_path / "no" / "eve.png")
+    assert "cannot be written" in error_of(run("user", "totp", "eve", "--png", file))
     assert done("user", "show", "eve")["totp"] is False
 
 
