@@ -24,6 +24,7 @@ REFUSALS = {
     "full": relays.refusing("BODY", b"452 no space"),
     "rejected": relays.refusing("BODY", b"554 not wanted"),
     "no sender": relays.refusing("MAIL", b"421 closing"),
+    "dropped at once": relays.dropping("EHLO"),
     "dropped before the data": relays.dropping("DATA"),
     "dropped within the data": relays.dropping("LINE"),
     "dropped after the data": relays.dropping("BODY"),

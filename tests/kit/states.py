@@ -125,9 +125,3 @@ def assert_log_is_whole(runtime):
     runtime.sealer.seal()
     with runtime.transactions.read() as session:
         assert list(verify(session, runtime.keyring)) == []
-
-
-def notices(inbox):
-    """The addresses that got the notice of a reset, and the ids of those mails."""
-    mails = [mail for mail in inbox.mails if "reset" in mail["Subject"].lower()]
-    return {mail["To"] for mail in mails}, {(mail["To"], mail["Message-ID"]) for mail in mails}

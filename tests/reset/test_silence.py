@@ -8,10 +8,9 @@ from e2ereset.jobs.models import Job
 from e2ereset.server.people.models import User
 from e2ereset.store.tables import table
 from e2ereset.testing import enable_email, make_account
+from tests.kit.client import SEND_CODE, SET_KEYS
 from tests.kit.host import HostAccounts
 from tests.kit.world import World
-
-SEND = "/api/v1/users.2fa.sendEmailCode"
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def looked_up(world, app):
 @pytest.mark.parametrize("key", ["userId", "username"])
 def test_who_may_not_reset_others_has_nobody_looked_up(world, bob, looked_up, key):
     ann = world.person("ann")
-    named = {"userId": ann.id, "username": "ann"}[key]
+    named = ann.id if key == "userId" else "ann"
     looked_up.clear()
     world.reset(bob, {key: named})
     answer = world.reset(bob, {key: named}, code=world.code(bob))
@@ -51,7 +50,7 @@ def test_asking_for_a_code_wakes_nobody(make_server, config, engine, session, cl
     assert woken
     woken.clear()
     for headers in ({}, eve.headers):
-        world.client.post(SEND, json={"emailOrUsername": "eve"}, headers=headers)
+        world.client.post(SEND_CODE, json={"emailOrUsername": "eve"}, headers=headers)
     assert woken == []
 
 
@@ -59,7 +58,7 @@ def test_nobody_who_is_switched_off_is_signed_in(make_host):
     gone = make_account("gone", active=False)
     host = make_host(accounts=HostAccounts(gone))
     assert host.reset(gone).status_code == 401
-    assert host.post("/api/v1/e2e.setUserPublicAndPrivateKeys", gone, json={}).status_code == 401
+    assert host.post(SET_KEYS, gone, json={}).status_code == 401
 
 
 def test_nobody_who_is_switched_off_is_mailed_a_code(world, eve):
@@ -67,10 +66,9 @@ def test_nobody_who_is_switched_off_is_mailed_a_code(world, eve):
     world.session.execute(update(table(User)).where(User.id == eve.id).values(active=False))
     world.session.commit()
     world.clock.now += 60
-    before = len(world.rows(Job, kind="code"))
     asked = {"name": "eve", "account": "", "address": "", "agent": ""}
     assert world.runtime.codes.answer(asked, None, world.clock.now) is False
-    assert len(world.rows(Job, kind="code")) == before
+    assert world.count_codes() == 1
 
 
 def test_who_is_switched_off_asks_as_a_stranger_does(make_host):
@@ -80,6 +78,6 @@ def test_who_is_switched_off_asks_as_a_stranger_does(make_host):
     host.reset(eve)
     before = host.count(Job)
     host.clock.now += 60
-    host.post(SEND, gone, json={"emailOrUsername": "eve"})
+    host.post(SEND_CODE, gone, json={"emailOrUsername": "eve"})
     host.runtime.worker.run_due()
     assert host.count(Job) > before
