@@ -5,7 +5,6 @@ the header, so a stranger could put a sentence into a security mail.
 """
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 UNKNOWN = "an unknown program"
@@ -17,27 +16,17 @@ PROGRAMS = {
     "Edge": r"Edg|EdgA|EdgiOS|Edge",
     "Opera": r"Opera|OPR|OPiOS",
     "Samsung Internet": r"SamsungBrowser|Samsung Internet",
-    "Vivaldi": r"Vivaldi",
     "Firefox": r"Firefox|FxiOS",
-    "Electron": r"Electron",
+    **{name: name for name in ("Vivaldi", "Electron")},
     "Chrome": r"Chrome|CriOS|Chromium|HeadlessChrome",
     "PowerShell": r"PowerShell|WindowsPowerShell",
-    "Safari": r"Safari",
-    "Lynx": r"Lynx",
-    "curl": r"curl",
-    "Wget": r"Wget",
-    "HTTPie": r"HTTPie",
+    **{name: name for name in ("Safari", "Lynx", "curl", "Wget", "HTTPie")},
     "Postman": r"Postman|PostmanRuntime",
-    "python-requests": r"python-requests",
-    "python-httpx": r"python-httpx",
+    **{name: name for name in ("python-requests", "python-httpx", "aiohttp", "axios")},
     "Python-urllib": r"Python-urllib|python-urllib3|urllib3",
-    "aiohttp": r"aiohttp",
-    "axios": r"axios",
     "Node.js": r"Node\.js|node-fetch|undici|^node$",
-    "Go-http-client": r"Go-http-client",
-    "okhttp": r"okhttp",
     "Java-http-client": r"Java-http-client|Apache-HttpClient",
-    "Werkzeug": r"Werkzeug",
+    **{name: name for name in ("Go-http-client", "okhttp", "Werkzeug")},
 }
 PLATFORMS = {
     "Android": r"Android",
@@ -61,20 +50,13 @@ def read_agent(text: str) -> str:
     text = text[:LONGEST]
     if not text.strip():
         return ""
-    program, platform = _first(_PROGRAMS, text), _first(_PLATFORMS, text)
+    program, platform = _first(PROGRAMS, text), _first(PLATFORMS, text)
     return f"{program or UNKNOWN} on {platform}" if platform else program or UNKNOWN
 
 
-def _compiled(marks: dict[str, str]) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    # It matches whole words only.
-    return tuple(
-        (name, re.compile(rf"(?<![\w.-])(?:{mark})(?![\w-])", re.ASCII | re.IGNORECASE))
-        for name, mark in marks.items()
-    )
-
-
-def _first(marks: Iterable[tuple[str, re.Pattern[str]]], text: str) -> str:
-    return next((name for name, mark in marks if mark.search(text)), "")
-
-
-_PROGRAMS, _PLATFORMS = _compiled(PROGRAMS), _compiled(PLATFORMS)
+def _first(marks: dict[str, str], text: str) -> str:
+    for name, mark in marks.items():
+        # It matches whole words only.
+        if re.search(rf"(?<![\w.-])(?:{mark})(?![\w-])", text, re.ASCII | re.IGNORECASE):
+            return name
+    return ""

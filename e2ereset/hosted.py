@@ -19,17 +19,11 @@ from .records import Account, Caller, kind_of
 NEEDED = ("get", "find", "check_password")
 ONLY_TRUE = ("check_password", "is_signed_in")
 """The methods whose answer counts as no, unless it is True itself."""
-ACCOUNT = (Account | None, "an Account or None")
 WANTED: dict[str, tuple[Any, str]] = {
-    "get": ACCOUNT,
-    "find": ACCOUNT,
-    "find_by_email": ACCOUNT,
-    "check_password": (object, ""),
-    "is_signed_in": (object, ""),
+    **dict.fromkeys(("get", "find", "find_by_email"), (Account | None, "an Account or None")),
     "end_sessions": (int, "a number"),
     "drop_keys": (int, "True or False"),
-    "keys_set": (object, ""),
-    "expiring": (object, ""),
+    **dict.fromkeys((*ONLY_TRUE, "keys_set", "expiring"), (object, "")),
 }
 """Every method of `ports`: the type that it must give, and the words for it."""
 

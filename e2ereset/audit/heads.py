@@ -28,9 +28,11 @@ HEAD, PURGE, SEALER = table(AuditHead), table(AuditPurge), table(AuditSealer)
 SIGNED = {HEAD: ("size", "root", "frontier", "since", "at"), PURGE: ("size", "at")}
 NEWEST = select(HEAD).order_by(HEAD.c.size.desc()).limit(1)
 PURGES = select(PURGE).order_by(PURGE.c.size.desc())
-LARGEST = select(func.coalesce(func.max(HEAD.c.size), 0)).scalar_subquery()
+LARGEST = select(func.coalesce(func.max(HEAD.c.size), 0))
 # One statement, because a sealer may be at work: rows and their head become visible together.
-BEYOND = select(func.count(), func.min(AUDIT.c.position)).where(AUDIT.c.position >= LARGEST)
+BEYOND = select(func.count(), func.min(AUDIT.c.position)).where(
+    AUDIT.c.position >= LARGEST.scalar_subquery()
+)
 # One statement: a sealer changes the mark and the newest head together.
 END = select(
     select(SEALER.c.mark).limit(1).scalar_subquery().label("mark"),
@@ -94,10 +96,16 @@ def heads_from(session: Session, start: int, end: int = HIGHEST) -> Iterator[Row
     return paged(session, select(HEAD).where(HEAD.c.size <= end), (HEAD.c.size,), (start - 1,))
 
 
+def newest_signed(session: Session, keyring: KeyRing, table: Table) -> int:
+    """The size of the newest head, or purge, that is signed; 0 when none is."""
+    newest = select(table).order_by(table.c.size.desc())
+    with session.execute(newest).yield_per(100) as found:
+        return next((row.size for row in found if is_signed(keyring, table, row)), 0)
+
+
 def find_start(session: Session, keyring: KeyRing) -> Start:
     """Where the newest signed purge lets the log start."""
-    purges = session.execute(PURGES).all()
-    size = next((purge.size for purge in purges if is_signed(keyring, PURGE, purge)), 0)
+    size = newest_signed(session, keyring, PURGE)
     head = session.execute(select(HEAD).where(HEAD.c.size == size)).first()
     return Start(size, tree_of(head) if head and is_signed(keyring, HEAD, head) else Tree())
 

@@ -56,7 +56,7 @@ def purge(
 def _purgeable(start: int, before: int) -> Any:
     """Selects the newest head all of whose rows are old; `start` is that of the last purge."""
     kept = func.min(AUDIT.c.position).filter(AUDIT.c.at >= before)
-    end = select(func.coalesce(kept, heads.LARGEST)).scalar_subquery()
+    end = select(func.coalesce(kept, heads.LARGEST.scalar_subquery())).scalar_subquery()
     # The head's own time is signed: a row whose time was changed cannot have later rows purged.
     return heads.NEWEST.where(HEAD.c.size > start, HEAD.c.size <= end, HEAD.c.at < before)
 
@@ -122,8 +122,7 @@ def _vouched_since(session: Session, keyring: KeyRing, head: Row[Any]) -> int:
     """Where the rows begin that the head vouches for, and may now if its sealer lacked a key."""
     if head.since < head.size:
         return int(head.since)
-    smaller = select(func.coalesce(func.max(HEAD.c.size), 0)).where(HEAD.c.size < head.size)
-    before = session.execute(smaller).scalar_one()
+    before = session.execute(heads.LARGEST.where(HEAD.c.size < head.size)).scalar_one()
     is_whole = all(is_genuine(keyring, row) for row in rows_from(session, before, head.size))
     return int(before if is_whole else head.size)
 
@@ -141,7 +140,7 @@ def mend(
         with suppress(AuditBroken):
             heads.find_end(session, keyring)
             raise NothingToMend("The end of the audit log is whole: there is nothing to mend.")
-        size = _last_signed(session, keyring)
+        size = heads.newest_signed(session, keyring, HEAD)
         dropped = run(session, delete(HEAD).where(HEAD.c.size > size)).rowcount
         run(session, delete(PURGE).where(PURGE.c.size > size))
         unplace = update(AUDIT).where(AUDIT.c.position >= size).values(position=None)
@@ -150,9 +149,3 @@ def mend(
         done = f"went on after row {size}: dropped {dropped} heads, placed {rows} rows again"
         trail.write(session, MENDED, by, at=now, outcome=done)
     return done
-
-
-def _last_signed(session: Session, keyring: KeyRing) -> int:
-    """The size of the newest head that is signed; 0 when none is."""
-    with session.execute(select(HEAD).order_by(HEAD.c.size.desc())).yield_per(100) as found:
-        return next((head.size for head in found if is_signed(keyring, HEAD, head)), 0)

@@ -67,11 +67,7 @@ class AuditTrail:
 
         It reads no other row and waits for none.
         """
-        who = (
-            Actor(id=by.account.id, address=by.address, agent=by.agent)
-            if isinstance(by, Caller)
-            else by
-        )
+        who = _actor(by) if isinstance(by, Caller) else by
         facts = (action, who.id, target, method, who.address, who.agent, outcome, who.reason)
         texts = zip((*TEXTS, REASON), map(clean, facts), strict=True)
         row = {"uid": self.entropy.token_hex(UID_BYTES), "at": at, **dict(texts)}
@@ -91,13 +87,17 @@ class AuditTrail:
 
         `target` is who it was done to, where that is not what the action names.
         """
-        by = asked.caller
         self.write(
             session,
             asked.action.name,
-            Actor(id=by.account.id, address=by.address, agent=by.agent, reason=reason),
+            _actor(asked.caller, reason),
             at=asked.now,
             target=asked.action.target if target is None else target,
             method=method,
             outcome=outcome,
         )
+
+
+def _actor(caller: Caller, reason: str = "") -> Actor:
+    who = caller.account.id
+    return Actor(id=who, address=caller.address, agent=caller.agent, reason=reason)

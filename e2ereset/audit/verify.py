@@ -23,7 +23,7 @@ from .notes import Checkpoint, NoteError, PublicKey, open_checkpoint, public_key
 from .rows import AUDIT, HIGHEST, LOWEST, is_genuine, leaf_of, paged, rows_from
 
 # Below HIGHEST, because SQLite sorts a text, slipped in as a size, above every number.
-LAST = select(func.coalesce(func.max(HEAD.c.size), 0)).where(HEAD.c.size < HIGHEST)
+LAST = heads.LARGEST.where(HEAD.c.size < HIGHEST)
 UNSEALED = select(*rows.COLUMNS).where(AUDIT.c.position.is_(None))
 TWICE = select(AUDIT.c.uid, func.count()).group_by(AUDIT.c.uid).having(func.count() > 1)
 

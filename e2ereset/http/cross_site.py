@@ -76,11 +76,8 @@ class CrossSite:
             return False
         if site is not None:
             return site not in OWN_SITE
-        return origin is not None and _host_of(origin) != _without_port(request.host)
-
-
-def _host_of(origin: str) -> str:
-    return _without_port(origin.partition("://")[2].lower())
+        host = _without_port(request.host)
+        return origin is not None and _without_port(origin.partition("://")[2]) != host
 
 
 def _without_port(host: str) -> str:

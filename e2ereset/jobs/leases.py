@@ -5,19 +5,9 @@ and a job whose worker was killed is due again when the lease runs out.
 """
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Executable,
-    FromClause,
-    and_,
-    bindparam,
-    case,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Executable, and_, bindparam, case, delete, select, update
 
 from e2ereset.store.transactions import Transactions, run
 
@@ -43,38 +33,35 @@ class Leased:
     lease: str
 
 
-WAITING = JOBS.alias()
 ANY_DUE = select(JOBS.c.id).where(JOBS.c.due_at <= bindparam("due_by")).limit(1)
-
-
-def _due(rows: FromClause) -> ColumnElement[bool]:
-    # Somebody waits for an urgent job: it is taken even if it was put in during this call.
-    now, due_by = (bindparam(name, type_=BigInteger) for name in ("now", "due_by"))
-    by = case((rows.c.urgency == URGENT, now), else_=due_by)
-    # The first condition is for SQLite, which uses the index only where it sees it.
-    return and_(rows.c.due_at.is_not(None), rows.c.due_at <= by)
-
-
+NOW, DUE_BY = (bindparam(name, type_=BigInteger) for name in ("now", "due_by"))
+# Somebody waits for an urgent job: it is taken even if it was put in during this call.
+BY = case((JOBS.c.urgency == URGENT, NOW), else_=DUE_BY)
+# The first condition is for SQLite, which uses the index only where it sees it.
+DUE = and_(JOBS.c.due_at.is_not(None), JOBS.c.due_at <= BY)
 # SKIP LOCKED, where the database has it, lets a second worker take the next job at once.
 NEXT = (
-    select(WAITING.c.id)
-    .where(_due(WAITING))
-    .order_by(WAITING.c.urgency, WAITING.c.due_at, WAITING.c.id)
+    select(JOBS.c.id)
+    .where(DUE)
+    .order_by(JOBS.c.urgency, JOBS.c.due_at, JOBS.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)
+    .correlate(None)
 )
 LEASE = (
     update(JOBS)
-    .where(JOBS.c.id == NEXT.scalar_subquery(), _due(JOBS))
+    .where(JOBS.c.id == NEXT.scalar_subquery(), DUE)
     .values(due_at=bindparam("until"), lease=bindparam("token"), attempts=JOBS.c.attempts + 1)
     .returning(*(JOBS.c[column.name] for column in fields(Leased)))
 )
 HELD = and_(JOBS.c.id == bindparam("job"), JOBS.c.lease == bindparam("token"))
 RELEASE = update(JOBS).where(HELD).values(lease=None, outcome=bindparam("why"))
+# Due again at another time.
 PUT_OFF = RELEASE.values(due_at=bindparam("again_at"))
 CLOSE = RELEASE.values(sealed=None, due_at=None, once=None, delivered_at=bindparam("done_at"))
 DROP = delete(JOBS).where(HELD)
-# An operator has no use for what expires.
+# The job has failed for good: its row stays for an operator to see, and its facts so that it can be
+# tried again. An operator has no use for what expires.
 KEPT = case((JOBS.c.expires_at.is_(None), JOBS.c.sealed))
 GIVE_UP = RELEASE.values(sealed=KEPT, due_at=None, once=None, give_up_at=bindparam("now"))
 
@@ -93,30 +80,15 @@ def lease(transactions: Transactions, token: str, *, now: int, due_by: int) -> L
     return None if row is None else Leased(**row._asdict())
 
 
-def put_off(transactions: Transactions, job: Leased, why: str, *, again_at: int) -> None:
-    """Give the job back, due again at `again_at`. Nothing happens when the lease is lost."""
-    _end(transactions, PUT_OFF, job, why=why, again_at=again_at)
-
-
 def close(transactions: Transactions, job: Leased, why: str, *, done_at: int | None = None) -> None:
     """The job is over: drop its facts. Nothing happens when the lease is lost.
 
     A job for a recipient leaves its row as a record, any other job leaves nothing.
     """
-    _end(transactions, CLOSE if job.recipient else DROP, job, why=why, done_at=done_at)
+    end(transactions, CLOSE if job.recipient else DROP, job, why=why, done_at=done_at)
 
 
-def give_up(transactions: Transactions, job: Leased, why: str, *, now: int) -> None:
-    """The job has failed for good: keep its row, for an operator to see.
-
-    The facts of a job that never expires stay, so that it can be tried again. Nothing happens when
-    the lease is lost.
-    """
-    _end(transactions, GIVE_UP, job, why=why, now=now)
-
-
-def _end(
-    transactions: Transactions, statement: Executable, job: Leased, **values: str | int | None
-) -> None:
+def end(transactions: Transactions, how: Executable, job: Leased, **values: Any) -> None:
+    """Give the job back by PUT_OFF or GIVE_UP. Nothing happens when the lease is lost."""
     with transactions.begin() as session:
-        run(session, statement, {"job": job.id, "token": job.lease, **values})
+        run(session, how, {"job": job.id, "token": job.lease, **values})

@@ -3,17 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Delete,
-    Row,
-    Select,
-    Update,
-    bindparam,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Delete, Row, Select, Update, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError
@@ -91,15 +81,11 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def _change(
-    session: Session,
-    statement: Update | Delete,
-    ids: Collection[int] | None,
-    done: str,
-    **times: int,
+    session: Session, how: Update | Delete, ids: Collection[int] | None, done: str, **times: int
 ) -> list[Row[Any]]:
     if ids is not None:
-        statement = statement.where(JOBS.c.id.in_(ids))
-    changed = sorted(run(session, statement, times).all())
+        how = how.where(JOBS.c.id.in_(ids))
+    changed = sorted(run(session, how, times).all())
     missing = sorted({*(ids or ())} - {row.id for row in changed})
     if missing:
         raise NoSuchJob(

@@ -6,13 +6,14 @@ handler must allow for that.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from threading import Event
 from typing import Any
 
 from e2ereset.errors import E2EResetError
 from e2ereset.store.transactions import Transactions
 
-from .leases import Leased, any_due, close, give_up, lease, put_off
+from .leases import GIVE_UP, PUT_OFF, Leased, any_due, close, end, lease
 from .queue import DELIVERED, EXPIRED, GIVE_UP_SECONDS, Queue
 
 FIRST_PAUSE = 5
@@ -34,25 +35,21 @@ class NoHandler(E2EResetError):
     """This version has no handler for the kind; a newer one may have."""
 
 
+@dataclass(repr=False, eq=False)
 class Worker:
-    """Does the jobs that are due. Any number of them may run, in threads and processes."""
+    """Does the jobs that are due. Any number of them may run, in threads and processes.
 
-    def __init__(
-        self,
-        transactions: Transactions,
-        queue: Queue,
-        handlers: Mapping[str, Handler],
-        *,
-        clock: Callable[[], float],
-        entropy: Any,
-    ) -> None:
-        """`handlers` by kind; `clock` gives epoch seconds, `entropy` is shaped like `secrets`."""
-        self._transactions = transactions
-        self._queue = queue
-        self._handlers = handlers
-        self._clock = clock
-        self._entropy = entropy
-        self.ending = Event()
+    `handlers` by kind; `clock` gives epoch seconds, `entropy` is shaped like `secrets`. Set
+    `ending` to have the job in hand be the last.
+    """
+
+    transactions: Transactions
+    queue: Queue
+    handlers: Mapping[str, Handler]
+    _: KW_ONLY
+    clock: Callable[[], float]
+    entropy: Any
+    ending: Event = field(default_factory=Event)
 
     def run_due(self) -> int:
         """Do the jobs that are due by now, one after another; how many were done for a recipient.
@@ -62,24 +59,24 @@ class Worker:
         never keeps a call from ending. Once `ending` is set, the job in hand is the last.
         """
         due_by, done = self._now(), 0
-        if not any_due(self._transactions, due_by):
+        if not any_due(self.transactions, due_by):
             return 0
         while not self.ending.is_set() and (job := self._lease(due_by)):
             done += self._do(job)
         return done
 
     def _lease(self, due_by: int) -> Leased | None:
-        token = self._entropy.token_hex(TOKEN_BYTES)
-        return lease(self._transactions, token, now=self._now(), due_by=due_by)
+        token = self.entropy.token_hex(TOKEN_BYTES)
+        return lease(self.transactions, token, now=self._now(), due_by=due_by)
 
     def _do(self, job: Leased) -> bool:
         """Whether it was done, and for a recipient."""
         now = self._now()
         if job.expires_at is not None and job.expires_at <= now:
-            close(self._transactions, job, EXPIRED)
+            close(self.transactions, job, EXPIRED)
             return False
         try:
-            facts = self._queue.facts(job)
+            facts = self.queue.facts(job)
             self._handler(job.kind)(facts, job, now)
         except GiveUp as fault:
             self._give_up(job, str(fault))
@@ -88,13 +85,13 @@ class Worker:
             # The name of the exception only: its text may quote the facts or the recipient.
             self._fail(job, type(fault).__name__)
             return False
-        close(self._transactions, job, DELIVERED, done_at=self._now())
+        close(self.transactions, job, DELIVERED, done_at=self._now())
         return job.recipient != ""
 
     def _handler(self, kind: str) -> Handler:
-        if kind not in self._handlers:
+        if kind not in self.handlers:
             raise NoHandler
-        return self._handlers[kind]
+        return self.handlers[kind]
 
     def _fail(self, job: Leased, why: str) -> None:
         now = self._now()
@@ -107,11 +104,11 @@ class Worker:
         if job.expires_at is not None:
             # Its facts leave the database when it expires.
             again_at = min(again_at, job.expires_at)
-        put_off(self._transactions, job, why, again_at=again_at)
+        end(self.transactions, PUT_OFF, job, why=why, again_at=again_at)
 
     def _give_up(self, job: Leased, why: str) -> None:
         log.warning("Job %d (%s) is given up: %s", job.id, job.kind, why)
-        give_up(self._transactions, job, why[:LONGEST_OUTCOME], now=self._now())
+        end(self.transactions, GIVE_UP, job, why=why[:LONGEST_OUTCOME], now=self._now())
 
     def _now(self) -> int:
-        return int(self._clock())
+        return int(self.clock())
