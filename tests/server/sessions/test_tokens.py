@@ -8,9 +8,7 @@ from sqlalchemy import event, insert, select
 from e2ereset.server.sessions.models import Token
 from e2ereset.server.sessions.tokens import (
     NewToken,
-    TokenNameTaken,
     add_token,
-    drop_token,
     drop_tokens,
     find_owner,
     find_signed_in,
@@ -97,19 +95,6 @@ def test_a_new_token_sweeps_out_the_expired_ones(session):
     make_token(session, expires_at=None, name="bot")
     make_token(session)
     assert len(session.scalars(select(Token)).all()) == 2
-
-
-def test_a_personal_name_is_used_once(session):
-    make_token(session, expires_at=None, name="bot")
-    with pytest.raises(TokenNameTaken, match="'bot' already"):
-        make_token(session, expires_at=None, name="bot")
-
-
-def test_dropping_a_token_drops_that_one(session):
-    first, second = make_token(session), make_token(session)
-    assert drop_token(session, BOB, first)
-    assert not drop_token(session, BOB, first)
-    assert find_owner(session, second, NOW) == BOB
 
 
 def test_a_token_that_was_under_way_does_not_outlive_the_end_of_sessions(session, engine):
