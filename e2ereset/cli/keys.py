@@ -53,12 +53,7 @@ def make_rotation(runtime: Runtime) -> Rotation:
     strategies: tuple[Strategy | type[Strategy], ...]
     strategies = (TotpStrategy, *runtime.strategies)
     columns = [*(column for method in strategies for column in method.encrypted), queue.ENCRYPTED]
-    return Rotation(
-        runtime.transactions,
-        runtime.keyring,
-        encrypted=list({str(column): column for column in columns}.values()),
-        clock=runtime.clock,
-    )
+    return Rotation(runtime, list({str(column): column for column in columns}.values()))
 
 
 def _batches(rotation: Rotation, batch: int, pause: float) -> Iterator[Batch]:

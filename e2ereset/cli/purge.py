@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from e2ereset.ports import HoldsExpiring
 from e2ereset.runtime import Runtime
 from e2ereset.upkeep.retention import Retention
 
@@ -20,7 +19,7 @@ def purge(runtime: Runtime, batch: int, dry_run: bool) -> Output:
     Requests are served meanwhile. E2ERESET_KEEP_MAILS_DAYS and E2ERESET_KEEP_AUDIT_DAYS say how
     long mails and audit rows are kept.
     """
-    retention = make_retention(runtime)
+    retention = Retention(runtime)
     rows = retention.count(batch) if dry_run else retention.purge(batch)
     if not dry_run and any(rows.values()):
         note(
@@ -29,15 +28,3 @@ def purge(runtime: Runtime, batch: int, dry_run: bool) -> Output:
     done = "to drop" if dry_run else "dropped"
     data = {"dryRun": dry_run, "rows": rows}
     return data, (f"{what} {done}: {count}" for what, count in rows.items())
-
-
-def make_retention(runtime: Runtime) -> Retention:
-    """The retention of the library's rows and of the host's."""
-    accounts = runtime.accounts
-    return Retention(
-        runtime.transactions,
-        runtime.keyring,
-        settings=runtime.settings,
-        expiring=accounts.expiring() if isinstance(accounts, HoldsExpiring) else (),
-        clock=runtime.clock,
-    )

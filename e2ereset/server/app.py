@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask
-from sqlalchemy.exc import ArgumentError
 
 from e2ereset import E2EReset, get_e2ereset
-from e2ereset.errors import SettingsError
 from e2ereset.http import envelope
 from e2ereset.libraries import check_types
 from e2ereset.operations.routes import operations_of
@@ -18,7 +16,7 @@ from e2ereset.operations.routes import operations_of
 from . import cli, logs
 from .accounts import ServerAccounts
 from .config import configured_app
-from .database import engine_options, tune
+from .database import connect
 from .forwarded_for import Proxied
 from .migrations import check_migrations
 from .people.new_passwords import EXTENSION as NEW_PASSWORDS
@@ -29,7 +27,6 @@ from .sessions.routes import identify, make_routes
 from .sessions.service import EXTENSION as SESSIONS
 from .sessions.service import Sessions
 from .settings import load_server_settings
-from .tables import db
 
 API = "/api/v1"
 
@@ -47,7 +44,7 @@ def create_app(
     logs.set_up(settings.log_format, settings.log_level)
     log_requests(app, trust_id=settings.trust_request_id)
     hasher = PasswordHasher(settings.bcrypt_cost, at_once=settings.hashes_at_once)
-    _connect(app, settings.database_connections)
+    db = connect(app, settings.database_connections)
     E2EReset(
         app,
         db=db,
@@ -68,24 +65,3 @@ def create_app(
     if settings.proxy_hops:
         app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     return app
-
-
-def _connect(app: Flask, connections: int) -> None:
-    given = app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
-    if not isinstance(given, Mapping):
-        raise SettingsError("SQLALCHEMY_ENGINE_OPTIONS must be a dictionary: {'pool_size': 8}.")
-    uri = app.config["SQLALCHEMY_DATABASE_URI"]
-    try:
-        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(uri, connections, given)
-        db.init_app(app)
-    except (ArgumentError, ModuleNotFoundError):
-        # Not their text, which may quote the whole address, password and all.
-        raise SettingsError(
-            "SQLALCHEMY_DATABASE_URI names no database that is known and installed. Write"
-            " 'postgresql+psycopg://user:password@host/name' and install e2ereset[postgres],"
-            " or 'sqlite:////path/of/file'."
-        ) from None
-    except TypeError as unknown:  # names options, not their values
-        raise SettingsError(f"SQLALCHEMY_ENGINE_OPTIONS is not taken: {unknown}") from None
-    with app.app_context():
-        tune(db.engine, given.get("connect_args"))

@@ -10,10 +10,15 @@ from functools import partial
 from sqlite3 import Connection
 from typing import Any
 
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Dialect, Engine, ExceptionContext, event, make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 
+from e2ereset.errors import SettingsError
 from e2ereset.files import private
+
+from .tables import db
 
 PRAGMAS = (
     "busy_timeout = 10000",  # milliseconds; first, so that the next pragmas wait too
@@ -53,6 +58,32 @@ IDLE_SECONDS = 5.0
 """A connection that was idle for longer gets a ping before it is used."""
 READ_ONLY = "25006"
 """PostgreSQL's read_only_sql_transaction."""
+
+
+def connect(app: Flask, connections: int) -> SQLAlchemy:
+    """Have the app use the database of its settings, at most `connections` at once.
+
+    Raises SettingsError.
+    """
+    given = app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
+    if not isinstance(given, Mapping):
+        raise SettingsError("SQLALCHEMY_ENGINE_OPTIONS must be a dictionary: {'pool_size': 8}.")
+    uri = app.config["SQLALCHEMY_DATABASE_URI"]
+    try:
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(uri, connections, given)
+        db.init_app(app)
+    except (ArgumentError, ModuleNotFoundError):
+        # Not their text, which may quote the whole address, password and all.
+        raise SettingsError(
+            "SQLALCHEMY_DATABASE_URI names no database that is known and installed. Write"
+            " 'postgresql+psycopg://user:password@host/name' and install e2ereset[postgres],"
+            " or 'sqlite:////path/of/file'."
+        ) from None
+    except TypeError as unknown:  # names options, not their values
+        raise SettingsError(f"SQLALCHEMY_ENGINE_OPTIONS is not taken: {unknown}") from None
+    with app.app_context():
+        tune(db.engine, given.get("connect_args"))
+    return db
 
 
 def engine_options(

@@ -5,22 +5,21 @@ holds rows itself, and cannot deadlock with a request or with another purge.
 """
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, and_, bindparam, delete, func, select, tuple_
 
 from e2ereset import audit
 from e2ereset.audit.models import AuditRow
-from e2ereset.crypto import KeyRing
 from e2ereset.factors.models import Budget, EmailChallenge
 from e2ereset.jobs.queue import JOBS
-from e2ereset.settings import Settings
+from e2ereset.parts import Parts
+from e2ereset.ports import HoldsExpiring
 from e2ereset.store.paging import KeysetPages
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import DatabaseEpoch, Transactions, run
+from e2ereset.store.transactions import DatabaseEpoch, run
 
 DAY = 86400
 # Twice the longest life of a mailed code: for so long it can be asked for again.
@@ -56,54 +55,53 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Retention:
-    """Drops expired rows; how long mails and audit rows are kept is in the settings."""
+    """Drops expired rows of the library and of the host.
 
-    transactions: Transactions
-    keyring: KeyRing
-    _: KW_ONLY
-    settings: Settings
-    expiring: Iterable[Expiring]
-    clock: Callable[[], float]
+    How long mails and audit rows are kept is in the settings.
+    """
+
+    parts: Parts
 
     def purge(self, size: int) -> dict[str, int]:
         """Drop them, `size` keys in a transaction: how many rows of what. Raises AuditBroken."""
-        times = self._times()
+        times, parts = self._times(), self.parts
         dropped = {kind.what: self._sweep(kind, size, times) for kind in self._kinds()}
-        if self.settings.keep_audit_days:
+        if parts.settings.keep_audit_days:
             before, now = times["before"], times["now"]
             dropped[AUDIT_ROWS.what] = sum(
-                audit.purge(self.transactions, self.keyring, before=before, now=now, batch=size)
+                audit.purge(parts.transactions, parts.keyring, before=before, now=now, batch=size)
             )
         return dropped
 
     def count(self, size: int) -> dict[str, int]:
         """How many rows of what expired. Of audit rows `purge` may drop fewer: up to a head."""
         times, kinds = self._times(), self._kinds()
-        if self.settings.keep_audit_days:
+        if self.parts.settings.keep_audit_days:
             kinds.append(AUDIT_ROWS)
         return {kind.what: self._sweep(kind, size, times, dry=True) for kind in kinds}
 
     def _kinds(self) -> list[Expiring]:
-        return [*self.expiring, *OURS]
+        accounts = self.parts.accounts
+        return [*(accounts.expiring() if isinstance(accounts, HoldsExpiring) else ()), *OURS]
 
     def _times(self) -> dict[str, Any]:
-        now = int(self.clock())
+        now = int(self.parts.clock())
         return {
             "now": now,
-            "counted_now": None if self.clock is time.time else now,
-            "made_before": now - self.settings.keep_mails_days * DAY,
-            "before": now - self.settings.keep_audit_days * DAY,
+            "counted_now": None if self.parts.clock is time.time else now,
+            "made_before": now - self.parts.settings.keep_mails_days * DAY,
+            "before": now - self.parts.settings.keep_audit_days * DAY,
         }
 
     def _sweep(self, kind: Expiring, size: int, times: dict[str, Any], *, dry: bool = False) -> int:
         """How many rows of the kind were dropped, or `dry`, would be."""
         sweep, rows = Sweep(kind), 0
-        for page in sweep.pages.pages(self.transactions, size):
+        for page in sweep.pages.pages(self.parts.transactions, size):
             bounds = times | page.bounds
             if dry:
-                with self.transactions.read() as session:
+                with self.parts.transactions.read() as session:
                     rows += run(session, sweep.count, bounds).scalar_one()
             else:
-                with self.transactions.begin() as session:
+                with self.parts.transactions.begin() as session:
                     rows += run(session, sweep.drop, bounds).rowcount
         return rows

@@ -6,8 +6,8 @@ encrypted with the newest key already is passed over.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, Table, and_, bindparam, func, select, union_all, update
@@ -15,10 +15,11 @@ from sqlalchemy import Row, Table, and_, bindparam, func, select, union_all, upd
 from e2ereset import audit
 from e2ereset.crypto import ID_LENGTH, KeyRing, UnknownKey
 from e2ereset.factors.models import EmailChallenge
+from e2ereset.parts import Parts
 from e2ereset.store.paging import KeysetPages, Page
 from e2ereset.store.retained import Encrypted
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Transactions, run
+from e2ereset.store.transactions import run
 
 CODES = table(EmailChallenge)
 DIGESTS = union_all(
@@ -85,11 +86,8 @@ class Column:
 class Rotation:
     """Brings everything under the newest secret key, and says which older ones can go."""
 
-    transactions: Transactions
-    keyring: KeyRing
-    _: KW_ONLY
+    parts: Parts
     encrypted: Sequence[Encrypted]
-    clock: Callable[[], float]
 
     def rotate(self, size: int) -> Iterator[Batch]:
         """Renew what is old, `size` rows in a transaction; goes on as the batches are taken.
@@ -97,43 +95,44 @@ class Rotation:
         Raises AuditBroken, after everything else is done.
         """
         for column in self._columns():
-            for page in column.pages.pages(self.transactions, size):
+            for page in column.pages.pages(self.parts.transactions, size):
                 yield self._renew(column, page)
-        for count in audit.sign_again(self.transactions, self.keyring, size, clock=self.clock):
+        parts = self.parts
+        for count in audit.sign_again(parts.transactions, parts.keyring, size, clock=parts.clock):
             yield Batch(count)
 
     def uses(self, size: int) -> list[Use]:
         """What still needs an older secret key; empty when none does. Changes nothing."""
-        with self.transactions.read() as session:
-            codes = {"newest": f"{self.keyring.newest}:%", "now": int(self.clock())}
+        with self.parts.transactions.read() as session:
+            codes = {"newest": f"{self.parts.keyring.newest}:%", "now": int(self.parts.clock())}
             found = run(session, LIVE_CODES, codes).all()
             uses = [Use(what="mailed codes", **row._asdict()) for row in found]
-            if heads := audit.count_old(session, self.keyring):
+            if heads := audit.count_old(session, self.parts.keyring):
                 uses.append(Use(what="audit heads", key=None, count=heads))
         return uses + [use for column in self._columns() for use in self._uses_of(column, size)]
 
     def _columns(self) -> list[Column]:
-        return [Column(encrypted, self.keyring.newest) for encrypted in self.encrypted]
+        return [Column(encrypted, self.parts.keyring.newest) for encrypted in self.encrypted]
 
     def _renew(self, column: Column, page: Page) -> Batch:
         fresh, unreadable = [], []
-        with self.transactions.read() as session:
+        with self.parts.transactions.read() as session:
             rows = run(session, column.old, page.bounds).all()
         for row in rows:
             try:
-                fresh.append(column.renewed(self.keyring, row))
+                fresh.append(column.renewed(self.parts.keyring, row))
             except UnknownKey:
                 unreadable.append(f"{column.encrypted} of {row[0]}")
         if not fresh:
             return Batch(0, tuple(unreadable))
-        with self.transactions.begin() as session:
+        with self.parts.transactions.begin() as session:
             renewed = sum(run(session, column.renew, values).rowcount for values in fresh)
         return Batch(renewed, tuple(unreadable))
 
     def _uses_of(self, column: Column, size: int) -> Iterator[Use]:
         counts: Counter[str] = Counter()
-        for page in column.pages.pages(self.transactions, size):
-            with self.transactions.read() as session:
+        for page in column.pages.pages(self.parts.transactions, size):
+            with self.parts.transactions.read() as session:
                 counts.update({row.key: row.rows for row in run(session, column.uses, page.bounds)})
         for key, count in counts.items():
             yield Use(what=str(column.encrypted), key=key, count=count)

@@ -9,7 +9,6 @@ from sqlalchemy import event, insert, select
 
 from e2ereset import audit
 from e2ereset.audit.models import AuditRow
-from e2ereset.cli.purge import make_retention
 from e2ereset.errors import SettingsError
 from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.models import Budget, EmailChallenge, Totp
@@ -19,6 +18,7 @@ from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import table
 from e2ereset.testing import MemoryAccounts
+from e2ereset.upkeep.retention import Retention
 from tests.kit.audit import write_row
 from tests.kit.databases import ON_POSTGRESQL
 from tests.kit.live import at_once
@@ -216,7 +216,7 @@ def test_it_says_what_it_dropped(world):
 
 def test_two_purges_at_once_drop_each_row_once(world):
     fill(world, 20)
-    results = at_once([partial(make_retention(world.runtime).purge, 2)] * 2)
+    results = at_once([partial(Retention(world.runtime).purge, 2)] * 2)
     results.append(purge(world))  # what one held, the other has left
     assert {what: sum(rows[what] for rows in results) for what in EXPIRING} == counts(20)
 
@@ -287,7 +287,7 @@ def test_a_host_without_rows_of_that_kind_purges_the_librarys(world):
     fill(world, 1)
     bare = MemoryAccounts()
     assert not isinstance(bare, HoldsExpiring)
-    retention = make_retention(replace(world.runtime, accounts=bare))
+    retention = Retention(replace(world.runtime, accounts=bare))
     assert retention.purge(10) == {"codes": 1, "budgets": 1, "mails": 1}
 
 

@@ -200,11 +200,7 @@ def test_what_changed_since_it_was_read_is_not_overwritten(world):
         write(world, update(TOTPS).values(secret=f"{IDS[NEW]}:changed"))
         return row.account_id
 
-    runtime = world.runtime
-    encrypted = [Encrypted(TOTPS.c.secret, "totp", change)]
-    rotation = Rotation(
-        runtime.transactions, runtime.keyring, encrypted=encrypted, clock=runtime.clock
-    )
+    rotation = Rotation(world.runtime, [Encrypted(TOTPS.c.secret, "totp", change)])
     assert sum(batch.renewed for batch in rotation.rotate(10)) == 0
     assert secret_of(world, world.bob) == f"{IDS[NEW]}:changed"
 

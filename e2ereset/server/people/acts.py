@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Executable
@@ -68,23 +68,20 @@ class OnAccount(Acting):
                 present = get_account(session, self.account.id)
                 if present is None:
                     raise UnknownPerson(f"There is no user {self.account.username!r}.")
-                on = replace(self, account=present)
-                return change(Change(session=session, on=on), *args, **options)
+                return change(self._changing(present, session), *args, **options)
 
         return self.runtime.transactions.retry_deadlocks(transaction)
 
+    def _changing(self, account: Account, session: Session) -> Change:
+        runtime, operator = self.runtime, self.operator
+        return Change(runtime=runtime, operator=operator, account=account, session=session)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A change of an account by an operator, in its transaction."""
+class Change(OnAccount):
+    """An operator's change of an account, as it is since the transaction began."""
 
     session: Session
-    on: OnAccount
-
-    @property
-    def account(self) -> Account:
-        """The account, as it was when the transaction began."""
-        return self.on.account
 
     def execute(self, statement: Executable, **values: Any) -> int:
         """Run a statement whose `owner` is this account; the number of its rows."""
@@ -92,7 +89,7 @@ class Change:
 
     def end_sign_ins(self) -> int:
         """End every sign-in and personal token of the account; the number of those ended."""
-        accounts = cast(HoldsSessions, self.on.runtime.accounts)
+        accounts = cast(HoldsSessions, self.runtime.accounts)
         return accounts.end_sessions(self.session, self.account.id)
 
     def done(
@@ -102,19 +99,13 @@ class Change:
 
         The mail goes to the verified addresses from before the change, and to those in `also`.
         """
-        account, operator = self.account, self.on.operator
-        self.on.note(self.session, action, account.id, outcome)
+        self.note(self.session, action, self.account.id, outcome)
         facts = {
-            "username": account.username,
-            "by": f"an operator of the server ({operator.login})",
+            "username": self.account.username,
+            "by": f"an operator of the server ({self.operator.login})",
             "change": words,
-            "reason": operator.reason,
-            "at": self.on.now,
+            "reason": self.operator.reason,
+            "at": self.now,
         }
-        self.on.runtime.jobs.put(
-            self.session,
-            "account-changed",
-            facts,
-            recipients=dict.fromkeys((*account.emails, *also)),
-            now=self.on.now,
-        )
+        to = dict.fromkeys((*self.account.emails, *also))
+        self.runtime.jobs.put(self.session, "account-changed", facts, recipients=to, now=self.now)

@@ -38,8 +38,8 @@ class RowSchema(Schema):
     verified = fields.Boolean(load_default=False)
     emails = fields.List(fields.Nested(ADDRESS))
     roles = fields.List(fields.String(), load_default=["user"])
-    passwordHash = fields.String(allow_none=True)
-    totpSecret = fields.String(allow_none=True)
+    password_hash = fields.String(allow_none=True, data_key="passwordHash")
+    secret = fields.String(allow_none=True, data_key="totpSecret")
     active = fields.Boolean(load_default=True)
 
 
@@ -75,7 +75,8 @@ def read_csv(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
     Raises BadPerson for a column that is unknown, or there twice.
     """
     reader = csv.reader(lines)
-    known, names = ROW.fields.keys() - {"emails"}, next(reader, [])
+    known = {one.data_key or name for name, one in ROW.fields.items()} - {"emails"}
+    names = next(reader, [])
     if not names or not set(names) <= known or len(set(names)) < len(names):
         columns = ", ".join(sorted(known))
         raise BadPerson(f"The first line must name columns, each once, out of: {columns}.")
@@ -128,20 +129,14 @@ def _read(given: Any) -> tuple[NewPerson, str | None]:
     if not isinstance(given, Mapping):
         raise BadPerson("It is no row that can be read.")
     row: dict[str, Any] = ROW.load(given)
-    stored = row.get("passwordHash")
+    stored = row.get("password_hash")
     if stored is not None and not can_verify(stored):
         raise BadPerson("No password can be held against the passwordHash: bcrypt is needed.")
-    emails = [(one["address"], one["verified"]) for one in row.get("emails", ())]
+    emails = [(one["address"], one["verified"]) for one in row.pop("emails", ())]
+    verified, secret = row.pop("verified"), row.pop("secret", None)
     if "email" in row:
-        emails.append((row["email"], row["verified"]))
-    new = NewPerson(
-        username=row["username"],
-        emails=emails,
-        roles=row["roles"],
-        password_hash=stored,
-        active=row["active"],
-    )
-    return new, row.get("totpSecret")
+        emails.append((row.pop("email"), verified))
+    return NewPerson(**row, emails=emails), secret
 
 
 def _check_once(new: NewPerson, seen: set[tuple[str, str]]) -> None:

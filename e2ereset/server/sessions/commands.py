@@ -53,7 +53,7 @@ def unlock(on: OnAccount) -> Output:
 
 
 def _make_token(change: Change, label: str | None, bypass: bool) -> str:
-    session, owner, now = change.session, change.account.id, change.on.now
+    session, owner, now = change.session, change.account.id, change.now
     made = current_sessions().add(session, owner, now, name=label, bypass_two_factor=bypass)
     kind = "A sign-in" if label is None else f"A personal access token ({label})"
     skips = " that skips the second factor" if bypass else ""
@@ -70,8 +70,8 @@ def _end_tokens(change: Change) -> int:
 
 def _unlock(change: Change) -> tuple[str, ...]:
     current_sessions().budgets.forget(change.session, change.account)
-    on = change.on
-    return on.runtime.factors.unlock_in(change.session, change.account, on.operator, at=on.now)
+    unlock = change.runtime.factors.unlock_in
+    return unlock(change.session, change.account, change.operator, at=change.now)
 
 
 def _facts(row: Any) -> dict[str, Any]:
