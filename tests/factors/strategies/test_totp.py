@@ -13,7 +13,7 @@ from tests.kit.world import error
 
 @row("11.N10", "12.6.5.8", "12.v4.2.8.1", "13.2.9")
 @pytest.mark.parametrize("drift", [-60, 60])
-def test_a_code_further_off_does_not(world, bob, drift):
+def test_a_code_of_a_step_further_off_does_not_pass(world, bob, drift):
     assert error(world.reset(bob, code=bob.totp.at(world.clock.now + drift))) == "totp-invalid"
 
 
