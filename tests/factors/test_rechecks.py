@@ -1,27 +1,26 @@
 """Rights are as of the act: what changed between the request and the action counts."""
 
 import json
-from dataclasses import replace
 from functools import partial
 from io import BytesIO
 
 import pytest
 from sqlalchemy import delete, insert, update
 
-from e2ereset import Account, Action, Caller, Proof, Strategy, get_e2ereset
-from e2ereset.errors import FactorInvalid, NotAllowed, NotSignedIn
-from e2ereset.factors.models import Totp
+from e2ereset import Account, Action, Caller, Proof, Strategy
+from e2ereset.errors import NotSignedIn
 from e2ereset.permissions.models import Role, RolePermission
 from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
-from e2ereset.records import ActionRequest, TargetName
+from e2ereset.records import ActionRequest
 from e2ereset.server.people.accounts import prove_password
 from e2ereset.server.people.models import User, UserRole
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.sessions.models import Token
 from e2ereset.store.tables import table
-from e2ereset.testing import MemoryAccounts, make_account
+from e2ereset.testing import make_account
 from e2ereset.vault.models import KeyPair
 from tests.kit.client import RESET, SET_KEYS
+from tests.kit.host import BOB, SUE
 from tests.kit.rows import row
 from tests.kit.server import HASHER
 from tests.kit.world import error, sha256
@@ -66,40 +65,32 @@ def owned(model, person):
     return table(model).c["id" if model is User else "user_id"] == person.id
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda world, mine: update(table(Token)).where(mine).values(expires_at=world.clock.now),
-        lambda world, mine: delete(table(Token)).where(mine),
-        lambda world, mine: partial(world.clock.tick, 86400),
-    ],
-    ids=["expires", "is ended", "time is over"],
-)
-def test_a_sign_in_that_ends_meanwhile_resets_nothing(world, bob, meanwhile, change):
-    meanwhile(change(world, owned(Token, bob)))
-    assert world.reset(bob, code="x").status_code == 401
-    assert world.has_key(bob)
+def changed(person, **facts):
+    return update(table(User)).where(owned(User, person)).values(facts)
 
 
-def test_who_is_switched_off_meanwhile_resets_nothing(world, admin, bob, meanwhile):
-    meanwhile(update(table(User)).where(owned(User, admin)).values(active=False))
-    assert world.reset(admin, {"username": "bob"}, code="x").status_code == 401
-    assert world.has_key(bob)
-    assert world.outcomes()[-1][-1] == "error-not-signed-in"
+LOSSES = {
+    "its sign-in expires": lambda world, who: (
+        update(table(Token)).where(owned(Token, who)).values(expires_at=world.clock.now)
+    ),
+    "its sign-in is ended": lambda world, who: delete(table(Token)).where(owned(Token, who)),
+    "the time is over": lambda world, who: partial(world.clock.tick, 86400),
+    "switched off": lambda world, who: changed(who, active=False),
+    "demoted": lambda world, who: delete(table(UserRole)).where(owned(UserRole, who)),
+    "revoked": lambda world, who: delete(GRANTS).where(GRANTS.c.permission == EDIT_OTHER_USER_E2EE),
+}
+REFUSED = dict.fromkeys(LOSSES, 401) | {"demoted": 400, "revoked": 400}
+loses = pytest.mark.parametrize("loss", LOSSES)
 
 
 @row("9.13")
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda admin: delete(table(UserRole)).where(owned(UserRole, admin)),
-        lambda _: delete(GRANTS).where(GRANTS.c.permission == EDIT_OTHER_USER_E2EE),
-    ],
-    ids=["demoted", "revoked"],
-)
-def test_who_may_no_more_meanwhile_resets_nobody_else(world, admin, bob, meanwhile, change):
-    meanwhile(change(admin))
-    assert error(world.reset(admin, {"username": "bob"}, code="x")) == "error-not-allowed"
+@loses
+def test_who_may_no_more_between_proof_and_action_resets_nobody(world, admin, bob, meanwhile, loss):
+    meanwhile(LOSSES[loss](world, admin))
+    answer = world.reset(admin, {"username": "bob"}, code="x")
+    assert answer.status_code == REFUSED[loss]
+    refusals = {400: "error-not-allowed", 401: "error-not-signed-in"}
+    assert world.outcomes()[-1][-1] == refusals[answer.status_code]
     assert world.has_key(bob)
 
 
@@ -107,7 +98,7 @@ def test_who_may_no_more_meanwhile_resets_nobody_else(world, admin, bob, meanwhi
 @pytest.mark.parametrize(
     "change",
     [
-        lambda bob: update(table(User)).where(owned(User, bob)).values(kind="federated"),
+        lambda bob: changed(bob, kind="federated"),
         lambda bob: insert(table(UserRole)).values(user_id=bob.id, role="chief"),
     ],
     ids=["federated", "promoted"],
@@ -120,6 +111,10 @@ def test_a_target_that_is_out_of_bounds_meanwhile_keeps_its_key(
     assert world.has_key(bob)
 
 
+def renamed(person, name):
+    return changed(person, username=name, username_key=name)
+
+
 @pytest.mark.parametrize("body", [{"username": "bob"}, {"user": "BOB"}])
 def test_a_name_that_changes_hands_meanwhile_resets_neither(world, admin, bob, meanwhile, body):
     eve = world.person("eve")
@@ -127,10 +122,6 @@ def test_a_name_that_changes_hands_meanwhile_resets_neither(world, admin, bob, m
     assert error(world.reset(admin, body, code="x")) == "error-not-allowed"
     assert world.has_key(bob)
     assert world.has_key(eve)
-
-
-def renamed(person, name):
-    return update(table(User)).where(owned(User, person)).values(username=name, username_key=name)
 
 
 def test_a_target_that_appears_meanwhile_is_not_what_the_proof_was_for(
@@ -141,16 +132,6 @@ def test_a_target_that_appears_meanwhile_is_not_what_the_proof_was_for(
     assert world.has_key(bob)
 
 
-def test_who_is_switched_off_between_password_and_proof_gets_no_token(world, meanwhile):
-    ann = world.person("ann", password="good enough")
-    before = world.tokens(ann)
-    meanwhile(update(table(User)).where(owned(User, ann)).values(active=False))
-    answer = world.login("ann", "good enough", code="x")
-    assert answer.status_code == 401
-    assert answer.json["error"] == "error-user-is-not-activated"
-    assert world.tokens(ann) == before
-
-
 class OnlyFallback(Meanwhile):
     """Serves those who have nothing better."""
 
@@ -158,64 +139,37 @@ class OnlyFallback(Meanwhile):
     fallback = True
 
 
-def test_a_fallback_is_over_once_there_is_a_better_method(make_server, config, world, monkeypatch):
-    app = make_server(config | {"E2ERESET_METHODS": ["totp", OnlyFallback]})
-    bob, runtime = world.person("bob"), get_e2ereset(app)
-    charge = runtime.budgets.charge
+def test_a_fallback_is_over_once_there_is_a_better_method(with_settings, world, monkeypatch):
+    bob, other = world.person("bob"), with_settings(E2ERESET_METHODS=["totp", OnlyFallback])
+    charge = other.runtime.budgets.charge
 
     def enrolled_meanwhile(*args, **options):
-        world.session.execute(
-            insert(table(Totp)).values(account_id=bob.id, secret="s", enabled_at=1, last_step=0)
-        )
-        world.session.commit()
+        world.runtime.factors.enrol_totp(world.account(bob))
         return charge(*args, **options)
 
-    monkeypatch.setattr(runtime.budgets, "charge", enrolled_meanwhile)
-    caller = Caller(account=world.account(bob))
-    with app.app_context(), pytest.raises(FactorInvalid):
-        runtime.resets.reset_key(caller, None, Proof(code="x"), world.clock.now)
+    monkeypatch.setattr(other.runtime.budgets, "charge", enrolled_meanwhile)
+    assert error(other.reset(bob, code="x")) == "totp-invalid"
     assert world.has_key(bob)
 
 
-@pytest.fixture
-def host_resets(world, monkeypatch):
-    """Resets over a host's accounts, and these."""
-    accounts = MemoryAccounts(make_account("bob"), make_account("sue", roles=("admin",)))
-    runtime = world.runtime
-    monkeypatch.setattr(runtime.stepup.rechecks, "_accounts", accounts)
-    monkeypatch.setattr(runtime.stepup.rechecks, "_sign_ins", None)
-    targets = runtime.resets._targets
-    targets = replace(targets, parts=replace(targets.parts, accounts=accounts))
-    monkeypatch.setattr(runtime.resets, "_targets", targets)
-    return runtime.resets, accounts
+# Accounts of a host, whose sign-ins are its own
 
 
 @pytest.fixture
-def dropped(monkeypatch):
-    """Has a host's account changed, or dropped, between the proof and the action."""
-
-    def change(accounts, account_id, account=None):
-        def verify(self, attempt, code):
-            accounts.accounts.pop(account_id, None)
-            if account:
-                accounts.accounts[account_id] = account
-            return True
-
-        monkeypatch.setattr(Meanwhile, "verify", verify)
-
-    return change
+def host(make_host):
+    return make_host(E2ERESET_METHODS=[Meanwhile])
 
 
-def reset(resets, account, named=None):
-    return resets.reset_key(Caller(account=account), named, Proof(code="x"), 1_800_000_000)
+def test_a_host_user_who_is_deleted_meanwhile_does_nothing(host, meanwhile):
+    meanwhile(partial(host.accounts.accounts.pop, SUE.id))
+    assert host.reset(SUE, "x", username="bob").status_code == 401
 
 
-def test_a_host_user_who_is_deleted_meanwhile_does_nothing(host_resets, dropped):
-    resets, accounts = host_resets
-    sue = accounts.accounts["id-of-sue"]
-    dropped(accounts, sue.id)
-    with pytest.raises(NotSignedIn):
-        reset(resets, sue, TargetName(username="bob"))
+class FoundOnce(dict):
+    """Accounts each of which is deleted once it was looked up."""
+
+    def get(self, account_id):
+        return self.pop(account_id, None)
 
 
 @pytest.mark.parametrize(
@@ -224,42 +178,29 @@ def test_a_host_user_who_is_deleted_meanwhile_does_nothing(host_resets, dropped)
     ids=["not proven", "bypass", "no method"],
 )
 def test_a_host_user_who_is_deleted_meanwhile_does_nothing_without_a_proof(
-    world, host_resets, monkeypatch, bypasses, options
+    host, monkeypatch, bypasses, options
 ):
-    stepup, accounts = world.runtime.stepup, host_resets[1]
-    bob, knows = accounts.accounts["id-of-bob"], stepup.rechecks.knows
-
-    def knows_then_deletes(session, caller):
-        known = knows(session, caller)
-        accounts.accounts.clear()
-        return known
-
-    monkeypatch.setattr(stepup.rechecks, "knows", knows_then_deletes)
     monkeypatch.setattr(Meanwhile, "usable", lambda *_: False)
-    asked = ActionRequest(
-        caller=Caller(account=bob, bypasses_two_factor=bypasses),
-        proof=Proof(),
-        action=Action(name="x"),
-        now=world.clock.now,
-        **options,
-    )
+    host.accounts.accounts = FoundOnce(host.accounts.accounts)
+    caller, action = Caller(account=BOB, bypasses_two_factor=bypasses), Action(name="x")
+    asked = ActionRequest(caller=caller, proof=Proof(), action=action, now=1, **options)
     with pytest.raises(NotSignedIn):
-        stepup.run(asked, lambda _passed: "done")
+        host.runtime.stepup.run(asked, lambda _passed: "done")
 
 
 @row("12.8.3.1")
-def test_a_host_user_who_is_demoted_meanwhile_does_nothing(host_resets, dropped):
-    resets, accounts = host_resets
-    sue = accounts.accounts["id-of-sue"]
-    dropped(accounts, sue.id, make_account("sue"))
-    with pytest.raises(NotAllowed):
-        reset(resets, sue, TargetName(username="bob"))
+def test_a_host_user_who_is_demoted_meanwhile_does_nothing(host, meanwhile):
+    meanwhile(partial(host.accounts.accounts.update, {SUE.id: make_account("sue")}))
+    assert error(host.reset(SUE, "x", username="bob")) == "error-not-allowed"
 
 
-def test_staff_whom_the_accounts_do_not_know_may_act(host_resets):
-    resets, _ = host_resets
+def test_staff_whom_the_accounts_do_not_know_may_act(make_host):
     staff = Account(id="staff-7", username="ann", roles=("admin",))
-    assert reset(resets, staff, TargetName(username="bob")).target.username == "bob"
+    host = make_host(E2ERESET_METHODS=[Meanwhile], identify=lambda: Caller(account=staff))
+    assert host.reset(staff, "x", username="bob").status_code == 200
+
+
+# While the body comes
 
 
 class Slowly(BytesIO):
@@ -272,79 +213,67 @@ class Slowly(BytesIO):
         return super().read(size)
 
 
-def slowly(world, person, url, body, happens, **headers):
-    stream = Slowly(json.dumps(body).encode())
-    stream.happens = happens
-    options = {"input_stream": stream, "content_type": "application/json"}
-    return world.client.post(url, headers=person.headers | headers, **options)
-
-
 @pytest.fixture
-def commit(world):
-    """Commits a change while a body comes."""
+def slowly(world):
+    """Sends a body in the midst of which a change is committed."""
 
-    def change(statement):
-        world.session.execute(statement)
+    def happens(change):
+        change() if callable(change) else world.session.execute(change)
         world.session.commit()
 
-    return change
+    def post(person, url, body, change):
+        stream = Slowly(json.dumps(body).encode())
+        stream.happens = partial(happens, change)
+        options = {"input_stream": stream, "content_type": "application/json"}
+        return world.client.post(url, headers=person.headers | {"x-2fa-code": "x"}, **options)
+
+    return post
 
 
-def test_who_is_switched_off_while_the_body_comes_does_nothing(world, admin, bob, commit):
-    off = update(table(User)).where(owned(User, admin)).values(active=False)
-    body = {"username": "bob"}
-    answer = slowly(world, admin, RESET, body, lambda: commit(off), **{"x-2fa-code": "x"})
-    assert answer.status_code == 401
+@loses
+def test_who_may_no_more_once_the_body_has_come_resets_nobody(world, admin, bob, slowly, loss):
+    answer = slowly(admin, RESET, {"username": "bob"}, LOSSES[loss](world, admin))
+    assert answer.status_code == REFUSED[loss]
     assert world.has_key(bob)
 
 
-def test_who_is_demoted_while_the_body_comes_resets_nobody_else(world, admin, bob, commit):
-    demote = delete(table(UserRole)).where(owned(UserRole, admin))
-    body = {"username": "bob"}
-    answer = slowly(world, admin, RESET, body, lambda: commit(demote), **{"x-2fa-code": "x"})
-    assert answer.json["errorType"] == "error-not-allowed"
-    assert world.has_key(bob)
-
-
-def test_a_sign_in_that_expires_while_the_body_comes_is_none(world, bob, clock):
-    happens = partial(setattr, clock, "now", clock.now + 86400)
-    assert slowly(world, bob, RESET, {}, happens, **{"x-2fa-code": "x"}).status_code == 401
-    assert world.has_key(bob)
-
-
-def test_a_key_whose_sign_in_ends_while_it_comes_is_not_stored(world, bob, commit):
-    end = delete(table(Token)).where(owned(Token, bob))
+def test_a_key_whose_sign_in_ends_while_it_comes_is_not_stored(world, bob, slowly):
     body = {"public_key": "PUB", "private_key": "NEW", "force": True}
-    assert slowly(world, bob, SET_KEYS, body, lambda: commit(end)).status_code == 401
+    answer = slowly(bob, SET_KEYS, body, delete(table(Token)).where(owned(Token, bob)))
+    assert answer.status_code == 401
     assert [row.private_key for row in world.rows(KeyPair)] == ["PRIV"]
 
 
-@pytest.mark.parametrize("cost", [4, 5], ids=["kept", "renewed"])
-def test_a_password_that_was_changed_before_the_proof_gives_no_token(world, meanwhile, cost):
+# Between the password and the second factor of a sign-in
+
+
+@pytest.mark.parametrize(
+    ("cost", "change", "refusal"),
+    [
+        (4, {"active": False}, "error-user-is-not-activated"),
+        (4, {"password_hash": "another"}, "Unauthorized"),
+        (5, {"password_hash": "another"}, "Unauthorized"),
+    ],
+    ids=["switched off", "another password", "another password, the hash renewed"],
+)
+def test_who_could_not_sign_in_with_that_password_by_now_gets_no_token(
+    world, meanwhile, cost, change, refusal
+):
     ann = world.person("ann", password_hash=PasswordHasher(cost).hash("good enough"))
-    before, other = world.tokens(ann), HASHER.hash("another one")
-    meanwhile(update(table(User)).where(owned(User, ann)).values(password_hash=other))
+    meanwhile(changed(ann, **change))
     answer = world.login("ann", "good enough", code="x")
-    assert (answer.status_code, answer.json["error"]) == (401, "Unauthorized")
-    assert world.tokens(ann) == before
+    assert (answer.status_code, error(answer)) == (401, refusal)
+    assert world.tokens(ann) == 1
 
 
-def test_a_hash_that_was_renewed_by_another_sign_in_is_no_other_password(world, meanwhile):
-    world.person("ann", password_hash=PasswordHasher(5).hash("good enough"))
-    digest, renewed = sha256("good enough"), HASHER.hash("good enough")
+def test_a_hash_that_was_renewed_by_another_sign_in_is_no_other_password(world, monkeypatch):
+    ann = world.person("ann", password_hash=PasswordHasher(5).hash("good enough"))
+    renewed, hash_digest = HASHER.hash("good enough"), PasswordHasher.hash_digest
     with world.runtime.transactions.begin() as session:
-        change = update(table(User)).values(password_hash=renewed)
-        hasher = Renews(4, lambda: session.execute(change))
-        assert prove_password(session, hasher, "id-of-ann", digest) == renewed
 
+        def renewed_meanwhile(hasher, digest):
+            session.execute(changed(ann, password_hash=renewed))
+            return hash_digest(hasher, digest)
 
-class Renews(PasswordHasher):
-    """Something happens while it makes a hash."""
-
-    def __init__(self, cost, happens):
-        super().__init__(cost)
-        self.happens = happens
-
-    def hash_digest(self, digest):
-        self.happens()
-        return super().hash_digest(digest)
+        monkeypatch.setattr(PasswordHasher, "hash_digest", renewed_meanwhile)
+        assert prove_password(session, HASHER, ann.id, sha256("good enough")) == renewed
