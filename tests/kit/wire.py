@@ -2,6 +2,8 @@
 
 import io
 import json
+import socket
+from contextlib import closing, suppress
 
 NAMES = ("userId", "username", "user", "emailOrUsername", "password", "resume", "totp", "code")
 NAMES += ("public_key", "private_key", "force", "login", "digest", "algorithm", "id", "email")
@@ -44,3 +46,38 @@ def send_raw(app, method, path, *, headers, body=b"", query="", kind="", announc
     assert sent["Cache-Control"] == "no-store", sent
     assert json.loads(answer)["success"] is (status == 200), answer
     return status
+
+
+def connect(port):
+    return closing(socket.create_connection(("127.0.0.1", port), timeout=20))
+
+
+def read_all(sock):
+    """All that comes until the server ends the connection."""
+    found = b""
+    with suppress(ConnectionResetError):
+        while piece := sock.recv(65536):
+            found += piece
+    return found
+
+
+def ask(port, raw, *, half_close=False):
+    """(status, headers, body) of the answer to these bytes, after which the connection ended."""
+    with connect(port) as sock:
+        sock.sendall(raw)
+        if half_close:
+            sock.shutdown(socket.SHUT_WR)
+        head, _, body = read_all(sock).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+    return int(lines[0].split()[1]), headers, json.loads(body)
+
+
+def assert_enveloped(answer, status):
+    """It has this status and is in the envelope; its headers and its body."""
+    found, headers, body = answer
+    assert (found, body["success"]) == (status, status == 200)
+    assert headers["content-type"] == "application/json"
+    assert headers["cache-control"] == "no-store"
+    assert "location" not in headers
+    return headers, body

@@ -1,36 +1,18 @@
 """The shipped nginx.conf before a real server: no redirect, JSON only, and bodies come whole."""
 
-import json
 import shutil
-import socket
-from contextlib import closing
 
 import pytest
 
 from tests.kit.client import ME, RESET
 from tests.kit.live import make_live
 from tests.kit.nginx import Nginx
+from tests.kit.wire import ask, assert_enveloped, connect
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not shutil.which("nginx"), reason="needs nginx"),
 ]
-
-
-class Front(Nginx):
-    """nginx before one server, and what raw bytes sent to it are answered."""
-
-    def ask(self, raw, *, half_close=False):
-        """(status, headers, body) of the answer to these bytes."""
-        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=20)) as sock:
-            sock.sendall(raw)
-            if half_close:
-                sock.shutdown(socket.SHUT_WR)
-            found = b"".join(iter(lambda: sock.recv(65536), b""))
-        head, _, body = found.partition(b"\r\n\r\n")
-        lines = head.decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines[1:])
-        return int(lines[0].split()[1]), headers, json.loads(body)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +21,7 @@ def served(tmp_path_factory):
     settings = {"FLASK_E2ERESET_SERVER_PROXY_HOPS": "1"}
     with make_live(tmp_path_factory.mktemp("behind"), settings=settings) as live:
         bob = live.user("bob")
-        front = Front(tmp_path_factory.mktemp("front"), f"127.0.0.1:{live.port}")
+        front = Nginx(tmp_path_factory.mktemp("front"), f"127.0.0.1:{live.port}")
         with front.running():
             yield live, bob, front
 
@@ -50,30 +32,22 @@ def request(method, path, *lines, headers=(), body=b""):
     return "\r\n".join(head).encode() + body
 
 
-def assert_enveloped(answer, status):
-    found, headers, body = answer
-    assert (found, body["success"]) == (status, status == 200)
-    assert headers["content-type"] == "application/json"
-    assert headers["cache-control"] == "no-store"
-    assert "location" not in headers
-
-
 @pytest.mark.parametrize("path", ["/api/v1//users.resetE2EKey", "/api//v1/users.resetE2EKey"])
 def test_a_doubled_slash_is_no_redirect_to_http(served, path):
     _, bob, front = served
-    assert_enveloped(front.ask(request("POST", path, headers=bob.headers)), 404)
+    assert_enveloped(ask(front.port, request("POST", path, headers=bob.headers)), 404)
 
 
 def test_a_request_passes(served):
     _, bob, front = served
-    assert_enveloped(front.ask(request("GET", ME, headers=bob.headers)), 200)
+    assert_enveloped(ask(front.port, request("GET", ME, headers=bob.headers)), 200)
 
 
 def test_a_cut_body_resets_nothing(served):
     live, bob, front = served
     lines = ["Content-Type: application/json", "Content-Length: 18"]
     raw = request("POST", RESET, *lines, headers=bob.headers)
-    with closing(socket.create_connection(("127.0.0.1", front.port), timeout=20)) as sock:
+    with connect(front.port) as sock:
         sock.sendall(raw)
     keys = live.call("GET", "/api/v1/e2e.fetchMyKeys", bob.headers)
     assert keys.body["public_key"] == "PUB"
@@ -90,11 +64,11 @@ def test_a_cut_body_resets_nothing(served):
     ],
 )
 def test_what_nginx_refuses_is_in_the_envelope(served, raw, status):
-    assert_enveloped(served[2].ask(raw), status)
+    assert_enveloped(ask(served[2].port, raw), status)
 
 
 def test_a_server_that_is_gone_is_503_in_the_envelope(served):
     live, _, front = served
     live.stop()
-    assert_enveloped(front.ask(request("GET", ME)), 503)
+    assert_enveloped(ask(front.port, request("GET", ME)), 503)
     live.start()
