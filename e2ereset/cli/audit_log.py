@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import click
-from sqlalchemy.orm import Session
 
 from e2ereset import audit
 from e2ereset.files import private
-from e2ereset.ports import Accounts
+from e2ereset.records import Account
 from e2ereset.runtime import Runtime, get_e2ereset
 from e2ereset.store.transactions import disable_timeouts
 
@@ -36,11 +35,15 @@ COLUMNS = {"position": "place", "at": "time"} | dict(zip(SHOWN, SHOWN, strict=Tr
 def tail(runtime: Runtime, limit: int, target: str | None) -> Output:
     """Show the newest rows, newest last."""
     with runtime.transactions.read() as session:
-        chosen = None if target is None else _find_target(session, runtime.accounts, target)
-        rows = audit.tail(session, limit, chosen)
-    if target is not None and chosen == target and not rows:
+        found = None if target is None else runtime.accounts.find(session, target)
+    if target is not None:
+        found = found or _find(runtime, target)
+    with runtime.transactions.read() as session:
+        rows = audit.tail(session, limit, found.id if found else target)
+    if target is not None and not found and not rows:
         raise click.ClickException(f"There is no user {target!r}, and no row is about one.")
-    names = _names(runtime, {row[who] for row in rows for who in WHO})
+    ids = {row[who] for row in rows for who in WHO} - {""}
+    names = {one: account.username for one in ids if (account := _find(runtime, one))}
     for row in rows:
         row |= {f"{who}Name": names.get(row[who]) for who in WHO}
     shown = (row | {who: row[f"{who}Name"] or row[who] for who in WHO} for row in rows)
@@ -132,24 +135,12 @@ def mend(runtime: Runtime, accept: bool, operator: audit.Operator) -> Output:
     return {"mended": done, "sealed": sealed}, [f"The audit log {done}; {sealed} rows sealed."]
 
 
-def _find_target(session: Session, accounts: Accounts, target: str) -> str:
-    """The id of the account of this id or name; the text itself where there is none."""
-    found = accounts.find(session, target)
-    if found is None:
-        with suppress(Exception):  # a host may take ids of one form only
-            found = accounts.get(session, target)
-    return found.id if found else target
-
-
-def _names(runtime: Runtime, ids: Iterable[str]) -> dict[str, str]:
-    """The names of those ids that are accounts still."""
-    names = {}
-    for account_id in ids:
-        # A session for each: a host that takes no such id may spoil it.
-        with suppress(Exception), runtime.transactions.read() as session:
-            if account_id and (account := runtime.accounts.get(session, account_id)):
-                names[account_id] = account.username
-    return names
+def _find(runtime: Runtime, account_id: str) -> Account | None:
+    """The account of this id; None also where the host takes ids of another form only."""
+    # A session of its own: such an id may spoil it.
+    with suppress(Exception), runtime.transactions.read() as session:
+        return runtime.accounts.get(session, account_id)
+    return None
 
 
 @contextmanager

@@ -221,9 +221,9 @@ def _limit_waits(sock: socket.socket) -> None:
 
 
 def _refusal(exc: Exception) -> Response:
-    for kind, (status, words) in STATUS.items():
+    for kind, answer in STATUS.items():
         if isinstance(exc, kind):
-            return _failure(status, words)
+            return _failure(*answer)
     return envelope.failure(InvalidParams("The request is not well-formed HTTP"))
 
 

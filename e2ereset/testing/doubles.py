@@ -13,7 +13,6 @@ import pyotp
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from e2ereset.factors.enrolment import Enrolment
 from e2ereset.factors.strategies.totp import STEP_SECONDS
 from e2ereset.mail import Message
 from e2ereset.records import Account
@@ -164,7 +163,7 @@ class TotpDevice:
 def enrol_totp(app: Flask, account: Account) -> TotpDevice:
     """Enable TOTP for the account, and hold its authenticator."""
     runtime = get_e2ereset(app)
-    enrolment: Enrolment = runtime.factors.enrol_totp(account)
+    enrolment = runtime.factors.enrol_totp(account)
     window = runtime.settings.totp_window
     return TotpDevice(enrolment.secret, runtime.clock, enrolment.backup_codes, window)
 

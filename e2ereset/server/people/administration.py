@@ -1,4 +1,4 @@
-"""Administration of accounts: password, roles, on and off, deletion.
+"""Administration of accounts: password, roles, addresses, on and off, deletion.
 
 What gets a `Change` is for `OnAccount.run`.
 """
@@ -10,26 +10,27 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError
+from e2ereset.factors.models import EmailFactor
+from e2ereset.factors.statements import DROP_CODES
+from e2ereset.records import name_key
 from e2ereset.server.tables import Base
 from e2ereset.store.tables import table
 from e2ereset.upkeep.forgetting import forget
 
 from .acts import Acting, Change
-from .models import User, UserRole
-from .service import NewPerson, add_person, check_roles
+from .models import Email, User, UserRole
+from .service import BadPerson, NewPerson, add_person, addresses_of, check_address, check_roles
 
 ADMIN = "admin"
-USERS, ROLES = table(User), table(UserRole)
+USERS, ROLES, EMAILS = table(User), table(UserRole), table(Email)
 OWN: Any = bindparam("owner")
+WANTED: Any = bindparam("wanted")
 SET_PASSWORD = update(USERS).where(USERS.c.id == OWN).values(password_hash=bindparam("new_hash"))
-SET_ACTIVE = (
-    update(USERS)
-    .where(USERS.c.id == OWN, USERS.c.active != bindparam("wanted"))
-    .values(active=bindparam("wanted"))
-)
+SET_ACTIVE = update(USERS).where(USERS.c.id == OWN, USERS.c.active != WANTED).values(active=WANTED)
 DROP_ROLE = delete(ROLES).where(ROLES.c.user_id == OWN, ROLES.c.role == bindparam("held"))
 LOCK_ADMINS = (
     select(ROLES.c.user_id).where(ROLES.c.role == ADMIN).order_by(ROLES.c.user_id).with_for_update()
@@ -47,10 +48,17 @@ DROP_ALL = [
     ),
     delete(USERS).where(USERS.c.id == OWN),
 ]
+THIS = (EMAILS.c.user_id == OWN, EMAILS.c.address_key == bindparam("one"))
+DROP_ADDRESS = delete(EMAILS).where(*THIS)
+VERIFY_ADDRESS = update(EMAILS).where(*THIS, EMAILS.c.verified != WANTED).values(verified=WANTED)
 
 
 class LastAdmin(E2EResetError):
     """Nobody would be an administrator any more."""
+
+
+class DeadFactor(E2EResetError):
+    """The user has codes by e-mail and would have no verified address."""
 
 
 def add_user(session: Session, acting: Acting, new: NewPerson) -> str:
@@ -112,6 +120,48 @@ def change_roles(
     return done, [role for role in (*account.roles, *new) if role not in gone]
 
 
+def add_address(change: Change, address: str, *, verified: bool, beside: bool) -> None:
+    """Give an account an address instead of its others, or `beside` them.
+
+    The old and the new addresses get a mail. Raises BadPerson and DeadFactor.
+    """
+    check_address(address)
+    old = [one for one, _ in addresses_of(change.session, change.account.id)]
+    for other in [address] if beside else old:
+        _drop_address(change, other)
+    _store_address(change, address, verified)
+    _check_factor(change)
+    word = "added" if beside else "changed"
+    words = f"Your e-mail address was {word}: {address}"
+    change.done("change-email", words, outcome=word, also=[address])
+
+
+def remove_address(change: Change, address: str) -> None:
+    """Remove an address. Raises BadPerson where the user does not have it, and DeadFactor."""
+    if not _drop_address(change, address):
+        raise BadPerson(f"{change.account.username} has no address {address!r}.")
+    _check_factor(change)
+    words = f"Your e-mail address was removed: {address}"
+    change.done("change-email", words, outcome="removed")
+
+
+def verify_address(change: Change, address: str | None, *, verified: bool) -> str | None:
+    """Mark an address, or the only one, as verified or not. None when it was so already.
+
+    Raises BadPerson and DeadFactor.
+    """
+    chosen = _choose_address(change, address)
+    if not change.execute(VERIFY_ADDRESS, one=name_key(chosen), wanted=verified):
+        return None
+    if not verified:
+        change.execute(DROP_CODES, account=change.account.id)
+    _check_factor(change)
+    word = "verified" if verified else "not verified any more"
+    words = f"Your e-mail address is {word}: {chosen}"
+    change.done("verify-email", words, outcome=word, also=[chosen])
+    return chosen
+
+
 @contextmanager
 def _keeping_an_admin(session: Session) -> Iterator[None]:
     """Raise LastAdmin where the block takes away the last active administrator.
@@ -124,4 +174,44 @@ def _keeping_an_admin(session: Session) -> Iterator[None]:
     if before and not session.scalar(COUNT_ADMINS):
         raise LastAdmin(
             "Nobody would be an administrator any more. Give somebody else the role admin first."
+        )
+
+
+def _store_address(change: Change, address: str, verified: bool) -> None:
+    key = name_key(address)
+    row = Email(user_id=change.account.id, address=address, address_key=key, verified=verified)
+    change.session.add(row)
+    try:
+        change.session.flush()
+    except IntegrityError:
+        raise BadPerson(f"The address {address} is somebody else's.") from None
+
+
+def _drop_address(change: Change, address: str) -> bool:
+    """Drop an address, and all live codes, as it may have got one. False when there is none."""
+    dropped = change.execute(DROP_ADDRESS, one=name_key(address)) > 0
+    if dropped:
+        change.execute(DROP_CODES, account=change.account.id)
+    return dropped
+
+
+def _choose_address(change: Change, address: str | None) -> str:
+    username = change.account.username
+    known = [one for one, _ in addresses_of(change.session, change.account.id)]
+    if address is None and len(known) != 1:
+        raise BadPerson(f"{username} has {len(known)} addresses. Say which.")
+    for one in known:
+        if address is None or name_key(one) == name_key(address):
+            return one
+    raise BadPerson(f"{username} has no address {address!r}.")
+
+
+def _check_factor(change: Change) -> None:
+    account_id, username = change.account.id, change.account.username
+    verified = any(verified for _, verified in addresses_of(change.session, account_id))
+    has_factor = change.session.get(EmailFactor, account_id) is not None
+    if has_factor and not verified:
+        raise DeadFactor(
+            f"{username} would have codes by e-mail and no verified address. Give another"
+            f" one with --verified, or switch them off: user email-2fa {username} --off"
         )

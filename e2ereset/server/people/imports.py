@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +17,6 @@ from .accounts import find_account, get_account
 from .acts import Acting
 from .password_hashing import can_verify
 from .service import BadPerson, NewPerson, add_person
-
-
-class Rolled(Exception):
-    """Rolls back the transaction of a dry run."""
-
 
 ADDRESS: dict[str, fields.Field[Any]] = {
     "address": fields.String(required=True),
@@ -151,7 +145,7 @@ def _check_once(new: NewPerson, seen: set[tuple[str, str]]) -> None:
 def _store(acting: Acting, new: NewPerson, secret: str | None, *, dry_run: bool) -> bool:
     """Store a user; a dry run rolls back. False when the username exists."""
     runtime = acting.runtime
-    with suppress(Rolled), runtime.transactions.begin() as session:
+    with runtime.transactions.begin() as session:
         if find_account(session, new.username):
             return False
         user_id = add_person(session, new, acting.now, runtime.entropy).id
@@ -160,7 +154,7 @@ def _store(acting: Acting, new: NewPerson, secret: str | None, *, dry_run: bool)
             runtime.factors.enable_totp_in(session, account, secret, acting.now)
         acting.note(session, "import-user", user_id)
         if dry_run:
-            raise Rolled
+            session.rollback()
     return True
 
 

@@ -153,8 +153,7 @@ def list_people(session: Session) -> Iterator[Person]:
 
 def get_person(session: Session, username: str) -> Person:
     """The user of this name, as `name_key` compares names. Raises UnknownPerson."""
-    one = PEOPLE.where(User.username_key == name_key(username))
-    row = session.execute(one).first()
+    row = session.execute(PEOPLE.where(User.username_key == name_key(username))).first()
     if row is None:
         raise UnknownPerson(f"There is no user {username!r}.")
     return Person(*row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
@@ -96,15 +96,9 @@ def add_token(
     # Who changes the user and ends its tokens comes before or after this, never in between.
     if not accounts.lock_active(session, new.user_id, new.proven_by):
         return None
-    row = {
-        "digest": token_digest(token),
-        "user_id": new.user_id,
-        "kind": LOGIN if new.name is None else PERSONAL,
-        "name": new.name,
-        "bypass_two_factor": new.bypass_two_factor,
-        "created_at": new.created_at,
-        "expires_at": new.expires_at,
-    }
+    kind = LOGIN if new.name is None else PERSONAL
+    row = asdict(new) | {"digest": token_digest(token), "kind": kind}
+    del row["proven_by"]
     try:
         run(session, ADD, row)
     except IntegrityError:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from e2ereset.cli.base import Output
-from e2ereset.server.people import administration, emails
+from e2ereset.server.people import administration
 from e2ereset.server.people.acts import OnAccount
 
 from .base import on_account, read_new_password, state
@@ -32,9 +32,9 @@ def email(on: OnAccount, address: str, *, verified: bool, beside: bool, remove: 
     if remove and (verified or beside):
         raise click.UsageError("--remove goes with neither --verified nor --add.")
     if remove:
-        on.run(emails.remove_address, address)
+        on.run(administration.remove_address, address)
     else:
-        on.run(emails.add_address, address, verified=verified, beside=beside)
+        on.run(administration.add_address, address, verified=verified, beside=beside)
     username, has = on.account.username, "does not have" if remove else "has"
     data = {"username": username, "address": address, "removed": remove}
     return data, [f"{username} {has} the address {address}."]
@@ -45,7 +45,7 @@ def email(on: OnAccount, address: str, *, verified: bool, beside: bool, remove: 
 @click.option("--off", is_flag=True, help="Mark it as not verified.")
 def verify(on: OnAccount, address: str | None, off: bool) -> Output:
     """Mark an address of NAME, or the only one, as verified."""
-    done = on.run(emails.verify_address, address, verified=not off)
+    done = on.run(administration.verify_address, address, verified=not off)
     words = ("not verified" if off else "verified") + ("" if done else " already")
     data = {"username": on.account.username, "verified": not off, "changed": done is not None}
     return data, [f"{done or address or 'The address'} is {words}."]

@@ -1,9 +1,9 @@
-"""`user add|show|list`: the users of this server."""
+"""`user add|import|show|list`: the users of this server."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO
 
 import click
 
@@ -14,10 +14,12 @@ from e2ereset.factors.budgets import all_locks, locks
 from e2ereset.records import iso
 from e2ereset.server.people.acts import Acting
 from e2ereset.server.people.administration import add_user
+from e2ereset.server.people.imports import Imported, import_users, read_csv, read_json_lines
 from e2ereset.server.people.service import NewPerson, Person, get_person, list_people
 
 from .base import read_new_password, user
 
+READERS = {"jsonl": read_json_lines, "csv": read_csv}
 COLUMNS = ("username", "userId", "active", "roles", "totp", "email2fa", "password", "keySet")
 
 
@@ -39,6 +41,35 @@ def add(
     with runtime.transactions.begin() as session:
         user_id = add_user(session, Acting(runtime=runtime, operator=operator), new)
     return {"userId": user_id, "username": name}, [f"{name} is made, with the id {user_id}."]
+
+
+@prints(user.command("import"))
+@click.argument("file", type=click.File(encoding="utf-8-sig", errors="replace"))
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(tuple(READERS)),
+    help="Default: csv for a FILE that is named so, else jsonl.",
+)
+@click.option("--dry-run", is_flag=True, help="Check every row and store none.")
+@with_reason()
+def import_command(
+    runtime: Runtime, *, file: TextIO, kind: str | None, dry_run: bool, operator: Operator
+) -> Output:
+    """Store the users of FILE, a JSON object in each line or CSV; exits with 1 if any is left out.
+
+    Users that exist are left as they are, so it can be run again.
+    """
+    acting = Acting(runtime=runtime, operator=operator)
+    kind = kind or ("csv" if file.name.lower().endswith(".csv") else "jsonl")
+    done = import_users(acting, READERS[kind](file), dry_run=dry_run)
+    data: dict[str, Any] = {
+        "dryRun": dry_run,
+        "stored": done.stored,
+        "present": done.present,
+        "leftOut": done.left_out,
+    }
+    return data, _lines(done, dry_run=dry_run), int(bool(done.left_out))
 
 
 @prints(user.command("show"))
@@ -82,3 +113,11 @@ def _facts(person: Person, locked: Sequence[str]) -> dict[str, Any]:
         "keySet": person.has_key,
         "createdAt": iso(user.created_at),
     }
+
+
+def _lines(done: Imported, *, dry_run: bool) -> Iterator[str]:
+    for left in done.left_out:
+        name = left["username"] or "without a name"
+        yield f"Line {left['line']}, {name}: left out. {left['why']}"
+    words = "would be stored" if dry_run else "stored"
+    yield f"{done.stored} {words}, {done.present} there already, {len(done.left_out)} left out."
