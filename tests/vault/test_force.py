@@ -2,43 +2,33 @@
 
 import pytest
 
-SET_KEYS = "/api/v1/e2e.setUserPublicAndPrivateKeys"
+from e2ereset.vault.models import KeyPair
+from tests.kit.client import SET_KEYS
+from tests.kit.world import error
+
 PAIR = {"public_key": "PUB", "private_key": "OTHER"}
+IN_JSON = [1, 0, 1.0, "true", "false", "", "1", "on", None, [True], {"a": 1}, 1e999]
+IN_A_FORM = ["1", "0", "yes", "True", "TRUE", " true", ""]
 
 
-def private_key(world, person):
-    found = world.client.get("/api/v1/e2e.fetchMyKeys", headers=person.headers)
-    return found.json["private_key"]
-
-
-@pytest.mark.parametrize(
-    "force", [1, 0, 1.0, "true", "false", "", "1", "on", None, [True], {"a": 1}, 1e999]
-)
-def test_what_is_no_boolean_is_refused_and_overwrites_nothing(world, bob, force):
-    answer = world.client.post(SET_KEYS, json=PAIR | {"force": force}, headers=bob.headers)
-    assert answer.status_code == 400
-    assert answer.json["errorType"] == "invalid-params"
-    assert private_key(world, bob) == "PRIV"
-
-
-@pytest.mark.parametrize("force", ["1", "0", "yes", "True", "TRUE", " true", ""])
-def test_a_form_spells_it_true_or_false_and_nothing_else(world, bob, force):
-    answer = world.client.post(SET_KEYS, data=PAIR | {"force": force}, headers=bob.headers)
-    assert answer.json["error"] == "must be boolean [invalid-params]"
-    assert private_key(world, bob) == "PRIV"
-
-
-def test_true_overwrites_in_json_and_in_a_form(world, bob):
-    world.client.post(SET_KEYS, json=PAIR | {"force": True}, headers=bob.headers)
-    assert private_key(world, bob) == "OTHER"
-    again = PAIR | {"private_key": "THIRD", "force": "true"}
-    world.client.post(SET_KEYS, data=again, headers=bob.headers)
-    assert private_key(world, bob) == "THIRD"
+def private_key(world):
+    return world.rows(KeyPair)[0].private_key
 
 
 @pytest.mark.parametrize(
-    "how", [{"json": PAIR | {"force": False}}, {"data": PAIR | {"force": "false"}}]
+    ("kind", "force"), [*(("json", f) for f in IN_JSON), *(("data", f) for f in IN_A_FORM)]
 )
-def test_false_overwrites_nothing(world, bob, how):
-    answer = world.client.post(SET_KEYS, headers=bob.headers, **how)
-    assert answer.json["errorType"] == "error-keys-already-set"
+def test_what_is_no_boolean_is_refused_and_overwrites_nothing(world, bob, kind, force):
+    answer = world.client.post(SET_KEYS, headers=bob.headers, **{kind: PAIR | {"force": force}})
+    assert error(answer) == "invalid-params"
+    assert private_key(world) == "PRIV"
+
+
+@pytest.mark.parametrize(
+    ("kind", "true", "false"), [("json", True, False), ("data", "true", "false")]
+)
+def test_true_overwrites_and_false_does_not(world, bob, kind, true, false):
+    answer = world.client.post(SET_KEYS, headers=bob.headers, **{kind: PAIR | {"force": false}})
+    assert error(answer) == "error-keys-already-set"
+    world.client.post(SET_KEYS, headers=bob.headers, **{kind: PAIR | {"force": true}})
+    assert private_key(world) == "OTHER"
