@@ -1,11 +1,13 @@
 """Fixtures for the tests of the standalone server: its bare database, and the whole app."""
 
 import pytest
+from flask_migrate import upgrade
 from sqlalchemy.orm import Session
 
 from e2ereset.records import name_key
 from e2ereset.server.accounts import ServerAccounts
 from e2ereset.server.app import create_app
+from e2ereset.server.migrations import add_migrations
 from e2ereset.server.people.models import Email, User, UserRole
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.tables import db
@@ -94,6 +96,13 @@ def make_server(tmp_path, monkeypatch, clock):
     for app in made:
         with app.app_context():
             db.engine.dispose()
+
+
+def migrate(app):
+    """Run all migrations of this server; the server."""
+    with add_migrations(app).app_context():
+        upgrade()
+    return app
 
 
 @pytest.fixture

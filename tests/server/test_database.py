@@ -1,15 +1,14 @@
 """What the operator writes about the database wins over what the server would choose (K7)."""
 
 import pytest
-from flask_migrate import upgrade
 from sqlalchemy import NullPool, text
 
 from e2ereset.errors import SettingsError
 from e2ereset.server.database import engine_options
-from e2ereset.server.migrations import add_migrations
 from e2ereset.server.tables import db
 from tests.kit.databases import only_direct, only_postgresql, only_sqlite
 from tests.kit.postgres import execute
+from tests.kit.server import migrate
 
 pytestmark = only_direct
 
@@ -17,8 +16,8 @@ LIMITS = {"statement_timeout": "10s", "lock_timeout": "5s"}
 POSTGRES = "postgresql+psycopg://e2ereset@127.0.0.1/e2ereset"
 
 
-def connect_args(uri, given=None, environ=None):
-    return engine_options(uri, 8, given or {}, environ or {})["connect_args"]
+def connect_args(uri=POSTGRES, given=None, **environ):
+    return engine_options(uri, 8, given or {}, environ)["connect_args"]
 
 
 @pytest.fixture
@@ -40,14 +39,14 @@ def at(database_uri):
 
 @only_postgresql
 def test_a_search_path_in_the_address_is_kept_and_our_limits_hold(show, at):
-    found = show(["search_path", *LIMITS], **at("options=-csearch_path%3Dchat"))
-    assert found == {"search_path": "chat", **LIMITS}
+    wanted = {"search_path": "chat", **LIMITS}
+    assert show(wanted, **at("options=-csearch_path%3Dchat")) == wanted
 
 
 @only_postgresql
-def test_migrations_go_where_the_search_path_leads(make_server, config, at, run_migrations):
+def test_migrations_go_where_the_search_path_leads(make_server, config, at):
     execute(config["SQLALCHEMY_DATABASE_URI"], "CREATE SCHEMA chat")
-    run_migrations(make_server(config | at("options=-csearch_path%3Dchat")))
+    migrate(make_server(config | at("options=-csearch_path%3Dchat")))
     counted = "SELECT table_schema, count(*) > 20 FROM information_schema.tables"
     counted += " WHERE table_schema IN ('chat', 'public') GROUP BY 1"
     assert execute(config["SQLALCHEMY_DATABASE_URI"], counted) == [("chat", True)]
@@ -65,8 +64,8 @@ def test_a_limit_in_the_address_wins(show, at, options):
 @only_postgresql
 def test_a_limit_in_the_engine_options_wins(show):
     given = {"connect_args": {"options": "-c statement_timeout=0", "application_name": "chat"}}
-    found = show([*LIMITS, "application_name"], SQLALCHEMY_ENGINE_OPTIONS=given)
-    assert found == {**LIMITS, "statement_timeout": "0", "application_name": "chat"}
+    wanted = LIMITS | {"statement_timeout": "0", "application_name": "chat"}
+    assert show(wanted, SQLALCHEMY_ENGINE_OPTIONS=given) == wanted
 
 
 @only_postgresql
@@ -80,8 +79,8 @@ def test_a_limit_of_the_role_wins(show, database_uri):
 def test_a_limit_in_the_environment_wins(show, monkeypatch):
     monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=70s")
     monkeypatch.setenv("PGAPPNAME", "chat")
-    found = show([*LIMITS, "application_name"])
-    assert found == {**LIMITS, "statement_timeout": "70s", "application_name": "chat"}
+    wanted = LIMITS | {"statement_timeout": "70s", "application_name": "chat"}
+    assert show(wanted) == wanted
 
 
 def test_what_the_address_says_of_the_connection_is_left_to_it():
@@ -91,7 +90,7 @@ def test_what_the_address_says_of_the_connection_is_left_to_it():
 
 
 def test_what_the_environment_says_of_the_connection_is_left_to_it():
-    args = connect_args(POSTGRES, environ={"PGCONNECT_TIMEOUT": "60", "PGAPPNAME": "chat"})
+    args = connect_args(PGCONNECT_TIMEOUT="60", PGAPPNAME="chat")
     assert not args.keys() & {"connect_timeout", "application_name"}
 
 
@@ -99,11 +98,12 @@ def test_what_the_environment_says_of_the_connection_is_left_to_it():
     ("uri", "environ"), [(f"{POSTGRES}?service=chat", {}), (POSTGRES, {"PGSERVICE": "chat"})]
 )
 def test_a_service_file_is_not_overruled(uri, environ):
-    assert connect_args(uri, environ=environ) == {}
+    assert connect_args(uri, **environ) == {}
 
 
 def test_what_the_engine_options_say_of_the_connection_wins():
-    assert connect_args(POSTGRES, {"connect_args": {"connect_timeout": 9}})["connect_timeout"] == 9
+    given = {"connect_args": {"connect_timeout": 9}}
+    assert connect_args(given=given)["connect_timeout"] == 9
 
 
 @only_postgresql
@@ -133,14 +133,3 @@ def test_a_time_to_wait_for_sqlite_wins(make_server, config, query, options):
     with make_server(config | changes).app_context(), db.engine.connect() as connection:
         assert connection.scalar(text("PRAGMA busy_timeout")) == 60_000
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
-
-
-@pytest.fixture
-def run_migrations():
-    """Runs all migrations of a server."""
-
-    def run(server):
-        with add_migrations(server).app_context():
-            upgrade()
-
-    return run

@@ -6,17 +6,31 @@ from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import MetaData, inspect, select, text
 
-from e2ereset.permissions.models import RolePermission
 from e2ereset.server.migrations import add_migrations
 from e2ereset.server.tables import db
 
 
 @pytest.fixture
-def migrated(make_server, config):
-    """An app context over a database that was upgraded from nothing."""
+def empty(make_server, config):
+    """An app context over an empty database."""
     with add_migrations(make_server(config)).app_context():
-        upgrade()
         yield
+
+
+@pytest.fixture
+def migrated(empty):
+    """The same, after all migrations."""
+    upgrade()
+
+
+def rows_of(query):
+    with db.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def insert(statement, *rows):
+    with db.engine.begin() as connection:
+        connection.execute(text(statement), rows)
 
 
 def test_an_upgraded_database_is_what_the_models_say(migrated):
@@ -33,9 +47,8 @@ def test_partial_indexes_keep_their_conditions(migrated):
 
 
 def test_an_upgraded_database_has_the_first_permissions(migrated):
-    grants = select(RolePermission.permission, RolePermission.role)
-    with db.engine.connect() as connection:
-        assert ("edit-other-user-e2ee", "admin") in set(map(tuple, connection.execute(grants)))
+    grants = rows_of("SELECT permission, role FROM e2ereset_role_permissions")
+    assert ("edit-other-user-e2ee", "admin") in grants
 
 
 def test_a_way_down_leaves_no_table_and_is_a_way_up_again(migrated):
@@ -77,12 +90,11 @@ def assert_kept(rows):
 
 
 @pytest.mark.parametrize("revision", ["0002", "0003"])
-def test_a_database_that_is_in_use_goes_up_and_keeps_every_row(make_server, config, revision):
-    with add_migrations(make_server(config)).app_context():
-        upgrade(revision=revision)
-        rows = put_a_row_into_each_table()
-        upgrade()
-        assert_kept(rows)
+def test_a_database_that_is_in_use_goes_up_and_keeps_every_row(empty, revision):
+    upgrade(revision=revision)
+    rows = put_a_row_into_each_table()
+    upgrade()
+    assert_kept(rows)
 
 
 def test_a_database_that_goes_down_by_one_version_keeps_every_row(migrated):
@@ -96,40 +108,26 @@ USERS = f"INSERT INTO users {COLUMNS} VALUES (:id, :name, :key, '', true, 'user'
 COMPOSED, DECOMPOSED = "ren\u00e9", "rene\u0301"
 
 
-def test_what_waits_in_the_outbox_gets_its_urgency(make_server, config):
-    with add_migrations(make_server(config)).app_context():
-        upgrade(revision="0002")
-        columns = "(kind, recipient, created_at, due_at, attempts)"
-        with db.engine.begin() as connection:
-            for kind in ("code", "key-reset", "code-asked"):
-                values = f"('{kind}', 'b@x.org', 1, 1, 0)"
-                connection.execute(text(f"INSERT INTO e2ereset_outbox {columns} VALUES {values}"))
-        upgrade()
-        with db.engine.connect() as connection:
-            query = text("SELECT kind, urgency FROM e2ereset_outbox ORDER BY urgency")
-            found = [tuple(row) for row in connection.execute(query)]
+def test_what_waits_in_the_outbox_gets_its_urgency(empty):
+    upgrade(revision="0002")
+    outbox = "INSERT INTO e2ereset_outbox (kind, recipient, created_at, due_at, attempts)"
+    kinds = [{"kind": kind} for kind in ("code", "key-reset", "code-asked")]
+    insert(f"{outbox} VALUES (:kind, 'b@x.org', 1, 1, 0)", *kinds)
+    upgrade()
+    found = rows_of("SELECT kind, urgency FROM e2ereset_outbox ORDER BY urgency")
     assert found == [("code", 0), ("key-reset", 1), ("code-asked", 2)]
 
 
-@pytest.fixture
-def upgrade_with(make_server, config):
-    """Upgrades a database that has users of these names, stored as they were before."""
-    with add_migrations(make_server(config)).app_context():
-        upgrade(revision="0002")
-
-        def upgrade_with(*names):
-            with db.engine.begin() as connection:
-                for name in names:
-                    user = {"id": name, "name": name, "key": name.casefold()}
-                    connection.execute(text(USERS), user)
-                    mail = "INSERT INTO emails VALUES (:row, :id, :name, :key, true)"
-                    connection.execute(text(mail), user | {"row": names.index(name)})
-            upgrade()
-            with db.engine.connect() as connection:
-                yield from connection.scalars(text("SELECT username_key FROM users"))
-                yield from connection.scalars(text("SELECT address_key FROM emails"))
-
-        yield upgrade_with
+def upgrade_with(*names):
+    """Upgrade a database that has users of these names, stored as before; the new keys."""
+    upgrade(revision="0002")
+    users = [{"id": name, "name": name, "key": name.casefold()} for name in names]
+    insert(USERS, *users)
+    mails = [user | {"row": row} for row, user in enumerate(users)]
+    insert("INSERT INTO emails VALUES (:row, :id, :name, :key, true)", *mails)
+    upgrade()
+    keys = "SELECT username_key FROM users UNION ALL SELECT address_key FROM emails"
+    return [key for (key,) in rows_of(keys)]
 
 
 @pytest.mark.parametrize(
@@ -141,22 +139,20 @@ def upgrade_with(make_server, config):
         ([DECOMPOSED + "ss", COMPOSED + "\u00df"], {COMPOSED + "ss", COMPOSED + "\u00df"}),
     ],
 )
-def test_stored_names_are_folded_anew(upgrade_with, names, keys):
-    found = list(upgrade_with(*names))
+def test_stored_names_are_folded_anew(empty, names, keys):
+    found = upgrade_with(*names)
     assert (set(found), len(found)) == (keys, 2 * len(names))
 
 
-def test_two_names_that_become_one_stop_the_upgrade(upgrade_with, caplog):
+def test_two_names_that_become_one_stop_the_upgrade(empty, caplog):
     with pytest.raises(SystemExit):
-        list(upgrade_with(COMPOSED, DECOMPOSED))
+        upgrade_with(COMPOSED, DECOMPOSED)
     assert "are one username from now on" in caplog.text
 
 
-def test_names_that_an_older_version_takes_for_one_stop_the_downgrade(upgrade_with, caplog):
-    list(upgrade_with("stra\u00dfe"))
-    strasse = {"id": "2", "name": "strasse", "key": "strasse"}
-    with db.engine.begin() as connection:
-        connection.execute(text(USERS), strasse)
+def test_names_that_an_older_version_takes_for_one_stop_the_downgrade(empty, caplog):
+    upgrade_with("stra\u00dfe")
+    insert(USERS, {"id": "2", "name": "strasse", "key": "strasse"})
     with pytest.raises(SystemExit):
         downgrade(revision="0002")
     assert "Rename or delete one of them" in caplog.text

@@ -1,15 +1,14 @@
 """A PgBouncer in transaction mode between the server and PostgreSQL (K7)."""
 
 import pytest
-from flask_migrate import upgrade
 from sqlalchemy import make_url
 
 from e2ereset import get_e2ereset
-from e2ereset.server.migrations import add_migrations
 from e2ereset.server.tables import db
 from tests.kit.live import at_once
 from tests.kit.pgbouncer import own_pgbouncer
 from tests.kit.postgres import execute, fresh_database
+from tests.kit.server import migrate
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +26,7 @@ def uri(request, postgres_uri):
 @pytest.fixture
 def server(make_server, config, uri):
     """A server whose migrations have run there."""
-    app = make_server(config | {"SQLALCHEMY_DATABASE_URI": uri})
-    with add_migrations(app).app_context():
-        upgrade()
-    return app
+    return migrate(make_server(config | {"SQLALCHEMY_DATABASE_URI": uri}))
 
 
 def test_statements_that_many_threads_repeat_are_not_mixed_up(server):
