@@ -59,8 +59,8 @@ def test_an_outsider_verifies_the_three_lines_by_the_public_key_alone(sealed):
     assert (name, raw[0], len(raw)) == (ORIGIN, 1, 33)
     assert key_id == sha256(f"{name}\n".encode() + raw).hexdigest()[:8]
     text, signature = sealed.checkpoint().split("\n\n")
-    root = base64.b64encode(bytes.fromhex(sealed.column(AuditHead.root)[-1])).decode()
-    assert text == f"{ORIGIN}\n6\n{root}"
+    _, root = sealed.all(AuditHead.size, AuditHead.root)[-1]
+    assert text == f"{ORIGIN}\n6\n{base64.b64encode(bytes.fromhex(root)).decode()}"
     dash, origin, encoded = signature.removesuffix("\n").split(" ")
     data = base64.b64decode(encoded)
     assert (dash, origin, data[:4].hex()) == ("\u2014", ORIGIN, key_id)
