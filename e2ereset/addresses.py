@@ -12,8 +12,7 @@ def read_address(text: object) -> str:
     A port that a proxy added, quotes, and the zone of an IPv6 address are removed. An IPv4 address
     that is written as IPv6 (`::ffff:192.0.2.7`) is returned as IPv4.
     """
-    found = _parsed(text) if isinstance(text, str) else None
-    return "" if found is None else str(found)
+    return str(_parsed(text) or "") if isinstance(text, str) else ""
 
 
 def network_of(address: str, prefix: int = 64) -> str:
@@ -25,7 +24,7 @@ def network_of(address: str, prefix: int = 64) -> str:
     found = _parsed(address)
     if isinstance(found, IPv6Address):
         return str(IPv6Network((int(found), prefix), strict=False))
-    return "" if found is None else str(found)
+    return str(found or "")
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:

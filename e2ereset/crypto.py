@@ -32,7 +32,9 @@ class KeyRing:
     """The secret keys, newest first, and what is derived from them."""
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
-        self._keys = {self._id(key.encode()): key.encode() for key in secret_keys}
+        keys = [key.encode() for key in secret_keys]
+        # Derived with a label of its own, so that the id says nothing of the key.
+        self._keys = {_derive(key, "key id", length=ID_LENGTH // 2).hex(): key for key in keys}
         self.ids = tuple(self._keys)
         self.newest = self.ids[0]
         self._derive = cache(lambda key_id, purpose: _derive(self._keys[key_id], purpose))
@@ -92,11 +94,6 @@ class KeyRing:
 
     def _digest(self, key_id: str, purpose: str, parts: Sequence[str]) -> str:
         return f"{key_id}:{_mac(self._derive(key_id, f'digest {purpose}'), parts)}"
-
-    @staticmethod
-    def _id(key: bytes) -> str:
-        # Derived with a label of its own, so that the id says nothing of the key.
-        return _derive(key, "key id", length=ID_LENGTH // 2).hex()
 
 
 def digest_under(secret: str, purpose: str, *parts: str) -> str:

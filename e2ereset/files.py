@@ -1,7 +1,5 @@
 """Files that hold secrets, or personal data."""
 
-from __future__ import annotations
-
 import os
 
 

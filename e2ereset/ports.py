@@ -4,8 +4,6 @@ Every method gets the library's open transaction as `session`. What it writes th
 rolled back together with the reset. It must not end that transaction.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 

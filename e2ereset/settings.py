@@ -132,11 +132,8 @@ class Settings:
     @property
     def verify_windows(self) -> tuple[tuple[int, int], ...]:
         """(seconds, tries) of the verification budget, shortest first."""
-        return (
-            (300, self.tries_per_5_minutes),
-            (3600, self.tries_per_hour),
-            (86400, self.tries_per_day),
-        )
+        tries = (self.tries_per_5_minutes, self.tries_per_hour, self.tries_per_day)
+        return tuple(zip((300, 3600, 86400), tries, strict=True))
 
     @property
     def asked_windows(self) -> tuple[tuple[int, int], ...]:
@@ -146,11 +143,8 @@ class Settings:
     @property
     def send_windows(self) -> tuple[tuple[int, int], ...]:
         """(seconds, mails) of the sending budget, shortest first."""
-        return (
-            (30, self.sends_per_30_seconds),
-            (3600, self.sends_per_hour),
-            (86400, self.sends_per_day),
-        )
+        sends = (self.sends_per_30_seconds, self.sends_per_hour, self.sends_per_day)
+        return tuple(zip((30, 3600, 86400), sends, strict=True))
 
 
 def load_settings(config: Mapping[str, Any], *, name: str = "e2ereset") -> Settings:

@@ -1,7 +1,5 @@
 """Reads codes as people type and paste them."""
 
-from __future__ import annotations
-
 import unicodedata
 
 LONGEST = 64  # characters; no typed code is longer, even with separators

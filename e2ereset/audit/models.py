@@ -1,9 +1,9 @@
 """The audit log: its rows, signed heads, purges, and who signs."""
 
-from sqlalchemy import BigInteger, Index, String, Text, text
+from sqlalchemy import BigInteger, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from e2ereset.store.tables import Base, Epoch, Name, Serial
+from e2ereset.store.tables import Base, Epoch, Name, Serial, only_where
 
 
 class AuditRow(Base):
@@ -24,14 +24,7 @@ class AuditRow(Base):
     digest: Mapped[str] = mapped_column(String(80))
     position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 
-    __table_args__ = (
-        Index(
-            "ix_e2ereset_audit_unsealed",
-            "id",
-            sqlite_where=text("position IS NULL"),
-            postgresql_where=text("position IS NULL"),
-        ),
-    )
+    __table_args__ = (Index("ix_e2ereset_audit_unsealed", "id", **only_where("position IS NULL")),)
 
 
 class AuditHead(Base):

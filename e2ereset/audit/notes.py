@@ -111,7 +111,11 @@ def open_checkpoint(note: str, known: Iterable[PublicKey]) -> Checkpoint:
         name, _, data = line.removeprefix(DASH).partition(" ")
         signature = _decode(data)
         if key := by_name.get((name, signature[:ID_BYTES])):
-            _check(key, signature[ID_BYTES:], text)
+            try:
+                signer = Ed25519PublicKey.from_public_bytes(key.raw)
+                signer.verify(signature[ID_BYTES:], text.encode())
+            except InvalidSignature:
+                raise NoteError("Its signature does not verify.") from None
             signed = True
     if not signed:
         raise NoteError("No key that is known here has signed it.")
@@ -127,13 +131,6 @@ def split_notes(text: str) -> list[str]:
         else:
             notes.append(f"{block}\n")
     return notes
-
-
-def _check(key: PublicKey, signature: bytes, text: str) -> None:
-    try:
-        Ed25519PublicKey.from_public_bytes(key.raw).verify(signature, text.encode())
-    except InvalidSignature:
-        raise NoteError("Its signature does not verify.") from None
 
 
 def _encode(data: bytes) -> str:

@@ -16,7 +16,7 @@ from typing import IO, Any, NoReturn
 from urllib.parse import parse_qsl
 
 from flask import Request, Response, request, request_started
-from flask.blueprints import BlueprintSetupState
+from flask.sansio.app import App
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from e2ereset.errors import InvalidParams
@@ -107,13 +107,12 @@ def drop_settled(_error: BaseException | None) -> None:
         kept.close()
 
 
-def read_first(limit: int, setup: BlueprintSetupState) -> None:
+def read_first(app: App, blueprint: str, limit: int) -> None:
     """Read the bodies of this blueprint's routes before anything else does.
 
     A hook of the host that reads the form, as CSRF protection does, would consume the bytes.
     """
-    name = f"{setup.name_prefix}.{setup.name}".lstrip(".")
-    request_started.connect(partial(_read_one_of, name, limit), setup.app, weak=False)
+    request_started.connect(partial(_read_one_of, blueprint, limit), app, weak=False)
 
 
 def fields_in_address() -> set[str]:

@@ -41,8 +41,7 @@ class Gates:
         """An empty blueprint: bodies are read first, errors are answered in the envelope."""
         blueprint = _Routes(name, __name__, url_prefix=url_prefix)
         envelope.handle_errors(blueprint)
-        blueprint.record_once(strays.note_blueprint)
-        blueprint.record_once(partial(bodies.read_first, self.settings.max_body_bytes))
+        blueprint.record_once(partial(strays.note_blueprint, self.settings.max_body_bytes))
         blueprint.before_request(self.cross_site.refuse_changes)
         for hook in (add_rate_headers, bodies.close_after_fault, self.cross_site.allow_origin):
             blueprint.after_request(hook)

@@ -12,17 +12,18 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 
-from . import envelope
+from . import bodies, envelope
 from .cross_site import CrossSite
 
 OURS = "e2ereset.blueprints"
 """The key, in `app.extensions`, of the names of our blueprints."""
 
 
-def note_blueprint(setup: BlueprintSetupState) -> None:
-    """Remember this blueprint as ours."""
+def note_blueprint(limit: int, setup: BlueprintSetupState) -> None:
+    """Remember this blueprint as ours, and read its bodies first, up to `limit` bytes."""
     name = f"{setup.name_prefix}.{setup.name}".lstrip(".")
     setup.app.extensions.setdefault(OURS, set()).add(name)
+    bodies.read_first(setup.app, name, limit)
 
 
 def answer_strays(app: Flask, prefix: str, cross_site: CrossSite) -> None:

@@ -1,9 +1,9 @@
 """The table of the queue."""
 
-from sqlalchemy import BigInteger, Index, SmallInteger, String, Text, text
+from sqlalchemy import BigInteger, Index, SmallInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from e2ereset.store.tables import Base, Epoch, Serial
+from e2ereset.store.tables import Base, Epoch, Serial, only_where
 
 
 class Job(Base):
@@ -32,11 +32,5 @@ class Job(Base):
 
     __table_args__ = (
         # A job leaves it when it is over, so it stays small.
-        Index(
-            "ix_e2ereset_outbox_due",
-            "urgency",
-            "due_at",
-            sqlite_where=text("due_at IS NOT NULL"),
-            postgresql_where=text("due_at IS NOT NULL"),
-        ),
+        Index("ix_e2ereset_outbox_due", "urgency", "due_at", **only_where("due_at IS NOT NULL")),
     )

@@ -76,8 +76,9 @@ class Worker:
             close(self.transactions, job, EXPIRED)
             return False
         try:
-            facts = self.queue.facts(job)
-            self._handler(job.kind)(facts, job, now)
+            if job.kind not in self.handlers:
+                raise NoHandler
+            self.handlers[job.kind](self.queue.facts(job), job, now)
         except GiveUp as fault:
             self._give_up(job, str(fault))
             return False
@@ -87,11 +88,6 @@ class Worker:
             return False
         close(self.transactions, job, DELIVERED, done_at=self._now())
         return job.recipient != ""
-
-    def _handler(self, kind: str) -> Handler:
-        if kind not in self.handlers:
-            raise NoHandler
-        return self.handlers[kind]
 
     def _fail(self, job: Leased, why: str) -> None:
         now = self._now()

@@ -7,9 +7,9 @@ account id comes from the host, and is opaque.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Integer, MetaData, String, Table, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 NAMING = {
@@ -31,6 +31,11 @@ class Base(DeclarativeBase):
     """Declarative base of the library's tables."""
 
     metadata = MetaData(naming_convention=NAMING)
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """The options of an index that has only the rows of which this SQL condition is true."""
+    return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
 
 
 def table(model: type[DeclarativeBase]) -> Table:
