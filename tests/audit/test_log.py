@@ -1,7 +1,5 @@
-import json
 import secrets
 from functools import partial
-from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -11,7 +9,7 @@ from sqlalchemy import event
 from e2ereset.audit import AuditBroken, AuditTrail, tail
 from e2ereset.audit.models import AuditHead, AuditRow
 from e2ereset.audit.rows import clean
-from tests.kit.audit import KEY, NEW_KEY, NOW, write_row
+from tests.kit.audit import COPY, NOW, write_row
 from tests.kit.live import at_once
 from tests.kit.rows import row
 
@@ -40,11 +38,6 @@ def test_write_is_gone_with_its_transaction(log):
         write_row(AuditTrail(log.keyring, secrets), session)
         session.rollback()
     assert log.all(AuditRow.id) == []
-
-
-def test_writers_of_equal_entries_make_different_rows(log):
-    log.write("reset", "reset")
-    assert len(set(log.column(AuditRow.uid))) == 2
 
 
 @row("12.16.4.1")
@@ -102,12 +95,6 @@ def test_nothing_to_seal_is_one_select(log, statements):
     assert [statement[:6] for statement in statements] == ["SELECT"]
 
 
-def test_seal_puts_rows_in_order(log):
-    log.write("a", "b", "c")
-    assert log.seal() == 3
-    assert log.all(AuditRow.position, AuditRow.action) == [(0, "a"), (1, "b"), (2, "c")]
-
-
 def test_seal_goes_on_in_batches_until_none_waits(log):
     log.write(*"abcdefg")
     assert log.seal(batch=3) == 7
@@ -132,15 +119,6 @@ def test_row_that_commits_late_is_sealed_later(log):
     assert log.verify() == []
 
 
-def test_outsider_finds_the_root_without_our_key(log):
-    log.write("a", agent='Say "hé\\"')
-    log.seal()
-    names = ("uid", *FACTS[:-1], "digest")
-    (fields,) = log.all(*(getattr(AuditRow, name) for name in names))
-    entry = json.dumps(list(fields), ensure_ascii=False, separators=(",", ":")).encode()
-    assert log.all(AuditHead.root) == [(sha256(b"\0" + entry).hexdigest(),)]
-
-
 def test_sealers_at_once_grow_one_tree(log):
     log.write(*(str(n) for n in range(60)))
     assert sum(at_once([partial(log.seal, batch=4)] * 4)) == 60
@@ -161,32 +139,11 @@ def test_writing_while_sealing_and_verifying_loses_nothing(log):
     assert log.verify() == []
 
 
-@given(st.lists(st.integers(1, 5), max_size=5), st.integers(1, 4))
-def test_any_rhythm_of_writing_and_sealing_is_whole(log, rhythm, batch):
-    for count in rhythm:
-        log.write(*(["x"] * count))
-        assert log.seal(batch) == count
-    assert log.verify() == []
-
-
 # Tampering
 
 
-def test_untouched_log_is_whole(log):
-    assert log.verify() == []
-    log.grow("abc", "def")
-    log.write("unsealed")
-    assert log.verify() == []
-
-
-COPY = (
-    "INSERT INTO rows (uid, at, action, caller, target, method, address, agent, outcome, digest,"
-    " position) SELECT 'new', at, action, caller, target, method, address, agent, outcome, digest,"
-    " {} FROM rows WHERE position = 1"
-)
 CUT = "DELETE FROM rows WHERE position >= 3", "DELETE FROM heads WHERE size > 3"
 MOVE = "UPDATE rows SET position = {1} WHERE position = {0}"
-HEAD = "UPDATE heads SET {} WHERE size = 3"
 HEAD_COPIED = (
     "INSERT INTO heads (size, root, frontier, since, at, digest)"
     " SELECT 4, root, frontier, since, at, digest FROM heads WHERE size = 3"
@@ -201,12 +158,9 @@ HARMS = [
     ("tail-cut 3", *CUT),
     ("tail-cut 3", *CUT, "DELETE FROM sealer"),
     ("tail-cut 3", *CUT, "UPDATE sealer SET mark = ''"),
-    ("row-slipped-in 6", COPY.format(6)),
-    ("row-changed new", COPY.format("NULL")),
-    ("head-changed 3", HEAD.format("root = 'ff'")),
-    ("head-changed 3", HEAD.format("frontier = '[]'")),
-    ("head-changed 3", HEAD.format("at = 1")),
-    ("head-changed 3", HEAD.format("digest = 'x:y'")),
+    ("row-slipped-in 6", COPY.format(6, 1)),
+    ("row-changed new", COPY.format("NULL", 1)),
+    ("head-changed 3", "UPDATE heads SET digest = 'x:y' WHERE size = 3"),
     ("head-changed 4", HEAD_COPIED),
 ]
 
@@ -227,12 +181,6 @@ def test_changed_row_is_found(sealed, column):
     assert str(sealed.verify()[0]).startswith("The row at position 1 was changed or forged")
 
 
-def test_changed_unsealed_row_is_found_by_its_uid(log):
-    log.write("a")
-    log.tamper("UPDATE rows SET caller = 'bob'")
-    assert log.found() == f"row-changed {log.uid(None)}"
-
-
 @pytest.mark.parametrize(("written", "changed"), [("why", "else"), ("why", ""), ("", "why")])
 def test_a_changed_reason_is_found(log, written, changed):
     log.write("a", reason=written)
@@ -250,14 +198,8 @@ def test_tail_cut_with_its_heads_is_found_after_sealing_went_on(sealed):
 
 @pytest.mark.parametrize("position", [-1, 2.5])
 def test_row_slipped_in_between_is_found(sealed, position):
-    sealed.garble(COPY.format(position))
+    sealed.garble(COPY.format(position, 1))
     assert [flaw.kind for flaw in sealed.verify()] == ["row-slipped-in"]
-
-
-def test_row_slipped_in_unsealed_is_found_after_sealing_too(sealed):
-    sealed.tamper(COPY.format("NULL"))
-    sealed.seal()
-    assert sealed.found() == "row-changed 6"
 
 
 def test_genuine_row_copied_is_found(sealed):
@@ -265,7 +207,7 @@ def test_genuine_row_copied_is_found(sealed):
         "CREATE TABLE loose AS SELECT * FROM rows",
         "DROP TABLE rows",
         "ALTER TABLE loose RENAME TO rows",
-        COPY.format("NULL").replace("'new'", "uid"),
+        COPY.format("NULL", 1).replace("'new'", "uid"),
         "UPDATE rows SET id = 7 WHERE id IS NULL",
     )
     sealed.seal()
@@ -296,13 +238,6 @@ def test_a_broken_end_stops_the_sealer(sealed, harm, found):
 # Secret keys
 
 
-def test_log_is_whole_under_a_rotated_key(sealed):
-    rotated = sealed.under(NEW_KEY, KEY)
-    assert rotated.verify() == []
-    rotated.grow("g")
-    assert rotated.verify() == []
-
-
 def test_lost_key_is_a_flaw_of_every_row_and_head(sealed):
     kinds = [flaw.kind for flaw in sealed.under("a key of another log").verify()]
     assert sorted(kinds) == ["head-changed"] * 2 + ["row-changed"] * 6 + ["tail-cut"]
@@ -318,20 +253,23 @@ def test_a_row_without_a_reason_is_digested_as_before_there_were_reasons(log):
 
 GARBAGE = ["''", "'garbage'", "x'ff00'", "CAST(x'ff' AS TEXT)", "1e300", "-5", "'KEY:ü'"]
 garbage = pytest.mark.parametrize("value", GARBAGE)
+PLACES = [
+    *(("rows", "position = 4", column) for column in ("at", "caller", "digest")),
+    *(("heads", "size = 3", column) for column in ("root", "frontier", "at", "digest")),
+    ("sealer", "id = 1", "mark"),
+]
+FLAWS = {
+    "rows": "row-changed 4, root-mismatch 6",
+    "heads": "head-changed 3",
+    "sealer": "tail-cut 6",
+}
 
 
 @garbage
-@pytest.mark.parametrize("column", ["at", "caller", "digest"])
-def test_garbage_in_a_row_is_found(sealed, column, value):
-    sealed.garble(f"UPDATE rows SET {column} = {value} WHERE position = 4")
-    assert sealed.found() == "row-changed 4, root-mismatch 6"
-
-
-@garbage
-@pytest.mark.parametrize("column", ["root", "frontier", "at", "digest"])
-def test_garbage_in_a_head_is_found(sealed, column, value):
-    sealed.garble(HEAD.format(f"{column} = {value}"))
-    assert sealed.found() == "head-changed 3"
+@pytest.mark.parametrize(("table", "where", "column"), PLACES)
+def test_garbage_is_found(sealed, table, where, column, value):
+    sealed.garble(f"UPDATE {table} SET {column} = {value} WHERE {where}")
+    assert sealed.found() == FLAWS[table]
 
 
 @garbage
@@ -345,13 +283,7 @@ def test_garbage_as_a_place_is_found(sealed, place, kind, value):
 
 
 @garbage
-def test_garbage_as_the_mark_is_found(sealed, value):
-    sealed.garble(f"UPDATE sealer SET mark = {value}")
-    assert sealed.found() == "tail-cut 6"
-
-
-@garbage
 def test_garbage_slipped_in_does_not_stop_the_sealer(sealed, value):
-    sealed.garble(COPY.format("NULL"), f"UPDATE rows SET agent = {value} WHERE uid = 'new'")
+    sealed.garble(COPY.format("NULL", 1), f"UPDATE rows SET agent = {value} WHERE uid = 'new'")
     assert sealed.seal() == 1
     assert sealed.found() == "row-changed 6"

@@ -34,6 +34,12 @@ TABLES = {
     "purges": "e2ereset_audit_purges",
     "sealer": "e2ereset_audit_sealer",
 }
+# Slip a copy of the second row in, or of another; position and row are to be filled in.
+COPY = (
+    "INSERT INTO rows (uid, at, action, caller, target, method, address, agent, outcome, digest,"
+    " position) SELECT 'new', at, action, caller, target, method, address, agent, outcome, digest,"
+    " {} FROM rows WHERE position = {}"
+)
 TABLE = re.compile(rf"\b({'|'.join(TABLES)})\b")
 KEY, NEW_KEY = "a secret key for the tests", "a newer secret key of the tests"
 
