@@ -1,92 +1,62 @@
 """The odds of guessing, held against the real budgets; and `limits`, which shows them."""
 
-import json
 import re
+from functools import partial
 from itertools import product
 
 import pytest
 
 from e2ereset import get_e2ereset
-from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.odds import most_in, seconds_shut, secrets_of, soonest
 from e2ereset.settings import load_settings
 
 DEFAULT = ((300, 5), (3600, 20), (86400, 50))
-METHODS = ("totp", "email", "password")
-
-
-def settings(**changes):
-    return load_settings({"SECRET_KEY": "k" * 16} | changes)
 
 
 def secret(what, **changes):
-    return next(s for s in secrets_of(settings(**changes), METHODS) if s.what == what)
+    settings = load_settings({"SECRET_KEY": "k" * 16} | changes)
+    secrets = secrets_of(settings, ("totp", "email", "password"))
+    return next(secret for secret in secrets if secret.what == what)
 
 
 @pytest.fixture
-def limits(make_server, config, engine):
-    """Runs `limits --json` on a server with changed settings."""
+def passed(app):
+    """Guesses at these times against the real budgets; the times of those that were counted."""
+    runtime = get_e2ereset(app)
 
-    def run(**changes):
-        result = make_server(config | changes).test_cli_runner().invoke(args=["limits", "--json"])
-        assert result.exit_code == 0, result.output
-        assert config["SECRET_KEY"] not in result.output
-        return json.loads(result.output)
+    def passed(times):
+        with runtime.transactions.begin() as session:
+            charge = partial(runtime.budgets.charge_in, session, "bob", "verify:totp")
+            return [now for now in times if charge(windows=DEFAULT, now=now)]
 
-    return run
-
-
-class Guesser:
-    """Tries against the real budgets, by a clock of its own."""
-
-    def __init__(self, runtime, windows):
-        self.runtime, self.windows = runtime, windows
-
-    def passes(self, now):
-        with self.runtime.transactions.begin() as session:
-            charge = Budgets(self.runtime.transactions).charge_in(
-                session, "bob", "verify:totp", windows=self.windows, now=now
-            )
-        return charge is not None
-
-    def spend(self, times):
-        return sum(self.passes(now) for now in times)
+    return passed
 
 
-@pytest.fixture
-def guesser(app):
-    return Guesser(get_e2ereset(app), DEFAULT)
+@pytest.mark.parametrize(
+    ("times", "length", "most"),
+    [
+        ([299] * 50 + [300] * 50, 300, 9),
+        ([at for at in range(1801, 5401, 10) for _ in range(5)], 3600, 39),
+        ([at for at in range(43201, 43201 + 86400, 600) for _ in range(5)], 86400, 99),
+    ],
+    ids=["two windows that meet", "an hour", "a day"],
+)
+def test_the_most_that_is_said_can_really_be_tried(passed, times, length, most):
+    assert passed([0]) == [0]
+    assert len(passed(times)) == most == most_in(DEFAULT, length)
 
 
-def test_two_windows_that_meet_let_through_nine_tries_in_a_second(guesser):
-    assert guesser.passes(0)
-    assert guesser.spend([299] * 50 + [300] * 50) == 9 == most_in(DEFAULT, 300)
-
-
-def test_the_most_of_an_hour_can_really_be_tried(guesser):
-    assert guesser.passes(0)
-    tries = [at for at in range(1801, 5401, 10) for _ in range(5)]
-    assert guesser.spend(tries) == 39 == most_in(DEFAULT, 3600)
-
-
-def test_the_most_of_a_day_can_really_be_tried(guesser):
-    assert guesser.passes(0)
-    tries = [at for at in range(43201, 43201 + 86400, 600) for _ in range(5)]
-    assert guesser.spend(tries) == 99 == most_in(DEFAULT, 86400)
-
-
-def test_no_stretch_lets_through_more_than_is_said(guesser):
+def test_no_stretch_lets_through_more_than_is_said(passed):
     # Often where windows meet, seldom where the day's is full.
     times = [*range(0, 7800, 150), *range(7800, 86100, 3600), *range(86100, 2 * 86400, 1200)]
-    passed = [at for at, _ in product(times, range(5)) if guesser.passes(at)]
+    found = passed(at for at, _ in product(times, range(5)))
     for length in (300, 3600, 86400):
-        most = max(sum(at <= x < at + length for x in passed) for at in passed)
+        most = max(sum(at <= x < at + length for x in found) for at in found)
         assert most <= most_in(DEFAULT, length)
 
 
-def test_a_guesser_who_goes_on_spends_the_day_in_the_time_that_is_said(guesser):
-    times = [at for at in range(0, 7501, 300) for _ in range(5)]
-    assert guesser.spend(times) == 50
+def test_a_guesser_who_goes_on_spends_the_day_in_the_time_that_is_said(passed):
+    assert len(passed(at for at in range(0, 7501, 300) for _ in range(5))) == 50
     assert soonest(DEFAULT, 50) == 7500
     assert seconds_shut(DEFAULT) == 86400 - 7500
 
@@ -125,40 +95,48 @@ def test_a_budget_of_sends_can_be_what_holds():
 
 
 def test_backup_codes_are_twelve_of_31_to_the_8th():
-    codes = secret("backup code")
-    assert codes.chance(86400) == pytest.approx(99 * 12 / 31**8)
+    assert secret("backup code").chance(86400) == pytest.approx(99 * 12 / 31**8)
 
 
 def test_many_accounts_at_once_fall_sooner():
     code = secret("code")
-    one, many = code.chance(3600), code.chance(3600, 1000)
-    assert many == pytest.approx(1 - (1 - one) ** 1000)
+    assert code.chance(3600, 1000) == pytest.approx(1 - (1 - code.chance(3600)) ** 1000)
 
 
-def test_nothing_is_said_of_the_strength_of_passwords(limits):
-    password = limits()["factors"][-1]
+# `limits`
+
+
+@pytest.fixture
+def config(config, request):
+    """The server, with the settings that a test gives."""
+    return config | getattr(request, "param", {})
+
+
+def test_nothing_is_said_of_the_strength_of_passwords(done):
+    password = done("limits")["factors"][-1]
     assert password["method"] == "password"
     assert password["space"] is None
     assert password["chances"]["1"]["year"] is None
     assert password["tries"]["day"] == 99
 
 
-def test_more_tries_are_shown(limits):
-    data = limits(E2ERESET_TRIES_PER_5_MINUTES=10)
+@pytest.mark.parametrize("config", [{"E2ERESET_TRIES_PER_5_MINUTES": 10}], indirect=True)
+def test_more_tries_are_shown(done):
+    data = done("limits")
     assert data["factors"][0]["tries"]["5 minutes"] == 19
     assert data["lockout"]["windows"][0] == {"seconds": 300, "tries": 10}
 
 
-def test_a_method_that_is_left_out_is_not_shown(limits):
-    data = limits(E2ERESET_METHODS=["totp"])
-    assert {factor["method"] for factor in data["factors"]} == {"totp"}
+@pytest.mark.parametrize("config", [{"E2ERESET_METHODS": ["totp"]}], indirect=True)
+def test_a_method_that_is_left_out_is_not_shown(done):
+    assert {factor["method"] for factor in done("limits")["factors"]} == {"totp"}
 
 
-def test_people_get_one_screen(make_server, config, engine):
-    run = make_server(config).test_cli_runner().invoke
-    output = run(args=["limits"]).output
-    assert output == run(args=["limits", "--odds"]).output
+def test_people_get_one_screen_without_a_secret(run, config):
+    output = run("limits").output
+    assert output == run("limits", "--odds").output
     assert output.count("\n") <= 24
     assert max(map(len, output.splitlines())) <= 100
     assert re.search(r"totp, code +year +18299 +0\.0534 +1 ", output)
     assert "keeps a method shut for its owner for 78900 s a day" in output
+    assert config["SECRET_KEY"] not in output + run("limits", "--json").output
