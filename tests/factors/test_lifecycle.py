@@ -1,6 +1,5 @@
 """The life of a mailed code and of its budgets, as a state machine that hypothesis drives."""
 
-import secrets
 import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -8,27 +7,16 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from sqlalchemy import create_engine
 
-from e2ereset.audit import AuditTrail
-from e2ereset.crypto import KeyRing
 from e2ereset.errors import FactorInvalid, FactorRequired, TooManyAttempts
 from e2ereset.factors.challenges import attempt_of
-from e2ereset.factors.models import EmailFactor
-from e2ereset.factors.strategies import resolve
-from e2ereset.jobs import Queue
 from e2ereset.jobs.models import Job
-from e2ereset.parts import Parts
-from e2ereset.records import Account, Action, ActionRequest, Caller, Proof
-from e2ereset.settings import load_settings
-from e2ereset.store.tables import Base
-from e2ereset.store.transactions import Transactions
-from e2ereset.testing import MemoryAccounts
+from e2ereset.records import Action, ActionRequest, Caller, Proof
+from e2ereset.testing import enable_email
 from tests.kit.databases import new_database
-from tests.kit.parts import make_gate
+from tests.kit.host import BOB, Host
 from tests.kit.ram import memory
 
-BOB = Account(id="b", username="bob", emails=("bob@x.org",))
 TARGETS = st.sampled_from(["b", "c"])
 LIFE = 600
 
@@ -40,28 +28,10 @@ class MailedCode(RuleBasedStateMachine):
         super().__init__()
         self.ends = ExitStack()
         folder = Path(self.ends.enter_context(tempfile.TemporaryDirectory(dir=memory())))
-        self.engine = create_engine(self.ends.enter_context(new_database(folder)))
-        self.ends.callback(self.engine.dispose)
-        Base.metadata.create_all(self.engine)
-        transactions = Transactions(lambda: self.engine)
-        keyring = KeyRing(["k" * 16])
-        self.jobs = Queue(keyring)
-        config = load_settings({"SECRET_KEY": "k" * 16, "E2ERESET_METHODS": ["email"]})
-        parts = Parts(
-            settings=config,
-            clock=None,
-            entropy=secrets,
-            transactions=transactions,
-            keyring=keyring,
-            accounts=MemoryAccounts(BOB),
-            jobs=self.jobs,
-            audit=AuditTrail(keyring, secrets),
-        )
-        gate = make_gate(parts, resolve(config.methods, parts))
-        self.stepup, self.challenges = gate.stepup, gate.challenges
-        self.transactions = transactions
-        with transactions.begin() as session:
-            session.add(EmailFactor(account_id="b", enabled_at=0))
+        host = Host(self.ends.enter_context(new_database(folder)), E2ERESET_METHODS=["email"])
+        self.ends.callback(host.dispose)
+        enable_email(host.app, BOB)
+        self.runtime = host.runtime
         self.now = 1_800_000_000
         self.live = None  # (target, [(code, expires), ...], tries left); one code or two
         self.spent = set()
@@ -80,7 +50,7 @@ class MailedCode(RuleBasedStateMachine):
 
     def attempt(self, target, code=None):
         try:
-            return self.stepup.run(self.asked(target, code), lambda _passed: "passed")
+            return self.runtime.stepup.run(self.asked(target, code), lambda _passed: "passed")
         except (FactorRequired, FactorInvalid, TooManyAttempts) as refusal:
             return type(refusal)
 
@@ -106,10 +76,10 @@ class MailedCode(RuleBasedStateMachine):
             self.windows[length] = (self.now, 1) if over else (start, tries + 1)
 
     def newest_code(self):
-        with self.transactions.read() as session:
+        with self.runtime.transactions.read() as session:
             newest = Job.id.desc()
             row = session.query(Job).filter_by(kind="code").order_by(newest).first()
-            return self.jobs.facts(row)["code"]
+            return self.runtime.jobs.facts(row)["code"]
 
     @rule(seconds=st.sampled_from([1, 31, 301, 601, 3601, 86401]))
     def wait(self, seconds):
@@ -127,9 +97,9 @@ class MailedCode(RuleBasedStateMachine):
     @rule(whom=TARGETS)
     def a_stranger_asks(self, whom):
         living, mails = self.living(), self.count_mails()
-        with suppress(TooManyAttempts), self.transactions.read() as session:
+        with suppress(TooManyAttempts), self.runtime.transactions.read() as session:
             attempt = attempt_of(self.asked(whom), session)
-            self.challenges.resend(attempt, "email", by_owner=False)
+            self.runtime.stepup.challenges.resend(attempt, "email", by_owner=False)
         if self.count_mails() == mails:
             return
         code = (self.newest_code(), self.now + LIFE)
@@ -172,7 +142,7 @@ class MailedCode(RuleBasedStateMachine):
                 self.live = (bound, codes, left - 1)
 
     def count_mails(self):
-        with self.transactions.read() as session:
+        with self.runtime.transactions.read() as session:
             return session.query(Job).filter_by(kind="code").count()
 
 

@@ -113,6 +113,12 @@ class Host:
         """Run one of the app's commands."""
         return self.app.test_cli_runner().invoke(args=command)
 
+    def dispose(self):
+        """Close all connections."""
+        with self.app.app_context():
+            for engine in self.db.engines.values():
+                engine.dispose()
+
     def count(self, model):
         with self.runtime.transactions.read() as session:
             return session.query(model).count()
@@ -129,9 +135,7 @@ def make_host(make_database):
 
     yield make
     for host in hosts:
-        with host.app.app_context():
-            for engine in host.db.engines.values():
-                engine.dispose()
+        host.dispose()
 
 
 @pytest.fixture
