@@ -27,7 +27,7 @@ docs: .venv/docs.installed
 	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "Open build/docs/index.html"
 
-bench: .venv/test.installed
+bench: .venv/bench.installed
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.timing
 

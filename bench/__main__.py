@@ -1,4 +1,4 @@
-"""`python -m bench`: prints the table, the targets, and what growth costs."""
+"""`python -m bench`: a table for SQLite and one for PostgreSQL, and what is to be reached."""
 
 from __future__ import annotations
 
@@ -8,42 +8,62 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import growth
-from .load import NoLoadTool, check_wrk
-from .rows import measure
+from tests.kit.postgres import BINARIES
+
+from .contests import NOOP, Size, on_postgres, on_sqlite
+from .goals import for_both, for_sqlite
+from .load import CONNECTIONS, NoLoadTool, check_wrk
+from .rows import Runs, lines
+
+SHORT = Size(rounds=2, seconds=2)
 
 
 def main() -> int:
-    """Run both parts. 1 when wrk is missing."""
-    options = _options()
+    """Print all of it. 1 when wrk is missing."""
+    size = _size()
     try:
         check_wrk()
     except NoLoadTool as missing:
         print(missing, file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="e2ereset-bench-") as name:
-        for line in _report(options, Path(name)):
+        for line in _report(size, Path(name)):
             print(line, flush=True)
     return 0
 
 
-def _report(options: argparse.Namespace, folder: Path) -> Iterator[str]:
-    yield from measure(options.rounds, options.seconds, folder)
-    if options.users:
-        yield ""
-        yield f"Filling databases with {growth.SMALL} and {options.users} people ..."
-        yield from growth.compare(options.users, folder)
+def _report(size: Size, folder: Path) -> Iterator[str]:
+    yield (
+        f"gunicorn gthread 2x4, wrk {CONNECTIONS} connections, {size.rounds} x {size.seconds} s a"
+        " row; only right answers count. A peer with two requests has the times of one."
+    )
+    yield "\nSQLite, WAL, synchronous = FULL"
+    with on_sqlite(size, folder) as rows:
+        runs = Runs(rows, folder)
+        runs.measure(size.rounds, size.seconds)
+        yield from lines(runs, NOOP)
+        yield from for_both(runs, most_spread=3)
+        yield from for_sqlite(runs)
+    if not BINARIES:
+        yield "\nPostgreSQL is not installed here."
+        return
+    yield "\nPostgreSQL"
+    with on_postgres(size, folder) as rows:
+        runs = Runs(rows, folder)
+        runs.measure(size.rounds, size.seconds)
+        yield from lines(runs, NOOP)
+        yield from for_both(runs, most_spread=2)
 
 
-def _options() -> argparse.Namespace:
+def _size() -> Size:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="two minutes of it")
     parser.add_argument("--rounds", type=int, default=5, help="the median of them counts")
     parser.add_argument("--seconds", type=int, default=3, help="length of one run, at most 25")
-    parser.add_argument("--users", type=int, default=1_000_000, help="0 leaves growth out")
     options = parser.parse_args()
     if not 1 <= options.seconds <= 25:
         parser.error("--seconds must be from 1 to 25: codes do not live longer")
-    return options
+    return SHORT if options.short else Size(options.rounds, options.seconds)
 
 
 if __name__ == "__main__":

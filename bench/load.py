@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .people import Call
-
 SCRIPT = Path(__file__).with_name("load.lua")
-CONNECTIONS, THREADS = 16, 2
+CONNECTIONS = 16
+
+Requests = tuple[str, ...]
+"""One call: its requests, one after the other. `{token}` is the token in the answer before."""
 
 
 class NoLoadTool(Exception):
@@ -35,12 +37,34 @@ def check_wrk() -> None:
         raise NoLoadTool("wrk is missing. Install it: apt-get install wrk")
 
 
-def run_wrk(port: int, calls: Sequence[Call], wanted: int, *, seconds: int, folder: Path) -> Load:
-    """Load the server for so long. `wanted` is the status of a right answer."""
-    path = folder / "calls"
-    path.write_text("".join(f"{call.user} {call.token} {call.code}\n" for call in calls))
-    command = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT)]
-    command += [f"http://127.0.0.1:{port}", "--", str(path), str(wanted), str(THREADS)]
+def post(path: str, headers: Mapping[str, str], body: object = None) -> str:
+    """A request as it is sent."""
+    text = "" if body is None else json.dumps(body)
+    fields = {"Host": "127.0.0.1", **headers, "Content-Length": str(len(text))}
+    if text:
+        fields["Content-Type"] = "application/json"
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"POST {path} HTTP/1.1\r\n{head}\r\n{text}"
+
+
+def run_wrk(
+    port: int,
+    calls: Sequence[Requests],
+    wanted: int,
+    *,
+    seconds: int,
+    folder: Path,
+    connections: int = CONNECTIONS,
+) -> Load:
+    """Load the server for so long. `wanted` is the status of a right answer.
+
+    Latencies are those of a request, also where a call has more than one.
+    """
+    path, steps = folder / "calls", len(calls[0])
+    path.write_text("".join(f"{request}\0" for call in calls for request in call))
+    command = ["wrk", f"-t{connections}", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT)]
+    command += [f"http://127.0.0.1:{port}", "--", str(path), str(steps), str(wanted)]
+    command += [str(connections)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     total, right, micros, p50, p99, failed = map(int, line.split()[1:])

@@ -14,13 +14,12 @@ from sqlalchemy import Connection, create_engine, text
 
 from e2ereset.crypto import KeyRing
 from e2ereset.permissions import seed
+from e2ereset.server import app as _all_tables  # noqa: F401
 from e2ereset.server.sessions.tokens import token_digest
 from e2ereset.server.tables import Base as ServerBase
 from e2ereset.store.tables import Base
 
-SECRET_KEY = "a secret key of the benchmark"
-ROOMS_EACH = 10
-KEY = "k" * 60  # a wrapped key; longer ones cost both twins the same
+from .facts import KEY, ROOMS_EACH, SECRET_KEY
 
 # Users and rooms get numbers with leading zeros, so that rows come in the order of their keys.
 # SQLite and PostgreSQL both understand it.
@@ -54,11 +53,18 @@ HASTE = ("SET session_replication_role = replica", "SET synchronous_commit = off
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The headers of one call; `code` is `-` for a call without one."""
+    """The headers of one call; `code` is empty for a call without one."""
 
     user: str
     token: str
-    code: str = "-"
+    code: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of a request."""
+        signed = {"X-User-Id": self.user, "X-Auth-Token": self.token}
+        proof = {"x-2fa-method": "totp", "x-2fa-code": self.code}
+        return signed | proof if self.code else signed
 
 
 def fill(uri: str, people: int, rooms_each: int = ROOMS_EACH) -> None:
@@ -92,10 +98,21 @@ def make_known(connection: Connection, users: Iterable[str]) -> None:
     connection.execute(text(spent), encrypted)
 
 
+def give_password(connection: Connection, users: Iterable[str], stored: str) -> None:
+    """Give these users the password of this hash, and take their TOTP."""
+    values = [{"u": user, "h": stored} for user in users]
+    connection.execute(text("UPDATE users SET password_hash = :h WHERE id = :u"), values)
+    connection.execute(text("DELETE FROM e2ereset_totp WHERE account_id = :u"), values)
+
+
 def calls_with_codes(users: Iterable[str]) -> list[Call]:
     """A call for each user with the code of the next step, good for a minute at least."""
-    at = time.time() + 30
-    return [Call(user, _token(user), pyotp.TOTP(_secret(user)).at(at)) for user in users]
+    return [Call(user, _token(user), code_of(_secret(user))) for user in users]
+
+
+def code_of(secret: str) -> str:
+    """The code of the next step, good for a minute at least."""
+    return pyotp.TOTP(secret).at(int(time.time()) + 30)
 
 
 def calls_without_codes(users: Iterable[str]) -> list[Call]:

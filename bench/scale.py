@@ -22,9 +22,8 @@ from e2ereset.server.app import create_app
 from e2ereset.server.tables import db
 from tests.kit.postgres import execute
 
+from .facts import KEY, SECRET_KEY
 from .people import (
-    KEY,
-    SECRET_KEY,
     Call,
     calls_with_codes,
     calls_without_codes,
@@ -195,15 +194,12 @@ def _sizes(world: World) -> Iterator[str]:
 def timed(
     world: World, call: Call, body: dict[str, str] | None = None, *, expected: int = 200
 ) -> float:
-    headers = {"X-User-Id": call.user, "X-Auth-Token": call.token}
-    if call.code != "-":
-        headers |= {"x-2fa-method": "totp", "x-2fa-code": call.code}
     with world.app.test_client() as client:
         start = time.perf_counter()
         response = (
-            client.post(RESET, headers=headers, json=body)
+            client.post(RESET, headers=call.headers, json=body)
             if body
-            else client.post(RESET, headers=headers)
+            else client.post(RESET, headers=call.headers)
         )
         taken = time.perf_counter() - start
     if response.status_code != expected:

@@ -24,7 +24,7 @@ from e2ereset.store.tables import Base
 from e2ereset.testing import FakeClock
 from tests.kit.world import World
 
-from .people import SECRET_KEY
+from .facts import SECRET_KEY
 
 API = "/api/v1/"
 COST = 6  # a sixteenth of the cheapest hash of a live server: what else differs shows the more

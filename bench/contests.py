@@ -1,0 +1,189 @@
+"""What is compared on SQLite, and what on PostgreSQL: the same database for each, alike."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import create_engine
+
+from tests.kit.postgres import Postgres, execute, make_postgres
+
+from .facts import PEER_SECRET, SECRET_KEY
+from .gunicorn import Server, serving
+from .hashing import CORES, PASSWORD, Bound
+from .load import Requests, post
+from .peers import Peer, installed
+from .people import (
+    Call,
+    calls_with_codes,
+    calls_without_codes,
+    code_of,
+    fill,
+    give_password,
+    make_known,
+    spread,
+)
+from .rows import Calls, Row
+
+FASTEST = 2000  # resets a second that no twin reaches: so many people are kept for each
+FASTEST_PEER = 500
+RESIDENTS = 500  # whose keys stay
+GUESTS = 100  # who sign in by password, without TOTP
+RESET_PATH = "/api/v1/users.resetE2EKey"
+OURS, SECRET = "e2ereset.server.app:create_app()", {"FLASK_SECRET_KEY": SECRET_KEY}
+
+NOOP, REJECTED, REQUIRED, RESET, BY_HAND, SIGN_IN = (
+    "no-op Flask JSON endpoint",
+    "rejected call (bad token)",
+    "totp-required",
+    "TOTP reset",
+    "TOTP reset by hand",
+    "sign-in by password",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How often each row is measured, and for how many seconds."""
+
+    rounds: int
+    seconds: int
+
+    def people(self, fastest: int) -> int:
+        """How many are needed for a row whose people can be used once, the warm-up included."""
+        return fastest * self.seconds * (self.rounds + 1)
+
+
+class Crowd:
+    """The people of one database, and the calls that they make."""
+
+    def __init__(self, size: Size) -> None:
+        self.count = size.people(FASTEST) + RESIDENTS + GUESTS
+        self._all = spread(self.count, self.count)
+        self._share = FASTEST * size.seconds
+
+    def fill(self, uri: str, stored: str) -> None:
+        """Make them in a new database; `stored` is the hash of the guests' password."""
+        fill(uri, self.count)
+        engine = create_engine(uri)
+        with engine.begin() as connection:
+            make_known(connection, self._all)
+            give_password(connection, self._guests, stored)
+        engine.dispose()  # nobody may be connected to a template
+
+    def strange(self) -> list[Requests]:
+        """Calls with a token that does not exist."""
+        return _asked([Call(user, "not-a-token") for user in self._residents])
+
+    def signed_in(self) -> list[Requests]:
+        """Calls without a code."""
+        return _asked(calls_without_codes(self._residents))
+
+    def sign_ins(self) -> list[Requests]:
+        """Sign-ins by password."""
+        body = [{"user": user, "password": PASSWORD} for user in self._guests]
+        return [(post("/api/v1/login", {}, each),) for each in body]
+
+    def resets(self) -> Callable[[], list[Requests]]:
+        """Calls with a code, of people whose key no run has reset before."""
+        start, share = RESIDENTS + GUESTS, self._share
+        shares = iter([self._all[i : i + share] for i in range(start, self.count, share)])
+        return lambda: _asked(calls_with_codes(next(shares)))
+
+    @property
+    def _residents(self) -> list[str]:
+        return self._all[:RESIDENTS]
+
+    @property
+    def _guests(self) -> list[str]:
+        return self._all[RESIDENTS : RESIDENTS + GUESTS]
+
+
+@contextmanager
+def on_sqlite(size: Size, folder: Path) -> Iterator[Sequence[Row]]:
+    """The rows for SQLite, the peers among them, until the end of the block."""
+    crowd, bound = Crowd(size), Bound()
+    ours, twin = folder / "e2ereset.sqlite3", folder / "by_hand.sqlite3"
+    crowd.fill(f"sqlite:///{ours}", bound.stored)
+    shutil.copy(ours, twin)
+    with ExitStack() as stack:
+        rows = _rows(stack, crowd, f"sqlite:///{ours}", str(twin), folder)
+        peers = [_peer(stack, peer, size, folder) for peer in installed()]
+        yield [*rows, _sign_in(crowd, rows[-2].server), bound, *peers]
+
+
+@contextmanager
+def on_postgres(size: Size, folder: Path) -> Iterator[Sequence[Row]]:
+    """The rows for a PostgreSQL that is as durable as its defaults."""
+    crowd = Crowd(size)
+    with cluster() as server:
+        execute(server.uri(), "CREATE DATABASE e2ereset")
+        crowd.fill(server.uri("e2ereset"), Bound().stored)
+        execute(server.uri("e2ereset"), "ANALYZE")
+        execute(server.uri(), "CREATE DATABASE by_hand TEMPLATE e2ereset")
+        twin = server.uri("by_hand").replace("+psycopg", "")
+        with ExitStack() as stack:
+            yield _rows(stack, crowd, server.uri("e2ereset"), twin, folder)
+
+
+@contextmanager
+def cluster() -> Iterator[Postgres]:
+    """A PostgreSQL on a real disk, in a folder that its own user can reach."""
+    with TemporaryDirectory(prefix="e2ereset-bench-") as name:
+        Path(name).chmod(0o755)
+        with make_postgres(Path(name) / "cluster") as server:
+            yield server
+
+
+def _rows(stack: ExitStack, crowd: Crowd, uri: str, twin: str, folder: Path) -> list[Calls]:
+    def serve(app: str, env: dict[str, str]) -> Server:
+        return stack.enter_context(serving(app, env, folder))
+
+    noop = serve("bench.noop:app", {})
+    ours = serve(OURS, settings(uri, folder))
+    by_hand = serve("bench.by_hand.app:app", {"BENCH_DATABASE": twin} | SECRET)
+    return [
+        Calls(name=NOOP, server=noop, calls=crowd.strange, wanted=200),
+        Calls(name=REJECTED, server=ours, calls=crowd.strange, wanted=401),
+        Calls(name=REQUIRED, server=ours, calls=crowd.signed_in, wanted=400),
+        Calls(name=RESET, server=ours, calls=crowd.resets(), wanted=200),
+        Calls(name=BY_HAND, server=by_hand, calls=crowd.resets(), wanted=200),
+    ]
+
+
+def settings(uri: str, folder: Path) -> dict[str, str]:
+    """The server's own, on this database: nothing else runs in its workers, no rate limit."""
+    return SECRET | {
+        "E2ERESET_INSTANCE": str(folder),
+        "FLASK_SQLALCHEMY_DATABASE_URI": uri,
+        "FLASK_RATELIMIT_ENABLED": "false",
+        "FLASK_E2ERESET_DELIVERY": "process",
+    }
+
+
+def _sign_in(crowd: Crowd, server: Server) -> Row:
+    # As many at once as there are cores: a worker refuses more sign-ins than it has turns.
+    return Calls(name=SIGN_IN, server=server, calls=crowd.sign_ins, wanted=200, connections=CORES)
+
+
+def _peer(stack: ExitStack, peer: Peer, size: Size, folder: Path) -> Row:
+    database = folder / f"{peer.needs}.sqlite3"
+    tokens = peer.people(size.people(FASTEST_PEER), database)
+    env, share = {"BENCH_DATABASE": str(database)}, FASTEST_PEER * size.seconds
+    server = stack.enter_context(serving(peer.app, env, folder))
+    shares = iter([tokens[i : i + share] for i in range(0, len(tokens), share)])
+
+    def calls() -> list[Requests]:
+        code = code_of(PEER_SECRET)
+        return [peer.ask(token, code) for token in next(shares)]
+
+    return Calls(name=peer.title, server=server, calls=calls, wanted=200)
+
+
+def _asked(calls: Sequence[Call]) -> list[Requests]:
+    return [(post(RESET_PATH, call.headers),) for call in calls]
