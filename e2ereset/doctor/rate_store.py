@@ -20,17 +20,13 @@ def rate_store(app: Deployment) -> Iterator[Finding | str]:
     if app.storage is None:
         yield found("limiter-store-unknown")
     elif type(app.storage).__name__ == "MemoryStorage":
-        yield from _memory(app)
+        if app.scale.processes > 1:
+            level = Level.ERROR if app.scale.machines > 1 else Level.WARNING
+            yield found("limiter-in-memory", level, processes=app.scale.processes)
     elif not _answers(app.storage):
         yield found("limiter-store-gone")
     else:
         yield from _redis(getattr(app.storage, "storage", None))
-
-
-def _memory(app: Deployment) -> Iterator[Finding]:
-    if app.scale.processes > 1:
-        level = Level.ERROR if app.scale.machines > 1 else Level.WARNING
-        yield found("limiter-in-memory", level, processes=app.scale.processes)
 
 
 def _answers(storage: Any) -> bool:

@@ -96,10 +96,9 @@ def sealed(app: Deployment) -> Iterator[Finding | str]:
 
 
 def _deliverer(app: Deployment) -> str:
-    command = "Keep `e2ereset outbox deliver` running"
-    if app.known.delivery == "process":
-        return f"{command}, or E2ERESET_DELIVERY = 'thread'"
-    return f"{command}, or see why the workers are not running."
+    by_process = app.known.delivery == "process"
+    other = "E2ERESET_DELIVERY = 'thread'" if by_process else "see why the workers are not running."
+    return f"Keep `e2ereset outbox deliver` running, or {other}"
 
 
 def _ago(seconds: int) -> str:

@@ -144,10 +144,6 @@ class StrategyContract:
             with bench.trying(account) as attempt:
                 assert bench.strategy.usable(attempt) is usable
 
-    def test_a_right_code_is_true(self, bench: Bench, code: str) -> None:
-        """The right code of the account passes."""
-        assert bench.verify(code) is True
-
     def test_a_wrong_code_is_false(self, bench: Bench, code: str) -> None:
         """A code with one character wrong does not pass, and spends nothing of the right one."""
         assert bench.verify(code[:-1] + ("2" if code[-1] == "1" else "1")) is False

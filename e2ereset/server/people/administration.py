@@ -32,22 +32,12 @@ WANTED: Any = bindparam("wanted")
 SET_PASSWORD = update(USERS).where(USERS.c.id == OWN).values(password_hash=bindparam("new_hash"))
 SET_ACTIVE = update(USERS).where(USERS.c.id == OWN, USERS.c.active != WANTED).values(active=WANTED)
 DROP_ROLE = delete(ROLES).where(ROLES.c.user_id == OWN, ROLES.c.role == bindparam("held"))
-LOCK_ADMINS = (
-    select(ROLES.c.user_id).where(ROLES.c.role == ADMIN).order_by(ROLES.c.user_id).with_for_update()
-)
-COUNT_ADMINS = (
-    select(func.count())
-    .select_from(ROLES.join(USERS, USERS.c.id == ROLES.c.user_id))
-    .where(ROLES.c.role == ADMIN, USERS.c.active)
-)
-DROP_ALL = [
-    *(
-        delete(rows).where(rows.c.user_id == OWN)
-        for rows in reversed(Base.metadata.sorted_tables)
-        if "user_id" in rows.c
-    ),
-    delete(USERS).where(USERS.c.id == OWN),
-]
+ADMINS = select(ROLES.c.user_id).where(ROLES.c.role == ADMIN)
+LOCK_ADMINS = ADMINS.order_by(ROLES.c.user_id).with_for_update()
+COUNT_ADMINS = select(func.count()).where(USERS.c.id.in_(ADMINS), USERS.c.active)
+OWNED = [rows for rows in reversed(Base.metadata.sorted_tables) if "user_id" in rows.c]
+DROP_ROWS = [delete(rows).where(rows.c.user_id == OWN) for rows in OWNED]
+DROP_USER = delete(USERS).where(USERS.c.id == OWN)
 THIS = (EMAILS.c.user_id == OWN, EMAILS.c.address_key == bindparam("one"))
 DROP_ADDRESS = delete(EMAILS).where(*THIS)
 VERIFY_ADDRESS = update(EMAILS).where(*THIS, EMAILS.c.verified != WANTED).values(verified=WANTED)
@@ -95,7 +85,7 @@ def delete_user(change: Change) -> None:
     change.done("delete-user", "Your account was deleted")
     change.end_sign_ins()
     with _keeping_an_admin(change.session):
-        for statement in DROP_ALL:
+        for statement in (*DROP_ROWS, DROP_USER):
             change.execute(statement)
     forget(change.session, change.account.id)
 

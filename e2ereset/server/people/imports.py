@@ -127,9 +127,8 @@ def _read(given: Any) -> tuple[NewPerson, str | None]:
     if stored is not None and not can_verify(stored):
         raise BadPerson("No password can be held against the passwordHash: bcrypt is needed.")
     emails = [(one["address"], one["verified"]) for one in row.pop("emails", ())]
-    verified, secret = row.pop("verified"), row.pop("secret", None)
-    if "email" in row:
-        emails.append((row.pop("email"), verified))
+    emails += [row.pop("email")] if "email" in row else []
+    secret = row.pop("secret", None)
     return NewPerson(**row, emails=emails), secret
 
 
@@ -143,9 +142,10 @@ def _check_once(new: NewPerson, seen: set[tuple[str, str]]) -> None:
 
 
 def _store(acting: Acting, new: NewPerson, secret: str | None, *, dry_run: bool) -> bool:
-    """Store a user; a dry run rolls back. False when the username exists."""
+    """Store a user; a dry run commits nothing. False when the username exists."""
     runtime = acting.runtime
-    with runtime.transactions.begin() as session:
+    opened = runtime.transactions.read if dry_run else runtime.transactions.begin
+    with opened() as session:
         if find_account(session, new.username):
             return False
         user_id = add_person(session, new, acting.now, runtime.entropy).id
@@ -153,8 +153,6 @@ def _store(acting: Acting, new: NewPerson, secret: str | None, *, dry_run: bool)
         if secret and account:
             runtime.factors.enable_totp_in(session, account, secret, acting.now)
         acting.note(session, "import-user", user_id)
-        if dry_run:
-            session.rollback()
     return True
 
 

@@ -25,11 +25,8 @@ ID_LENGTH = 17
 USERNAME = re.compile(r"[0-9A-Za-z._-]{1,128}")
 ADDRESS = re.compile(r"[^\s@,;<>\"\\]{1,64}@[^\s@,;<>\"\\]{1,189}")
 
-ADDRESSES = (
-    select(Email.address, Email.verified)
-    .where(Email.user_id == bindparam("user"))
-    .order_by(Email.id)
-)
+OWN = Email.user_id == bindparam("owner")
+ADDRESSES = select(Email.address, Email.verified).where(OWN).order_by(Email.id)
 CODES = select(func.count()).select_from(BackupCode).where(BackupCode.account_id == User.id)
 PEOPLE = (
     select(
@@ -81,7 +78,11 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Any) -> User
 
     Raises BadPerson for a name, address or role that cannot be, or that somebody else has.
     """
-    _check(session, new)
+    if not USERNAME.fullmatch(new.username):
+        raise BadPerson("A username has 1 to 128 of: letters A-Z and a-z, digits, and . _ -")
+    for address, _ in new.addresses:
+        check_address(address)
+    check_roles(session, new.roles)
     user = User(
         id="".join(entropy.choice(ID_ALPHABET) for _ in range(ID_LENGTH)),
         username=new.username,
@@ -121,7 +122,7 @@ def check_roles(session: Session, roles: Sequence[str]) -> None:
 
 def addresses_of(session: Session, user_id: str) -> list[tuple[str, bool]]:
     """The addresses of a user, oldest first, each with whether it is verified."""
-    return [(row.address, row.verified) for row in session.execute(ADDRESSES, {"user": user_id})]
+    return [(row.address, row.verified) for row in session.execute(ADDRESSES, {"owner": user_id})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +164,3 @@ def find_person(session: Session, user_id: str) -> Person | None:
     """The user of this id; None when there is none."""
     row = session.execute(PEOPLE.where(User.id == user_id)).first()
     return None if row is None else Person(*row)
-
-
-def _check(session: Session, new: NewPerson) -> None:
-    if not USERNAME.fullmatch(new.username):
-        raise BadPerson("A username has 1 to 128 of: letters A-Z and a-z, digits, and . _ -")
-    for address, _ in new.addresses:
-        check_address(address)
-    check_roles(session, new.roles)
