@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from e2ereset import Strategy, two_factor_required
 from e2ereset.store.transactions import RETRIES, Transactions
+from tests.kit.client import SET_KEYS
 from tests.kit.databases import only_postgresql
 
 ROUNDS = 10
@@ -48,15 +49,13 @@ def reset(world):
 
 def sign_in(world):
     world.person("bob", password="good enough")
-    form = {"user": "bob", "password": "good enough", "code": "x"}
-    return world.client.post("/api/v1/login", json=form)
+    return world.login("bob", "good enough", code="x")
 
 
 def replace_key(world):
-    bob = world.person("bob")
     body = {"public_key": "OTHER", "private_key": "NEW", "force": True}
-    headers = bob.headers | {"x-2fa-code": "x"}
-    return world.client.post("/api/v1/e2e.setUserPublicAndPrivateKeys", json=body, headers=headers)
+    headers = world.person("bob").headers | {"x-2fa-code": "x"}
+    return world.client.post(SET_KEYS, json=body, headers=headers)
 
 
 def guarded_view(world):

@@ -1,12 +1,13 @@
 """How a name in E2ERESET_METHODS becomes a strategy: by class, by name, by entry point."""
 
+import re
 import sys
 
 import pytest
 
 from e2ereset import Strategy
 from e2ereset.errors import StrategyError
-from e2ereset.factors.strategies import TotpStrategy, resolve
+from e2ereset.factors.strategies import EmailStrategy, TotpStrategy, resolve
 
 PARTS = None  # which no strategy here looks at
 
@@ -56,11 +57,7 @@ def install(tmp_path, monkeypatch):
 
 
 def test_the_order_is_that_of_the_configuration():
-    assert [s.name for s in resolve(["email", "totp"], PARTS)] == ["email", "totp"]
-
-
-def test_a_class_is_taken_as_it_is():
-    assert found(Mine) == [Mine]
+    assert found("email", "totp", Mine) == [EmailStrategy, TotpStrategy, Mine]
 
 
 def test_a_name_given_to_the_extension_goes_before_a_built_in():
@@ -88,9 +85,7 @@ def test_what_is_not_named_is_not_loaded(install):
 def test_two_packages_with_one_name_are_refused_by_their_names(install):
     install("pkg_one", "sms")
     install("pkg_two", "sms")
-    text = refused("sms")
-    assert "pkg_one" in text
-    assert "pkg_two" in text
+    assert re.search("pkg_one.*pkg_two|pkg_two.*pkg_one", refused("sms"))
 
 
 def test_an_unknown_name_lists_the_candidates(install):
@@ -123,8 +118,8 @@ def steps(self, *_):
 @pytest.mark.parametrize("name", ["usable", "verify", "pending", "challenge"])
 def test_a_method_that_does_not_answer_at_once_is_refused(name, late):
     cls = type("Late", (Mine,), {name: late})
-    assert f"{name} must answer at once" in refused(cls)
-    assert f"{name} must answer at once" in refused("mine", registered=[cls])
+    for text in (refused(cls), refused("mine", registered=[cls])):
+        assert f"{name} must answer at once" in text
 
 
 @pytest.mark.parametrize(

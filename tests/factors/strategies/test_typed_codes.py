@@ -53,9 +53,8 @@ def test_a_space_in_latin_1_is_a_space(world, bob):
 
 @spelled
 def test_a_sign_in_takes_a_code_as_it_is_typed(world, spell):
-    person = world.person("carol", totp=True, password="pw")
-    body = {"user": "carol", "password": "pw", "code": spell(world.code(person))}
-    assert world.client.post("/api/v1/login", json=body).status_code == 200
+    carol = world.person("carol", totp=True, password="pw")
+    assert world.login("carol", code=spell(world.code(carol))).status_code == 200
 
 
 @spelled
