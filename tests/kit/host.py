@@ -51,21 +51,15 @@ class Host:
         **config,
     ):
         self.clock, self.accounts = FakeClock(), accounts or HostAccounts(BOB, SUE)
-        self.db = db or SQLAlchemy()
-        self.app = (app or Flask)("host")
-        self.app.config.from_mapping(TESTING=True, SQLALCHEMY_DATABASE_URI=uri, SECRET_KEY=KEY)
-        self.app.config.from_mapping(config)
+        self.db, self.app, self.prefix = db or SQLAlchemy(), (app or Flask)("host"), url_prefix
+        basis = {"TESTING": True, "SQLALCHEMY_DATABASE_URI": uri, "SECRET_KEY": KEY}
+        self.app.config.from_mapping(basis | config)
         self.db.init_app(self.app)
         if before:
             before(self.app)
-        self.prefix = url_prefix
-        options = {
-            "db": self.db,
-            "accounts": self.accounts,
-            "identify": identify or self.identify,
-        } | (options or {})
-        self.extension = E2EReset(name=name, url_prefix=url_prefix, clock=self.clock, **options)
-        self.extension.init_app(self.app)
+        options = {"identify": identify or self.identify, "clock": self.clock} | (options or {})
+        options |= {"db": self.db, "accounts": self.accounts, "url_prefix": url_prefix}
+        self.extension = E2EReset(self.app, name=name, **options)
         with self.app.app_context():
             self.db.create_all()
         self.runtime = get_e2ereset(self.app)
@@ -75,15 +69,17 @@ class Host:
         return account and Caller(account=account)
 
     def reset(self, account, code=None, **body):
-        headers = {"Host-User": account.id} | ({"x-2fa-code": code} if code else {})
-        url = f"{self.prefix}/users.resetE2EKey"
-        return self.app.test_client().post(url, headers=headers, json=body)
+        return self.post(f"{self.prefix}/users.resetE2EKey", account, code, json=body)
 
     def post(self, url, account=None, code=None, **options):
         """POST to a view of the host's own."""
         headers = {"Host-User": account.id} if account else {}
         headers |= {"x-2fa-code": code} if code else {}
         return self.app.test_client().post(url, headers=headers, **options)
+
+    def wrong(self, account, times):
+        """So many resets with a wrong code; what each is refused with."""
+        return [self.reset(account, "000000").json["errorType"] for _ in range(times)]
 
     def code(self, account=BOB):
         """A code of a new device of this account's."""
@@ -173,9 +169,8 @@ class UserAccounts(MemoryAccounts):
         return user and make_account(user.name)
 
     def end_sessions(self, session, account_id):
-        user = session.query(self.model).filter_by(name=account_id.removeprefix("id-of-")).first()
-        user.ended += 1
-        session.flush()
+        name = account_id.removeprefix("id-of-")
+        session.query(self.model).filter_by(name=name).update({"ended": self.model.ended + 1})
         return 1
 
 
@@ -198,8 +193,8 @@ def with_users(make_host):
     def make(db=None, User=None, **options):
         db = db or SQLAlchemy()
         User = User or users(db)
-        identify = options.pop("identify", lambda: Caller(account=SUE))
-        host = make_host(db=db, accounts=UserAccounts(User), identify=identify, **options)
+        options = {"identify": lambda: Caller(account=SUE)} | options
+        host = make_host(db=db, accounts=UserAccounts(User), **options)
         with host.app.app_context():
             host.db.session.add(User(name="bob"))
             host.db.session.commit()

@@ -20,6 +20,7 @@ from e2ereset.vault.models import KeyPair
 from tests.kit.client import API, LOGIN, RESET, SEND_CODE, SET_KEYS
 from tests.kit.live import at_once
 from tests.kit.server import HASHER, make_user
+from tests.kit.states import account_of, enrol_totp
 
 
 @dataclass
@@ -50,23 +51,16 @@ class World:
         user = make_user(self.session, name, **facts)
         self.session.commit()
         person = Person(user.id, name, self.sign_in(user.id))
-        account = self.account(person)
         if totp:
-            enrolment = self.runtime.factors.enrol_totp(account)
-            person.totp, person.backup_codes = (
-                pyotp.TOTP(enrolment.secret),
-                enrolment.backup_codes,
-            )
+            person.totp, person.backup_codes = enrol_totp(self.runtime, person)
         if email:
-            self.runtime.factors.set_email(account, True)
+            self.runtime.factors.set_email(self.account(person), True)
         if key:
             self.set_key(person)
         return person
 
     def account(self, person):
-        accounts = self.runtime.accounts
-        with self.runtime.transactions.read() as session:
-            return accounts.get(session, person.id)
+        return account_of(self.runtime, person)
 
     def sign_in(self, user_id, **facts):
         """Headers of a new token."""
@@ -103,14 +97,10 @@ class World:
 
     def reset(self, person, body=None, *, code=None, method=None, **options):
         """POST a reset as this person."""
+        proof = {"x-2fa-code": code, "x-2fa-method": method}
         headers = dict(person.headers) | options.pop("headers", {})
-        if code is not None:
-            headers["x-2fa-code"] = code
-        if method is not None:
-            headers["x-2fa-method"] = method
-        if body is not None:
-            options["json"] = body
-        return self.client.post(RESET, headers=headers, **options)
+        headers |= {name: value for name, value in proof.items() if value is not None}
+        return self.client.post(RESET, headers=headers, **{"json": body} | options)
 
     def wrong(self, person, times, **options):
         """So many resets with a wrong code; what each is refused with."""
@@ -158,23 +148,22 @@ class World:
         return {row.room_id for row in self.rows(Waiting, user_id=person.id)}
 
     def rows(self, model, **where):
+        """The rows that have these values, in the order of their keys."""
         self.session.rollback()
-        rows = self.session.scalars(select(model).filter_by(**where)).all()
+        keys = table(model).primary_key
+        rows = self.session.scalars(select(model).filter_by(**where).order_by(*keys)).all()
         self.session.expunge_all()
         return rows
 
     def outcomes(self):
         """The audit log: (action, caller, target, method, outcome), oldest first."""
-        columns = table(AuditRow).c
-        names = ("action", "caller", "target", "method", "outcome")
-        query = select(*(columns[n] for n in names)).order_by(columns.id)
-        self.session.rollback()
-        return [tuple(row) for row in self.session.execute(query)]
+        rows = self.rows(AuditRow)
+        return [(row.action, row.caller, row.target, row.method, row.outcome) for row in rows]
 
     def queued(self, kind):
         """(recipient, facts) of the queued mails of a kind, oldest first."""
-        rows = sorted(self.rows(Job, kind=kind), key=lambda row: row.id)
-        return [(r.recipient, self.runtime.jobs.facts(r)) for r in rows if r.sealed]
+        rows = self.rows(Job, kind=kind)
+        return [(row.recipient, self.runtime.jobs.facts(row)) for row in rows if row.sealed]
 
     def mailed_code(self):
         return self.queued("code")[-1][1]["code"]

@@ -29,7 +29,6 @@ def boss(world):
 def audited(world):
     """(action, target, outcome, reason) of what the operator did, oldest first."""
     rows = world.rows(AuditRow, caller=OPERATOR)
-    rows.sort(key=lambda row: row.id)
     return [(row.action, row.target, row.outcome, row.reason) for row in rows]
 
 
