@@ -85,17 +85,16 @@ def public_keys(keyring: KeyRing, origin: str) -> list[PublicKey]:
     return [PublicKey(origin, pair.public_key().public_bytes_raw()) for pair in pairs]
 
 
-def sign_checkpoint(keyring: KeyRing, checkpoint: Checkpoint) -> str:
-    """The checkpoint as a note, signed with the newest key."""
-    newest, public = keyring.signing_keys(PURPOSE)[0], public_keys(keyring, checkpoint.origin)[0]
-    signature = public.id + newest.sign(str(checkpoint).encode())
-    return f"{checkpoint}\n{DASH}{public.name} {_encode(signature)}\n"
-
-
 def sign_head(keyring: KeyRing, origin: str, head: Row[Any] | None) -> str:
-    """The head, which must be signed, as a signed checkpoint; without one, the empty log's."""
+    """The head, which must be signed, as a checkpoint; without one, the empty log's.
+
+    It is a note, signed with the newest key.
+    """
     size, root = (head.size, bytes.fromhex(head.root)) if head else (0, EMPTY_ROOT)
-    return sign_checkpoint(keyring, Checkpoint(origin, size, root))
+    checkpoint = Checkpoint(origin, size, root)
+    newest, public = keyring.signing_keys(PURPOSE)[0], public_keys(keyring, origin)[0]
+    signature = public.id + newest.sign(str(checkpoint).encode())
+    return f"{checkpoint}\n{DASH}{origin} {_encode(signature)}\n"
 
 
 def open_checkpoint(note: str, known: Iterable[PublicKey]) -> Checkpoint:

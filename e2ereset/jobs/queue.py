@@ -77,7 +77,7 @@ class Queue:
 
         Of one kind and `once` one job waits at most: a second one only moves `expires_at`.
         """
-        plain = json.dumps(facts)
+        text = json.dumps(facts)
         due_at = now if due_at is None else due_at
         if urgency is None:
             urgency = NORMAL if expires_at is None else URGENT
@@ -92,8 +92,8 @@ class Queue:
             "once": once and self._keys.digest("outbox once", kind, once),
         }
         rows = [
-            row | {"recipient": recipient, "sealed": self._encrypt(kind, recipient, plain)}
-            for recipient in recipients
+            row | {"recipient": to, "sealed": self._keys.encrypt(PURPOSE, _context(kind, to), text)}
+            for to in recipients
         ]
         if rows and once is None:
             run(session, PUT, rows)
@@ -107,9 +107,6 @@ class Queue:
         """
         context = _context(job.kind, job.recipient)
         return dict(json.loads(self._keys.decrypt(PURPOSE, context, job.sealed)))
-
-    def _encrypt(self, kind: str, recipient: str, plain: str) -> str:
-        return self._keys.encrypt(PURPOSE, _context(kind, recipient), plain)
 
 
 def _context(kind: str, recipient: str) -> str:
