@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.kit.postgres import BINARIES
 
-from .contests import NOOP, Size, on_postgres, on_sqlite
-from .goals import for_both, for_sqlite
+from . import goals, start, wire
+from .contests import NOOP, Size, cluster, on_postgres, on_sqlite, settings
 from .load import CONNECTIONS, NoLoadTool, check_wrk
 from .rows import Runs, lines
 
@@ -37,22 +37,33 @@ def _report(size: Size, folder: Path) -> Iterator[str]:
         f"gunicorn gthread 2x4, wrk {CONNECTIONS} connections, {size.rounds} x {size.seconds} s a"
         " row; only right answers count. A peer with two requests has the times of one."
     )
+    yield from _sqlite(size, folder)
+    if BINARIES:
+        yield from _postgres(size, folder)
+    else:
+        yield "\nPostgreSQL is not installed here."
+
+
+def _sqlite(size: Size, folder: Path) -> Iterator[str]:
     yield "\nSQLite, WAL, synchronous = FULL"
     with on_sqlite(size, folder) as rows:
         runs = Runs(rows, folder)
         runs.measure(size.rounds, size.seconds)
         yield from lines(runs, NOOP)
-        yield from for_both(runs, most_spread=3)
-        yield from for_sqlite(runs)
-    if not BINARIES:
-        yield "\nPostgreSQL is not installed here."
-        return
-    yield "\nPostgreSQL"
-    with on_postgres(size, folder) as rows:
-        runs = Runs(rows, folder)
-        runs.measure(size.rounds, size.seconds)
-        yield from lines(runs, NOOP)
-        yield from for_both(runs, most_spread=2)
+        yield from goals.for_both(runs, most_spread=3)
+        yield from goals.for_sqlite(runs)
+    yield goals.of_start(start.ratio(settings("sqlite://", folder)))
+
+
+def _postgres(size: Size, folder: Path) -> Iterator[str]:
+    yield "\nPostgreSQL, as durable as its defaults"
+    with cluster() as server:
+        with on_postgres(server, size, folder) as rows:
+            runs = Runs(rows, folder)
+            runs.measure(size.rounds, size.seconds)
+            yield from lines(runs, NOOP)
+            yield from goals.for_both(runs, most_spread=2)
+        yield from goals.of_wire(wire.count(server, folder))
 
 
 def _size() -> Size:

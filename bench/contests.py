@@ -35,7 +35,8 @@ FASTEST_PEER = 500
 RESIDENTS = 500  # whose keys stay
 GUESTS = 100  # who sign in by password, without TOTP
 RESET_PATH = "/api/v1/users.resetE2EKey"
-OURS, SECRET = "e2ereset.server.app:create_app()", {"FLASK_SECRET_KEY": SECRET_KEY}
+OURS, HAND = "e2ereset.server.app:create_app()", "bench.by_hand.app:app"
+SECRET = {"FLASK_SECRET_KEY": SECRET_KEY}
 
 NOOP, REJECTED, REQUIRED, RESET, BY_HAND, SIGN_IN = (
     "no-op Flask JSON endpoint",
@@ -118,22 +119,21 @@ def on_sqlite(size: Size, folder: Path) -> Iterator[Sequence[Row]]:
 
 
 @contextmanager
-def on_postgres(size: Size, folder: Path) -> Iterator[Sequence[Row]]:
-    """The rows for a PostgreSQL that is as durable as its defaults."""
+def on_postgres(server: Postgres, size: Size, folder: Path) -> Iterator[Sequence[Row]]:
+    """The rows for this PostgreSQL, until the end of the block."""
     crowd = Crowd(size)
-    with cluster() as server:
-        execute(server.uri(), "CREATE DATABASE e2ereset")
-        crowd.fill(server.uri("e2ereset"), Bound().stored)
-        execute(server.uri("e2ereset"), "ANALYZE")
-        execute(server.uri(), "CREATE DATABASE by_hand TEMPLATE e2ereset")
-        twin = server.uri("by_hand").replace("+psycopg", "")
-        with ExitStack() as stack:
-            yield _rows(stack, crowd, server.uri("e2ereset"), twin, folder)
+    execute(server.uri(), "CREATE DATABASE e2ereset")
+    crowd.fill(server.uri("e2ereset"), Bound().stored)
+    execute(server.uri("e2ereset"), "ANALYZE")
+    execute(server.uri(), "CREATE DATABASE by_hand TEMPLATE e2ereset")
+    twin = server.uri("by_hand").replace("+psycopg", "")
+    with ExitStack() as stack:
+        yield _rows(stack, crowd, server.uri("e2ereset"), twin, folder)
 
 
 @contextmanager
 def cluster() -> Iterator[Postgres]:
-    """A PostgreSQL on a real disk, in a folder that its own user can reach."""
+    """A PostgreSQL as durable as its defaults, in a folder that its own user can reach."""
     with TemporaryDirectory(prefix="e2ereset-bench-") as name:
         Path(name).chmod(0o755)
         with make_postgres(Path(name) / "cluster") as server:
@@ -146,7 +146,7 @@ def _rows(stack: ExitStack, crowd: Crowd, uri: str, twin: str, folder: Path) -> 
 
     noop = serve("bench.noop:app", {})
     ours = serve(OURS, settings(uri, folder))
-    by_hand = serve("bench.by_hand.app:app", {"BENCH_DATABASE": twin} | SECRET)
+    by_hand = serve(HAND, {"BENCH_DATABASE": twin} | SECRET)
     return [
         Calls(name=NOOP, server=noop, calls=crowd.strange, wanted=200),
         Calls(name=REJECTED, server=ours, calls=crowd.strange, wanted=401),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .contests import BY_HAND, NOOP, REJECTED, REQUIRED, RESET, SIGN_IN
 from .gunicorn import Server
 from .hashing import Bound
 from .rows import Runs
+from .wire import Commands
 
 PEERS = {"Flask-Security-Too": 4.0, "django-allauth": 4.5, "Flask-SQLAlchemy idiom": 3.0}
 
@@ -40,3 +41,16 @@ def for_sqlite(runs: Runs) -> Iterator[str]:
     assert isinstance(server, Server)
     rss, pss = (server.mebibytes(field) for field in ("Rss", "Pss"))
     yield goal("MiB RSS, PSS of a worker", f"{rss:.0f}, {pss:.0f}", "<= 60, <= 40")
+
+
+def of_start(ratio: float) -> str:
+    """That of the start."""
+    return goal("import and start / importing its libraries", f"{ratio:.2f}", "<= 1.4")
+
+
+def of_wire(commands: Mapping[str, Commands]) -> Iterator[str]:
+    """That of the commands on the wire, and what they are by hand."""
+    for name, found in commands.items():
+        to_reach = "<= 8, 0" if name == RESET else "none"
+        got = f"{found.all:g}, {found.unprepared:g}"
+        yield goal(f"{name}: commands, of them not prepared", got, to_reach)

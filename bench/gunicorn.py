@@ -40,18 +40,20 @@ class Server:
 
 
 @contextmanager
-def serving(app: str, env: Mapping[str, str], folder: Path) -> Iterator[Server]:
+def serving(
+    app: str, env: Mapping[str, str], folder: Path, workers: int = WORKERS, threads: int = THREADS
+) -> Iterator[Server]:
     """Serve `module:app` on a free port of the loopback for the length of the block."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}"]
-    command += ["--worker-class", "e2ereset.server.worker.WholeRequests", "--workers", str(WORKERS)]
-    command += ["--threads", str(THREADS), "--keep-alive", "5", "--log-level", "warning"]
+    command += ["--worker-class", "e2ereset.server.worker.WholeRequests", "--workers", str(workers)]
+    command += ["--threads", str(threads), "--keep-alive", "5", "--log-level", "warning"]
     command += ["--preload"]  # as in the server's own gunicorn.conf.py
     command += ["--no-control-socket"]  # its path is the same for all servers of a user
     # Not in the checkout, whose gunicorn.conf.py is the server's own.
     env = {**os.environ, **QUIET, "PYTHONPATH": str(ROOT), **env}
     program = Program(command, folder / f"{port}.log", cwd=folder, env=env)
-    program.ready = lambda: len(program.children()) == WORKERS and _answers(port)
+    program.ready = lambda: len(program.children()) == workers and _answers(port)
     with program.running():
         yield Server(port, tuple(program.children()))
 
