@@ -14,8 +14,8 @@ from tests.kit.world import error, sha256
 UNLOCK = "/api/v1/users.unlockFactor"
 
 
-def fail(world, person, times=1):
-    """Wrong tries, each in new windows; the answers."""
+def fail_daily(world, person, times=1):
+    """Wrong tries, one a day; the answers."""
     answers = []
     for _ in range(times):
         world.clock.now += 86400
@@ -53,10 +53,10 @@ def carol(world):
 
 @row("11.N1")
 def test_a_hundred_failures_in_a_row_lock_over_whatever_time(world, bob):
-    assert {error(answer) for answer in fail(world, bob, 100)} == {"totp-invalid"}
+    assert {error(answer) for answer in fail_daily(world, bob, 100)} == {"totp-invalid"}
     assert [facts["method"] for _, facts in world.queued("factor-locked")] == ["totp"]
     assert world.outcomes().count(("lock-factor", bob.id, bob.id, "totp", "locked")) == 1
-    (answer,) = fail(world, bob)
+    (answer,) = fail_daily(world, bob)
     assert error(answer) == "totp-max-attempts"
     assert answer.json["details"]["locked"] is True
     assert "retryAfter" not in answer.json["details"]
@@ -73,7 +73,7 @@ def test_a_purge_keeps_failures_in_a_row(world, bob, run):
     world.fail(bob, 99)
     world.clock.now += 400 * 86400
     run("purge")
-    assert list(map(error, fail(world, bob, 2))) == ["totp-invalid", "totp-max-attempts"]
+    assert list(map(error, fail_daily(world, bob, 2))) == ["totp-invalid", "totp-max-attempts"]
 
 
 def test_the_server_picks_another_method_while_the_first_is_locked(world, both):

@@ -48,11 +48,8 @@ def test_there_are_twenty_tries_an_hour_and_fifty_a_day(world, bob):
     for at in (0, 300, 600, 900, 1200, 3600, 3900, 4200, 4500, 4800, 7200, 7500, 7800, 10800):
         world.clock.now = start + at
         passed[at] = world.wrong(bob, 5).count("totp-invalid")
-    assert [at for at, count in passed.items() if count == 5] == [
-        *(0, 300, 600, 900),
-        *(3600, 3900, 4200, 4500),
-        *(7200, 7500),
-    ]
+    whole = [at for at, count in passed.items() if count == 5]
+    assert whole == [0, 300, 600, 900, 3600, 3900, 4200, 4500, 7200, 7500]
     assert sum(passed.values()) == 50
 
 

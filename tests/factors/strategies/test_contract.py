@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.enrolment import Factors
-from e2ereset.factors.models import EmailFactor
 from e2ereset.factors.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
 from e2ereset.jobs.models import Job
 from e2ereset.testing import StrategyContract
@@ -24,28 +23,21 @@ class TestTotp(StrategyContract):
     strategy_class = TotpStrategy
 
     def enable(self, bench, account):
-        secret = factors(bench).enrol_totp(account).secret
+        made = factors(bench).enrol_totp(account)
         if account == bench.bob:
-            self.secret = secret
+            self.totp, self.backup_codes = pyotp.TOTP(made.secret), iter(made.backup_codes)
 
     def right_code(self, bench, attempt):
-        return pyotp.TOTP(self.secret).at(attempt.now)
+        return self.totp.at(attempt.now)
 
     def test_nothing_is_said_of_a_code_that_could_pass(self, bench, code):
         with bench.trying() as attempt:
             assert bench.strategy.explain(attempt, code) == {}
 
 
-class TestBackupCodes(StrategyContract):
-    strategy_class = TotpStrategy
-
-    def enable(self, bench, account):
-        codes = factors(bench).enrol_totp(account).backup_codes
-        if account == bench.bob:
-            self.codes = iter(codes)
-
+class TestBackupCodes(TestTotp):
     def right_code(self, bench, attempt):
-        return next(self.codes)
+        return next(self.backup_codes)
 
 
 class TestEmail(StrategyContract):
@@ -53,8 +45,7 @@ class TestEmail(StrategyContract):
     binds_action = True
 
     def enable(self, bench, account):
-        with bench.transactions.begin() as session:
-            session.add(EmailFactor(account_id=account.id, enabled_at=0))
+        factors(bench).set_email(account, True)
 
     def right_code(self, bench, attempt):
         bench.strategy.challenge(attempt)

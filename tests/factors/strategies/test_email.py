@@ -92,11 +92,8 @@ def test_a_digest_is_worth_nothing_without_the_secret_key(world, eve):
     code, stands = world.mailed_code().replace("-", ""), world.rows(EmailChallenge)[0].digest
     assert sha256(code) not in stands
     bound = ("email code", eve.id, "reset-e2e-key", eve.id, code)
-    for keyring, found in (
-        (world.runtime.keyring, True),
-        (KeyRing(["somebody else's key"]), False),
-    ):
-        assert keyring.matches(stands, *bound) is found
+    assert world.runtime.keyring.matches(stands, *bound)
+    assert not KeyRing(["somebody else's key"]).matches(stands, *bound)
 
 
 @row("9.39", "13.mfa.3", "13.2.4")
