@@ -14,7 +14,18 @@ from e2ereset.store.transactions import Transactions
 from e2ereset.testing import FakeClock
 
 KEYS = KeyRing(["a secret key of the tests"])
-START = 1_767_225_600
+START = 1_767_225_600  # 2026-01-01 00:00:00 UTC
+# The facts of a mail with a code.
+CODE = {
+    "username": "bob",
+    "phrase": "reset the E2E key of bob",
+    "action": "reset-e2e-key",
+    "signs_out": True,
+    "code": "123-456",
+    "expires_at": START + 600,
+    "address": "192.0.2.7",
+    "agent": "Curl/8.1",
+}
 
 
 class Desk:
