@@ -16,7 +16,8 @@ from e2ereset.vault.models import KeyPair
 from tests.kit.databases import only_postgresql, only_sqlite
 from tests.kit.host import BOB, SUE, reset_bob
 
-POOLS = [StaticPool, SingletonThreadPool]  # both have one connection for all in a thread
+# Both have one connection for all in a thread.
+POOLS = pytest.mark.parametrize("pool", [StaticPool, SingletonThreadPool])
 
 
 def assert_reset(host):
@@ -38,7 +39,7 @@ def in_schema():
 
 
 @only_sqlite
-@pytest.mark.parametrize("pool", POOLS)
+@POOLS
 def test_in_memory_everything_works(with_users, pool):
     host = with_users(SQLAlchemy(engine_options={"poolclass": pool}), uri="sqlite://")
     assert_reset(host)
@@ -46,7 +47,7 @@ def test_in_memory_everything_works(with_users, pool):
 
 
 @only_sqlite
-@pytest.mark.parametrize("pool", POOLS)
+@POOLS
 def test_in_memory_we_neither_commit_nor_undo_what_the_host_has_open(make_host, pool):
     host = make_host(db=SQLAlchemy(engine_options={"poolclass": pool}), uri="sqlite:///:memory:")
     with host.app.app_context():

@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from flask import abort, got_request_exception
+from flask import got_request_exception
 from flask_jwt_extended import JWTManager, create_access_token, verify_jwt_in_request
 from sqlalchemy.exc import DataError, NoResultFound, OperationalError, TimeoutError
+from werkzeug.datastructures import Authorization
+from werkzeug.exceptions import ImATeapot
 
 from e2ereset import Caller
 from tests.kit.host import BOB
@@ -18,16 +20,18 @@ class Bug(Exception):
     """Something of the host's own that went wrong."""
 
 
-def fail():
-    raise Bug("the words of the bug")
+BUG, NO_ROW = Bug("the words of the bug"), NoResultFound("the words of the bug")
 
 
 @pytest.fixture
 def failing(make_host):
-    """Makes hosts whose `identify` has a bug, and a guarded view."""
+    """Makes hosts whose `identify` raises this, and a guarded view."""
 
-    def make(identify=fail, **config):
-        host = make_host(identify=identify, **config)
+    def make(fault=BUG, identify=None, **config):
+        def fail():
+            raise fault
+
+        host = make_host(identify=identify or fail, **config)
         host.guard("/guarded")
         return host
 
@@ -40,26 +44,16 @@ def url(request):
     return request.param
 
 
-def no_row():
-    raise NoResultFound("the words of the bug")
+@pytest.mark.parametrize("fault", [BUG, NO_ROW])
+def test_it_comes_out_of_the_test_client(failing, url, fault):
+    with pytest.raises(type(fault), match="the words of the bug"):
+        failing(fault).post(url)
 
 
-def aborting():
-    abort(418)
-
-
-@pytest.mark.parametrize(("identify", "kind"), [(fail, Bug), (no_row, NoResultFound)])
-def test_it_comes_out_of_the_test_client(failing, url, identify, kind):
-    with pytest.raises(kind, match="the words of the bug"):
-        failing(identify).post(url)
-
-
-@pytest.mark.parametrize(
-    ("identify", "kind"), [(fail, Bug), (no_row, NoResultFound), (aborting, 418)]
-)
-def test_a_handler_of_the_host_answers_it(failing, url, identify, kind):
-    host = failing(identify)
-    host.app.register_error_handler(kind, lambda fault: ("own", 418))
+@pytest.mark.parametrize("fault", [BUG, NO_ROW, ImATeapot()])
+def test_a_handler_of_the_host_answers_it(failing, url, fault):
+    host = failing(fault)
+    host.app.register_error_handler(type(fault), lambda fault: ("own", 418))
     answer = host.post(url)
     assert (answer.status_code, answer.text) == (418, "own")
 
@@ -71,15 +65,11 @@ def test_a_common_handler_of_the_host_answers_it(failing, url, kind):
     assert host.post(url).text == "own"
 
 
-def test_whoever_watches_for_exceptions_hears_of_it_once(failing, url):
-    host, heard = failing(PROPAGATE_EXCEPTIONS=False), []
-
-    def hear(sender, exception):
-        heard.append(exception)
-
-    with got_request_exception.connected_to(hear, host.app):
-        host.post(url)
-    assert [type(error) for error in heard] == [Bug]
+def test_whoever_watches_for_exceptions_hears_of_it_once(failing, url, hears):
+    host = failing(PROPAGATE_EXCEPTIONS=False)
+    heard = hears(got_request_exception, host.app)
+    host.post(url)
+    assert heard == [(host.app, {"exception": BUG})]
 
 
 def test_the_log_names_it_and_the_answer_does_not(failing, url, caplog):
@@ -102,10 +92,7 @@ def test_our_route_answers_in_the_envelope_where_nobody_else_does(failing):
     ],
 )
 def test_a_database_that_is_gone_is_503_and_its_text_is_logged_nowhere(failing, url, caplog, fault):
-    def identify():
-        raise fault
-
-    answer = failing(identify).post(url)
+    answer = failing(fault).post(url)
     assert (answer.status_code, answer.json) == (503, ENVELOPE)
     assert "Retry-After" in answer.headers
     assert ("Answered 503" in caplog.text, "hunter2" in caplog.text) == (True, False)
@@ -115,12 +102,11 @@ def test_a_sign_in_that_has_expired_is_what_the_hosts_extension_says(failing, ur
     def identify():
         return verify_jwt_in_request(optional=True) and Caller(account=BOB)
 
-    host = failing(identify, JWT_SECRET_KEY="z" * 40)
+    host = failing(identify=identify, JWT_SECRET_KEY="z" * 40)
     JWTManager(host.app)
     with host.app.app_context():
         token = create_access_token("1", expires_delta=timedelta(seconds=-9))
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = host.app.test_client().post(url, headers=headers)
+    answer = host.post(url, auth=Authorization("bearer", token=token))
     assert (answer.status_code, answer.json) == (401, {"msg": "Token has expired"})
     assert host.post(url).json["status"] == "error"
 
@@ -129,5 +115,5 @@ def test_an_asynchronous_identify_is_run(failing, url):
     async def identify():
         return Caller(account=BOB)
 
-    host = failing(identify)
+    host = failing(identify=identify)
     assert host.post(url, code=host.code()).status_code == 200

@@ -29,9 +29,8 @@ def test_the_value_of_a_view_is_passed_on_as_it_is(host):
 
 
 def test_a_refusal_is_raised_with_its_answer_and_its_cause(host):
-    view = two_factor_required("r")(lambda: "done")
     with host.app.test_request_context("/"), pytest.raises(HTTPException) as caught:
-        view()
+        two_factor_required("r")(lambda: "done")()
     assert caught.value.response.status_code == HTTPStatus.UNAUTHORIZED
     assert isinstance(caught.value.__cause__, Refusal)
 

@@ -3,7 +3,6 @@
 import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import inspect
 
 from e2ereset import E2EReset, get_e2ereset
 from e2ereset.audit.models import AuditRow
@@ -14,15 +13,10 @@ from e2ereset.vault.models import KeyPair
 from tests.kit.host import BOB, KEY, SUE, HostAccounts
 
 
-def test_create_all_of_the_host_makes_our_tables(host):
-    with host.app.app_context():
-        names = inspect(host.db.engine).get_table_names()
-    assert {"e2ereset_totp", "e2ereset_audit", "e2ereset_outbox"} <= set(names)
-
-
 def test_two_apps_in_one_process_share_nothing(make_host):
     one = make_host("one", E2ERESET_METHODS=["totp"])
     two = make_host("two", url_prefix="/x", name="x", SECRET_KEY="another key for tests")
+    assert "x.reset_e2e_key" in two.app.view_functions
     code = one.code()
     assert two.reset(BOB, code).json["errorType"] == "error-two-factor-not-available"
     assert one.reset(BOB, code).status_code == 200
@@ -41,12 +35,6 @@ def test_one_extension_serves_two_apps(host, make_database):
         enrol_totp(other, BOB)
         host.db.engine.dispose()
     assert host.count(Totp) == 0
-
-
-def test_the_blueprint_takes_the_hosts_name_and_prefix(make_host):
-    host = make_host(url_prefix="/keys", name="keys")
-    endpoints = {rule.endpoint: rule.rule for rule in host.app.url_map.iter_rules()}
-    assert endpoints["keys.reset_e2e_key"] == "/keys/users.resetE2EKey"
 
 
 def test_what_was_revoked_stays_revoked_after_a_restart(make_host):
@@ -104,8 +92,7 @@ def test_a_second_extension_on_one_app_is_refused(host):
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"E2ERESET_SECRET_KEYS": [""]}, "token_urlsafe"),
-        ({"E2ERESET_SECRET_KEYS": [7]}, "token_urlsafe"),
+        *(({"E2ERESET_SECRET_KEYS": [key]}, "token_urlsafe") for key in ("", 7)),
         ({"E2ERESET_RATE_LIMIT": "often"}, "10 per minute"),
         ({"E2ERESET_METHODS": ["sms"]}, "Known:"),
     ],
@@ -125,11 +112,6 @@ def test_a_short_key_is_a_warning_under_testing(make_host, caplog):
     host = make_host(SECRET_KEY="hunter2")
     assert ("token_urlsafe" in caplog.text, "hunter2" in caplog.text) == (True, False)
     assert host.reset(BOB, host.code()).status_code == 200
-
-
-def test_no_secret_is_in_the_repr_of_the_runtime(host):
-    runtime = host.runtime
-    assert KEY not in f"{runtime!r} {runtime.settings!r} {runtime.keyring!r}"
 
 
 def test_an_app_without_e2ereset_is_told_so():

@@ -12,15 +12,8 @@ def test_the_host_hears_whom_we_refuse_and_why(host, hears):
     heard = hears(refused)
     host.code()
     host.reset(BOB, "000000")
-    ((sender, facts),) = heard
-    assert sender is host.app
-    assert facts == {
-        "account": BOB,
-        "action": "reset-e2e-key",
-        "target": BOB.id,
-        "method": "totp",
-        "code": "totp-invalid",
-    }
+    facts = {"account": BOB, "action": "reset-e2e-key", "target": BOB.id}
+    assert heard == [(host.app, facts | {"method": "totp", "code": "totp-invalid"})]
 
 
 def test_it_hears_of_each_kind_of_refusal_once(make_host, hears):
@@ -44,8 +37,7 @@ def test_nobody_who_is_not_signed_in_is_heard_of(host, hears):
 def test_the_host_hears_of_a_spent_budget_once_an_hour(host, hears):
     heard = hears(budget_spent)
     host.code()
-    for _ in range(8):
-        host.reset(BOB, "000000")
+    host.wrong(BOB, 8)
     assert [facts for _, facts in heard] == [{"account": BOB, "method": "totp", "locked": False}]
 
 
@@ -95,6 +87,6 @@ def test_what_is_rolled_back_is_not_heard_of(make_host, hears):
 def test_one_app_does_not_hear_of_another(make_host, hears):
     one, two = make_host("one"), make_host("two")
     heard = hears(refused, one.app)
-    for host in (one, two):
-        host.reset(SUE)
+    one.reset(SUE)
+    two.reset(SUE)
     assert [sender for sender, _ in heard] == [one.app]
