@@ -3,19 +3,10 @@
 import pytest
 from sqlalchemy import event
 
-from e2ereset.crypto import UnknownKey
 from e2ereset.jobs import IDLE, NORMAL, URGENT
 from tests.kit.jobs import START
 
 FACTS = {"username": "bob", "code": "123-456", "address": "192.0.2.7"}
-
-
-@pytest.fixture
-def statements(desk):
-    """The statements that the queue's own store runs."""
-    heard = []
-    event.listen(desk.store.engine, "before_cursor_execute", lambda *args: heard.append(args[2]))
-    return heard
 
 
 def test_each_recipient_gets_a_job_that_is_due_at_once(desk):
@@ -40,16 +31,15 @@ def test_what_expires_is_urgent_unless_it_is_said(desk, options, urgency):
     assert desk.rows()[0].urgency == urgency
 
 
-def test_no_recipients_means_no_statement(desk, statements):
+@pytest.mark.parametrize(("count", "statements"), [(0, 0), (5, 1)])
+def test_several_recipients_are_one_statement_and_none_are_none(desk, count, statements):
+    heard = []
+    event.listen(desk.store.engine, "before_cursor_execute", lambda *args: heard.append(args[2]))
     with desk.store.begin() as session:
-        desk.queue.put(session, "code", FACTS, recipients=[], now=START)
-    assert statements == []
-
-
-def test_several_recipients_are_one_statement(desk, statements):
-    desk.put("code", *(f"{n}@x.org" for n in range(5)))
-    assert len([s for s in statements if "e2ereset_outbox" in s]) == 1
-    assert len(desk.rows()) == 5
+        recipients = [f"{n}@x.org" for n in range(count)]
+        desk.queue.put(session, "code", FACTS, recipients=recipients, now=START)
+    assert len([words for words in heard if "e2ereset_outbox" in words]) == statements
+    assert len(desk.rows()) == count
 
 
 def test_a_transaction_that_is_rolled_back_puts_nothing_in(desk):
@@ -64,19 +54,6 @@ def test_a_row_shows_none_of_the_facts(desk):
     kept = str(desk.rows())
     for secret in ("123-456", "123456", "192.0.2.7", "bob"):
         assert secret not in kept
-
-
-def test_the_facts_are_found_by_their_row(desk):
-    desk.put("code", "a@x.org", facts=FACTS)
-    assert desk.queue.facts(desk.rows()[0]) == FACTS
-
-
-@pytest.mark.parametrize("changed", [{"kind": "key-reset"}, {"recipient": "mallory@x.org"}])
-def test_the_facts_are_not_found_by_a_row_of_another_kind_or_recipient(desk, changed):
-    desk.put("code", "a@x.org", facts=FACTS)
-    desk.change(**changed)
-    with pytest.raises(UnknownKey):
-        desk.queue.facts(desk.rows()[0])
 
 
 def test_facts_with_broken_characters_do_not_stop_the_transaction(desk):

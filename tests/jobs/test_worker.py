@@ -1,7 +1,6 @@
 """The worker: order, leases, failures and ends, with a real database."""
 
 import logging
-from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +10,7 @@ from e2ereset.jobs.leases import LEASE_SECONDS, NEXT
 from e2ereset.jobs.queue import GIVE_UP_SECONDS, JOBS
 from tests.kit.databases import only_sqlite
 from tests.kit.jobs import KEYS, START
+from tests.kit.live import at_once
 
 LITERAL = {"literal_binds": True}
 
@@ -24,12 +24,6 @@ class Done(list):
 
 def refuse(facts, job, _now):
     raise ConnectionRefusedError(f"{job.recipient} {facts}")
-
-
-def put_asked(desk, name):
-    desk.put(
-        "asked", facts={"name": name}, once=name, urgency=IDLE, expires_at=desk.clock.now + 600
-    )
 
 
 def test_a_handler_gets_the_facts_the_job_and_the_time(desk):
@@ -47,15 +41,6 @@ def test_a_job_that_was_done_is_closed_and_its_facts_gone(desk):
     [row] = desk.rows()
     assert (row.sealed, row.due_at, row.lease) == (None, None, None)
     assert (row.delivered_at, row.outcome, row.attempts) == (START, "delivered", 1)
-
-
-def test_a_job_that_was_done_is_not_done_again(desk):
-    done = Done()
-    desk.put("code", "bob@x.org")
-    for _ in range(2):
-        desk.worker(code=done).run_due()
-        desk.clock.tick(GIVE_UP_SECONDS)
-    assert done == ["bob@x.org"]
 
 
 def test_a_job_for_nobody_leaves_no_row_and_is_not_counted(desk):
@@ -166,6 +151,7 @@ def test_a_job_that_fails_is_due_when_it_expires_at_the_latest(desk):
         ({"sealed": "no box at all"}, "UnknownKey"),
         ({"sealed": KEYS.encrypt("outbox", "code\na@x.org", "[")}, "JSONDecodeError"),
         ({"recipient": "mallory@x.org"}, "UnknownKey"),
+        ({"kind": "key-reset"}, "UnknownKey"),
     ],
 )
 def test_a_job_that_cannot_be_decrypted_fails_alone(desk, broken, outcome):
@@ -173,7 +159,7 @@ def test_a_job_that_cannot_be_decrypted_fails_alone(desk, broken, outcome):
     desk.put("code", "a@x.org")
     desk.change(**broken)
     desk.put("code", "b@x.org")
-    assert desk.worker(code=done).run_due() == 1
+    assert desk.worker(**{"code": done, "key-reset": done}).run_due() == 1
     assert done == ["b@x.org"]
     assert desk.rows()[0].outcome == outcome
 
@@ -200,7 +186,7 @@ def test_a_job_is_leased_and_no_transaction_is_open_while_it_is_done(desk):
 
 def test_the_urgent_goes_first_and_the_idle_last(desk):
     done = Done()
-    put_asked(desk, "idle")
+    desk.put("asked", facts={"name": "idle"}, urgency=IDLE)
     desk.clock.tick(1)
     desk.put("notice", "notice@x.org")
     desk.clock.tick(1)
@@ -235,24 +221,6 @@ def test_the_next_job_is_found_by_the_index(desk):
         plan = str(session.execute(text(f"EXPLAIN QUERY PLAN {query}")).all())
     assert "ix_e2ereset_outbox_due" in plan
     assert "TEMP B-TREE" not in plan
-
-
-def test_what_waits_once_may_be_asked_for_again_when_it_was_done(desk):
-    done = Done()
-    for _ in range(2):
-        for name in ("bob", "bob", "sue"):
-            put_asked(desk, name)
-        desk.worker(asked=done).run_due()
-    assert done == ["bob", "sue"] * 2
-
-
-def test_what_is_asked_for_again_waits_for_as_long_as_the_last(desk):
-    done = Done()
-    for _ in range(2):
-        put_asked(desk, "bob")
-        desk.clock.tick(599)
-    desk.worker(asked=done).run_due()
-    assert done == ["bob"]
 
 
 @pytest.mark.parametrize("recipients", [[], ["bob@x.org"]])
@@ -301,18 +269,9 @@ def test_a_call_ends_though_each_job_takes_long_and_fails(desk):
 
 def test_two_workers_do_every_job_once(desk):
     desk.put("code", *map(str, range(30)))
-    done, counts, barrier = Done(), [], Barrier(2)
-
-    def work(worker):
-        barrier.wait()
-        counts.append(worker.run_due())
-
-    threads = [Thread(target=work, args=(desk.worker(code=done),)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(counts) == len(done) == len(dict.fromkeys(done)) == 30
+    done = Done()
+    counts = at_once([desk.worker(code=done).run_due for _ in range(2)])
+    assert sum(counts) == len(done) == len(set(done)) == 30
     assert set(desk.states()) == {"delivered"}
 
 

@@ -63,9 +63,12 @@ class Desk:
         with self.store.begin() as session:
             session.execute(JOBS.update().values(**columns))
 
-    def states(self):
+    def listed(self, limit=100, how=tail):
         with self.store.read() as session:
-            return [job["state"] for job in tail(session, 100)]
+            return how(session, limit)
+
+    def states(self):
+        return [job["state"] for job in self.listed()]
 
 
 @pytest.fixture
