@@ -1,12 +1,8 @@
 """What the tests of `doctor` share: a server fit for production, its report, a mail relay."""
 
 import json
-import time
 from contextlib import contextmanager
 
-import pytest
-
-from tests.kit.network import free_port
 from tests.kit.relay import Relay
 
 STRONG, STRONGER = "Zk3vW9qLrT7uYxBnMd2c-HfGs8Je5PaQ", "p0OiU7yTr4EwQ_sDfGhJ9kLzXcV6bNm2"
@@ -22,17 +18,6 @@ PRODUCTION = {
     "E2ERESET_SERVER_BCRYPT_COST": 10,
 }
 ANYWHERE = "0.0.0.0"  # reaches loopback, and does not look like it
-
-
-@pytest.fixture
-def make(make_server, config, clock):
-    """Makes a server that is fit for production, but for these changes of its settings."""
-
-    def make(**changes):
-        clock.now = time.time()
-        return make_server(config | PRODUCTION | {"MAIL_PORT": free_port()} | changes)
-
-    return make
 
 
 class Report:
