@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 
 from bench.soak.checker import Mail, check, read_found
 from bench.soak.client import Client, Move
@@ -29,14 +29,8 @@ class Run:
         for room in ROOMS:
             world.room(room, user)
         before = State(pair="PUB", room_keys=2, tokens=1, backup_codes=12, others=1)
-        self.bob = Person(
-            id=user.id,
-            name="bob",
-            kind="totp",
-            addresses=("bob@x.org",),
-            password="",
-            state=before,
-        )
+        facts = {"kind": "totp", "addresses": ("bob@x.org",), "password": ""}
+        self.bob = Person(id=user.id, name="bob", state=before, **facts)
         self.bob.sign_in(user.headers["X-Auth-Token"])
         assert world.reset(user, code=world.code(user)).status_code == 200
         self.bob.state = after_reset(self.bob)
@@ -51,11 +45,9 @@ class Run:
         return Mail(at=100.0, recipient="bob@x.org", message_id=message_id, kind=kind)
 
     def findings(self, audit_problem=""):
+        told = {"arrivals": self.arrivals, "audit_problem": audit_problem}
         with self.engine.connect() as connection:
-            found = read_found(
-                connection, [self.bob], arrivals=self.arrivals, audit_problem=audit_problem
-            )
-        return check(self.record, found)
+            return check(self.record, read_found(connection, [self.bob], **told))
 
     def change(self, statement):
         with self.engine.begin() as connection:
@@ -97,9 +89,8 @@ def test_a_half_done_reset_is_found(run, kinds):
 
 
 def test_a_key_pair_that_came_back_is_found(run, kinds):
-    pair = {"public_key": "PUB", "private_key": "PRIV", "set_at": 0}
-    with run.engine.begin() as connection:
-        connection.execute(KeyPair.__table__.insert(), {"account_id": run.bob.id, **pair})
+    pair = {"account_id": run.bob.id, "public_key": "PUB", "private_key": "PRIV", "set_at": 0}
+    run.change(insert(KeyPair).values(pair))
     assert kinds() == {"half done"}
 
 
@@ -170,12 +161,7 @@ def settle(run, move):
 
 
 def test_a_second_use_of_a_code_that_succeeds_is_found(run):
-    move = Move(
-        what="spent code",
-        send=answering("200"),
-        right="400 totp-invalid",
-        after={run.bob: run.bob.state},
-    )
+    move = replace(a_reset(run, "200"), what="spent code", right="400 totp-invalid")
     assert run.client().play(move) is None
     assert "answered 200, not 400 totp-invalid" in run.record.findings[0]
 
@@ -193,8 +179,7 @@ def test_a_request_without_an_answer_may_have_done_nothing(run):
 def test_a_request_without_an_answer_may_have_done_all(run):
     done = run.bob.state
     run.bob.state = replace(done, pair="PUB", tokens=2, resets=0, notices=0)
-    move = Move(what="reset", send=answering("503"), right="200", after={run.bob: done})
-    assert settle(run, move) == []
+    assert settle(run, replace(a_reset(run, "503"), after={run.bob: done})) == []
     assert run.record.settled == {"all of it": 1}
 
 
