@@ -45,11 +45,11 @@ def test_a_read_only_database_means_503_to_all_that_writes(live, postgres, outag
 def test_too_few_connections_make_some_wait_and_nobody_fail_for_good(live, postgres):
     with live.app() as app:
         users = add_users(app, USERS)
-    postgres.execute("ALTER ROLE service CONNECTION LIMIT 3")
+    outages.limit_connections(postgres, 3)
     outages.end_connections(postgres, outages.database_of(live))
     load = Load(live, users)
     load.start()
     load.join()
-    postgres.execute("ALTER ROLE service CONNECTION LIMIT -1")
+    outages.limit_connections(postgres, -1)
     assert load.unavailable
     assert_all_reset(live, users, load)

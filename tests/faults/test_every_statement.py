@@ -19,7 +19,7 @@ from e2ereset.testing import FakeClock
 from tests.kit import moments
 from tests.kit.client import RESET, SET_KEYS
 from tests.kit.databases import fill, served_database
-from tests.kit.server import HASHER
+from tests.kit.server import HASHER, configuration
 from tests.kit.states import RESET as WHOLE
 from tests.kit.states import (
     UNTOUCHED,
@@ -106,16 +106,7 @@ def cases(served_on, tmp_path_factory):
     folder, clock = tmp_path_factory.mktemp("statements"), FakeClock()
     with served_database(served_on) as uri, pytest.MonkeyPatch.context() as patch:
         patch.setenv("E2ERESET_INSTANCE", str(folder))
-        config = {
-            "TESTING": True,
-            "SECRET_KEY": "a key for tests only",
-            "SQLALCHEMY_DATABASE_URI": uri or f"sqlite:///{folder}/test.sqlite3",
-            "MAIL_BACKEND": "locmem",
-            "RATELIMIT_ENABLED": False,
-            "E2ERESET_SERVER_BCRYPT_COST": 4,
-            "E2ERESET_DELIVERY": "process",
-        }
-        app = create_app(config, clock=clock)
+        app = create_app(configuration(uri or f"sqlite:///{folder}/test.sqlite3"), clock=clock)
         with app.app_context():
             fill(db.engine)
             yield Cases(app, clock)

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.kit.aftermath import assert_all_reset
 from tests.kit.live import make_live
 from tests.kit.load import Load
 from tests.kit.network import wait_for
-from tests.kit.postgres import OWNER, Postgres
+from tests.kit.postgres import OWNER, make_postgres
 from tests.kit.states import add_users
 
 pytestmark = pytest.mark.slow
@@ -33,11 +33,9 @@ class Disk:
     def full(self):
         with self.ballast.open("wb", buffering=0) as file:
             for size in (MIB, 4096):
-                try:
+                with suppress(OSError):
                     while file.write(bytes(size)) == size:
                         pass
-                except OSError:
-                    pass
         try:
             yield
         finally:
@@ -99,20 +97,15 @@ def test_tables_that_cannot_grow(make_disk, postgres, tmp_path):
 def test_a_log_of_the_database_that_cannot_grow(make_disk, tmp_path):
     disk = make_disk(160)
     sizes = ("min_wal_size=32MB", "max_wal_size=32MB", "fsync=off", "log_min_messages=fatal")
-    server = Postgres(disk.folder / "cluster", settings=sizes)
-    server.init()
-    server.start()
+    cluster = make_postgres(disk.folder / "cluster", *sizes)
+    with cluster as server, make_live(tmp_path, server.uri()) as live:
+        suffer(live, disk, use_up=partial(use_up_log, server), mend=partial(mend, server))
 
-    def mend():
-        """A server that could not even recover is started by its operator."""
-        if server.process.poll() is not None:
-            server.restart()
 
-    try:
-        with make_live(tmp_path, server.uri()) as live:
-            suffer(live, disk, use_up=partial(use_up_log, server), mend=mend)
-    finally:
-        server.stop()
+def mend(server):
+    """A server that could not even recover is started by its operator."""
+    if server.process.poll() is not None:
+        server.restart()
 
 
 def use_up_log(server):

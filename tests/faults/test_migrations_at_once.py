@@ -1,9 +1,8 @@
 """Several machines migrate one database at once, or while it serves."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from threading import Event
 
 import pytest
@@ -12,13 +11,10 @@ from sqlalchemy import create_engine, inspect, text
 from e2ereset import get_e2ereset
 from tests.kit.client import SET_KEYS
 from tests.kit.databases import served_database
-from tests.kit.live import PAIR, Live, make_live
-from tests.kit.paths import ROOT
+from tests.kit.live import PAIR, Live, at_once, make_live
 from tests.kit.states import add_user
 
 pytestmark = pytest.mark.slow
-
-UPGRADE = [sys.executable, "-m", "e2ereset.server.cli", "db", "upgrade"]
 
 
 @pytest.fixture
@@ -27,16 +23,10 @@ def uri(served_on, tmp_path):
         yield uri or f"sqlite:///{tmp_path}/e2ereset.sqlite3"
 
 
-def upgrades(live, number):
-    """That many migrations, started together; what each ended with, and said."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    begun = [subprocess.Popen(UPGRADE, cwd=ROOT, env=live.env, **pipes) for _ in range(number)]
-    said = [process.communicate(timeout=120)[0] for process in begun]
-    return [(process.returncode, words) for process, words in zip(begun, said, strict=True)]
-
-
-def assert_all_went_well(ended):
-    assert [status for status, _ in ended] == [0] * len(ended), ended
+def upgrade(live, number):
+    """That many migrations, started together."""
+    ended = at_once([partial(live.run_cli, "db", "upgrade")] * number)
+    assert [done.returncode for done in ended] == [0] * number, ended
 
 
 @contextmanager
@@ -57,7 +47,7 @@ def traffic(live, users):
 
 def test_of_three_migrations_at_once_one_does_it_and_all_end_well(uri, tmp_path):
     live = Live(tmp_path, uri)
-    assert_all_went_well(upgrades(live, 3))
+    upgrade(live, 3)
     engine = create_engine(uri)
     with engine.connect() as connection:
         versions = connection.execute(text("SELECT count(*) FROM alembic_version")).scalar()
@@ -73,6 +63,6 @@ def test_a_migration_with_nothing_to_do_holds_up_no_traffic(uri, tmp_path):
     with make_live(tmp_path, uri) as live, live.app() as app:
         users = [add_user(get_e2ereset(app), f"user{n}") for n in range(4)]
         with traffic(live, users) as statuses:
-            assert_all_went_well(upgrades(live, 2))
+            upgrade(live, 2)
         assert set(statuses) == {200}
         assert len(statuses) > len(users)

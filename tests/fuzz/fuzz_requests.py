@@ -8,25 +8,22 @@ import logging
 import os
 import sys
 import tempfile
-from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset import get_e2ereset
     from e2ereset.server.app import create_app
-    from e2ereset.server.people.service import NewPerson, add_person
     from e2ereset.server.sessions.tokens import NewToken, add_token
     from e2ereset.server.tables import db
     from e2ereset.store.tables import table
     from e2ereset.testing import FakeClock, enable_email, enrol_totp
     from e2ereset.vault.models import KeyPair
-    from tests.kit.client import API  # which imports the library: not before
-    from tests.kit.databases import fill
+    from tests.kit.databases import fill  # which imports the library: not before
+    from tests.kit.server import configuration
+    from tests.kit.states import account_of, add_user
     from tests.kit.wire import HEADERS, NAMES, TYPES, send_raw
     from tests.kit.world import api_routes
-
-PAIR = b'{"public_key":"PUB","private_key":"PRIV"}'
 
 
 class Target:
@@ -35,45 +32,23 @@ class Target:
     def __init__(self, folder):
         os.environ["E2ERESET_INSTANCE"] = folder
         self.clock = FakeClock()
-        config = {
-            "TESTING": True,
-            "SECRET_KEY": "a key for tests only",
-            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{Path(folder) / 'fuzz.sqlite3'}",
-            "RATELIMIT_ENABLED": False,
-            "MAIL_BACKEND": "locmem",
-            "E2ERESET_SERVER_BCRYPT_COST": 4,
-        }
-        self.app = create_app(config, clock=self.clock)
+        self.app = create_app(configuration(f"sqlite:///{folder}/fuzz.sqlite3"), clock=self.clock)
         self.runtime = get_e2ereset(self.app)
         self.routes = api_routes(self.app)
         with self.app.app_context():
             self.engine = db.engine
-        self._fill()
-
-    def _fill(self):
         fill(self.engine)
-        entropy = self.runtime.entropy
-        new = NewPerson(username="bob", emails=["bob@example.org"], verified=True)
-        with self.runtime.transactions.begin() as session:
-            self.bob = add_person(session, new, 0, entropy).id
-        account = self.account()
+        self.bob = add_user(self.runtime, "bob")
+        account = account_of(self.runtime, self.bob)
         enrol_totp(self.app, account)
         enable_email(self.app, account)
-        path = f"{API}e2e.setUserPublicAndPrivateKeys"
-        send_raw(self.app, "POST", path, headers=self.sign_in(), body=PAIR, kind="application/json")
-
-    def account(self):
-        with self.runtime.transactions.read() as session:
-            return self.runtime.accounts.get(session, self.bob)
 
     def sign_in(self):
         now = self.clock.now
-        new = NewToken(user_id=self.bob, created_at=now, expires_at=now + 60)
+        new = NewToken(user_id=self.bob.id, created_at=now, expires_at=now + 60)
         with self.runtime.transactions.begin() as session:
-            return {
-                "X-User-Id": self.bob,
-                "X-Auth-Token": add_token(session, new, self.runtime.entropy),
-            }
+            token = add_token(session, new, self.runtime.entropy)
+        return self.bob.headers | {"X-Auth-Token": token}
 
     def has_key(self):
         with self.engine.connect() as connection:

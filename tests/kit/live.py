@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Barrier, Thread
+from threading import Barrier
 from unittest.mock import patch
 
 import pyotp
@@ -149,18 +150,14 @@ def app_of(settings, clock=time.time):
 
 def at_once(calls):
     """Run each call in a thread of its own, released together; their results."""
-    barrier, results = Barrier(len(calls)), [None] * len(calls)
+    barrier = Barrier(len(calls))
 
-    def run(place, call):
+    def run(call):
         barrier.wait()
-        results[place] = call()
+        return call()
 
-    threads = [Thread(target=run, args=pair) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
 
 
 @contextmanager

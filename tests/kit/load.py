@@ -75,18 +75,30 @@ class Load:
 @contextmanager
 def dying_workers(live):
     """Kill one worker after another while the block runs; the list of the dead."""
-    dead, over = [], Event()
+    dead = []
+
+    def strike():
+        for worker in live.workers()[:1]:
+            kill(worker)
+            dead.append(worker)
+
+    with meanwhile(strike, PAUSE):
+        yield dead
+
+
+@contextmanager
+def meanwhile(work, pause):
+    """Do this again and again while the block runs, with such a pause (seconds) before each."""
+    over = Event()
 
     def run():
-        while not over.wait(PAUSE):
-            for worker in live.workers()[:1]:
-                kill(worker)
-                dead.append(worker)
+        while not over.wait(pause):
+            work()
 
     thread = Thread(target=run)
     thread.start()
     try:
-        yield dead
+        yield
     finally:
         over.set()
         thread.join()

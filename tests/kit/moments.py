@@ -15,24 +15,21 @@ class Moments:
         self._engine, self._fatal, self._fault = engine, fatal, fault
         self.passed = 0
 
-    def _statement(self, connection, *_details):
-        self._pass(connection)
-
-    def _pass(self, connection):
+    def _pass(self, connection, *_details):
         self.passed += 1
         if self.passed == self._fatal:
             self._fault(connection)
 
     @contextmanager
     def counted(self):
-        hooks = [("before_cursor_execute", self._statement), ("commit", self._pass)]
-        for name, hook in hooks:
-            event.listen(self._engine, name, hook)
+        hooks = ("before_cursor_execute", "commit")
+        for name in hooks:
+            event.listen(self._engine, name, self._pass)
         try:
             yield self
         finally:
-            for name, hook in hooks:
-                event.remove(self._engine, name, hook)
+            for name in hooks:
+                event.remove(self._engine, name, self._pass)
 
 
 def die(_connection):

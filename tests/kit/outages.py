@@ -2,6 +2,7 @@
 
 import signal
 from contextlib import contextmanager
+from functools import partial
 
 from tests.kit.client import ME, RESET, SET_KEYS
 from tests.kit.live import PAIR, at_once
@@ -16,62 +17,59 @@ def database_of(live):
 
 
 @contextmanager
+def outage(begin, end):
+    begin()
+    try:
+        yield
+    finally:
+        end()
+
+
 def shut_down(server, _database):
     """As by `systemctl restart`: every connection ends at once."""
-    server.stop(signal.SIGINT)
-    try:
-        yield
-    finally:
-        server.start()
+    return outage(server.stop, server.start)
 
 
-@contextmanager
 def crashed(server, _database):
-    server.stop(signal.SIGQUIT)
-    try:
-        yield
-    finally:
-        server.start()
+    return outage(partial(server.stop, signal.SIGQUIT), server.start)
 
 
-@contextmanager
 def killed(server, _database):
-    server.kill()
-    try:
-        yield
-    finally:
-        server.start()
+    return outage(server.kill, server.start)
 
 
-@contextmanager
 def out_of_connections(server, database):
-    server.execute("ALTER ROLE service CONNECTION LIMIT 0")
-    end_connections(server, database)
-    try:
-        yield
-    finally:
-        server.execute("ALTER ROLE service CONNECTION LIMIT -1")
+    def begin():
+        limit_connections(server, 0)
+        end_connections(server, database)
+
+    return outage(begin, partial(limit_connections, server, -1))
 
 
-@contextmanager
 def read_only_by_configuration(server, _database):
     """What a session takes over at once, and gives back at once."""
-    _set_read_only(server, "on")
-    try:
-        yield
-    finally:
-        _set_read_only(server, "off")
+
+    def set_to(value):
+        server.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+        server.execute("SELECT pg_reload_conf()")
+
+    return outage(partial(set_to, "on"), partial(set_to, "off"))
 
 
-@contextmanager
 def read_only_standby(server, database):
     """As when the primary comes back as a standby: connections made now stay read-only."""
-    server.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
-    end_connections(server, database)
-    try:
-        yield
-    finally:
-        server.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
+    change = f"ALTER DATABASE {database}"
+
+    def begin():
+        server.execute(f"{change} SET default_transaction_read_only = on")
+        end_connections(server, database)
+
+    end = partial(server.execute, f"{change} RESET default_transaction_read_only")
+    return outage(begin, end)
+
+
+def limit_connections(server, number):
+    server.execute(f"ALTER ROLE service CONNECTION LIMIT {number}")
 
 
 def end_connections(server, database):
@@ -79,11 +77,6 @@ def end_connections(server, database):
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         f" WHERE datname = '{database}' AND usename = 'service'"
     )
-
-
-def _set_read_only(server, value):
-    server.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
-    server.execute("SELECT pg_reload_conf()")
 
 
 def writes(live, user):
@@ -97,10 +90,7 @@ def writes(live, user):
 
 
 def reads(live, user):
-    return [
-        lambda: live.call("GET", ME, user.headers),
-        lambda: live.call("GET", KEYS, user.headers),
-    ]
+    return [partial(live.call, "GET", path, user.headers) for path in (ME, KEYS)]
 
 
 def assert_unavailable(answer):

@@ -68,17 +68,21 @@ def clock():
     return FakeClock(NOW)
 
 
-@pytest.fixture
-def config(database_uri):
-    """The configuration of the server under test: no rate limit, the cheapest password hash."""
+def configuration(uri):
+    """The configuration of a server under test: no rate limit, the cheapest password hash."""
     return {
         "TESTING": True,
         "SECRET_KEY": "a key for tests only",
-        "SQLALCHEMY_DATABASE_URI": database_uri,
+        "SQLALCHEMY_DATABASE_URI": uri,
         "MAIL_BACKEND": "locmem",
         "RATELIMIT_ENABLED": False,
         "E2ERESET_SERVER_BCRYPT_COST": 4,
     }
+
+
+@pytest.fixture
+def config(database_uri):
+    return configuration(database_uri)
 
 
 @pytest.fixture
