@@ -5,6 +5,8 @@ import json
 import socket
 from contextlib import closing, suppress
 
+from werkzeug.test import create_environ
+
 NAMES = ("userId", "username", "user", "emailOrUsername", "password", "resume", "totp", "code")
 NAMES += ("public_key", "private_key", "force", "login", "digest", "algorithm", "id", "email")
 HEADERS = ("X-User-Id", "X-Auth-Token", "X-2fa-Code", "X-2fa-Method", "User-Agent", "Cookie")
@@ -17,25 +19,16 @@ TYPES += ("application/json; charset=utf-16", "multipart/form-data; boundary=x",
 def send_raw(app, method, path, *, headers, body=b"", query="", kind="", announced=None):
     """The status of the answer, which has to be sound whatever the request is."""
     announced = len(body) if announced is None else announced
-    environ = {
+    environ = create_environ() | {
         "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": query,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "CONTENT_LENGTH": str(announced),
         "CONTENT_TYPE": kind,
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
+    del environ["HTTP_HOST"]
     environ |= {f"HTTP_{name.upper().replace('-', '_')}": v for name, v in headers.items()}
     seen = []
     answer = b"".join(app(environ, lambda status, sent: seen.append((status, sent))))

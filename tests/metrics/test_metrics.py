@@ -49,27 +49,21 @@ def test_paths_that_are_no_route_are_one(world, samples):
     assert samples()["e2ereset_requests_total", "none", "404"] == 3
 
 
-def test_proofs_are_counted_by_method_and_outcome(world, samples):
-    ada = world.person("ada", totp=True)
-    world.reset(ada)
-    world.reset(ada, code="000000")
-    world.reset(ada, code=world.code(ada))
+def test_proofs_are_counted_by_method_and_outcome(world, bob, samples):
+    for code in (None, "000000", world.code(bob)):
+        world.reset(bob, code=code)
     found = samples()
     for outcome in ("totp-required", "totp-invalid", "passed"):
         assert found["e2ereset_second_factor_total", "totp", outcome] == 1
 
 
-def test_spent_budgets_are_counted_by_purpose(world, samples):
-    ada = world.person("ada", totp=True)
-    for _ in range(7):
-        world.reset(ada, code="000000")
+def test_spent_budgets_are_counted_by_purpose(world, bob, samples):
+    world.wrong(bob, 7)
     assert samples()["e2ereset_budget_refusals_total", "verify:totp"] == 2
     assert samples()["e2ereset_second_factor_total", "totp", "totp-max-attempts"] == 2
 
 
-def test_resets_are_counted_by_whose_and_what(world, samples):
-    admin = world.person("admin", totp=True, roles=["admin"])
-    world.person("bob")
+def test_resets_are_counted_by_whose_and_what(world, admin, bob, samples):
     for _ in range(2):
         world.reset(admin, {"username": "bob"}, code=world.code(admin))
         world.clock.now += 30
@@ -82,14 +76,13 @@ def test_resets_are_counted_by_whose_and_what(world, samples):
 
 def test_password_hashes_are_timed(world, samples):
     world.person("ada", password="pw")
-    world.client.post("/api/v1/login", json={"user": "ada", "password": "pw"})
-    world.client.post("/api/v1/login", json={"user": "nobody", "password": "pw"})
+    for name in ("ada", "nobody"):
+        world.login(name)
     assert samples()["e2ereset_password_hash_seconds_count",] == 2
 
 
-def test_queues_are_measured_when_asked(world, samples):
-    ada = world.person("ada", totp=True)
-    world.reset(ada, code=world.code(ada))
+def test_queues_are_measured_when_asked(world, bob, samples):
+    world.reset(bob, code=world.code(bob))
     world.clock.now += 90
     found = samples()
     assert found["e2ereset_outbox_mails",] == len(world.rows(Job))
@@ -108,7 +101,7 @@ def test_counts_are_told_while_the_database_is_gone(world, samples, engine):
 
 def test_no_name_or_code_is_a_label(world, samples):
     ada = world.person("ada", totp=True, password="pw")
-    world.client.post("/api/v1/login", json={"user": "ada", "password": {"digest": sha256("pw")}})
+    world.login("ada", {"digest": sha256("pw")})
     world.reset(ada, code="123456", method="stranger")
     labels = {label for _, *labels in samples() for label in labels}
     assert labels.isdisjoint({"ada", ada.id, "123456", "stranger", "127.0.0.1"})

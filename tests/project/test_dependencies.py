@@ -1,6 +1,5 @@
 """What is imported is declared, and what CI and the image install is pinned by hashes."""
 
-import ast
 import configparser
 import re
 import sys
@@ -8,7 +7,7 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
-from tests.kit.paths import ROOT
+from tests.kit.paths import ROOT, imported
 
 SETUP = configparser.ConfigParser(interpolation=None)
 SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
@@ -43,24 +42,19 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def imported(path):
-    """The top-level names that a module imports, within functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module.partition(".")[0]
+def declared_for(extras):
+    """The distributions that are installed with these extras."""
+    parts = [SETUP["options"]["install_requires"], *(EXTRAS[extra] for extra in extras)]
+    return names("\n".join(parts))
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_what_is_imported_is_declared(place):
-    declared = names(SETUP["options"]["install_requires"])
-    for extra in PLACES[place]:
-        declared |= names(EXTRAS[extra])
+    declared = declared_for(PLACES[place])
     files = list((ROOT / place).rglob("*.py"))
     ours = {path.stem for path in (*files, *(ROOT / "tests").rglob("*.py"))}
     beside = OWN | OPTIONAL | ours | set(sys.stdlib_module_names)
-    wanted = {name for path in files for name in imported(path)} - beside
+    wanted = {name.partition(".")[0] for path in files for name in imported(path)} - beside
     owners = {name: [owner] for name, owner in PEERS.items()} | OWNERS
     found = {name: {canonical(owner) for owner in owners.get(name, [])} for name in wanted}
     assert {name: owners for name, owners in found.items() if not owners & declared} == {}
@@ -78,7 +72,5 @@ def test_what_ci_and_the_image_install_is_pinned_by_hashes(folder):
     blocks = re.split(r"\n(?=\S)", text.strip())
     assert [b for b in blocks if "--hash=sha256:" not in b or "==" not in b] == []
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
-    wanted = names(SETUP["options"]["install_requires"]) | {"setuptools"}
-    for extra in LOCKS[folder]:
-        wanted |= names(EXTRAS[extra])
+    wanted = declared_for(LOCKS[folder]) | {"setuptools"}
     assert wanted - {canonical(re.match(r"[A-Za-z0-9._-]+", block)[0]) for block in blocks} == set()

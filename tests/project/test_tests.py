@@ -4,20 +4,10 @@ import ast
 
 import pytest
 
-from tests.kit.paths import ROOT
+from tests.kit.paths import ROOT, imported
 
 FILES = sorted((ROOT / "tests").rglob("*.py"))
 KIT = ROOT / "tests" / "kit"
-
-
-def imported(path):
-    """The modules that a file imports, at its top or anywhere else."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        if isinstance(node, ast.ImportFrom):
-            yield f"{node.module or ''}"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
