@@ -11,7 +11,7 @@ from tests.kit import failing_relay as relays
 from tests.kit.client import RESET as ROUTE
 from tests.kit.failing_relay import FailingRelay
 from tests.kit.live import Live
-from tests.kit.network import wait_for
+from tests.kit.network import serving, wait_for
 from tests.kit.states import RESET, account_of, add_users, assert_audit_is_whole, states
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def live(service_uri, tmp_path):
 @pytest.fixture
 def relay(live):
     """The relay of that server, healthy until it is told otherwise."""
-    with FailingRelay(live.inbox.port) as relay:
+    with serving(FailingRelay(live.inbox.port)) as relay:
         yield relay
 
 

@@ -185,25 +185,21 @@ def test_a_reset_that_succeeds_began_before_the_permission_was_taken(ring):
     for _ in range(ROUNDS):
         pairs = [(ring.admin(), ring.person("user")) for _ in range(6)]
         calls = [partial(timed, ring.resetting(*pair)) for pair in pairs]
-        *resets, revoked = at_once([*calls, partial(revoke, ring.runtime)])
+        *resets, revoked = at_once([*calls, partial(permit, ring.runtime, False)])
         for (began, answer), (_, bob) in zip(resets, pairs, strict=True):
             assert (answer.status, answer.error) in [(200, None), (400, "error-not-allowed")]
             assert began < revoked or answer.status == 400
             assert (ring.state(bob) == RESET) == (answer.status == 200)
-        grant(ring.runtime)
+        permit(ring.runtime, True)
 
 
 def timed(call):
     return time.monotonic(), call()
 
 
-def revoke(runtime):
-    """Take the permission away; when that was committed, at the latest."""
+def permit(runtime, allowed):
+    """Give the permission or take it away; when that was committed, at the latest."""
+    change = runtime.permissions.grant if allowed else runtime.permissions.revoke
     with runtime.transactions.begin() as session:
-        runtime.permissions.revoke(session, EDIT_OTHER_USER_E2EE, "admin")
+        change(session, EDIT_OTHER_USER_E2EE, "admin")
     return time.monotonic()
-
-
-def grant(runtime):
-    with runtime.transactions.begin() as session:
-        runtime.permissions.grant(session, EDIT_OTHER_USER_E2EE, "admin")

@@ -2,7 +2,6 @@
 
 import socket
 from contextlib import closing
-from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler
 from wsgiref.simple_server import make_server as make_wsgiref
 
@@ -10,6 +9,7 @@ import pytest
 from werkzeug.serving import make_server as make_werkzeug
 
 from tests.kit.client import RESET
+from tests.kit.network import serving
 
 
 class Silent(WSGIRequestHandler):
@@ -27,8 +27,6 @@ def ask(request, app, world, bob):
         server.log = lambda *_: None
     else:
         server = make_wsgiref("127.0.0.1", 0, app, handler_class=Silent)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
 
     def ask(*lines, body=b""):
         headers = bob.headers | {"x-2fa-code": world.code(bob), "Content-Type": "application/json"}
@@ -39,10 +37,8 @@ def ask(request, app, world, bob):
             sock.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: sock.recv(65536), b"")).split(b"\r\n")[0]
 
-    yield ask
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield ask
 
 
 @pytest.mark.parametrize(

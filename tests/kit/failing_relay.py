@@ -6,7 +6,6 @@ import struct
 import time
 from email import message_from_bytes
 from email.policy import default
-from threading import Thread
 
 CODES = {"EHLO": b"250 relay", "MAIL": b"250 OK", "RCPT": b"250 OK", "RSET": b"250 OK"}
 CODES |= {"DATA": b"354 go on", "BODY": b"250 OK", "QUIT": b"221 bye"}
@@ -21,16 +20,6 @@ class FailingRelay(socketserver.ThreadingTCPServer):
     def __init__(self, port):
         super().__init__(("127.0.0.1", port), Dialogue)
         self.accepted, self.tried, self.fault = [], 0, healthy
-        self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     def ids(self, subject):
         """The ids of the accepted mails with this in their subject, as often as they came."""

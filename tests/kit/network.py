@@ -2,7 +2,8 @@
 
 import socket
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from threading import Thread
 
 PATIENCE = 30.0  # seconds
 
@@ -18,6 +19,19 @@ def listens(port, address="127.0.0.1"):
     with suppress(OSError), socket.create_connection((address, port), 1):
         return True
     return False
+
+
+@contextmanager
+def serving(server):
+    """A server of `socketserver` serves in a thread until the end of the block."""
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def wait_for(condition, what, patience=PATIENCE):

@@ -44,8 +44,8 @@ class Postgres(Program):
         self.data = self.folder / "data"
         facts = ["listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={self.port}"]
         options = [word for s in (*facts, *settings) for word in ("-c", s)]
-        self._always = [BINARIES[-1] / "postgres", "-D", self.data, *options]
-        super().__init__(self._always, self.folder / "log", ready=self.answers, cwd="/", **OWNER)
+        command = [BINARIES[-1] / "postgres", "-D", self.data, *options]
+        super().__init__(command, self.folder / "log", ready=self.answers, cwd="/", **OWNER)
 
     def init(self):
         """Make the cluster."""
@@ -56,11 +56,6 @@ class Postgres(Program):
         command += ["--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C.UTF-8"]
         subprocess.run(command, check=True, cwd="/", capture_output=True, **OWNER)
 
-    def start(self, *settings):
-        """Serve, this time with these settings too."""
-        self.command = [*self._always, *(word for s in settings for word in ("-c", s))]
-        super().start()
-
     def answers(self):
         command = [BINARIES[-1] / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, check=False).returncode == 0
@@ -68,9 +63,9 @@ class Postgres(Program):
     def stop(self, how=signal.SIGINT):
         super().stop(how)
 
-    def restart(self, how=signal.SIGINT, *settings):
+    def restart(self, how=signal.SIGINT):
         self.stop(how)
-        self.start(*settings)
+        self.start()
 
     def uri(self, database="postgres", user="postgres"):
         return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}"

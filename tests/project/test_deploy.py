@@ -18,8 +18,6 @@ SERVICES = COMPOSE["services"]
 OURS = ("web", "outbox", "migrate")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("e2ereset-*.*") if path.is_file())
-SERVICE_UNITS = [name for name in UNITS if name.endswith(".service")]
-MOST_EXPOSED = 1.5
 STEPS = ("wheel --quiet --no-deps --no-build-isolation --wheel-dir", "install --quiet --no-deps")
 STEPS += ("--require-hashes", "e2ereset.server.wsgi:app")
 
@@ -59,9 +57,9 @@ def test_database_and_rates_are_reachable_from_inside_only():
 
 
 def test_nothing_starts_before_the_migrations_are_done():
+    wanted = {"condition": "service_completed_successfully"}
     for name in ("web", "outbox"):
-        wanted = SERVICES[name]["depends_on"]["migrate"]["condition"]
-        assert wanted == "service_completed_successfully"
+        assert SERVICES[name]["depends_on"]["migrate"] == wanted
 
 
 def test_secrets_come_from_files_that_git_does_not_see():
@@ -99,8 +97,7 @@ def test_the_config_of_the_deployment_reads_its_secrets_from_files(
 
 
 def test_the_image_has_two_stages_and_a_user():
-    stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert len(stages) == 2
+    assert len(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == 2
     assert re.findall(r"^USER (\d+):", DOCKERFILE, re.MULTILINE) == ["10001"]
     assert DOCKERFILE.index("USER 10001") > DOCKERFILE.rindex("RUN")
 
@@ -147,11 +144,11 @@ def test_systemd_takes_the_unit(units, name):
 
 @pytest.mark.slow
 @needs("systemd-analyze")
-@pytest.mark.parametrize("name", SERVICE_UNITS)
+@pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".service")])
 def test_a_unit_is_little_exposed(units, name):
     done = run("systemd-analyze", "security", "--offline=true", "--no-pager", units / name)
     found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
-    assert float(found[1]) <= MOST_EXPOSED
+    assert float(found[1]) <= 1.5
 
 
 @pytest.mark.slow

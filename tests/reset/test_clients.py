@@ -1,19 +1,15 @@
 """Clients on the wire: `rocketchat_API` unmodified, and the habits of the others."""
 
-import http.client
-import json
-import threading
-from contextlib import closing
-
 import pytest
 from rocketchat_API.APIExceptions.RocketExceptions import (
     RocketApiException,
     RocketAuthenticationException,
 )
 from rocketchat_API.rocketchat import RocketChat
-from werkzeug import serving
+from werkzeug.serving import make_server
 
-from tests.kit.client import API, LOGIN, ME, RESET
+from tests.kit.client import API, LOGIN, ME, RESET, Client
+from tests.kit.network import serving
 from tests.kit.world import sha256
 
 PASSWORD = "correct horse"
@@ -22,15 +18,15 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-def address(app):
+def port(app):
     """Where the server listens, on a real socket."""
-    server = serving.make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield f"127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(make_server("127.0.0.1", 0, app, threaded=True)) as server:
+        yield server.port
+
+
+@pytest.fixture
+def url(port):
+    return f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -39,41 +35,30 @@ def bob(world):
 
 
 @pytest.fixture
-def rocket(address, bob):
+def rocket(url, bob):
     """`rocketchat_API`, signed in as bob by its own login."""
-    rocket = RocketChat("bob", PASSWORD, server_url=f"http://{address}")
+    rocket = RocketChat("bob", PASSWORD, server_url=url)
     yield rocket
     rocket.session.close()
 
 
 @pytest.fixture
-def send(address):
-    """Sends exactly these headers and no body; (status, headers, parsed body)."""
-
-    def send(method, path, headers):
-        with closing(http.client.HTTPConnection(address, timeout=10)) as connection:
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            for name, value in headers.items():
-                connection.putheader(name, value)
-            connection.endheaders()
-            answer = connection.getresponse()
-            return answer.status, answer.headers, json.loads(answer.read())
-
-    return send
+def call(port):
+    return Client(port).call
 
 
 def with_code(rocket, method, code):
     rocket.headers |= {"x-2fa-method": method, "x-2fa-code": code}
 
 
-def test_rocketchat_api_signs_in_by_address(address, bob):
-    rocket = RocketChat("bob@x.org", PASSWORD, server_url=f"http://{address}")
+def test_rocketchat_api_signs_in_by_address(url, bob):
+    rocket = RocketChat("bob@x.org", PASSWORD, server_url=url)
     assert rocket.headers["X-User-Id"] == bob.id
     rocket.session.close()
 
 
-def test_rocketchat_api_takes_a_wrong_password_for_what_it_is(address, bob):
-    rocket = RocketChat(server_url=f"http://{address}")
+def test_rocketchat_api_takes_a_wrong_password_for_what_it_is(url, bob):
+    rocket = RocketChat(server_url=url)
     with pytest.raises(RocketAuthenticationException):
         rocket.login("bob", "wrong")
     rocket.session.close()
@@ -103,11 +88,9 @@ def test_rocketchat_api_resets_with_the_password_and_signs_in_again(rocket, worl
     assert rocket.call_api_get("me")["_id"] == bob.id
 
 
-def test_rocketchat_api_resets_with_a_totp_code(address, world):
+def test_rocketchat_api_resets_with_a_totp_code(url, world):
     eve = world.person("eve", totp=True)
-    rocket = RocketChat(
-        auth_token=eve.headers["X-Auth-Token"], user_id=eve.id, server_url=f"http://{address}"
-    )
+    rocket = RocketChat(auth_token=eve.headers["X-Auth-Token"], user_id=eve.id, server_url=url)
     with_code(rocket, "totp", world.code(eve))
     assert rocket.call_api_post("users.resetE2EKey") == {"success": True}
     rocket.session.close()
@@ -121,11 +104,11 @@ def test_rocketchat_api_logs_out(rocket):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("headers", [{}, JSON, JSON | {"Content-Length": "0"}])
-def test_a_logout_ends_the_sign_in(send, bob, method, headers):
-    status, _, answer = send(method, LOGOUT, bob.headers | headers)
-    assert (status, answer["status"]) == (200, "success")
-    assert isinstance(answer["data"], dict)
-    assert send("GET", ME, bob.headers)[0] == 401
+def test_a_logout_ends_the_sign_in(call, bob, method, headers):
+    answer = call(method, LOGOUT, bob.headers | headers)
+    assert (answer.status, answer.body["status"]) == (200, "success")
+    assert isinstance(answer.body["data"], dict)
+    assert call("GET", ME, bob.headers).status == 401
 
 
 @pytest.mark.parametrize(
@@ -143,8 +126,8 @@ def test_a_logout_ends_the_sign_in(send, bob, method, headers):
     ],
 )
 def test_every_answer_is_exactly_json_and_says_success_as_a_boolean(
-    send, bob, method, path, signed_in
+    call, bob, method, path, signed_in
 ):
-    status, headers, answer = send(method, path, bob.headers if signed_in else {})
-    assert headers.get_all("Content-Type") == ["application/json"]
-    assert answer["success"] is (status == 200)
+    answer = call(method, path, bob.headers if signed_in else {})
+    assert answer.headers.get_all("Content-Type") == ["application/json"]
+    assert answer.body["success"] is (answer.status == 200)
