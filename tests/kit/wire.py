@@ -41,7 +41,7 @@ def send_raw(app, method, path, *, headers, body=b"", query="", kind="", announc
     return status
 
 
-def connect(port):
+def open_socket(port):
     return closing(socket.create_connection(("127.0.0.1", port), timeout=20))
 
 
@@ -54,9 +54,9 @@ def read_all(sock):
     return found
 
 
-def ask(port, raw, *, half_close=False):
+def ask_raw(port, raw, *, half_close=False):
     """(status, headers, body) of the answer to these bytes, after which the connection ended."""
-    with connect(port) as sock:
+    with open_socket(port) as sock:
         sock.sendall(raw)
         if half_close:
             sock.shutdown(socket.SHUT_WR)

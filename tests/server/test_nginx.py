@@ -7,7 +7,7 @@ import pytest
 from tests.kit.client import ME, RESET
 from tests.kit.live import make_live
 from tests.kit.nginx import Nginx
-from tests.kit.wire import ask, assert_enveloped, connect
+from tests.kit.wire import ask_raw, assert_enveloped, open_socket
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,19 +35,19 @@ def request(method, path, *lines, headers=(), body=b""):
 @pytest.mark.parametrize("path", ["/api/v1//users.resetE2EKey", "/api//v1/users.resetE2EKey"])
 def test_a_doubled_slash_is_no_redirect_to_http(served, path):
     _, bob, front = served
-    assert_enveloped(ask(front.port, request("POST", path, headers=bob.headers)), 404)
+    assert_enveloped(ask_raw(front.port, request("POST", path, headers=bob.headers)), 404)
 
 
 def test_a_request_passes(served):
     _, bob, front = served
-    assert_enveloped(ask(front.port, request("GET", ME, headers=bob.headers)), 200)
+    assert_enveloped(ask_raw(front.port, request("GET", ME, headers=bob.headers)), 200)
 
 
 def test_a_cut_body_resets_nothing(served):
     live, bob, front = served
     lines = ["Content-Type: application/json", "Content-Length: 18"]
     raw = request("POST", RESET, *lines, headers=bob.headers)
-    with connect(front.port) as sock:
+    with open_socket(front.port) as sock:
         sock.sendall(raw)
     keys = live.call("GET", "/api/v1/e2e.fetchMyKeys", bob.headers)
     assert keys.body["public_key"] == "PUB"
@@ -64,11 +64,11 @@ def test_a_cut_body_resets_nothing(served):
     ],
 )
 def test_what_nginx_refuses_is_in_the_envelope(served, raw, status):
-    assert_enveloped(ask(served[2].port, raw), status)
+    assert_enveloped(ask_raw(served[2].port, raw), status)
 
 
 def test_a_server_that_is_gone_is_503_in_the_envelope(served):
     live, _, front = served
     live.stop()
-    assert_enveloped(ask(front.port, request("GET", ME)), 503)
+    assert_enveloped(ask_raw(front.port, request("GET", ME)), 503)
     live.start()

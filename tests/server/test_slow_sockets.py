@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.client import ME, RESET
 from tests.kit.live import make_live
-from tests.kit.wire import ask, assert_enveloped, connect, read_all
+from tests.kit.wire import ask_raw, assert_enveloped, open_socket, read_all
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def live(tmp_path_factory):
 def connections(live, number):
     """So many connections, open until the end of the block."""
     with ExitStack() as stack:
-        yield [stack.enter_context(connect(live.port)) for _ in range(number)]
+        yield [stack.enter_context(open_socket(live.port)) for _ in range(number)]
 
 
 def signed(live, *lines, body=b""):
@@ -125,7 +125,7 @@ def test_unfinished_bodies_take_a_bounded_part_of_the_memory(live):
 
 
 def test_a_head_that_never_ends_is_408_in_the_envelope(live):
-    said = assert_last(ask(live.port, HEAD), 408)
+    said = assert_last(ask_raw(live.port, HEAD), 408)
     assert said == {"success": False, "error": "The request took too long"}
 
 
@@ -142,7 +142,7 @@ def test_a_head_that_never_ends_is_408_in_the_envelope(live):
     ],
 )
 def test_chunks_that_are_none_are_400_and_end_the_connection(live, body):
-    assert_bad(ask(live.port, signed(live, CHUNKED, body=body)))
+    assert_bad(ask_raw(live.port, signed(live, CHUNKED, body=body)))
     assert "Traceback" not in live.log.read_text()
 
 
@@ -158,7 +158,7 @@ def test_chunks_that_are_none_are_400_and_end_the_connection(live, body):
     ],
 )
 def test_a_body_that_is_cut_off_is_400_and_ends_the_connection(live, line, body):
-    assert_bad(ask(live.port, signed(live, line, body=body), half_close=True))
+    assert_bad(ask_raw(live.port, signed(live, line, body=body), half_close=True))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_body_that_is_cut_off_is_400_and_ends_the_connection(live, line, body)
     ],
 )
 def test_a_request_that_can_be_read_two_ways_is_400(live, lines, body):
-    assert_bad(ask(live.port, signed(live, *lines, body=body)))
+    assert_bad(ask_raw(live.port, signed(live, *lines, body=body)))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_request_that_can_be_read_two_ways_is_400(live, lines, body):
     ],
 )
 def test_a_head_that_gunicorn_refuses_is_answered_in_the_envelope(live, raw, status):
-    assert_last(ask(live.port, raw), status)
+    assert_last(ask_raw(live.port, raw), status)
 
 
 @pytest.mark.parametrize(
@@ -208,13 +208,13 @@ def test_a_head_that_gunicorn_refuses_is_answered_in_the_envelope(live, raw, sta
 )
 def test_a_body_over_the_limit_is_413_and_says_that_the_connection_ends(live, sent):
     *lines, body = sent
-    said = assert_last(ask(live.port, signed(live, *lines, body=body)), 413)
+    said = assert_last(ask_raw(live.port, signed(live, *lines, body=body)), 413)
     assert said == {"success": False, "error": "The request body is too large"}
 
 
 def test_a_client_that_waits_to_be_told_is_told(live):
     raw = signed(live, "Content-Length: 2", "Expect: 100-continue", "Connection: close")
-    with connect(live.port) as sock:
+    with open_socket(live.port) as sock:
         sock.sendall(raw)
         assert sock.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
         sock.sendall(b"{}")
@@ -224,7 +224,7 @@ def test_a_client_that_waits_to_be_told_is_told(live):
 @pytest.mark.parametrize("pause", [0, 0.01])
 def test_a_request_that_comes_in_pieces_is_served_and_the_connection_kept(live, pause):
     raw = get_me(live) + b"\r\n"
-    with connect(live.port) as sock:
+    with open_socket(live.port) as sock:
         for _ in range(2):
             for at in range(0, len(raw), 16):
                 sock.sendall(raw[at : at + 16])
@@ -237,7 +237,7 @@ def test_a_request_that_comes_in_pieces_is_served_and_the_connection_kept(live, 
 
 def test_two_requests_at_once_are_both_answered(live):
     raw = get_me(live)
-    with connect(live.port) as sock:
+    with open_socket(live.port) as sock:
         sock.sendall(raw + b"\r\n" + raw + b"Connection: close\r\n\r\n")
         assert read_all(sock).count(b"HTTP/1.1 200 ") == 2
 
@@ -245,7 +245,7 @@ def test_two_requests_at_once_are_both_answered(live):
 def test_a_slow_client_does_not_hold_up_the_end(tmp_path):
     """A worker waits half a minute for what it is answering, not for what has not come."""
     slow = {"HEAD_SECONDS": "60"}
-    with make_live(tmp_path, settings=slow) as live, connect(live.port) as sock:
+    with make_live(tmp_path, settings=slow) as live, open_socket(live.port) as sock:
         sock.sendall(HEAD)
         live.cli("permission", "list")  # gunicorn loses a signal that comes right after its start
         began = time.monotonic()
