@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import click
+from sqlalchemy.orm import Session
 
 from e2ereset import audit
 from e2ereset.files import private
@@ -25,6 +26,7 @@ OLD_FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 TIME = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"))
 WHO = ("caller", "target")
 SHOWN = "action", "caller", "target", "method", "outcome", "address", "agent", "reason"
+LookUp = Callable[[Session, str], Account | None]
 audit_log = Commands("audit", help="The log of resets, refusals and administrative acts.")
 COLUMNS = {"position": "place", "at": "time"} | dict(zip(SHOWN, SHOWN, strict=True))
 
@@ -34,16 +36,14 @@ COLUMNS = {"position": "place", "at": "time"} | dict(zip(SHOWN, SHOWN, strict=Tr
 @click.option("--target", metavar="NAME_OR_ID", help="Only what was done to this account.")
 def tail(runtime: Runtime, limit: int, target: str | None) -> Output:
     """Show the newest rows, newest last."""
-    with runtime.transactions.read() as session:
-        found = None if target is None else runtime.accounts.find(session, target)
-    if target is not None:
-        found = found or _find(runtime, target)
+    find, get = runtime.accounts.find, runtime.accounts.get
+    found = None if target is None else _account(runtime, target, find, get)
     with runtime.transactions.read() as session:
         rows = audit.tail(session, limit, found.id if found else target)
     if target is not None and not found and not rows:
         raise click.ClickException(f"There is no user {target!r}, and no row is about one.")
     ids = {row[who] for row in rows for who in WHO} - {""}
-    names = {one: account.username for one in ids if (account := _find(runtime, one))}
+    names = {one: account.username for one in ids if (account := _account(runtime, one, get))}
     for row in rows:
         row |= {f"{who}Name": names.get(row[who]) for who in WHO}
     shown = (row | {who: row[f"{who}Name"] or row[who] for who in WHO} for row in rows)
@@ -135,11 +135,13 @@ def mend(runtime: Runtime, accept: bool, operator: audit.Operator) -> Output:
     return {"mended": done, "sealed": sealed}, [f"The audit log {done}; {sealed} rows sealed."]
 
 
-def _find(runtime: Runtime, account_id: str) -> Account | None:
-    """The account of this id; None also where the host takes ids of another form only."""
-    # A session of its own: such an id may spoil it.
-    with suppress(Exception), runtime.transactions.read() as session:
-        return runtime.accounts.get(session, account_id)
+def _account(runtime: Runtime, text: str, *ways: LookUp) -> Account | None:
+    """The account that is found by this text; None also where the host takes no such text."""
+    for look_up in ways:
+        # A session for each: a text that the host does not take may spoil it.
+        with suppress(Exception), runtime.transactions.read() as session:
+            if account := look_up(session, text):
+                return account
     return None
 
 

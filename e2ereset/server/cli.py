@@ -42,14 +42,13 @@ def register(app: Flask) -> None:
 main = CommandLine(
     name="e2ereset",
     help="Runs and administers an e2ereset server.",
+    commands=GROUPS,
     create_app=lambda: import_string(APP)(),  # by name, as the app has these commands
     add_default_commands=False,
     add_version_option=False,
     load_dotenv=False,
 )
 click.version_option(package_name="e2ereset", message="%(prog)s %(version)s")(main)
-for group in GROUPS:
-    main.add_command(group)
 
 if __name__ == "__main__":
     main()
