@@ -89,6 +89,11 @@ def test_the_rows_of_one_person_are_found_by_name_or_id(done, bob, write, target
     assert found == {target if target == "who-is-gone" else bob.id}
 
 
+def test_a_host_that_takes_ids_of_one_form_only_hides_no_row(done, write, runtime, monkeypatch):
+    monkeypatch.setattr(runtime.accounts, "get", lambda _, account_id: int(account_id))
+    assert len(done("audit", "tail", "--target", "eve")) == 1
+
+
 def test_a_whole_log_is_said_to_be(said):
     assert said("verify") == f"3 rows checked, 3 of them not sealed yet.\n{WHOLE}"
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Column, MetaData, String, Table, insert, select, update
 
 from e2ereset import Action, audit
-from e2ereset.audit.models import AuditHead
+from e2ereset.audit.models import AuditHead, AuditRow
 from e2ereset.cli.keys import make_rotation
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import EnrolmentInvalid
@@ -90,6 +90,8 @@ def write(world, statement):
 def test_afterwards_the_old_key_can_go(world):
     found = report(world)
     assert found["unreadable"] == []
+    last = world.rows(AuditRow)[-1]
+    assert (last.action, last.outcome) == ("rotate-keys", f"renewed {found['renewed']}")
     assert [(key["place"], key["key"]) for key in found["keys"]] == [(1, IDS[NEW]), (2, IDS[OLD])]
     assert needed(found) == {}
     result = rotate(world, "--check")
