@@ -1,38 +1,28 @@
-"""What a reset costs among ten thousand users and among a million, on SQLite."""
+"""What an own reset costs among ever more people, and with a thousand rooms, on PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from statistics import mean, median
+from statistics import median
 
-from .people import calls_with_codes, fill
-from .scale import World, timed
+from tests.kit.postgres import Postgres
 
-SMALL = 10_000
-ROUNDS, EACH = 10, 100
+from . import scale
+from .goals import goal
+
+SMALL, MANY_ROOMS = 10_000, scale.ROOMS[-1]
 
 
-def compare(large: int, folder: Path) -> Iterator[str]:
+def compare(server: Postgres, large: int) -> Iterator[str]:
     """Time resets in this process, one after the other, in turns on both databases."""
-    times: dict[int, list[float]] = {}
-    worlds = [_world(people, folder) for people in (SMALL, large)]
-    for number in range(ROUNDS):
-        for world in worlds:
-            users = world.users[number * EACH : (number + 1) * EACH]
-            taken = [timed(world, call) for call in calls_with_codes(users)]
-            # The first round fills caches.
-            times.setdefault(world.people, []).extend(taken if number else [])
-    yield f"{'people':>10} {'median us':>10} {'mean us':>10}   (one reset after the other, no HTTP)"
-    for people, taken in times.items():
-        yield f"{people:>10} {median(taken) * 1e6:>10.0f} {mean(taken) * 1e6:>10.0f}"
+    sizes = (SMALL, large)
+    for people in sizes:
+        scale.make(server.uri(), people)
+    worlds = scale.open_worlds(server.uri(), sizes)
+    times = scale.in_turns(worlds, scale.own_resets)
     ratio = median(times[large]) / median(times[SMALL])
-    yield f"{large} people cost {ratio:.2f} times {SMALL} (target: at most 1.5)"
+    yield goal(f"own reset, {SMALL} -> {large} people, p50", f"{ratio:.2f}", "<= 1.1")
+    crowded = median(scale.with_rooms(worlds[-1], MANY_ROOMS)) * 1000
+    yield goal(f"own reset with {MANY_ROOMS} rooms, p50", f"{crowded:.1f} ms", "<= 10 ms")
     for world in worlds:
         world.close()
-
-
-def _world(people: int, folder: Path) -> World:
-    uri = f"sqlite:///{folder / str(people)}.sqlite3"
-    fill(uri, people)
-    return World(people, uri, ROUNDS * EACH)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median, quantiles
 from tempfile import mkdtemp
@@ -32,7 +32,6 @@ from .people import (
     spread,
 )
 
-SERVER = os.environ.get("E2ERESET_TEST_DATABASE", "")
 RESET = "/api/v1/users.resetE2EKey"
 ROUNDS, EACH = 10, 30
 ROOMS = (1, 10, 100, 1000)
@@ -53,36 +52,31 @@ SCANS = """SELECT relname, seq_scan FROM pg_stat_user_tables WHERE n_live_tup > 
 SIZES = """SELECT relname, pg_total_relation_size(relid) FROM pg_stat_user_tables"""
 
 
-def address(people: int) -> str:
+def address(server: str, people: int) -> str:
     """The database of so many people."""
-    return make_url(SERVER).set(database=f"scale_{people}").render_as_string(hide_password=False)
+    return make_url(server).set(database=f"scale_{people}").render_as_string(hide_password=False)
 
 
-def make(people: int) -> None:
+def make(server: str, people: int) -> None:
     """Make the database of so many people; each has two rooms, an address, a token and TOTP."""
-    execute(SERVER, f"CREATE DATABASE scale_{people}")
-    fill(address(people), people, rooms_each=2)
-    execute(address(people), f"INSERT INTO user_roles (user_id, role) VALUES ('{ADMIN}', 'admin')")
-    execute(address(people), "ANALYZE")
+    execute(server, f"CREATE DATABASE scale_{people}")
+    uri = address(server, people)
+    fill(uri, people, rooms_each=2)
+    execute(uri, f"INSERT INTO user_roles (user_id, role) VALUES ('{ADMIN}', 'admin')")
+    execute(uri, "ANALYZE")
 
 
-def measure(sizes: list[int]) -> Iterator[str]:
+def measure(server: str, sizes: Sequence[int]) -> Iterator[str]:
     """Time each kind of call in turns on all databases; what was scanned; how large they are."""
-    wanted = 3 * (ROUNDS + 1) * EACH
-    worlds = [World(people, address(people), wanted) for people in sizes]
+    worlds = open_worlds(server, sizes)
     before = [world.scans() for world in worlds]
     for kind, calls in KINDS.items():
         yield f"{kind:32} {'median us':>10} {'p95 us':>9}"
-        times: dict[int, list[float]] = {}
-        for number in range(ROUNDS + 1):
-            for world in worlds:
-                taken = calls(world, number)
-                if number:  # the first round fills caches
-                    times.setdefault(world.people, []).extend(taken)
-        for people, taken in times.items():
-            p95 = quantiles(taken, n=20)[-1]
-            yield f"{people:>32} {median(taken) * 1e6:>10.0f} {p95 * 1e6:>9.0f}"
-    yield from _rooms(worlds[-1])
+        for people, taken in in_turns(worlds, calls).items():
+            yield _line(people, taken)
+    yield f"{'own reset with so many rooms':>32} {'median us':>10} {'p95 us':>9}"
+    for rooms in ROOMS:
+        yield _line(rooms, with_rooms(worlds[-1], rooms))
     for world, scans in zip(worlds, before, strict=True):
         scanned = {
             name: n - scans[name] for name, n in world.scans().items() if n > scans.get(name, n)
@@ -130,6 +124,24 @@ class World:
             db.engine.dispose()
 
 
+def open_worlds(server: str, sizes: Sequence[int]) -> list[World]:
+    """The databases of these sizes, each with people enough for every kind of call."""
+    wanted = 3 * (ROUNDS + 1) * EACH
+    return [World(people, address(server, people), wanted) for people in sizes]
+
+
+def in_turns(
+    worlds: Sequence[World], calls: Callable[[World, int], list[float]]
+) -> dict[int, list[float]]:
+    """The times of these calls by the size of the database, round by round."""
+    times: dict[int, list[float]] = {world.people: [] for world in worlds}
+    for number in range(ROUNDS + 1):
+        for world in worlds:
+            taken = calls(world, number)
+            times[world.people] += taken if number else []  # the first round fills caches
+    return times
+
+
 def restore(connection: Connection, users: list[str]) -> None:
     """Give back what an earlier run has reset, with tokens and codes that we know."""
     values = [{"user": user, "key": KEY} for user in users]
@@ -143,7 +155,7 @@ def _asked(world: World, number: int) -> list[float]:
     return [timed(world, call, expected=400) for call in calls]
 
 
-def _own(world: World, number: int) -> list[float]:
+def own_resets(world: World, number: int) -> list[float]:
     return [timed(world, call) for call in calls_with_codes(world.batch(1, number))]
 
 
@@ -162,23 +174,26 @@ def _by_admin(world: World, number: int) -> list[float]:
 
 KINDS: dict[str, Callable[[World, int], list[float]]] = {
     "asked for the second factor": _asked,
-    "own reset": _own,
+    "own reset": own_resets,
     "reset by an administrator": _by_admin,
 }
 
 
-def _rooms(world: World) -> Iterator[str]:
-    yield f"{'own reset with so many rooms':>32} {'median us':>10} {'p95 us':>9}"
-    for place, rooms in enumerate(ROOMS):
-        users = [f"u{world.people - 1 - place * EACH - i:08d}" for i in range(EACH)]
-        with world.database() as connection:
-            restore(connection, users)
-            many = [{"user": user, "rooms": rooms, "key": KEY} for user in users]
-            connection.execute(text("DELETE FROM subscriptions WHERE user_id = :user"), many)
-            connection.execute(text(CROWD), many)
-        taken = [timed(world, call) for call in calls_with_codes(users)]
-        p95 = quantiles(taken, n=20)[-1]
-        yield f"{rooms:>32} {median(taken) * 1e6:>10.0f} {p95 * 1e6:>9.0f}"
+def with_rooms(world: World, rooms: int) -> list[float]:
+    """The times of own resets of people with so many rooms, who are no others' people."""
+    place = ROOMS.index(rooms)
+    users = [f"u{world.people - 1 - place * EACH - i:08d}" for i in range(EACH)]
+    with world.database() as connection:
+        restore(connection, users)
+        many = [{"user": user, "rooms": rooms, "key": KEY} for user in users]
+        connection.execute(text("DELETE FROM subscriptions WHERE user_id = :user"), many)
+        connection.execute(text(CROWD), many)
+    return [timed(world, call) for call in calls_with_codes(users)]
+
+
+def _line(number: int, taken: list[float]) -> str:
+    p95 = quantiles(taken, n=20)[-1]
+    return f"{number:>32} {median(taken) * 1e6:>10.0f} {p95 * 1e6:>9.0f}"
 
 
 def _sizes(world: World) -> Iterator[str]:
@@ -209,11 +224,12 @@ def timed(
 
 def main(command: str, *sizes: str) -> None:
     """Run one of the two commands."""
+    server, people = os.environ["E2ERESET_TEST_DATABASE"], list(map(int, sizes))
     if command == "fill":
-        for people in map(int, sizes):
-            make(people)
+        for each in people:
+            make(server, each)
     else:
-        for line in measure([int(people) for people in sizes]):
+        for line in measure(server, people):
             print(line, flush=True)
 
 
