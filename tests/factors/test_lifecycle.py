@@ -75,11 +75,30 @@ class MailedCode(RuleBasedStateMachine):
             over = start + length <= self.now
             self.windows[length] = (self.now, 1) if over else (start, tries + 1)
 
-    def newest_code(self):
+    def mailed(self):
+        """The codes that were mailed, oldest first."""
         with self.runtime.transactions.read() as session:
-            newest = Job.id.desc()
-            row = session.query(Job).filter_by(kind="code").order_by(newest).first()
-            return self.runtime.jobs.facts(row)["code"]
+            rows = session.query(Job).filter_by(kind="code").order_by(Job.id).all()
+        return [self.runtime.jobs.facts(row)["code"] for row in rows]
+
+    def answer(self, whom, code, *, right):
+        """Answer with this code, and see what is said."""
+        answer = self.attempt(whom, code)
+        if self.is_spent():
+            assert answer is TooManyAttempts
+            return
+        self.count_try()
+        if right:
+            assert answer == "passed"
+            assert code not in self.spent
+            self.spent.add(code)
+            self.live = None
+            self.windows = {n: (start, tries - 1) for n, (start, tries) in self.windows.items()}
+        else:
+            assert answer is FactorInvalid
+            if self.is_live(whom):
+                bound, codes, left = self.live
+                self.live = (bound, codes, left - 1)
 
     @rule(seconds=st.sampled_from([1, 31, 301, 601, 3601, 86401]))
     def wait(self, seconds):
@@ -87,63 +106,35 @@ class MailedCode(RuleBasedStateMachine):
 
     @rule(whom=TARGETS)
     def ask(self, whom):
-        mails = self.count_mails()
+        before = self.mailed()
         answer = self.attempt(whom)
-        if self.count_mails() > mails:
+        if (mailed := self.mailed()) != before:
             assert answer is FactorRequired
             assert not self.is_live(whom)
-            self.live = (whom, [(self.newest_code(), self.now + LIFE)], 5)
+            self.live = (whom, [(mailed[-1], self.now + LIFE)], 5)
 
     @rule(whom=TARGETS)
     def a_stranger_asks(self, whom):
-        living, mails = self.living(), self.count_mails()
+        living, before = self.living(), self.mailed()
         with suppress(TooManyAttempts), self.runtime.transactions.read() as session:
             attempt = attempt_of(self.asked(whom), session)
             self.runtime.stepup.challenges.resend(attempt, "email", by_owner=False)
-        if self.count_mails() == mails:
-            return
-        code = (self.newest_code(), self.now + LIFE)
-        if living:
-            assert self.live[0] == whom
-            self.live = (whom, [living[0], code], self.live[2])
-        else:
-            self.live = (whom, [code], 5)
+        if (mailed := self.mailed()) != before:
+            codes, left = [(mailed[-1], self.now + LIFE)], 5
+            if living:
+                assert self.live[0] == whom
+                codes, left = [living[0], *codes], self.live[2]
+            self.live = (whom, codes, left)
 
     @rule(whom=TARGETS, second=st.booleans())
     @precondition(lambda self: self.live)
     def answer_right(self, whom, second):
-        codes = self.live[1]
-        code, expires = codes[-1 if second else 0]
-        live = self.is_live(whom) and expires > self.now
-        counted = self.is_live(whom)
-        if self.is_spent():
-            assert self.attempt(whom, code) is TooManyAttempts
-        elif live:
-            assert self.attempt(whom, code) == "passed"
-            assert code not in self.spent
-            self.spent.add(code)
-            self.live = None
-            self.count_try()
-            self.windows = {n: (start, tries - 1) for n, (start, tries) in self.windows.items()}
-        else:
-            assert self.attempt(whom, code) is FactorInvalid
-            self.count_try()
-            if counted:
-                self.live = (whom, codes, self.live[2] - 1)
+        code, expires = self.live[1][-1 if second else 0]
+        self.answer(whom, code, right=self.is_live(whom) and expires > self.now)
 
     @rule(whom=TARGETS)
     def answer_wrong(self, whom):
-        spent, live = self.is_spent(), self.is_live(whom)
-        assert self.attempt(whom, "000000") is (TooManyAttempts if spent else FactorInvalid)
-        if not spent:
-            self.count_try()
-            if live:
-                bound, codes, left = self.live
-                self.live = (bound, codes, left - 1)
-
-    def count_mails(self):
-        with self.runtime.transactions.read() as session:
-            return session.query(Job).filter_by(kind="code").count()
+        self.answer(whom, "000000", right=False)
 
 
 TestMailedCode = MailedCode.TestCase

@@ -69,9 +69,9 @@ def add_user(runtime, name, *, rooms=("room",), bypass=False, **facts):
     return User(made.id, name, headers, tokens=tokens)
 
 
-def enrol_totp(runtime, user):
+def enrol_totp(runtime, user, **options):
     """What makes the user's codes from now on, and backup codes."""
-    enrolment = runtime.factors.enrol_totp(account_of(runtime, user))
+    enrolment = runtime.factors.enrol_totp(account_of(runtime, user), **options)
     return pyotp.TOTP(enrolment.secret), enrolment.backup_codes
 
 
