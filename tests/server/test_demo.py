@@ -6,15 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.kit.client import RESET
 from tests.kit.commands import error_of
-
-
-@pytest.fixture
-def boss(world):
-    """Somebody who is there already."""
-    return world.person("boss", roles=["admin"])
 
 
 def test_the_demo_resets_a_key(done, app):
@@ -22,8 +15,7 @@ def test_the_demo_resets_a_key(done, app):
     headers = dict(word.split(": ", 1) for word in words if ": " in word and "{" not in word)
     assert done("user", "show", "bob")["keySet"] is True
     for _ in range(3):  # the line can be pasted again
-        body = json.loads(words[-2])
-        answer = app.test_client().post("/api/v1/users.resetE2EKey", json=body, headers=headers)
+        answer = app.test_client().post(RESET, json=json.loads(words[-2]), headers=headers)
         assert answer.json == {"success": True}
     assert done("user", "show", "bob")["keySet"] is False
 
@@ -46,16 +38,16 @@ def test_the_demo_keeps_its_passwords_for_their_owner(done, app):
         done("demo")
     finally:
         os.umask(before)
-    assert (Path(app.instance_path) / "demo.json").stat().st_mode & 0o777 == 0o600
+    assert Path(app.instance_path, "demo.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_demo_code_signs_alice_in(done, app):
+def test_the_demo_code_signs_alice_in(world, done):
     password = done("demo")["passwords"]["alice"]
-    body = {"user": "alice", "password": password, "code": done("demo", "code")["code"]}
-    assert app.test_client().post("/api/v1/login", json=body).status_code == 200
+    code = done("demo", "code")["code"]
+    assert world.login("alice", password, code=code).status_code == 200
 
 
-def test_the_demo_leaves_other_peoples_databases_alone(boss, run, done):
+def test_the_demo_leaves_other_peoples_databases_alone(admin, run, done):
     assert "Say --yes" in error_of(run("demo"))
     assert run("demo", "--if-empty").output == "There are users already: no demo was made.\n"
     assert len(done("user", "list")) == 1

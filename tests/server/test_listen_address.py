@@ -56,20 +56,15 @@ def test_a_host_that_is_another_machine_is_told(host):
         check_free(host, 8000)
 
 
-def serve(instance, command, **environ):
-    return run_program(command, ROOT, E2ERESET_INSTANCE=str(instance), **environ)
-
-
 def make_run(instance, port):
     """`make run` here; its result, and its errors but for those of make itself."""
     command = ["make", "-s", "-o", ".venv/server.installed", "run", f"PORT={port}"]
-    result = serve(instance, [*command, f"BIN={Path(sys.executable).parent}"])
+    command.append(f"BIN={Path(sys.executable).parent}")
+    result = run_program(command, ROOT, E2ERESET_INSTANCE=str(instance))
     return result, [line for line in result.stderr.splitlines() if not line.startswith("make")]
 
 
 NEEDS_MAKE = pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
-
-
 GUNICORN = [str(Path(sys.executable).parent / "gunicorn"), "wsgi:app"]
 
 
@@ -93,7 +88,7 @@ def test_gunicorn_ends_with_one_line_where_it_can_not_start(tmp_path, name, valu
 
 @pytest.mark.slow
 def test_gunicorn_tells_of_a_port_in_use_once(tmp_path, taken):
-    result = serve(tmp_path, GUNICORN, PORT=str(taken))
+    result = run_program(GUNICORN, ROOT, E2ERESET_INSTANCE=str(tmp_path), PORT=str(taken))
     assert result.returncode == 1
     assert re.fullmatch(rf".* Starting gunicorn .*\nError: Port {taken} .*\n", result.stderr)
 

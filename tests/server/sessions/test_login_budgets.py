@@ -1,7 +1,7 @@
 """How often one may sign in: by name, by account, by address, and what strangers can spend."""
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event
 
 from e2ereset.factors.models import Budget
 from e2ereset.server.sessions.login_budgets import PASSWORD_TRIES
@@ -149,11 +149,7 @@ def test_an_address_is_known_by_a_whole_sign_in_only(world, totp):
 
 def test_a_hundred_wrong_passwords_in_a_row_lock_out_strangers_and_not_the_owner(world, bob):
     world.login()
-    fail(world, "bob", address=ELSEWHERE)
-    world.session.execute(
-        update(Budget).where(Budget.purpose == PASSWORD_TRIES).values(failures=99)
-    )
-    world.session.commit()
+    world.fail(bob, 99, PASSWORD_TRIES)
     fail(world, "bob", address=ELSEWHERE)
     assert world.login(address=ELSEWHERE).json == UNAUTHORIZED
     assert world.login().status_code == 200
