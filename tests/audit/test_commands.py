@@ -10,7 +10,7 @@ from e2ereset.audit import purge
 from e2ereset.audit.models import AuditHead, AuditRow
 from tests.kit.audit import write_row
 from tests.kit.commands import error_of
-from tests.kit.server import NOW, make_user
+from tests.kit.server import NOW
 
 WHOLE = "The audit log is whole.\n"
 
@@ -59,13 +59,6 @@ def said(run):
 def three(write):
     """Three rows."""
     write("bob", "eve", "bob")
-
-
-@pytest.fixture
-def bob(session):
-    user = make_user(session)
-    session.commit()
-    return user
 
 
 def tamper(runtime, statement):

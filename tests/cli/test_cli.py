@@ -20,14 +20,6 @@ from e2ereset.server.migrations import add_migrations
 from tests.kit.audit import write_row
 from tests.kit.commands import error_of
 from tests.kit.network import wait_for
-from tests.kit.server import make_user
-
-
-@pytest.fixture
-def bob(session):
-    user = make_user(session, emails=["bob@x.org"])
-    session.commit()
-    return user
 
 
 def commands(group=main, path=()):
