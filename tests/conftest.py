@@ -66,8 +66,4 @@ def pytest_runtest_makereport():
     return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report():
-    report = yield
-    refuse_skip(report)
-    return report
+pytest_make_collect_report = pytest_runtest_makereport

@@ -96,7 +96,3 @@ def test_a_bad_setting_says_what_to_write(key, value, words):
 def test_delivery_is_left_to_the_test_under_testing():
     assert load().delivery == "thread"
     assert load(TESTING=True).delivery == "process"
-
-
-def test_the_standalone_servers_own_keys_are_passed_over():
-    load(E2ERESET_SERVER_BCRYPT_COST=12)

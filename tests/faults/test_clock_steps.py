@@ -6,15 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from flask import Flask
-from flask_sqlalchemy import SQLAlchemy
 
-from e2ereset import E2EReset, get_e2ereset
+from e2ereset import get_e2ereset
 from e2ereset.errors import TooManyAttempts
 from e2ereset.factors.budgets import Budgets
 from e2ereset.jobs.leases import LEASE_SECONDS
 from e2ereset.server.app import create_app
-from e2ereset.testing import MemoryAccounts
 from tests.kit.client import RESET
 from tests.kit.databases import fill, served_database
 from tests.kit.load import meanwhile
@@ -114,20 +111,6 @@ def test_machines_whose_clocks_differ_have_one_budget(world):
     with pytest.raises(TooManyAttempts) as refusal:
         charges[1]()
     assert 290 < refusal.value.retry_after <= 300
-
-
-def test_without_a_clock_of_the_hosts_budgets_count_by_the_databases(config, database_uri):
-    app = Flask("host")
-    app.config.update(config)
-    db = SQLAlchemy(app)
-    E2EReset(app, db=db, accounts=MemoryAccounts(), identify=lambda: None)
-    with app.app_context():
-        db.create_all()
-        budgets = get_e2ereset().budgets
-        before = time.time()
-        charge = budgets.charge("ann", "p", ((300, 5),) * 3, 0)
-        assert before - 2 < charge.starts[0] < time.time() + 2
-        db.engine.dispose()
 
 
 def test_the_servers_budgets_count_by_the_databases_clock(make_server, config, engine, monkeypatch):

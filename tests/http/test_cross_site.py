@@ -31,11 +31,6 @@ OWN = [
 PATHS = [RESET, SET_KEYS, "/api/v1/users.2fa.sendEmailCode", "/vault"]
 
 
-@pytest.fixture
-def host(cookie_host):
-    return cookie_host
-
-
 def assert_refused(host, answer):
     assert answer.status_code == 403
     assert answer.content_type == "application/json"
@@ -45,51 +40,51 @@ def assert_refused(host, answer):
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_a_form_of_another_site_replaces_no_key(host, headers):
-    assert_refused(host, host.browser.post(SET_KEYS, data=EVIL, headers=headers))
+def test_a_form_of_another_site_replaces_no_key(cookie_host, headers):
+    assert_refused(cookie_host, cookie_host.browser.post(SET_KEYS, data=EVIL, headers=headers))
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_route_takes_a_request_of_another_site(host, path):
-    headers = FOREIGN[0] | host.code()
-    assert_refused(host, host.browser.post(path, headers=headers))
-    assert_refused(host, host.browser.post(path, json=EVIL, headers=headers))
+def test_no_route_takes_a_request_of_another_site(cookie_host, path):
+    headers = FOREIGN[0] | cookie_host.code()
+    assert_refused(cookie_host, cookie_host.browser.post(path, headers=headers))
+    assert_refused(cookie_host, cookie_host.browser.post(path, json=EVIL, headers=headers))
 
 
-def test_a_gated_view_is_not_even_shown_to_another_site(host):
-    assert_refused(host, host.browser.get("/vault", headers=FOREIGN[0]))
+def test_a_gated_view_is_not_even_shown_to_another_site(cookie_host):
+    assert_refused(cookie_host, cookie_host.browser.get("/vault", headers=FOREIGN[0]))
 
 
-def test_another_site_draws_no_challenge_and_no_audit_row(host):
-    before = host.outcomes()
-    host.browser.post(RESET, headers=FOREIGN[0])
-    assert host.outcomes() == before
+def test_another_site_draws_no_challenge_and_no_audit_row(cookie_host):
+    before = cookie_host.outcomes()
+    cookie_host.browser.post(RESET, headers=FOREIGN[0])
+    assert cookie_host.outcomes() == before
 
 
 @pytest.mark.parametrize("headers", OWN)
-def test_a_page_of_ones_own_site_may(host, headers):
-    assert host.browser.post(RESET, headers=headers | host.code()).status_code == 200
+def test_a_page_of_ones_own_site_may(cookie_host, headers):
+    assert cookie_host.browser.post(RESET, headers=headers | cookie_host.code()).status_code == 200
 
 
-def test_reading_ones_keys_is_no_change(host):
-    found = host.browser.get("/api/v1/e2e.fetchMyKeys", headers=FOREIGN[0])
+def test_reading_ones_keys_is_no_change(cookie_host):
+    found = cookie_host.browser.get("/api/v1/e2e.fetchMyKeys", headers=FOREIGN[0])
     assert found.json["public_key"] == "mine"
 
 
-def test_a_form_is_no_way_to_set_keys_with_a_cookie(host):
-    answer = host.browser.post(SET_KEYS, data=EVIL)
+def test_a_form_is_no_way_to_set_keys_with_a_cookie(cookie_host):
+    answer = cookie_host.browser.post(SET_KEYS, data=EVIL)
     assert (answer.status_code, answer.json["errorType"]) == (400, "invalid-params")
-    assert host.keys() == MINE
+    assert cookie_host.keys() == MINE
 
 
 @pytest.mark.parametrize("scheme", ["Basic Ym9iOnB3", "negotiate YII="])
-def test_a_sign_in_that_a_browser_repeats_counts_as_a_cookie(host, scheme):
-    client = host.app.test_client(use_cookies=False)
-    assert_refused(host, client.post(RESET, headers=FOREIGN[0] | {"Authorization": scheme}))
+def test_a_sign_in_that_a_browser_repeats_counts_as_a_cookie(cookie_host, scheme):
+    client = cookie_host.app.test_client(use_cookies=False)
+    assert_refused(cookie_host, client.post(RESET, headers=FOREIGN[0] | {"Authorization": scheme}))
 
 
-def test_without_a_cookie_nobody_is_refused_for_the_origin(host):
-    client = host.app.test_client(use_cookies=False)
+def test_without_a_cookie_nobody_is_refused_for_the_origin(cookie_host):
+    client = cookie_host.app.test_client(use_cookies=False)
     headers = FOREIGN[0] | {"Authorization": "Bearer abc"}
     assert client.post(RESET, headers=headers).status_code == 401
 

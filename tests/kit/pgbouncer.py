@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import make_url
-from sqlalchemy.exc import OperationalError
 
-from tests.kit.network import free_port
-from tests.kit.postgres import OWNER, execute
+from tests.kit.network import free_port, listens
+from tests.kit.postgres import OWNER
 from tests.kit.program import Program
 
 BINARY = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -44,15 +43,8 @@ def own_pgbouncer(server_uri, mode="transaction", size=20):
     uri = url.set(port=port).render_as_string(hide_password=False)
     command = [BINARY, "--quiet", folder / "settings.ini"]
     try:
-        ready = partial(_answers, uri)
+        ready = partial(listens, port)
         with Program(command, folder / "log", ready=ready, cwd="/", **OWNER).running():
             yield uri
     finally:
         shutil.rmtree(folder)
-
-
-def _answers(uri):
-    try:
-        return execute(uri, "SELECT 1")
-    except OperationalError:
-        return False

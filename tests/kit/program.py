@@ -33,7 +33,10 @@ class Program:
 
     def children(self):
         """The ids of the processes that it has started."""
-        return children(self.process.pid) if self.process else []
+        pid = self.process.pid if self.process else 0
+        with suppress(OSError):
+            return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return []
 
     def stop(self, how=signal.SIGTERM):
         """End it, and wait for that."""
@@ -73,14 +76,6 @@ class Program:
             yield self
         finally:
             self.stop()
-
-
-def children(pid):
-    with suppress(OSError):
-        return [
-            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
-    return []
 
 
 def kill(pid):

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import time
 
 import pyotp
 import pytest
@@ -60,6 +61,11 @@ def test_the_embedding_guards_a_view_of_the_host(host):
     assert asked.json["errorType"] == "totp-required"
     passed = client.delete("/projects/x", headers={"X-Demo-User": "7", "x-2fa-code": code})
     assert passed.json == {"deleted": "x"}
+
+
+def test_the_embedding_counts_tries_by_the_clock_of_the_database(host):
+    charge = get_e2ereset(host).budgets.charge("7", "p", ((300, 5),) * 3, 0)
+    assert abs(charge.starts[0] - time.time()) < 5
 
 
 @pytest.mark.parametrize("spelling", ["\u00dcnal", "\u00fcnal", "U\u0308NAL"])
