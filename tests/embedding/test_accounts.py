@@ -1,6 +1,5 @@
 """What a host's accounts and `identify` give: real rows are taken, wrong things are named."""
 
-import logging
 from types import SimpleNamespace
 
 import pytest
@@ -168,15 +167,3 @@ def test_asynchronous_accounts_are_refused_at_start():
 
     with pytest.raises(SettingsError, match=r"Accounts\.find is asynchronous"):
         E2EReset(db=SQLAlchemy(), accounts=Accounts(), identify=lambda: None)
-
-
-def test_an_optional_method_that_the_host_lacks_is_not_asked_for(make_host):
-    host = make_host(accounts=MemoryAccounts(BOB))
-    assert host.reset(BOB, host.code()).status_code == 200
-    assert not hasattr(host.runtime.accounts, "end_sessions")
-
-
-def test_a_right_answer_is_logged_nowhere(host, caplog):
-    with caplog.at_level(logging.INFO):
-        assert host.reset(BOB, host.code()).status_code == 200
-    assert "gave" not in caplog.text

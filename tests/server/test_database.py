@@ -126,10 +126,8 @@ def test_engine_options_that_are_none_refuse_to_start(make_server, config, optio
     ("query", "options"), [("?timeout=60", {}), ("", {"connect_args": {"timeout": 60}})]
 )
 def test_a_time_to_wait_for_sqlite_wins(make_server, config, query, options):
-    changes = {
-        "SQLALCHEMY_DATABASE_URI": config["SQLALCHEMY_DATABASE_URI"] + query,
-        "SQLALCHEMY_ENGINE_OPTIONS": options,
-    }
-    with make_server(config | changes).app_context(), db.engine.connect() as connection:
+    config["SQLALCHEMY_DATABASE_URI"] += query
+    config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    with make_server(config).app_context(), db.engine.connect() as connection:
         assert connection.scalar(text("PRAGMA busy_timeout")) == 60_000
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
