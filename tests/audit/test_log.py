@@ -2,8 +2,6 @@ import secrets
 from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import event
 
 from e2ereset.audit import AuditBroken, AuditTrail, tail
@@ -56,15 +54,8 @@ def test_write_is_gone_with_its_transaction(log):
 )
 def test_text_is_cleaned(log, given, kept):
     log.write("reset", agent=given)
-    assert log.column(AuditRow.agent) == [kept]
+    assert log.column(AuditRow.agent) == [kept] == [clean(kept)]
     assert log.verify() == []
-
-
-@given(st.text(alphabet=st.characters(), max_size=400))
-def test_cleaned_text_is_printable_short_and_stays(text):
-    assert clean(text).isprintable()
-    assert len(clean(text)) <= 255
-    assert clean(clean(text)) == clean(text)
 
 
 @row("12.16.2.2")

@@ -9,14 +9,11 @@ from e2ereset.audit.maintenance import NothingToMend
 from e2ereset.audit.models import AuditPurge, AuditRow
 from tests.kit.audit import NOW
 
-BREAKS = {
-    "last head forged": "UPDATE heads SET root = 'ff' WHERE size = 6",
-    "last head removed": "DELETE FROM heads WHERE size = 6",
-    "all heads removed": "DELETE FROM heads",
-    "head forged behind the last": "INSERT INTO heads (size, root, frontier, since, at, digest)"
-    " VALUES (9, '', '[]', 9, 9, 'x')",
-    "mark removed": "DELETE FROM sealer",
-}
+FORGED = "UPDATE heads SET root = 'ff' WHERE size = 6"
+REMOVED = "DELETE FROM heads WHERE size = 6"
+ADDED = (
+    "INSERT INTO heads (size, root, frontier, since, at, digest) VALUES (9, '', '[]', 9, 9, 'x')"
+)
 
 
 def mended(log):
@@ -25,29 +22,29 @@ def mended(log):
     return mend(log.transactions, log.keyring, trail, now=NOW, by=root)
 
 
-@pytest.mark.parametrize("harm", BREAKS.values(), ids=BREAKS)
-def test_a_mended_log_seals_again_and_tells_who_mended_it_and_why(sealed, harm):
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (FORGED, "went on after row 3: dropped 1 heads, placed 3 rows again"),
+        (REMOVED, "went on after row 3: dropped 0 heads, placed 3 rows again"),
+        ("DELETE FROM heads", "went on after row 0: dropped 0 heads, placed 6 rows again"),
+        (ADDED, "went on after row 6: dropped 1 heads, placed 0 rows again"),
+        ("DELETE FROM sealer", "went on after row 6: dropped 0 heads, placed 0 rows again"),
+    ],
+)
+def test_a_mended_log_seals_again_and_tells_who_mended_it_and_why_for_good(sealed, harm, said):
     sealed.tamper(harm)
-    mended(sealed)
+    assert mended(sealed) == said
     sealed.grow("g")
-    assert [flaw.kind for flaw in sealed.verify() if flaw.wrong] == []
+    (flaw,) = sealed.verify()
+    assert (flaw.kind, flaw.wrong, said in str(flaw)) == ("mended", False, True)
     rows = sealed.all(AuditRow.action, AuditRow.caller, AuditRow.reason)
     assert len(rows) == 8
     assert ("audit-mended", "operator:root", "a full disk") in rows
 
 
-def test_the_log_tells_of_it_for_good(sealed):
-    sealed.tamper(BREAKS["last head forged"])
-    said = mended(sealed)
-    sealed.grow("g")
-    (flaw,) = sealed.verify()
-    assert (flaw.kind, flaw.wrong) == ("mended", False)
-    assert said in str(flaw)
-    assert said == "went on after row 3: dropped 1 heads, placed 3 rows again"
-
-
 def test_rows_that_were_forged_are_found_after_it_too(sealed):
-    sealed.tamper(BREAKS["last head removed"], "UPDATE rows SET caller = 'bob' WHERE position = 4")
+    sealed.tamper(REMOVED, "UPDATE rows SET caller = 'bob' WHERE position = 4")
     mended(sealed)
     sealed.seal()
     assert "row-changed 4" in sealed.found()
