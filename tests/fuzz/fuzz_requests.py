@@ -16,7 +16,6 @@ with atheris.instrument_imports(include=["e2ereset"]):
     from e2ereset.server.app import create_app
     from e2ereset.server.sessions.tokens import NewToken, add_token
     from e2ereset.server.tables import db
-    from e2ereset.store.tables import table
     from e2ereset.testing import FakeClock, enable_email, enrol_totp
     from e2ereset.vault.models import KeyPair
     from tests.kit.databases import fill  # which imports the library: not before
@@ -36,8 +35,7 @@ class Target:
         self.runtime = get_e2ereset(self.app)
         self.routes = api_routes(self.app)
         with self.app.app_context():
-            self.engine = db.engine
-        fill(self.engine)
+            fill(db.engine)
         self.bob = add_user(self.runtime, "bob")
         account = account_of(self.runtime, self.bob)
         enrol_totp(self.app, account)
@@ -51,8 +49,8 @@ class Target:
         return self.bob.headers | {"X-Auth-Token": token}
 
     def has_key(self):
-        with self.engine.connect() as connection:
-            return connection.execute(table(KeyPair).select()).first() is not None
+        with self.runtime.transactions.read() as session:
+            return session.get(KeyPair, self.bob.id) is not None
 
     def __call__(self, data):
         """One request, made of the bytes."""

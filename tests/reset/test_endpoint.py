@@ -7,7 +7,6 @@ import pytest
 from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import BackupCode, Totp
 from e2ereset.http import Gates
-from e2ereset.server.people.models import User
 from tests.kit.client import RESET, SET_KEYS
 from tests.kit.rows import row
 from tests.kit.world import break_table, sha256
@@ -64,12 +63,6 @@ def test_without_a_live_token_it_is_401(world, bob, headers):
     response = world.client.post(RESET, headers=headers)
     assert (response.status_code, response.data) == (401, UNAUTHORIZED)
     assert response.headers["Content-Type"] == "application/json"
-
-
-def test_an_inactive_user_is_401(world, bob):
-    world.session.query(User).update({"active": False})
-    world.session.commit()
-    assert world.reset(bob, code=world.code(bob)).status_code == 401
 
 
 @row("9.22")
