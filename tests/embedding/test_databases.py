@@ -14,7 +14,7 @@ from e2ereset.factors.models import Totp
 from e2ereset.testing import make_account
 from e2ereset.vault.models import KeyPair
 from tests.kit.databases import only_postgresql, only_sqlite
-from tests.kit.host import BOB, SUE, reset_bob
+from tests.kit.host import BOB, SUE, reset_bob, users
 
 # Both have one connection for all in a thread.
 POOLS = pytest.mark.parametrize("pool", [StaticPool, SingletonThreadPool])
@@ -81,16 +81,8 @@ def test_in_memory_no_thread_is_started(make_host, caplog):
 
 
 def test_users_on_a_bind_are_found(with_users, make_database):
-    db = SQLAlchemy()
-    binds = {"users": make_database("users")}
-
-    class User(db.Model):
-        __bind_key__ = "users"
-        id = db.Column(db.Integer, primary_key=True)
-        name = db.Column(db.String(80))
-        ended = db.Column(db.Integer, default=0)
-
-    assert_reset(with_users(db, User, SQLALCHEMY_BINDS=binds))
+    db, binds = SQLAlchemy(), {"users": make_database("users")}
+    assert_reset(with_users(db, users(db, "users"), SQLALCHEMY_BINDS=binds))
 
 
 def test_models_of_plain_sqlalchemy_serve_too(with_users):

@@ -174,11 +174,11 @@ class UserAccounts(MemoryAccounts):
         return 1
 
 
-def users(db):
-    """A table of users."""
+def users(db, bind=None):
+    """A table of users, on this bind."""
 
     class User(db.Model):
-        __tablename__ = "host_users"
+        __bind_key__, __tablename__ = bind, "host_users"
         id = db.Column(db.Integer, primary_key=True)
         name = db.Column(db.String(80))
         ended = db.Column(db.Integer, default=0)

@@ -216,13 +216,8 @@ def error(response):
 
 def api_routes(app):
     """(method, path) of every route of the API, by path."""
-    found = {
-        (method, rule.rule)
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith(API)
-        for method in rule.methods - {"HEAD", "OPTIONS"}
-    }
-    return sorted(found)
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith(API)]
+    return sorted({(m, rule.rule) for rule in rules for m in rule.methods - {"HEAD", "OPTIONS"}})
 
 
 def break_table(engine, name):

@@ -16,14 +16,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """The server, bob, and nginx in front of both."""
+def front(tmp_path_factory):
+    """An nginx in front of a server, and what signs bob's requests."""
     settings = {"FLASK_E2ERESET_SERVER_PROXY_HOPS": "1"}
     with make_live(tmp_path_factory.mktemp("behind"), settings=settings) as live:
-        bob = live.user("bob")
         front = Nginx(tmp_path_factory.mktemp("front"), f"127.0.0.1:{live.port}")
+        front.live, front.signs = live, live.user("bob").headers
         with front.running():
-            yield live, bob, front
+            yield front
 
 
 def request(method, path, *lines, headers=(), body=b""):
@@ -33,23 +33,20 @@ def request(method, path, *lines, headers=(), body=b""):
 
 
 @pytest.mark.parametrize("path", ["/api/v1//users.resetE2EKey", "/api//v1/users.resetE2EKey"])
-def test_a_doubled_slash_is_no_redirect_to_http(served, path):
-    _, bob, front = served
-    assert_enveloped(ask_raw(front.port, request("POST", path, headers=bob.headers)), 404)
+def test_a_doubled_slash_is_no_redirect_to_http(front, path):
+    assert_enveloped(ask_raw(front.port, request("POST", path, headers=front.signs)), 404)
 
 
-def test_a_request_passes(served):
-    _, bob, front = served
-    assert_enveloped(ask_raw(front.port, request("GET", ME, headers=bob.headers)), 200)
+def test_a_request_passes(front):
+    assert_enveloped(ask_raw(front.port, request("GET", ME, headers=front.signs)), 200)
 
 
-def test_a_cut_body_resets_nothing(served):
-    live, bob, front = served
+def test_a_cut_body_resets_nothing(front):
     lines = ["Content-Type: application/json", "Content-Length: 18"]
-    raw = request("POST", RESET, *lines, headers=bob.headers)
+    raw = request("POST", RESET, *lines, headers=front.signs)
     with open_socket(front.port) as sock:
         sock.sendall(raw)
-    keys = live.call("GET", "/api/v1/e2e.fetchMyKeys", bob.headers)
+    keys = front.live.call("GET", "/api/v1/e2e.fetchMyKeys", front.signs)
     assert keys.body["public_key"] == "PUB"
 
 
@@ -63,12 +60,11 @@ def test_a_cut_body_resets_nothing(served):
         (request("POST", RESET, "Transfer-Encoding: chunked", body=b"zz\r\n"), 400),
     ],
 )
-def test_what_nginx_refuses_is_in_the_envelope(served, raw, status):
-    assert_enveloped(ask_raw(served[2].port, raw), status)
+def test_what_nginx_refuses_is_in_the_envelope(front, raw, status):
+    assert_enveloped(ask_raw(front.port, raw), status)
 
 
-def test_a_server_that_is_gone_is_503_in_the_envelope(served):
-    live, _, front = served
-    live.stop()
+def test_a_server_that_is_gone_is_503_in_the_envelope(front):
+    front.live.stop()
     assert_enveloped(ask_raw(front.port, request("GET", ME)), 503)
-    live.start()
+    front.live.start()

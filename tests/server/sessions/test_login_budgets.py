@@ -21,15 +21,6 @@ def fail(world, *names, address="127.0.0.1"):
     return [world.login(name, "no", address=address).json for name in names]
 
 
-def known_addresses(world):
-    return [known.network for known in world.rows(KnownAddress)]
-
-
-def failures_of_address(world):
-    """What the budgets of addresses have counted."""
-    return [budget.count_1 for budget in world.rows(Budget, purpose="login:address")]
-
-
 def test_wrong_codes_run_into_their_budget(world, totp):
     answers = [world.login(code="000000").json for _ in range(6)]
     assert [said["error"] for said in answers] == ["totp-invalid"] * 5 + ["totp-max-attempts"]
@@ -96,7 +87,8 @@ def test_an_ipv6_network_is_one_address(world):
 def test_a_success_takes_back_its_own_charge_of_the_address_only(world, bob):
     fail(world, *STRANGERS[:7])
     world.login()
-    assert failures_of_address(world) == [7]
+    (failures,) = world.rows(Budget, purpose="login:address")
+    assert failures.count_1 == 7
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -104,7 +96,8 @@ def test_wrong_second_factors_are_failures_of_where_the_owner_has_not_been(world
     codes = ["000000", "000001", totp.at(NOW)]
     for code in reversed(codes) if known else codes:
         world.login(code=code)
-    assert failures_of_address(world) == [0 if known else 2]
+    (failures,) = world.rows(Budget, purpose="login:address")
+    assert failures.count_1 == (0 if known else 2)
 
 
 def test_what_is_refused_for_its_name_takes_nothing_of_the_address(world, bob):
@@ -142,9 +135,9 @@ def test_where_the_owner_has_been_tries_run_out_too(world, bob):
 def test_an_address_is_known_by_a_whole_sign_in_only(world, totp):
     world.login()
     world.login(code="000000")
-    assert known_addresses(world) == []
+    assert [known.network for known in world.rows(KnownAddress)] == []
     world.login(code=totp.at(NOW))
-    assert known_addresses(world) == ["127.0.0.1"]
+    assert [known.network for known in world.rows(KnownAddress)] == ["127.0.0.1"]
 
 
 def test_a_hundred_wrong_passwords_in_a_row_lock_out_strangers_and_not_the_owner(world, bob):
