@@ -5,18 +5,16 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.kit.network import free_port, wait_for
+from tests.kit.network import free_port, listens, wait_for
 from tests.kit.paths import ROOT
 
 TEXT = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+) ?(\S*)\n(.*?)```", TEXT, re.DOTALL)
-PORT = "5000"
-# The environment is the one that the tests run in.
-INSTALLS = "pip install "
 
 pytestmark = pytest.mark.slow
 
@@ -25,12 +23,9 @@ class Reader:
     """Somebody who does what the tutorial says, on a free port, and notes each answer."""
 
     def __init__(self, folder):
-        self.folder = folder
-        self.port = str(free_port())
-        here = str(Path(sys.executable).parent)
-        self.environ = {"PATH": f"{here}:{os.environ['PATH']}", "FLASK_RUN_PORT": self.port}
-        self.server = None
-        self.said = ""
+        self.folder, self.port, self.server, self.said = folder, free_port(), None, ""
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.environ = {"PATH": path, "FLASK_RUN_PORT": str(self.port)}
 
     def do(self, kind, name, text):
         """Write the file, run the commands, or hold their answer to what the page says."""
@@ -41,23 +36,17 @@ class Reader:
             json.loads(self.said)
         elif name == "server":
             self.server = self.start(text)
-            wait_for(self.answers, "the app of the tutorial")
-        elif INSTALLS not in text:
-            self.said = self.run(text.replace(PORT, self.port))
+            wait_for(partial(listens, self.port), "the app of the tutorial")
+        elif "pip install " not in text:  # the environment is the one that the tests run in
+            self.said = self.run(text.replace("5000", str(self.port)))
 
     def start(self, text):
         return subprocess.Popen(["sh", "-c", f"exec {text}"], cwd=self.folder, env=self.environ)
 
-    def answers(self):
-        url = f"http://127.0.0.1:{self.port}/"
-        return subprocess.run(["curl", "-s", url], capture_output=True).returncode == 0
-
     def run(self, text):
         command = ["bash", "-euo", "pipefail", "-c", text]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environ, check=True, capture_output=True, text=True
-        )
-        return done.stdout
+        options = {"cwd": self.folder, "env": self.environ, "stdout": subprocess.PIPE}
+        return subprocess.run(command, check=True, text=True, **options).stdout
 
 
 @pytest.fixture
