@@ -5,7 +5,6 @@ import json
 import pytest
 from sqlalchemy import delete, update
 
-from e2ereset import get_e2ereset
 from e2ereset.audit import purge
 from e2ereset.audit.models import AuditHead, AuditRow
 from tests.kit.audit import write_row
@@ -28,18 +27,16 @@ def config(config, tmp_path):
     return config | kept | {"E2ERESET_WORKSPACE": "Chat of \u00dcnion+Co"}
 
 
-@pytest.fixture
-def runtime(app):
-    return get_e2ereset(app)
+@pytest.fixture(autouse=True)
+def write(world):
+    """Writes audit rows of these targets; three are there."""
 
-
-@pytest.fixture
-def write(runtime):
     def write(*targets, **facts):
-        with runtime.transactions.begin() as session:
+        with world.runtime.transactions.begin() as session:
             for target in targets:
-                write_row(runtime.audit, session, target=target, **{"at": NOW} | facts)
+                write_row(world.runtime.audit, session, target=target, **{"at": NOW} | facts)
 
+    write("bob", "eve", "bob")
     return write
 
 
@@ -55,14 +52,8 @@ def said(run):
     return said
 
 
-@pytest.fixture(autouse=True)
-def three(write):
-    """Three rows."""
-    write("bob", "eve", "bob")
-
-
-def tamper(runtime, statement):
-    with runtime.transactions.begin() as session:
+def tamper(world, statement):
+    with world.runtime.transactions.begin() as session:
         assert session.execute(statement).rowcount
 
 
@@ -82,8 +73,8 @@ def test_the_rows_of_one_person_are_found_by_name_or_id(done, bob, write, target
     assert found == {target if target == "who-is-gone" else bob.id}
 
 
-def test_a_host_that_takes_ids_of_one_form_only_hides_no_row(done, write, runtime, monkeypatch):
-    monkeypatch.setattr(runtime.accounts, "get", lambda _, account_id: int(account_id))
+def test_a_host_that_takes_ids_of_one_form_only_hides_no_row(done, write, world, monkeypatch):
+    monkeypatch.setattr(world.runtime.accounts, "get", lambda _, account_id: int(account_id))
     assert len(done("audit", "tail", "--target", "eve")) == 1
 
 
@@ -110,19 +101,20 @@ def test_checkpoints_are_added_to_a_file_and_verified(said, done, write, path):
 
 
 def test_changed_rows_and_a_checkpoint_that_the_log_does_not_hold_are_findings(
-    run, said, runtime, path
+    run, said, world, path
 ):
     said("checkpoint", "--out", path)
-    tamper(runtime, update(AuditRow).values(caller="x"))
+    tamper(world, update(AuditRow).values(caller="x"))
     result = run("audit", "verify", "--checkpoint", str(path), "--json")
     assert result.exit_code == 1
     kinds = [flaw["kind"] for flaw in json.loads(result.output)]
     assert (kinds[0], kinds[-1]) == ("row-changed", "checkpoint-mismatch")
 
 
-def test_a_purged_checkpoint_is_said_and_no_failure(said, write, runtime, path):
+def test_a_purged_checkpoint_is_said_and_no_failure(said, write, world, path):
     said("checkpoint", "--out", path)
     write("eve")
+    runtime = world.runtime
     runtime.sealer.seal()
     assert sum(purge(runtime.transactions, runtime.keyring, before=NOW + 9, now=NOW + 9))
     write("bob")
@@ -158,9 +150,9 @@ def test_a_receipt_is_json(done):
     assert done("audit", "receipt", made["entry"]["uid"]) == made
 
 
-def test_a_broken_log_is_exported_said_to_be_and_mended_when_accepted(run, done, said, runtime):
+def test_a_broken_log_is_exported_said_to_be_and_mended_when_accepted(run, done, said, world):
     said("checkpoint")
-    tamper(runtime, delete(AuditHead))
+    tamper(world, delete(AuditHead))
     result = run("audit", "export")
     assert (result.exit_code, result.stdout.count("\n")) == (1, 4)
     assert result.stderr.startswith("Error: The end of the audit log")

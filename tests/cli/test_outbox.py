@@ -5,7 +5,6 @@ import json
 import pytest
 from sqlalchemy import select, update
 
-from e2ereset import get_e2ereset
 from e2ereset.jobs.models import Job
 from tests.kit.server import NOW
 
@@ -13,9 +12,9 @@ FACTS = {"code": "424242"}
 
 
 @pytest.fixture
-def put(app):
+def put(world):
     """Queues a mail of a kind that there is not."""
-    runtime = get_e2ereset(app)
+    runtime = world.runtime
 
     def put(recipient, **options):
         with runtime.transactions.begin() as session:

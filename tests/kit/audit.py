@@ -62,11 +62,8 @@ class Log:
             for action in actions:
                 write_row(AuditTrail(self.keyring, secrets), session, action=action, **facts)
 
-    def sealer(self, batch: int = 1000, at: float = NOW + 1.5) -> Sealer:
-        return Sealer(self.transactions, self.keyring, clock=lambda: at, batch=batch)
-
     def seal(self, batch: int = 1000, at: float = NOW + 1.5) -> int:
-        return self.sealer(batch, at).seal()
+        return Sealer(self.transactions, self.keyring, clock=lambda: at, batch=batch).seal()
 
     def grow(self, *heads: str, every: int = 100) -> None:
         """A row for each letter and a head for each word, a head and its rows `every` seconds."""

@@ -12,7 +12,6 @@ from e2ereset.errors import SettingsError
 from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.models import Budget, EmailChallenge
 from e2ereset.jobs.models import Job
-from e2ereset.ports import HoldsExpiring
 from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import table
@@ -249,9 +248,7 @@ def test_a_row_that_somebody_holds_is_left_to_the_next_purge(world):
 
 def test_a_host_without_rows_of_that_kind_purges_the_librarys(world):
     fill(world, 1)
-    bare = MemoryAccounts()
-    assert not isinstance(bare, HoldsExpiring)
-    retention = Retention(replace(world.runtime, accounts=bare))
+    retention = Retention(replace(world.runtime, accounts=MemoryAccounts()))
     assert retention.purge(10) == {"codes": 1, "budgets": 1, "mails": 1}
 
 

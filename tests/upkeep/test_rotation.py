@@ -73,9 +73,9 @@ def needed(found):
     return {use["what"]: use["count"] for use in key["neededFor"]}
 
 
-def secret_of(world, person, column="secret"):
+def secret_of(world, person):
     (row,) = world.rows(Totp, account_id=person.id)
-    return getattr(row, column)
+    return row.secret
 
 
 def write(world, statement):
@@ -244,8 +244,7 @@ def ring():
 
 @pytest.fixture
 def parts(world, ring):
-    (totp, *_) = world.runtime.strategies
-    return replace(totp.parts, keyring=ring)
+    return replace(world.runtime, keyring=ring)
 
 
 @pytest.fixture
