@@ -157,8 +157,10 @@ def test_the_permission_can_be_taken_away(world, locked, admin):
     assert world.runtime.factors.status(locked.id).locked
 
 
-def test_nobody_unlocks_whom_they_may_not_reset(world, bob, admin):
+def test_who_was_given_the_permission_unlocks_only_whom_they_may_reset(world, bob, eve, admin):
     world.permit("unlock-other-user-factor", "user")
+    assert unlock(world, bob, {"username": "eve"}, world.code(bob)).status_code == 200
+    world.clock.now += 30
     assert error(unlock(world, bob, {"username": "root"}, world.code(bob))) == "error-not-allowed"
 
 
