@@ -1,4 +1,4 @@
-# make run | test | docs | bench | soak | lint. HOST=, PORT= and E2ERESET_INSTANCE= change where it runs.
+# make run | test | docs | bench | timing | soak | lint. HOST=, PORT= and E2ERESET_INSTANCE= change where it runs.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -8,7 +8,7 @@ BIN := .venv/bin
 RUFF := $(BIN)/ruff
 export HOST PORT
 
-.PHONY: run test docs bench soak lint
+.PHONY: run test docs bench timing soak lint
 
 run: .venv/server.installed
 	@$(BIN)/python -m e2ereset.server.listen_address
@@ -29,6 +29,8 @@ docs: .venv/docs.installed
 
 bench: .venv/bench.installed
 	@$(BIN)/python -m bench
+
+timing: .venv/test.installed
 	@$(BIN)/python -m bench.timing
 
 soak: .venv/test.installed

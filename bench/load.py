@@ -11,6 +11,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("load.lua")
 CONNECTIONS = 16
+LONGEST = 15  # seconds that an answer may take: writers wait for SQLite's lock for ten
 
 Requests = tuple[str, ...]
 """One call: its requests, one after the other. `{token}` is the token in the answer before."""
@@ -62,7 +63,8 @@ def run_wrk(
     """
     path, steps = folder / "calls", len(calls[0])
     path.write_text("".join(f"{request}\0" for call in calls for request in call))
-    command = ["wrk", f"-t{connections}", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT)]
+    command = ["wrk", f"-t{connections}", f"-c{connections}", f"-d{seconds}s", f"-T{LONGEST}s"]
+    command += ["-s", str(SCRIPT)]
     command += [f"http://127.0.0.1:{port}", "--", str(path), str(steps), str(wanted)]
     command += [str(connections)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True)

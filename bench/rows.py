@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from .gunicorn import Server
 from .load import CONNECTIONS, Load, Requests, run_wrk
 
 WARM_UP = 2  # seconds
+SLOWEST = 1.4  # times the length of all runs: preparing them takes its time, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +78,14 @@ class Runs:
         self._folder, self._runs = folder, {row.name: list[Measured]() for row in rows}
 
     def measure(self, rounds: int, seconds: int) -> None:
-        """Warm every row up, and measure it so often for so long."""
+        """Warm every row up, and measure it so often for so long; less often on a slow machine."""
+        warm_up = min(WARM_UP, seconds)
+        end = time.monotonic() + SLOWEST * len(self.rows) * (warm_up + rounds * seconds)
         for row in self.rows:
-            row.run(min(WARM_UP, seconds), self._folder)
-        for _ in range(rounds):
+            row.run(warm_up, self._folder)
+        for number in range(rounds):
+            if number and time.monotonic() > end:
+                return
             for row in self.rows:
                 self._runs[row.name].append(row.run(seconds, self._folder))
 
@@ -100,9 +106,13 @@ class Runs:
         """How much less CPU than another a row takes: with less noise, as wrk wants some, too."""
         return self._ratio(name, of, lambda one, other: other.cpu / one.cpu)
 
+    def by_p50(self, name: str, of: str) -> float:
+        """How much sooner than another a row answers: where few answers come, each one counts."""
+        return self._ratio(name, of, lambda one, other: other.load.p50 / max(one.load.p50, 0.001))
+
     def spread(self, name: str) -> float:
         """The p99 of a row in its p50."""
-        return median(run.load.p99 / run.load.p50 for run in self._runs[name])
+        return median(run.load.p99 / max(run.load.p50, 0.001) for run in self._runs[name])
 
     def _ratio(self, name: str, of: str, ratio: Callable[[Measured, Measured], float]) -> float:
         pairs = zip(self._runs[name], self._runs[of], strict=True)
