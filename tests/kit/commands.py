@@ -1,12 +1,16 @@
 """The command line: of the server under test in the test itself, or of a program beside it."""
 
+import getpass
 import json
 import os
 import subprocess
 
 import pytest
 
+from e2ereset.audit.models import AuditRow
 from tests.kit.paths import ROOT
+
+OPERATOR = f"operator:{getpass.getuser()}"  # who runs commands
 
 
 @pytest.fixture
@@ -32,6 +36,13 @@ def error_of(result):
     assert (result.exit_code, result.output.count("\n")) == (1, 1), result.output
     assert result.output.startswith("Error: ")
     return result.output
+
+
+def operator_acts(runtime):
+    """(action, target, outcome, reason) of what the operator did, oldest first."""
+    with runtime.transactions.read() as session:
+        rows = session.query(AuditRow).filter_by(caller=OPERATOR).order_by(AuditRow.id).all()
+    return [(row.action, row.target, row.outcome, row.reason) for row in rows]
 
 
 def run_program(command, folder, **environ):

@@ -1,6 +1,5 @@
 """Accounts looked after from the command line: what is done, audited, and told to the owner."""
 
-import getpass
 from functools import partial
 
 import pyotp
@@ -13,23 +12,9 @@ from e2ereset.server.people.models import User
 from e2ereset.server.rooms.models import Room
 from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.server.tables import db
-from tests.kit.commands import error_of
+from tests.kit.commands import OPERATOR, error_of, operator_acts
 from tests.kit.live import at_once
 from tests.kit.server import HASHER
-
-OPERATOR = f"operator:{getpass.getuser()}"
-
-
-@pytest.fixture
-def boss(world):
-    """An administrator."""
-    return world.person("boss", roles=["admin"])
-
-
-def audited(world):
-    """(action, target, outcome, reason) of what the operator did, oldest first."""
-    rows = world.rows(AuditRow, caller=OPERATOR)
-    return [(row.action, row.target, row.outcome, row.reason) for row in rows]
 
 
 def told(world):
@@ -60,7 +45,7 @@ def told(world):
 def test_an_act_leaves_one_audit_row_and_tells_the_owner(world, bob, eve, done, words, action):
     before, name = {job.id for job in world.rows(Job)}, words.split()[1]
     done("user", *words.split(), "--reason", "asked by phone", input="a better word\n")
-    ((made, target, _, reason),) = audited(world)
+    ((made, target, _, reason),) = operator_acts(world.runtime)
     assert (made, target, reason) == (action, f"id-of-{name}", "asked by phone")
     told = [job.recipient for job in world.rows(Job) if job.id not in before]
     assert f"{name}@x.org" in told
@@ -78,7 +63,7 @@ def test_a_new_user_and_a_change_of_rights_are_audited(world, done):
     for word in ("grant", "revoke", "revoke"):
         done("permission", word, "edit-other-user-e2ee", "bot")
     right = "edit-other-user-e2ee bot"
-    assert audited(world) == [
+    assert operator_acts(world.runtime) == [
         ("add-user", made["userId"], "done", "new here"),
         ("grant-permission", right, "done", ""),
         ("revoke-permission", right, "done", ""),
@@ -89,7 +74,7 @@ def test_a_purge_that_drops_something_is_audited(world, bob, done):
     world.clock.now += 400 * 86400
     done("purge")
     done("purge")
-    assert [(row[0], row[2]) for row in audited(world)] == [("purge", "tokens 1")]
+    assert [(row[0], row[2]) for row in operator_acts(world.runtime)] == [("purge", "tokens 1")]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +82,7 @@ def test_a_purge_that_drops_something_is_audited(world, bob, done):
 )
 def test_what_changes_nothing_leaves_no_row(world, bob, run, words):
     assert run("user", *words.split()).exit_code == 0
-    assert (audited(world), told(world)) == ([], [])
+    assert (operator_acts(world.runtime), told(world)) == ([], [])
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -124,7 +109,7 @@ def test_a_password_is_asked_for_twice_without_being_shown(world, bob, run):
 @pytest.mark.parametrize("command", [["add", "carol"], ["password", "bob"]], ids=" ".join)
 def test_a_weak_password_is_refused(world, bob, run, command, password, words):
     assert words in error_of(run("user", *command, "--password-stdin", input=f"{password}\n"))
-    assert audited(world) == []
+    assert operator_acts(world.runtime) == []
 
 
 def test_the_shortest_password_is_a_setting(make_server, config, engine):
@@ -178,28 +163,28 @@ def test_a_code_from_before_a_mail_box_was_taken_away_or_codes_were_off_is_dead(
         ("email-2fa bare --on", "address"),
         ("codes eve", "TOTP is not enabled"),
         ("role eve --add king", "There is no role 'king'"),
-        *((f"{it} boss", "Nobody would be an administrator") for it in ("disable", "delete")),
-        ("role boss --remove admin", "Nobody would be an administrator"),
+        *((f"{it} root", "Nobody would be an administrator") for it in ("disable", "delete")),
+        ("role root --remove admin", "Nobody would be an administrator"),
         ("delete nobody", "There is no user 'nobody'"),
     ],
 )
-def test_what_must_not_be_is_refused_in_one_line(world, bob, eve, boss, run, words, said):
+def test_what_must_not_be_is_refused_in_one_line(world, bob, eve, admin, run, words, said):
     world.person("bare", emails=[])
     assert said in error_of(run("user", *words.split()))
-    assert audited(world) == []
-    assert world.account(boss).roles == ("admin",)
+    assert operator_acts(world.runtime) == []
+    assert world.account(admin).roles == ("admin",)
 
 
-def test_an_administrator_who_is_not_the_last_can_go(world, boss, run):
+def test_an_administrator_who_is_not_the_last_can_go(world, admin, run):
     world.person("other", roles=["admin", "user"])
     assert run("user", "role", "other", "--remove", "admin").exit_code == 0
     world.person("third", roles=["admin"])
-    assert run("user", "delete", "boss").exit_code == 0
+    assert run("user", "delete", "root").exit_code == 0
 
 
-def test_two_operators_at_once_leave_one_administrator(world, boss, run):
+def test_two_operators_at_once_leave_one_administrator(world, admin, run):
     world.person("other", roles=["admin"])
-    calls = [partial(run, "user", "disable", name) for name in ("boss", "other")]
+    calls = [partial(run, "user", "disable", name) for name in ("root", "other")]
     assert sorted(result.exit_code for result in at_once(calls)) == [0, 1]
 
 
@@ -241,7 +226,7 @@ def test_a_reset_by_an_operator_does_all_that_a_reset_does(world, bob, done):
     assert said == {"username": "bob", "nothingToReset": False}
     assert (world.has_key(bob), world.tokens(bob), world.waiting(bob)) == (False, 0, {"r"})
     assert world.subscriptions(bob)[0].e2e_key is None
-    assert audited(world) == [("reset-e2e-key", bob.id, "reset", reason)]
+    assert operator_acts(world.runtime) == [("reset-e2e-key", bob.id, "reset", reason)]
     ((recipient, facts),) = world.queued("key-reset")
     assert (recipient, facts["by"], facts["agent"]) == ("bob@x.org", OPERATOR, "")
 
