@@ -56,9 +56,9 @@ def test_a_gated_view_is_not_even_shown_to_another_site(cookie_host):
 
 
 def test_another_site_draws_no_challenge_and_no_audit_row(cookie_host):
-    before = cookie_host.outcomes()
+    before = cookie_host.audited()
     cookie_host.browser.post(RESET, headers=FOREIGN[0])
-    assert cookie_host.outcomes() == before
+    assert cookie_host.audited() == before
 
 
 @pytest.mark.parametrize("headers", OWN)

@@ -51,9 +51,6 @@ class CookieHost(Host):
         found = self.browser.get("/api/v1/e2e.fetchMyKeys").json
         return {name: found.get(name) for name in MINE}
 
-    def outcomes(self):
-        return [outcome for *_, outcome in self.audited()]
-
 
 @pytest.fixture
 def make_cookie_host(make_host):

@@ -79,6 +79,7 @@ def test_no_key_is_made_where_one_is_set(make_server, instance):
         ({"E2ERESET_SERVER_TOKEN_DAYS": 366}, "from 1 to 365"),
         ({"E2ERESET_SERVER_TOKEN_DAYS": "90"}, "of type int"),
         ({"E2ERESET_SERVER_PROXY_HOPS": 6}, "from 0 to 5"),
+        ({"E2ERESET_SERVER_TRUST_REQUEST_ID": True}, "PROXY_HOPS"),  # not without a proxy
         ({"E2ERESET_SERVER_COLOUR": "red"}, "is not a setting. Known: .*BCRYPT_COST"),
     ],
 )

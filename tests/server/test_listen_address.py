@@ -74,7 +74,6 @@ GUNICORN = [str(Path(sys.executable).parent / "gunicorn"), "wsgi:app"]
     [
         ("PORT", "abc", "PORT must be a number"),
         ("FLASK_MAIL_BACKEND", "smpt", "MAIL_BACKEND is 'smpt'"),
-        ("E2ERESET_INSTANCE", "/nope", "which is no folder"),
     ],
 )
 def test_gunicorn_ends_with_one_line_where_it_can_not_start(tmp_path, name, value, words):

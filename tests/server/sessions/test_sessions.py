@@ -183,9 +183,7 @@ def test_an_address_that_is_not_verified_is_not_ones_email(world):
 @pytest.mark.parametrize("value", [None, "", "x", "é", "x" * 5000])
 def test_a_bad_or_missing_header_is_nobody(world, bob, name, value):
     headers = bob.headers | {name: value}
-    if value is None:
-        del headers[name]
-    answer = world.client.get(ME, headers=headers)
+    answer = world.client.get(ME, headers={n: v for n, v in headers.items() if v is not None})
     assert (answer.status_code, answer.json) == (401, NOT_SIGNED_IN)
 
 
