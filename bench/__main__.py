@@ -45,8 +45,8 @@ def _report(options: argparse.Namespace, folder: Path) -> Iterator[str]:
     yield "\nPostgreSQL, as durable as its defaults"
     with cluster() as server:
         yield from _postgres(server, size, folder)
-        if options.growth:
-            yield from growth.compare(server, options.growth)
+    if options.growth:
+        yield from growth.compare(options.growth)
 
 
 def _sqlite(size: Size, folder: Path) -> Iterator[str]:

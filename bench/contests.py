@@ -132,11 +132,11 @@ def on_postgres(server: Postgres, size: Size, folder: Path) -> Iterator[Sequence
 
 
 @contextmanager
-def cluster() -> Iterator[Postgres]:
-    """A PostgreSQL as durable as its defaults, in a folder that its own user can reach."""
+def cluster(*settings: str) -> Iterator[Postgres]:
+    """A PostgreSQL with these settings, in a folder that its own user can reach."""
     with TemporaryDirectory(prefix="e2ereset-bench-") as name:
         Path(name).chmod(0o755)
-        with make_postgres(Path(name) / "cluster") as server:
+        with make_postgres(Path(name) / "cluster", *settings) as server:
             yield server
 
 

@@ -1,8 +1,8 @@
 """The twin as an app, for SQLite and for PostgreSQL.
 
 The same statements as the server's, in the same transactions, under the same pragmas, with the
-same cryptography. What the server reads or deletes a second time is left out, and nothing else but
-its general way of saying it.
+same cryptography. What the server reads or deletes a second time is left out, and its lock of the
+user's row: none of it changes what a reset leaves behind, and all of it would slow the twin down.
 """
 
 from __future__ import annotations
