@@ -8,6 +8,7 @@ from e2ereset.audit.heads import PURGE, sign
 from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow
 from tests.kit.audit import COPY, KEY, NEW_KEY, NOW
 from tests.kit.live import at_once
+from tests.kit.moments import Moments
 
 LATE = NOW + 150  # between the second head and the third
 
@@ -85,6 +86,15 @@ def test_sealing_and_purging_at_once_leave_a_whole_log(old):
     _, dropped = at_once([grow, lambda: sum(old.purge(LATE, batch=1))])
     assert dropped == 6
     assert old.verify() == []
+
+
+@pytest.mark.parametrize("moment", range(1, 13))
+def test_a_purge_while_the_log_is_read_is_no_flaw(old, moment):
+    purging = Moments(old.transactions.engine, moment, lambda _: old.purge(LATE))
+    with purging.counted():
+        assert old.verify() == []
+    assert purging.passed > moment
+    assert old.column(AuditRow.position) == [6, 7]
 
 
 # Attacks

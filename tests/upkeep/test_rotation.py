@@ -322,3 +322,11 @@ def test_a_code_that_was_mailed_under_the_old_key_passes(before, serve):
     eve = before.person("eve", email=True)
     before.reset(eve)
     assert serve(NEW, OLD).reset(eve, code=before.mailed_code()).status_code == 200
+
+
+def test_an_unlocking_opens_names_that_others_count_under_the_old_key(before, world):
+    before.person("carol", password="pw")
+    for _ in range(5):
+        before.login("carol", "no")
+    world.app.test_cli_runner().invoke(args=["user", "unlock", "carol"])
+    assert before.login("carol").status_code == 200

@@ -1,9 +1,10 @@
 """The server's users as the library sees them, in the bare database."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from e2ereset import ports
+from e2ereset.server.accounts import ServerAccounts
 from e2ereset.server.people.models import User
 from e2ereset.server.people.password_hashing import PasswordHasher
 from tests.kit.server import HASHER, make_user
@@ -63,3 +64,14 @@ def test_a_hash_of_an_old_cost_is_replaced_on_success_only(session, accounts):
     for _ in range(2):
         assert accounts.check_password(session, BOB, HASHER.digest("pw"))
         assert session.scalar(stored).startswith("$2b$04$")
+
+
+def test_a_hash_of_an_old_cost_does_not_replace_a_password_that_was_set_meanwhile(session):
+    class Overtaken(PasswordHasher):
+        def hash_digest(self, digest):
+            session.execute(update(User).values(password_hash=HASHER.hash("new")))
+            return super().hash_digest(digest)
+
+    make_user(session, password_hash=PasswordHasher(5).hash("pw"))
+    assert not ServerAccounts(Overtaken(4)).check_password(session, BOB, HASHER.digest("pw"))
+    assert HASHER.verify(HASHER.digest("new"), session.scalar(select(User.password_hash)))

@@ -113,6 +113,13 @@ def test_strangers_do_not_keep_the_owner_out_of_where_they_have_been(world, bob)
     assert world.login().status_code == 200
 
 
+def test_where_somebody_else_has_been_is_no_home_of_the_owner(world, bob):
+    world.person("amy", password="pw")
+    world.login("amy", address=ELSEWHERE)
+    fail(world, *["bob"] * 5)
+    assert world.login(address=ELSEWHERE).json == BLOCKED
+
+
 def test_failures_at_other_names_do_not_keep_the_owner_out_of_where_they_have_been(world, bob):
     world.login()
     fail(world, *STRANGERS)
