@@ -55,9 +55,10 @@ def test_a_purge_of_everything_leaves_unsealed_rows_and_a_log_that_grows_on(old)
 
 
 def test_a_row_that_is_too_young_holds_its_head_back(log):
-    log.write("a")
-    log.write("late", at=LATE + 1)
-    log.seal()
+    for _ in range(2):
+        log.write("a")
+        log.write("late", at=LATE + 1)
+        log.seal()
     assert log.purge(LATE) == []
 
 
