@@ -1,7 +1,5 @@
 """The parts that every service of one app uses. They are made first, and are frozen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

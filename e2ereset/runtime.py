@@ -1,7 +1,5 @@
 """The services of e2ereset in one app, and how they are made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial

@@ -3,8 +3,6 @@
 A command prints one clear line and exits with 1 when it cannot do its work; no traceback.
 """
 
-from __future__ import annotations
-
 from flask import Flask
 
 from .audit_log import audit_log

@@ -1,7 +1,5 @@
 """`audit`: the audit log, and what outsiders need to check it."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What all commands share: one clear line on an error, `--json`, options, safe printing."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import os

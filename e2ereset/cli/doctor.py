@@ -1,7 +1,5 @@
 """`doctor`: looks at the app, its database, its relay and how it is run; says what to change."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter

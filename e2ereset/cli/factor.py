@@ -1,7 +1,5 @@
 """`factor list|disable|unlock`: helps somebody who lost a phone, in any host."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`keys rotate`: brings what is stored under the newest secret key, so that older ones can go."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any

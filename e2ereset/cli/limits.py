@@ -1,7 +1,5 @@
 """`limits`: how hard each second factor is to guess with the live settings."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`outbox list|deliver|failed|retry|drop`: the queued mails and other jobs, and their worker."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Sequence

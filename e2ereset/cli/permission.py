@@ -1,7 +1,5 @@
 """`permission list|grant|revoke`: the role-permission table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`purge`: drops expired rows."""
 
-from __future__ import annotations
-
 import click
 
 from e2ereset.runtime import Runtime

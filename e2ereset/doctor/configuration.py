@@ -3,8 +3,6 @@
 Last, those that NIST SP 800-63B or OWASP ASVS want otherwise; clients may need them as they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import fields
 from difflib import get_close_matches

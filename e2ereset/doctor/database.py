@@ -1,7 +1,5 @@
 """The database: whether it answers, what it is, whether it has our tables, what its clock says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

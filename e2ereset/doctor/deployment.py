@@ -1,7 +1,5 @@
 """What doctor examines: one app and how it is run, as plain data. Nothing here knows Flask."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

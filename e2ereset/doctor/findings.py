@@ -1,7 +1,5 @@
 """What a check finds, and how checks run so that none keeps the others from running."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

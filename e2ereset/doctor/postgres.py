@@ -1,7 +1,5 @@
 """What PostgreSQL must be set to, for a committed reset to stay and for nobody to wait for ever."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

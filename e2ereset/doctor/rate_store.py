@@ -1,7 +1,5 @@
 """The store of the request rates: whether all workers count in one, and whether it is safe."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The mail relay: a dialogue as far as the password, then QUIT. No mail is sent."""
 
-from __future__ import annotations
-
 import smtplib
 import ssl
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 No key is ever told, only its place in the list or the one-way id that stored data carries.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 

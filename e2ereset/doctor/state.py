@@ -1,7 +1,5 @@
 """What the tables tell: who may reset others, mails that wait, an audit log that is not sealed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from sqlalchemy import bindparam, func, select

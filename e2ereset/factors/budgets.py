@@ -11,8 +11,6 @@ length or more counts as over. A nearer one is moved to start now when it is nex
 window refuses for longer than its length.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Challenges: starts them within the sending budgets, and describes them to the client."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Enrolling, disabling, listing and unlocking second factors."""
 
-from __future__ import annotations
-
 import base64
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Second factors, their live codes, and the budgets of tries."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -7,8 +7,6 @@ of time, for a window of `length` and `most`, are `most * ceil(stretch / length)
 tightest of the three windows counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, expm1, log1p, log2

@@ -1,7 +1,5 @@
 """Reads the caller again in the transaction of the action, so that the newest rights count."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -4,8 +4,6 @@ If the request did the work, its answer would take longer for names that exist. 
 queues a job, the same for every name, and a worker does the work.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """`POST users.2fa.sendEmailCode` and `users.unlockFactor`."""
 
-from __future__ import annotations
-
 from flask import Blueprint, Response
 
 from e2ereset.errors import TargetParamMissing

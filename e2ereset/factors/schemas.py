@@ -1,7 +1,5 @@
 """The body of `users.2fa.sendEmailCode`."""
 
-from __future__ import annotations
-
 from e2ereset.http.schemas import Body, Text
 
 

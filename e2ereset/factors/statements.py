@@ -1,7 +1,5 @@
 """The statements that enrol second factors. The row count of each tells whether it did it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sqlalchemy import Executable, bindparam, case, delete, insert, select, update

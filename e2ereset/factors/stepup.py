@@ -4,8 +4,6 @@ The order makes it safe. A try is charged and committed before the code is compa
 used up in the transaction of the action that it allows. Only then is the charge taken back.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from functools import partial

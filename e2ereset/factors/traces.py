@@ -1,7 +1,5 @@
 """Reports of tries and refusals: audit rows, mails to the owner, signals to the host."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from sqlalchemy.orm import Session

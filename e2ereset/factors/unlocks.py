@@ -1,7 +1,5 @@
 """Unlocks the second factors of an account, for callers who hold the permission."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from e2ereset.errors import NotAllowed

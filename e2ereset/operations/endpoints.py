@@ -1,7 +1,5 @@
 """What operators can ask for: /livez, /readyz and /metrics."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Whether this process can do its work, for /readyz; and how long its queues are, for /metrics."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

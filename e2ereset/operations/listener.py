@@ -4,8 +4,6 @@ The socket is opened once, before gunicorn forks its workers. Each worker answer
 of its own, so an answer shows that a worker lives, and it comes while all request threads are busy.
 """
 
-from __future__ import annotations
-
 import socket
 from threading import Thread
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Asks something that may hang, without hanging whoever wants to know."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock, Thread

@@ -1,7 +1,5 @@
 """/livez, /readyz and /metrics on the app itself, behind a token; and the count of requests."""
 
-from __future__ import annotations
-
 import hmac
 import time
 from functools import partial

@@ -1,7 +1,5 @@
 """Roles, permissions, and which role holds which."""
 
-from __future__ import annotations
-
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -1,7 +1,5 @@
 """The body that names a target account."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The role-permission table, which is read on every request that needs it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, select

@@ -1,7 +1,5 @@
 """Finds the account that an action is for, by the rules of SPEC 1 for naming another user."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session

@@ -1,7 +1,5 @@
 """`POST users.resetE2EKey`."""
 
-from __future__ import annotations
-
 from flask import Blueprint, Response
 
 from e2ereset.http import Gates, envelope

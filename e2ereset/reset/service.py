@@ -1,7 +1,5 @@
 """Resets E2E keys in one transaction, behind the caller's second factor."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from sqlalchemy.orm import Session

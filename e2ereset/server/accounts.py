@@ -1,7 +1,5 @@
 """The server as a host: `ports.Accounts` and the optional ports over its subjects."""
 
-from __future__ import annotations
-
 from sqlalchemy.orm import Session
 
 from e2ereset.store.retained import Expiring

@@ -1,7 +1,5 @@
 """The standalone server as an app: its configuration, its database, and what hangs on it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """`doctor` of the server: the library's checks, and those of what only the server has."""
 
-from __future__ import annotations
-
 import re
 import stat
 from collections.abc import Iterator

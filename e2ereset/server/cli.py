@@ -1,7 +1,5 @@
 """The command line `e2ereset` of the standalone server."""
 
-from __future__ import annotations
-
 import click
 from flask import Flask
 from flask.cli import FlaskGroup

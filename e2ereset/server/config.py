@@ -1,7 +1,5 @@
 """The app with its configuration and nothing else: what the server and `doctor` start from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

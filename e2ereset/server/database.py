@@ -1,7 +1,5 @@
 """The connections to the server's database."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Mapping

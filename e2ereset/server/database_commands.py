@@ -3,8 +3,6 @@
 A developer has the rest by `flask --app wsgi migrations`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Demo users, and a line to paste that really resets a key."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

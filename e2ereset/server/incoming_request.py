@@ -3,8 +3,6 @@
 gunicorn's own parser judges the bytes, so that we and gunicorn always agree.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """The instance folder: its place, its `config.py`, and the secret key that we make in it."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import traceback

@@ -3,8 +3,6 @@
 `python -m e2ereset.server.listen_address` prints one clear line where that is not possible.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

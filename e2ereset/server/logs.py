@@ -3,8 +3,6 @@
 `request_log` sets `FACTS` for each request; all lines of that request carry them.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

@@ -1,7 +1,5 @@
 """The migrations: where they are, and whether they have run; without Alembic, which takes 9 MiB."""
 
-from __future__ import annotations
-
 import logging
 import re
 from functools import cache

@@ -1,7 +1,5 @@
 """One log line for each request, and the id that ties all lines of a request together."""
 
-from __future__ import annotations
-
 import logging
 import re
 import secrets

@@ -1,7 +1,5 @@
 """The server's own tables stand on this base, and on this Flask-SQLAlchemy."""
 
-from __future__ import annotations
-
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase

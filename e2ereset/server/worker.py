@@ -5,8 +5,6 @@ threads stop it. Here the loop that accepts connections collects the bytes, unde
 lingers on connections that end, so that a slow client costs a socket and a little memory.
 """
 
-from __future__ import annotations
-
 import socket
 import ssl
 import struct

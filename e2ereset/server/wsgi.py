@@ -1,7 +1,5 @@
 """The standalone server for gunicorn: `gunicorn e2ereset.server.wsgi:app`."""
 
-from __future__ import annotations
-
 import os
 import sys
 

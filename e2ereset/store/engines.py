@@ -5,8 +5,6 @@ everything, as with a database in memory, or a test that rolls back at its end. 
 our transactions are savepoints in the host's open transaction.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Keyset pagination: reads a table page by page, so that no statement or transaction takes long."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

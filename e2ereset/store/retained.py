@@ -1,7 +1,5 @@
 """Descriptions of stored rows: which texts are encrypted, and which rows expire."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -5,8 +5,6 @@ into the host's metadata, where the host's migrations find them. Times are epoch
 account id comes from the host, and is opaque.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, Integer, MetaData, String, Table, text

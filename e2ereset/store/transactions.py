@@ -1,7 +1,5 @@
 """The library's transactions on the host's engine, and statements that differ per database."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar

@@ -4,8 +4,6 @@ Turn the fixtures on with `pytest_plugins = ["e2ereset.testing"]` in the top `co
 give the fixture that makes your app the name `app`.
 """
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask
 

@@ -7,8 +7,6 @@ class TestPhrase(StrategyContract):
     def right_code(self, bench, attempt): ...
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import threading

@@ -1,7 +1,5 @@
 """A clock, a mail box, accounts and their authenticators, for tests."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Tests that are undone at their end, instead of a database for each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """The E2E key pairs."""
 
-from __future__ import annotations
-
 from sqlalchemy import Text
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -1,7 +1,5 @@
 """`POST e2e.setUserPublicAndPrivateKeys` and `GET e2e.fetchMyKeys`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from flask import Blueprint, Response

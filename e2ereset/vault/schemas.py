@@ -1,7 +1,5 @@
 """The body that holds a key pair."""
 
-from __future__ import annotations
-
 from e2ereset.http.schemas import Body, Flag, Text
 
 

@@ -1,7 +1,5 @@
 """Stores the accounts' key pairs. The library never reads into the private key."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from sqlalchemy import Executable, bindparam, delete, select, update

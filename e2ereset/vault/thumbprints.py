@@ -1,7 +1,5 @@
 """Compares two public keys by thumbprint, as one key can be written in many ways (RFC 7638)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

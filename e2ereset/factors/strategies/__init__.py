@@ -1,7 +1,5 @@
 """The built-in strategies, and the look-up of the strategies that the configuration names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any

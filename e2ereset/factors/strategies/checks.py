@@ -1,7 +1,5 @@
 """Checks strategy classes when the app starts, and the answers of strategies."""
 
-from __future__ import annotations
-
 import inspect
 import logging
 from typing import Any

@@ -4,8 +4,6 @@ If a stranger asks for a code, a second one is live beside the first: so a stran
 invalidate the code that the owner has.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import sqlalchemy as sa

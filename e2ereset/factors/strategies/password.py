@@ -1,7 +1,5 @@
 """The password as a fallback: the host checks its SHA-256 hex."""
 
-from __future__ import annotations
-
 import re
 
 from e2ereset.records import Attempt

@@ -1,7 +1,5 @@
 """Time-based one-time passwords (RFC 6238) and backup codes."""
 
-from __future__ import annotations
-
 import hmac
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Users as the library sees them: find an account by any of its names, check its password."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What an operator does to an account: one transaction with an audit row and mails."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -33,7 +31,7 @@ class Acting:
         """The time of the act, in epoch seconds."""
         return int(self.runtime.clock())
 
-    def on(self, username: str) -> OnAccount:
+    def on(self, username: str) -> "OnAccount":
         """The same operator, for the account of this name in any case. Raises UnknownPerson."""
         with self.runtime.transactions.read() as session:
             account = find_account(session, username)
@@ -55,7 +53,7 @@ class OnAccount(Acting):
     account: Account
 
     def run(
-        self, change: Callable[Concatenate[Change, P], T], *args: P.args, **options: P.kwargs
+        self, change: Callable[Concatenate["Change", P], T], *args: P.args, **options: P.kwargs
     ) -> T:
         """Run `change` in a transaction, again after a deadlock, and return what it returns.
 
@@ -72,7 +70,7 @@ class OnAccount(Acting):
 
         return self.runtime.transactions.retry_deadlocks(transaction)
 
-    def _changing(self, account: Account, session: Session) -> Change:
+    def _changing(self, account: Account, session: Session) -> "Change":
         runtime, operator = self.runtime, self.operator
         return Change(runtime=runtime, operator=operator, account=account, session=session)
 

@@ -3,8 +3,6 @@
 What gets a `Change` is for `OnAccount.run`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Import of users: each row of a file is checked, then stored or left out."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping

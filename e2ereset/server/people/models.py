@@ -1,7 +1,5 @@
 """Users, their e-mail addresses and their roles."""
 
-from __future__ import annotations
-
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -23,8 +21,8 @@ class User(Base):
     active: Mapped[bool]
     kind: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[Epoch]
-    emails: Mapped[list[Email]] = relationship(order_by="Email.id")
-    roles: Mapped[list[UserRole]] = relationship(order_by="UserRole.role")
+    emails: Mapped[list["Email"]] = relationship(order_by="Email.id")
+    roles: Mapped[list["UserRole"]] = relationship(order_by="UserRole.role")
 
 
 class Email(Base):

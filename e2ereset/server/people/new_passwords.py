@@ -1,7 +1,5 @@
 """Checks passwords before they are set."""
 
-from __future__ import annotations
-
 import gzip
 from dataclasses import dataclass
 from functools import cache

@@ -5,8 +5,6 @@ cuts one short. With the extra `argon2`, argon2 hashes of the same digest are ve
 users may bring them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import time

@@ -1,7 +1,5 @@
 """Users: make, find and list them, without any secret."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Rooms and their members, as far as their keys go."""
 
-from __future__ import annotations
-
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -1,7 +1,5 @@
 """Room keys: a reset drops them, and who lacks one waits for it."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Executable, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 

@@ -1,7 +1,5 @@
 """`user token|tokens|unlock`: sign-ins and personal access tokens of a user, and their budgets."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

@@ -8,8 +8,6 @@ the password is not checked, and counts as wrong.
 A network from which the owner has signed in charges one budget of its own with the account instead.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Executable, bindparam, select

@@ -1,7 +1,5 @@
 """Sign-ins, personal access tokens, and the networks that people sign in from."""
 
-from __future__ import annotations
-
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 

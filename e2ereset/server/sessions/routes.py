@@ -1,7 +1,5 @@
 """`login`, `logout` and `me`, as Rocket.Chat clients know them, and the headers that sign in."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

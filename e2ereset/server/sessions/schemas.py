@@ -1,7 +1,5 @@
 """The body of a sign-in, in all the forms that published clients send."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

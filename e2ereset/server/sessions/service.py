@@ -1,7 +1,5 @@
 """Signing in and out: what is checked, and in which order."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Sign-ins and personal access tokens. Only a token's SHA-256 is stored, as the reference does."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Sequence

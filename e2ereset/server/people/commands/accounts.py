@@ -1,7 +1,5 @@
 """`user password|email|verify|role|enable|disable|delete|reset-key`: change an account."""
 
-from __future__ import annotations
-
 import sys
 
 import click

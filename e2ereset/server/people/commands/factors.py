@@ -1,7 +1,5 @@
 """`user totp|email-2fa|codes`: the second factors of a user."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`user add|import|show|list`: the users of this server."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
