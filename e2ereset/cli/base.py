@@ -12,6 +12,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
+from werkzeug.utils import import_string
 
 from e2ereset.audit import Operator
 from e2ereset.audit.rows import LONGEST
@@ -40,7 +41,30 @@ class OneLineErrors(click.Group):
 
 
 class Commands(OneLineErrors, AppGroup):
-    """A group of commands that run in the context of the app."""
+    """A group of commands that run in the context of the app.
+
+    `found_in` names a tuple of them, as "module:name", that is imported when it is needed.
+    """
+
+    def __init__(self, *args: Any, found_in: str = "", **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._found_in = found_in
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of this name."""
+        self._find()
+        return super().get_command(ctx, name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        self._find()
+        return super().list_commands(ctx)
+
+    def _find(self) -> None:
+        if self._found_in:
+            for command in import_string(self._found_in):
+                self.add_command(command)
+            self._found_in = ""
 
 
 def prints(make: Callable[..., click.Command]) -> Callable[..., click.Command]:

@@ -7,11 +7,12 @@ from typing import Any
 from flask import Flask
 
 from e2ereset import E2EReset, get_e2ereset
+from e2ereset.cli.base import Commands
 from e2ereset.http import envelope
 from e2ereset.libraries import check_types
 from e2ereset.operations.routes import operations_of
 
-from . import cli, logs
+from . import logs
 from .accounts import ServerAccounts
 from .config import configured_app
 from .database import connect
@@ -59,7 +60,8 @@ def create_app(
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)
-    cli.register(app)
+    del app.cli.commands["e2ereset"]  # at the top level, with those of the server
+    app.cli = Commands(commands=app.cli.commands, found_in="e2ereset.server.cli:GROUPS")
     if settings.proxy_hops:
         app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     return app

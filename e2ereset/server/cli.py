@@ -1,12 +1,11 @@
 """The command line `e2ereset` of the standalone server."""
 
 import click
-from flask import Flask
 from flask.cli import FlaskGroup
 from werkzeug.utils import import_string
 
-from e2ereset import cli
 from e2ereset.cli.base import OneLineErrors
+from e2ereset.cli.groups import GROUPS as LIBRARY
 
 from .checks import doctor
 from .database_commands import database
@@ -15,7 +14,7 @@ from .people.commands import user
 from .sessions import commands as tokens  # noqa: F401 - they fill `user`
 
 APP = "e2ereset.server.app:create_app"
-GROUPS = (database, user, *cli.GROUPS, demo, doctor)  # this doctor knows more than the library's
+GROUPS = (database, user, *LIBRARY, demo, doctor)  # this doctor knows more than the library's
 
 
 class CommandLine(OneLineErrors, FlaskGroup):
@@ -28,13 +27,6 @@ class CommandLine(OneLineErrors, FlaskGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """All commands, without the app, whose settings may be what is wrong."""
         return sorted(self.commands)
-
-
-def register(app: Flask) -> None:
-    """Have our groups, and the library's, at the top level of the app's command line."""
-    app.cli.commands.pop("e2ereset", None)
-    for group in GROUPS:
-        app.cli.add_command(group)
 
 
 main = CommandLine(
