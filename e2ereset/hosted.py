@@ -57,10 +57,12 @@ def check_identify(
     if not callable(identify):
         raise SettingsError(f"identify is {kind_of(identify)}. Give a function.")
 
+    call = run(identify)
+
     def checked() -> Caller | None:
         """The signed-in caller; None when nobody is signed in. Raises HostError."""
         with _named("identify"):
-            given = run(identify)()
+            given = call()
             if given is None or given is False:
                 return None
             _require(given, Caller, "a Caller or None")

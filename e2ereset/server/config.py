@@ -1,6 +1,6 @@
 """The app with its configuration and nothing else: what the server and `doctor` start from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,20 @@ class NoCookies(SessionInterface):
         """None: the views get Flask's null session, which cannot be written."""
 
 
+class Server(Flask):
+    """An app whose views and hooks are all plain functions."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function. Flask would look at fifteen of them on each request."""
+        return func
+
+
 def configured_app(config: Mapping[str, Any]) -> Flask:
     """A Flask app configured by defaults, `config.py`, the environment and `config`, in this order.
 
     Raises SettingsError for an instance folder or a `config.py` that cannot be used.
     """
-    app = Flask("e2ereset", static_folder=None, instance_path=str(instance_folder.find()))
+    app = Server("e2ereset", static_folder=None, instance_path=str(instance_folder.find()))
     app.session_interface = NoCookies()
     folder = Path(app.instance_path)
     app.config.from_mapping(
