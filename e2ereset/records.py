@@ -119,7 +119,7 @@ class ActionRequest:
 
     `fallback`: whether accounts without another method may use the fallback method. `proven`:
     whether a proof is needed at all. `new_sign_in` is the handle of the sign-in that the request
-    makes, if it is a sign-in.
+    makes, if it is a sign-in. `memo` is that of its `Attempt`s.
     """
 
     caller: Caller
@@ -129,6 +129,7 @@ class ActionRequest:
     fallback: bool = True
     proven: bool = True
     new_sign_in: str = field(default="", repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,8 @@ class Attempt:
     """All that a strategy sees: never a request, never a session cookie, never a status code.
 
     `now` is in epoch seconds; `session` is the open transaction, which a strategy never ends.
-    `sign_in` is the host's handle of the sign-in that the caller has, or is about to make.
+    `sign_in` is the host's handle of the sign-in that the caller has, or is about to make. A
+    strategy may keep in `memo` what `usable` has read, for its later calls in the same request.
     """
 
     account: Account
@@ -146,6 +148,7 @@ class Attempt:
     address: str = ""
     agent: str = ""
     sign_in: str = field(default="", repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

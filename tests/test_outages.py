@@ -40,7 +40,7 @@ def test_an_outage_is_one_line_without_a_secret(make_server, config, lines, chan
 
 
 def test_a_bug_is_told_with_where_it_was(app, monkeypatch, lines):
-    monkeypatch.setattr(type(get_e2ereset(app).transactions), "engine", property(lambda _: 1 / 0))
+    monkeypatch.setattr(type(get_e2ereset(app).transactions), "single", lambda _: 1 / 0)
     assert app.test_client().get(ME, headers=HEADERS).status_code == 503
     (line,) = lines()
     assert "ZeroDivisionError" in line

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import E2EResetError
+from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Inserts, PerDialect
 
 from .models import AuditHead, AuditPurge, AuditSealer
 from .rows import AUDIT, HIGHEST, holds, lenient, paged
@@ -42,7 +42,7 @@ END = select(
 MARK = "audit mark"
 
 
-@PerDialect
+@Statement
 def LOCK_SEALER(insert: Inserts) -> Any:
     """Lock the one row of the sealer, making it where it is missing."""
     added = insert(SEALER).values(id=1, sealed_at=bindparam("now"), mark="")

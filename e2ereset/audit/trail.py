@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.records import ActionRequest, Caller
-from e2ereset.store.transactions import run
+from e2ereset.store.statements import Statement
 
 from .rows import AUDIT, REASON, TEXTS, clean, digest_of
 
 UID_BYTES = 16
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
-INSERT = insert(AUDIT).inline()
+INSERT = Statement(insert(AUDIT).inline())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class AuditTrail:
         facts = (action, who.id, target, method, who.address, who.agent, outcome, who.reason)
         texts = zip((*TEXTS, REASON), map(clean, facts), strict=True)
         row = {"uid": self.entropy.token_hex(UID_BYTES), "at": at, **dict(texts)}
-        run(session, INSERT, row | {"digest": digest_of(self.keyring, row)})
+        INSERT(session, row | {"digest": digest_of(self.keyring, row)})
 
     def write_request(
         self,

@@ -6,8 +6,9 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect
 
 from e2ereset.store.engines import schema_of
+from e2ereset.store.statements import INSERTS
 from e2ereset.store.tables import Base
-from e2ereset.store.transactions import INSERTS, time_of
+from e2ereset.store.transactions import time_of
 
 from .deployment import Deployment
 from .findings import Finding, Part, check, found

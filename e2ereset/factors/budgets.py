@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
 from e2ereset.metrics.meter import UNCOUNTED, Meter
+from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import DatabaseEpoch, Inserts, PerDialect, Transactions, run
+from e2ereset.store.transactions import DatabaseEpoch, Transactions, run
 
 from .models import Budget
 
@@ -60,7 +61,7 @@ def _moved(number: int) -> Any:
     return sa.case((or_(_over(number), _start(number) > NOW), NOW), else_=_start(number))
 
 
-@PerDialect
+@Statement
 def CHARGE(insert: Inserts) -> sa.Executable:
     """Start a window or count in it. No row comes back if a window is full or it is locked."""
     failed: Any = bindparam("failed")
@@ -94,19 +95,23 @@ def _refund(*others: Any, failures: Any = 0) -> sa.Update:
     )
 
 
-REFUND = _refund()
-REFUND_AND_UNLOCK = _refund(LOCKED)
-TAKE_BACK = _refund(failures=sa.case((BUDGETS.c.failures > 0, BUDGETS.c.failures - 1), else_=0))
+REFUND = Statement(_refund())
+REFUND_AND_UNLOCK = Statement(_refund(LOCKED))
+TAKE_BACK = Statement(
+    _refund(failures=sa.case((BUDGETS.c.failures > 0, BUDGETS.c.failures - 1), else_=0))
+)
 
-STATE = sa.select(
-    *map(_start, NUMBERS), *map(_count, NUMBERS), BUDGETS.c.failures, NOW.label("now")
-).where(THIS)
+STATE = Statement(
+    sa.select(
+        *map(_start, NUMBERS), *map(_count, NUMBERS), BUDGETS.c.failures, NOW.label("now")
+    ).where(THIS)
+)
 MOVED = {f"start_{n}": sa.case((_start(n) > NOW, NOW), else_=_start(n)) for n in NUMBERS}
 MOVE = sa.update(BUDGETS).where(THIS).values(MOVED)
 ALL_LOCKS = (
     sa.select(BUDGETS.c.account_id, BUDGETS.c.purpose).where(LOCKED).order_by(BUDGETS.c.purpose)
 )
-LOCKS = sa.select(BUDGETS.c.purpose).where(MINE, LOCKED).order_by(BUDGETS.c.purpose)
+LOCKS = Statement(sa.select(BUDGETS.c.purpose).where(MINE, LOCKED).order_by(BUDGETS.c.purpose))
 REOPEN = sa.delete(BUDGETS).where(THIS)
 # It deletes the whole rows, as the owner or an operator wants to try at once.
 OF_TRIES = or_(BUDGETS.c.purpose.like("verify:%"), BUDGETS.c.purpose.like("login:%"))
@@ -150,7 +155,7 @@ class Budgets:
         A `guess` counts as a failure in a row until it is refunded.
         """
         # On a bare connection: every try pays for this transaction, and a session costs more.
-        with self._transactions.engine.begin() as connection:
+        with self._transactions.single() as connection:
             charge = self.charge_in(
                 connection, account_id, purpose, windows=windows, now=now, guess=guess
             )
@@ -194,12 +199,12 @@ class Budgets:
         budgets of the account are unlocked too: the proof came from its owner.
         """
         # If the row was unlocked or purged meanwhile, there is nothing left to take back.
-        run(session, REFUND_AND_UNLOCK if unlocks else REFUND, _charged(charge))
+        (REFUND_AND_UNLOCK if unlocks else REFUND)(session, _charged(charge))
 
     def take_back(self, charge: Charge) -> None:
         """Take back a charge whose guess was not compared: earlier failures in a row stay."""
         with self._transactions.begin() as session:
-            run(session, TAKE_BACK, _charged(charge))
+            TAKE_BACK(session, _charged(charge))
 
     def reopen(self, session: Session, account_id: str, purpose: str) -> None:
         """Delete this one count: the secret that was guessed at is gone."""
@@ -209,12 +214,19 @@ class Budgets:
         self, account_id: str, purpose: str, windows: Windows, now: int
     ) -> TooManyAttempts | None:
         """The refusal that a charge would raise now; None when the charge would be counted."""
+        with self._transactions.look_up() as session:
+            return self.refusal_in(session, account_id, purpose, windows=windows, now=now)
+
+    def refusal_in(
+        self, session: Session, account_id: str, purpose: str, *, windows: Windows, now: int
+    ) -> TooManyAttempts | None:
+        """`refusal`, in a session that is only read."""
         this = self._this(account_id, purpose, now)
-        with self._transactions.engine.connect() as connection:
-            row = connection.execute(STATE, this).first()
+        row = STATE(session, this).first()
         if row is None:
             return None
         if any(start > row.now for start in row[:3]):
+            session.rollback()  # gives its connection back before the write takes one
             with self._transactions.engine.begin() as connection:
                 connection.execute(MOVE, this)
         if row.failures >= MOST_IN_A_ROW:
@@ -233,7 +245,7 @@ class Budgets:
 
 def locks(session: Session, account_id: str) -> tuple[str, ...]:
     """The purposes that are locked for this account, sorted."""
-    return tuple(session.scalars(LOCKS, {"account": account_id}))
+    return tuple(row.purpose for row in LOCKS(session, {"account": account_id}))
 
 
 def all_locks(session: Session) -> dict[str, list[str]]:

@@ -40,29 +40,27 @@ class Challenges:
         strategy = next((s for s in self.strategies if s.name == method), None)
         if strategy is None or self._refusal(attempt, method) or not is_usable(strategy, attempt):
             return False
-        attempt.session.rollback()
         if by_owner:
             return self._send(attempt, strategy) is not None
+        attempt.session.rollback()  # gives its connection back before the write takes one
         windows = self._parts.settings.asked_windows
         self._budgets.charge(attempt.account.id, f"asked:{method}", windows, attempt.now)
         with self._parts.transactions.begin() as session:
             return strategy.another(replace(attempt, session=session)) is not None
 
-    def start(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
+    def start(self, attempt: Attempt, strategy: Strategy) -> dict[str, Any]:
         """Start a challenge unless one is pending; the `details` for the client.
 
-        Raises TooManyAttempts when the budget of tries or of sends is spent.
+        `attempt.session` is only read. Raises TooManyAttempts when the budget of tries or of sends
+        is spent.
         """
-        with self._parts.transactions.read() as session:
-            attempt = attempt_of(asked, session)
-            # An answer to the challenge would be refused: none is sent.
-            if spent := self._refusal(attempt, strategy.name):
-                raise spent
-            challenge = strategy.pending(attempt)
-            session.rollback()  # gives its connection back before the write takes one
-            if challenge is None:
-                challenge = self._send_or_find(attempt, strategy)
-            return self.details(session, asked, strategy, challenge)
+        # An answer to the challenge would be refused: none is sent.
+        if spent := self._refusal(attempt, strategy.name):
+            raise spent
+        challenge = strategy.pending(attempt)
+        if challenge is None:
+            challenge = self._send_or_find(attempt, strategy)
+        return self.details(attempt, strategy, challenge)
 
     def _send_or_find(self, attempt: Attempt, strategy: Strategy) -> Challenge:
         try:
@@ -76,29 +74,22 @@ class Challenges:
 
     def _refusal(self, attempt: Attempt, method: str) -> TooManyAttempts | None:
         account_id, windows = attempt.account.id, self._parts.settings.verify_windows
-        return self._budgets.refusal(account_id, f"verify:{method}", windows, attempt.now)
+        return self._budgets.refusal_in(
+            attempt.session, account_id, f"verify:{method}", windows=windows, now=attempt.now
+        )
 
     def _send(self, attempt: Attempt, strategy: Strategy) -> Challenge:
+        attempt.session.rollback()  # gives its connection back before the write takes one
         if strategy.sends:
             windows = self._parts.settings.send_windows
             self._budgets.charge(attempt.account.id, f"send:{strategy.name}", windows, attempt.now)
         with self._parts.transactions.begin() as session:
             return strategy.challenge(replace(attempt, session=session))
 
-    def told(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
-        """`details`, read in a separate transaction."""
-        with self._parts.transactions.read() as session:
-            return self.details(session, asked, strategy)
-
     def details(
-        self,
-        session: Session,
-        asked: ActionRequest,
-        strategy: Strategy,
-        challenge: Challenge | None = None,
+        self, attempt: Attempt, strategy: Strategy, challenge: Challenge | None = None
     ) -> dict[str, Any]:
         """The `details` for the client: the method, its challenge, and the usable methods."""
-        attempt = attempt_of(asked, session)
         challenge = challenge or strategy.pending(attempt) or Challenge()
         return {
             "method": strategy.name,
@@ -118,4 +109,5 @@ def attempt_of(asked: ActionRequest, session: Session) -> Attempt:
         address=asked.caller.address,
         agent=asked.caller.agent,
         sign_in=asked.new_sign_in or asked.caller.sign_in,
+        memo=asked.memo,
     )

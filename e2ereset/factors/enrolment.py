@@ -153,11 +153,12 @@ class Factors:
         change, act = f"Codes by e-mail were {word}d", f"{word}-email-codes"
         with self._parts.transactions.begin() as session:
             if enabled:
-                done = sql.ADD_EMAIL(session, {"account_id": account.id, "enabled_at": now})
+                row = {"account_id": account.id, "enabled_at": now}
+                changed = sql.ADD_EMAIL(session, row).rowcount
             else:
-                done = run(session, sql.DROP_EMAIL, {"account": account.id})
+                changed = run(session, sql.DROP_EMAIL, {"account": account.id}).rowcount
                 run(session, sql.DROP_CODES, {"account": account.id})
-            if not done.rowcount:
+            if not changed:
                 return False
             self._tell(session, account, change, now=now, act=act, by=by)
             signal = factor_enabled if enabled else factor_disabled

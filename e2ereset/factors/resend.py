@@ -71,7 +71,7 @@ class Codes:
         budget is spent. An action is pending for twice the life of its last code, so that a fresh
         code can be asked for after the last one has expired.
         """
-        with self.parts.transactions.read() as session:
+        with self.parts.transactions.look_up() as session:
             account = self._find(session, asked)
             action = self._pending(session, account, now) if account and account.active else None
             if account is None or action is None:

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import Executable, bindparam, case, delete, insert, select, update
 
+from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Inserts, PerDialect
 
 from .models import EmailChallenge, EmailFactor
 from .strategies.totp import BACKUPS, BACKUPS_OF_MINE, MINE, TOTPS, USE
@@ -49,13 +49,13 @@ DROP_PENDING = update(TOTPS).where(MINE, TOTPS.c.enabled_at.is_(None)).values(pe
 DROP_BACKUPS = delete(BACKUPS).where(BACKUPS_OF_MINE)
 ADD_BACKUPS = insert(BACKUPS)
 GET_EMAIL = select(EMAILS.c.enabled_at).where(EMAIL_OF_MINE)
-ADD_EMAIL = PerDialect(lambda insert: insert(EMAILS).on_conflict_do_nothing())
+ADD_EMAIL = Statement(lambda insert: insert(EMAILS).on_conflict_do_nothing())
 DROP_EMAIL = delete(EMAILS).where(EMAIL_OF_MINE)
 # Whoever reads the account's mail may not be its owner any more: the mailed codes go.
 DROP_CODES = delete(CHALLENGES).where(CHALLENGES.c.account_id == bindparam("account"))
 
 
-def _begin(*columns: str) -> PerDialect:
+def _begin(*columns: str) -> Statement:
     """Store a pending secret unless TOTP is enabled; these columns of an earlier one change."""
 
     def build(insert: Inserts) -> Executable:
@@ -67,7 +67,7 @@ def _begin(*columns: str) -> PerDialect:
             where=TOTPS.c.enabled_at.is_(None),
         )
 
-    return PerDialect(build)
+    return Statement(build)
 
 
 # A secret that we made is new: the last step of an earlier secret must not refuse its codes.

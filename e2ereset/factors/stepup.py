@@ -7,7 +7,7 @@ used up in the transaction of the action that it allows. Only then is the charge
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -101,13 +101,16 @@ class StepUp:
     def _choose(self, asked: ActionRequest) -> Chosen:
         """Choose the method and charge the try. Raises the refusals that come before a check."""
         settings = self.parts.settings
-        with self.parts.transactions.read() as session:
+        with self.parts.transactions.look_up() as session:
             known = self.rechecks.knows(session, asked.caller)
             if not (settings.two_factor and asked.proven):
                 return Chosen(method=OFF, known=known)
             if asked.caller.bypasses_two_factor and settings.bypass_tokens:
                 return Chosen(method=BYPASS, known=known)
-            strategy, named = self._serving(attempt_of(asked, session), asked)
+            attempt = attempt_of(asked, session)
+            strategy, named = self._serving(attempt, asked)
+            if strategy is not None and asked.proof.code is None:
+                self._ask(asked, attempt, strategy)
         if strategy is None:
             # For a sign-in the password was proof already: no second factor is needed.
             if asked.fallback and settings.without_method != "allow":
@@ -116,7 +119,9 @@ class StepUp:
         try:
             charge = self._charge(asked, strategy, named=named)
         except TooManyAttempts as refusal:
-            other = self._beside(asked, strategy) if refusal.locked else None
+            with self.parts.transactions.look_up() as session:
+                attempt = attempt_of(asked, session)
+                other = self._beside(asked, attempt, strategy) if refusal.locked else None
             if other is None:
                 raise
             strategy, named = other, asked.proof.method in (None, other.name)
@@ -136,26 +141,37 @@ class StepUp:
                 return strategy, name in (None, strategy.name)
         return None, False
 
-    def _beside(self, asked: ActionRequest, locked: Strategy) -> Strategy | None:
+    def _ask(self, asked: ActionRequest, attempt: Attempt, strategy: Strategy) -> NoReturn:
+        """Raise FactorRequired with a challenge; TooManyAttempts if no try or send is left."""
+        try:
+            raise FactorRequired(**self.challenges.start(attempt, strategy))
+        except TooManyAttempts as refusal:
+            other = self._beside(asked, attempt, strategy) if refusal.locked else None
+            if other is not None:
+                self._ask(asked, attempt, other)
+            told = self.challenges.details(attempt, strategy)
+            raise TooManyAttempts(refusal.retry_after, **told) from None
+
+    def _beside(self, asked: ActionRequest, attempt: Attempt, locked: Strategy) -> Strategy | None:
         """Another strategy, if the locked one was not asked for by name; else None."""
         if asked.proof.method == locked.name:
             return None
-        with self.parts.transactions.read() as session:
-            attempt = attempt_of(asked, session)
-            return next(iter(self.challenges.available(attempt)), None)
+        return next(iter(self.challenges.available(attempt)), None)
 
     def _charge(self, asked: ActionRequest, strategy: Strategy, *, named: bool) -> Charge:
         account_id, windows = asked.caller.account.id, self.parts.settings.verify_windows
+        if not named:
+            raise FactorInvalid(**self._told(asked, strategy))
+        purpose = f"verify:{strategy.name}"
         try:
-            if asked.proof.code is None:
-                raise FactorRequired(**self.challenges.start(asked, strategy))
-            if not named:
-                raise FactorInvalid(**self.challenges.told(asked, strategy))
-            purpose = f"verify:{strategy.name}"
             return self.budgets.charge(account_id, purpose, windows, asked.now, guess=True)
         except TooManyAttempts as refusal:
-            told = self.challenges.told(asked, strategy)
+            told = self._told(asked, strategy)
             raise TooManyAttempts(refusal.retry_after, **told) from None
+
+    def _told(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
+        with self.parts.transactions.look_up() as session:
+            return self.challenges.details(attempt_of(asked, session), strategy)
 
     def _verify(self, session: Session, asked: ActionRequest, chosen: Chosen) -> None:
         strategy, charge = chosen.strategy, chosen.charge
@@ -173,12 +189,13 @@ class StepUp:
             self.traces.spent(session, asked, strategy.name)
         self.parts.meter.second_factor(strategy.name, FactorInvalid.code)
         why = strategy.explain(attempt, code)
-        raise FactorInvalid(**{**why, **self.challenges.details(session, asked, strategy)})
+        raise FactorInvalid(**{**why, **self.challenges.details(attempt, strategy)})
 
     def _refuse_overtaken(
         self, session: Session, asked: ActionRequest, strategy: Strategy | None
     ) -> None:
         """Raise FactorInvalid if the account enabled a better method since one was chosen."""
-        better, _ = self._serving(attempt_of(asked, session), asked)
+        attempt = attempt_of(asked, session)
+        better, _ = self._serving(attempt, asked)
         if better is not None and better is not strategy:
-            raise FactorInvalid(**self.challenges.details(session, asked, better))
+            raise FactorInvalid(**self.challenges.details(attempt, better))

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
 from e2ereset.store.retained import Encrypted
+from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Inserts, PerDialect, run
 
 from .models import Job
 
@@ -36,10 +36,10 @@ STATE = case(
     else_=FAILED,
 )
 # Inline: nobody needs the id that the database gives, so it is not fetched.
-PUT = insert(JOBS).inline()
+PUT = Statement(insert(JOBS).inline())
 
 
-@PerDialect
+@Statement
 def PUT_ONCE(insert: Inserts) -> Executable:
     """Put it in, or move the end of the job that waits with the same `once`.
 
@@ -91,14 +91,10 @@ class Queue:
             "urgency": urgency,
             "once": once and self._keys.digest("outbox once", kind, once),
         }
-        rows = [
-            row | {"recipient": to, "sealed": self._keys.encrypt(PURPOSE, _context(kind, to), text)}
-            for to in recipients
-        ]
-        if rows and once is None:
-            run(session, PUT, rows)
-        elif rows:
-            PUT_ONCE(session, rows)
+        put = PUT if once is None else PUT_ONCE
+        for to in recipients:
+            encrypted = self._keys.encrypt(PURPOSE, _context(kind, to), text)
+            put(session, row | {"recipient": to, "sealed": encrypted})
 
     def facts(self, job: Any) -> dict[str, Any]:
         """The facts of a job, given as a row of its table.

@@ -6,8 +6,9 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError
+from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import PerDialect, Transactions, run
+from e2ereset.store.transactions import Transactions, run
 
 from .models import Permission, Role, RolePermission
 
@@ -37,9 +38,9 @@ TOP_RANK = select(func.coalesce(func.max(ROLES.c.rank), 0))
 REVOKE = delete(GRANTS).where(
     GRANTS.c.permission == bindparam("p"), GRANTS.c.role == bindparam("r")
 )
-GRANT = PerDialect(lambda insert: insert(GRANTS).on_conflict_do_nothing())
-ADD_ROLE = PerDialect(lambda insert: insert(ROLES).on_conflict_do_nothing())
-ADD_PERMISSION = PerDialect(lambda insert: insert(PERMISSIONS).on_conflict_do_nothing())
+GRANT = Statement(lambda insert: insert(GRANTS).on_conflict_do_nothing())
+ADD_ROLE = Statement(lambda insert: insert(ROLES).on_conflict_do_nothing())
+ADD_PERMISSION = Statement(lambda insert: insert(PERMISSIONS).on_conflict_do_nothing())
 
 
 class UnknownName(E2EResetError):

@@ -21,7 +21,7 @@ class Targets:
     def bound(self, caller: Caller, named: TargetName, permission: str) -> tuple[str, str]:
         """The id that a proof for the named account is bound to, and its name for a mail."""
         self.permissions.seed_once()
-        with self.parts.transactions.read() as session:
+        with self.parts.transactions.look_up() as session:
             found = None
             # Without the permission nothing is looked up: neither mail nor time shows who exists.
             if self.permissions.allows(session, caller.account.roles, permission):

@@ -42,12 +42,21 @@ class Binds:
         self._engines = engines
         self._key = key
         self._schema = schema
-        self._made: dict[Engine | Connection, Engine] = {}
+        self._made: dict[tuple[Engine | Connection, bool], Engine] = {}
 
     @property
     def ours(self) -> Engine:
         """The engine of our own tables."""
         return self._adapted(self._engines()[self._key])
+
+    @property
+    def alone(self) -> Engine:
+        """The same engine; on PostgreSQL each statement on it is a transaction of its own.
+
+        It saves two commands for each. Besides, psycopg forgets what it has prepared at each
+        ROLLBACK, with which a transaction that only reads ends.
+        """
+        return self._adapted(self._engines()[self._key], alone=True)
 
     @property
     def several(self) -> bool:
@@ -67,26 +76,29 @@ class Binds:
         key = None if table is None else table.metadata.info.get("bind_key")
         return self.ours if key not in engines and key is None else self._adapted(engines[key])
 
-    def _adapted(self, given: Engine | Connection) -> Engine:
-        if given not in self._made:
+    def _adapted(self, given: Engine | Connection, *, alone: bool = False) -> Engine:
+        if (given, alone) not in self._made:
             shared = is_shared(given)
             engine = borrow(given) if shared else cast(Engine, given)
             # On a shared connection the host's transaction may be open, and keeps its level.
             level = None if shared else _level(engine)
+            if level == ISOLATION and alone:
+                level = "AUTOCOMMIT"
             if level:
                 engine = engine.execution_options(isolation_level=level)
             if self._schema is not None:
                 # Our statements name their tables without a schema.
                 engine = engine.execution_options(schema_translate_map={None: self._schema})
-            self._made[given] = engine
-        return self._made[given]
+            self._made[given, alone] = engine
+        return self._made[given, alone]
 
 
 class Routed(Session):
     """Our session for a host with several engines: each statement goes to its table's engine."""
 
-    def __init__(self, *, routes: Binds, **options: Any) -> None:
+    def __init__(self, *, ours: Engine | Connection, routes: Binds, **options: Any) -> None:
         super().__init__(**options)
+        self._ours = ours
         self._binds = routes
 
     def get_bind(
@@ -97,9 +109,10 @@ class Routed(Session):
             return cast(Engine, bind)
         source = clause if mapper is None else inspect(mapper).local_table
         if source is None:
-            return self._binds.ours
+            return self._ours
         named = (part for part in visitors.iterate(source) if isinstance(part, Table))
-        return self._binds.of(next(named, None))
+        engine = self._binds.of(next(named, None))
+        return self._ours if engine is self._binds.ours else engine
 
 
 def schema_of(engine: Engine) -> str | None:

@@ -2,27 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, CursorResult, Engine, Executable, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from e2ereset.errors import Refusal, SettingsError
 
 from .engines import Binds, Routed
+from .statements import CONNECTION, INSERTS, connection_of
 
 T = TypeVar("T")
 RETRIES = 3
-WRITES, AFTER = "e2ereset writes", "e2ereset after"
+AFTER = "e2ereset after"
 LIMIT_WAITING = text("SET LOCAL lock_timeout = '5s'")
 DEADLOCKED = {"40P01", "40001"}  # PostgreSQL's deadlock_detected and serialization_failure
-Inserts = Callable[[sa.Table], "sqlite.Insert"]
-INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class Transactions:
@@ -33,17 +31,20 @@ class Transactions:
 
     def __init__(self, engine: Callable[[], Engine] | Binds) -> None:
         self._binds = engine if isinstance(engine, Binds) else Binds(lambda: {None: engine()})
-        self._sessions: dict[Engine, sessionmaker[Session]] = {}
         self._waits_for_ever: dict[Engine, bool] = {}
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """A transaction that commits at the end of the block and rolls back on any exception."""
-        with self._session(info={WRITES: True}) as session:
-            with session.begin():
+        with self.engine.begin() as connection:
+            self._limit_waiting(connection)
+            with self._session(connection, info={CONNECTION: connection}) as session:
+                if self._binds.several:
+                    sa.event.listen(session, "after_begin", self._limit_waiting_there)
                 yield session
-            for call in session.info.get(AFTER, ()):
-                call()
+                session.commit()  # what a port has added; our connection commits after it
+        for call in session.info.get(AFTER, ()):
+            call()
 
     @contextmanager
     def begin_keeping_refusals(self) -> Iterator[Session]:
@@ -59,9 +60,22 @@ class Transactions:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for reading; it never commits."""
-        with self._session() as session:
+        """A session for reading in one transaction; it never commits."""
+        with self._session(self.engine) as session:
             yield session
+
+    @contextmanager
+    def look_up(self) -> Iterator[Session]:
+        """A session for short reads; on PostgreSQL each is a transaction of its own."""
+        with self._session(self._binds.alone) as session:
+            yield session
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """A connection for one statement, which is committed at the end of the block."""
+        with self._binds.alone.connect() as connection:
+            yield connection
+            connection.commit()
 
     def retry_deadlocks(self, transaction: Callable[[], T]) -> T:
         """Call the transaction, again if the database ended it to break a deadlock; its result."""
@@ -75,36 +89,38 @@ class Transactions:
 
     @property
     def engine(self) -> Engine:
-        """The engine of our tables. If the host has one connection, our transactions share it."""
-        return self._binds.ours
+        """The engine of our tables. If the host has one connection, our transactions share it.
+
+        Raises SettingsError for a database that is not supported.
+        """
+        engine = self._binds.ours
+        if engine.dialect.name not in INSERTS:
+            raise SettingsError(
+                f"e2ereset runs on {' and '.join(INSERTS)}, not on {engine.dialect.name}."
+            )
+        return engine
 
     @property
     def lasting(self) -> bool:
         """Whether our commits survive the host's rollback; not so on a host's one connection."""
         return self._binds.lasting
 
-    def _session(self, **options: Any) -> Session:
-        engine = self._binds.ours
-        if engine not in self._sessions:
-            if engine.dialect.name not in INSERTS:
-                raise SettingsError(
-                    f"e2ereset runs on {' and '.join(INSERTS)}, not on {engine.dialect.name}."
-                )
-            kind: dict[str, Any] = {"bind": engine}
-            if self._binds.several:
-                kind = {"class_": Routed, "routes": self._binds}
-            sessions = sessionmaker(**kind, expire_on_commit=False, autoflush=False)
-            sa.event.listen(sessions, "after_begin", self._limit_waiting)
-            self._sessions[engine] = sessions
-        return self._sessions[engine](**options)
+    def _session(self, bind: Engine | Connection, **options: Any) -> Session:
+        options |= {"expire_on_commit": False, "autoflush": False}
+        if not self._binds.several:
+            return Session(bind, **options)
+        return Routed(ours=bind, routes=self._binds, **options)
 
-    def _limit_waiting(self, session: Session, _transaction: Any, connection: Connection) -> None:
+    def _limit_waiting_there(self, _session: Session, _own: Any, connection: Connection) -> None:
+        self._limit_waiting(connection)
+
+    def _limit_waiting(self, connection: Connection) -> None:
         """Limit the wait for a lock on PostgreSQL, unless the host sets a limit itself.
 
         A host that changes a row in its own session, and again in ours, would wait for itself for
         ever. PostgreSQL does not see that as a deadlock.
         """
-        if connection.dialect.name != "postgresql" or WRITES not in session.info:
+        if connection.dialect.name != "postgresql":
             return
         engine = connection.engine
         if engine not in self._waits_for_ever:
@@ -112,28 +128,6 @@ class Transactions:
             self._waits_for_ever[engine] = limit == "0"
         if self._waits_for_ever[engine]:
             connection.execute(LIMIT_WAITING)
-
-
-class Builds(Protocol):
-    """Builds one statement from a dialect's own `insert(table)`."""
-
-    def __call__(self, insert: Inserts) -> Executable:
-        """The statement for that dialect."""
-
-
-class PerDialect:
-    """A statement with ON CONFLICT, built once for each supported database.
-
-    Use it as a decorator of the function that builds the statement from `insert`.
-    """
-
-    def __init__(self, build: Builds) -> None:
-        self._statements = {name: counted(build(insert)) for name, insert in INSERTS.items()}
-
-    def __call__(self, session: Session | Connection, parameters: Any) -> CursorResult[Any]:
-        """Execute it in an open transaction."""
-        connection = _connection(session)
-        return connection.execute(self._statements[connection.dialect.name], parameters)
 
 
 EPOCH: dict[str, Any] = {
@@ -178,17 +172,8 @@ def disable_timeouts(session: Session) -> None:
             run(session, text(f"SET LOCAL {name} = 0"))
 
 
-def counted(insert: Executable) -> Executable:
-    """The INSERT with a row count; without this it is -1 on some databases."""
-    return insert.execution_options(preserve_rowcount=True)
-
-
 def run(
     session: Session | Connection, statement: Executable, parameters: Any = None
 ) -> CursorResult[Any]:
     """Execute a Core statement without the ORM, which would double its cost."""
-    return _connection(session).execute(statement, parameters)
-
-
-def _connection(session: Session | Connection) -> Connection:
-    return session if isinstance(session, Connection) else session.connection()
+    return connection_of(session).execute(statement, parameters)

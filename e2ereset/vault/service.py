@@ -10,8 +10,8 @@ from e2ereset.factors.rechecks import Rechecks
 from e2ereset.parts import Parts
 from e2ereset.ports import ListensForKeys
 from e2ereset.records import Caller
+from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Inserts, PerDialect, run
 
 from .models import KeyPair
 from .thumbprints import is_same_key
@@ -19,16 +19,18 @@ from .thumbprints import is_same_key
 ACTION = "set-e2e-keys"
 
 KEYS = table(KeyPair)
-GET = select(KEYS.c.public_key, KEYS.c.private_key).where(KEYS.c.account_id == bindparam("account"))
-DROP = delete(KEYS).where(KEYS.c.account_id == bindparam("account"))
-WRAP_ANEW = (
+GET = Statement(
+    select(KEYS.c.public_key, KEYS.c.private_key).where(KEYS.c.account_id == bindparam("account"))
+)
+DROP = Statement(delete(KEYS).where(KEYS.c.account_id == bindparam("account")))
+WRAP_ANEW = Statement(
     update(KEYS)
     .where(KEYS.c.account_id == bindparam("account"))
     .values(private_key=bindparam("private"), set_at=bindparam("now"))
 )
 
 
-@PerDialect
+@Statement
 def ADD(insert: Inserts) -> Executable:
     """Store a pair if there is no public key yet; else lock the stored pair."""
     statement = insert(KEYS)
@@ -58,7 +60,7 @@ class Vault:
 
     def get(self, account_id: str) -> Pair | None:
         """The stored pair; None when no public key is set, as after a reset."""
-        with self._parts.transactions.read() as session:
+        with self._parts.transactions.look_up() as session:
             pair = _stored(session, account_id)
         return pair if pair and pair.public_key else None
 
@@ -99,7 +101,7 @@ class Vault:
         # alone must not change.
         if stored.private_key != pair.private_key:
             values = {"account": caller.account.id, "private": pair.private_key, "now": now}
-            run(session, WRAP_ANEW, values)
+            WRAP_ANEW(session, values)
             self._tell(session, caller, now)
         return True
 
@@ -113,9 +115,9 @@ class Vault:
 
 def drop_key_pair(session: Session, account_id: str) -> bool:
     """Delete the pair as part of a reset. True when there was one."""
-    return run(session, DROP, {"account": account_id}).rowcount > 0
+    return DROP(session, {"account": account_id}).rowcount > 0
 
 
 def _stored(session: Session, account_id: str) -> Pair | None:
-    row = run(session, GET, {"account": account_id}).first()
+    row = GET(session, {"account": account_id}).first()
     return row and Pair(row.public_key, row.private_key)

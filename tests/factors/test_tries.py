@@ -69,12 +69,10 @@ def test_a_charge_survives_the_rollback_of_what_follows(world, bob, engine):
     assert error(world.reset(bob, code=world.code(bob))) == "totp-max-attempts"
 
 
-def test_the_try_is_counted_before_the_code_is_read(world, bob, app):
+def test_the_try_is_counted_before_the_code_is_read(world, bob):
     seen = []
-    with app.app_context():
-        engine = world.runtime.transactions.engine
-    event.listen(engine, "commit", lambda _: seen.append("COMMIT"))
-    event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    event.listen(world.engine, "commit", lambda _: seen.append("COMMIT"))
+    event.listen(world.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
     world.reset(bob, code="000000")
     charge = next(i for i, text in enumerate(seen) if "INTO e2ereset_budgets" in text)
     assert seen[charge + 1] == "COMMIT"

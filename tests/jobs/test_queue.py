@@ -1,7 +1,8 @@
 """The queue: what a transaction puts in, and how it is kept."""
 
+from contextlib import suppress
+
 import pytest
-from sqlalchemy import event
 
 from e2ereset.jobs import IDLE, NORMAL, URGENT
 from tests.kit.jobs import START
@@ -31,21 +32,18 @@ def test_what_expires_is_urgent_unless_it_is_said(desk, options, urgency):
     assert desk.rows()[0].urgency == urgency
 
 
-@pytest.mark.parametrize(("count", "statements"), [(0, 0), (5, 1)])
-def test_several_recipients_are_one_statement_and_none_are_none(desk, count, statements):
-    heard = []
-    event.listen(desk.store.engine, "before_cursor_execute", lambda *args: heard.append(args[2]))
+@pytest.mark.parametrize("count", [0, 5])
+def test_each_recipient_has_a_job(desk, count):
+    recipients = [f"{n}@x.org" for n in range(count)]
     with desk.store.begin() as session:
-        recipients = [f"{n}@x.org" for n in range(count)]
         desk.queue.put(session, "code", FACTS, recipients=recipients, now=START)
-    assert len([words for words in heard if "e2ereset_outbox" in words]) == statements
-    assert len(desk.rows()) == count
+    assert [row.recipient for row in desk.rows()] == recipients
 
 
 def test_a_transaction_that_is_rolled_back_puts_nothing_in(desk):
-    with desk.store.begin() as session:
+    with suppress(ZeroDivisionError), desk.store.begin() as session:
         desk.queue.put(session, "code", FACTS, now=START)
-        session.rollback()
+        raise ZeroDivisionError
     assert desk.rows() == []
 
 

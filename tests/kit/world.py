@@ -15,6 +15,7 @@ from e2ereset.jobs.models import Job
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
 from e2ereset.server.sessions.models import Token
 from e2ereset.server.sessions.tokens import NewToken, add_token
+from e2ereset.server.tables import db
 from e2ereset.store.tables import table
 from e2ereset.vault.models import KeyPair
 from tests.kit.client import API, LOGIN, RESET, SEND_CODE, SET_KEYS
@@ -41,6 +42,8 @@ class World:
         self.app, self.session, self.clock = app, session, clock
         self.client = app.test_client()
         self.runtime = get_e2ereset(app)
+        with app.app_context():
+            self.engine = db.engine
 
     def person(self, name, *, totp=False, email=False, key=True, **facts):
         """A user with a login token, and what is asked for."""

@@ -14,17 +14,15 @@ from tests.kit.world import World
 
 
 @pytest.fixture
-def looked_up(world, app):
+def looked_up(world):
     """The parameters of every look-up of users from now on."""
     seen = []
-    with app.app_context():
-        engine = world.runtime.transactions.engine
 
     def note(_connection, _cursor, statement, parameters, *_):
         if statement.startswith("SELECT") and "FROM users" in statement:
             seen.append(str(parameters))
 
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(world.engine, "before_cursor_execute", note)
     return seen
 
 

@@ -217,7 +217,7 @@ def test_two_purges_at_once_drop_each_row_once(world):
 @pytest.fixture
 def listen(world):
     """Have this called before each statement of the server, with its text and its parameters."""
-    engine, heard = world.runtime.transactions.engine, []
+    engine, heard = world.engine, []
 
     def listen(call):
         heard.append(lambda _connection, _cursor, *given: call(*given[:2]))

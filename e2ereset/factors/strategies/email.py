@@ -12,14 +12,17 @@ from sqlalchemy import and_, bindparam, or_, update
 from e2ereset.factors.models import EmailChallenge, EmailFactor
 from e2ereset.ports import HoldsSessions
 from e2ereset.records import Attempt, Challenge, iso
+from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Inserts, PerDialect, run
+from e2ereset.store.transactions import run
 from e2ereset.typed import is_digits, plain_code
 
 from .base import Strategy
 
 FACTORS, CHALLENGES = table(EmailFactor), table(EmailChallenge)
-ENABLED = sa.select(FACTORS.c.account_id).where(FACTORS.c.account_id == bindparam("account"))
+ENABLED = Statement(
+    sa.select(FACTORS.c.account_id).where(FACTORS.c.account_id == bindparam("account"))
+)
 MINE = (
     CHALLENGES.c.account_id == bindparam("account"),
     CHALLENGES.c.action == bindparam("for_action"),
@@ -55,7 +58,7 @@ ADD_SECOND = (
 )
 
 
-def _store(*conditions: Any) -> PerDialect:
+def _store(*conditions: Any) -> Statement:
     """Store a new code; it replaces a stored one for which these conditions hold."""
 
     def build(insert: Inserts) -> sa.Executable:
@@ -68,7 +71,7 @@ def _store(*conditions: Any) -> PerDialect:
             where=and_(*conditions) if conditions else None,
         )
 
-    return PerDialect(build)
+    return Statement(build)
 
 
 REPLACE = _store()
@@ -85,7 +88,7 @@ class EmailStrategy(Strategy):
         """Whether the method is enabled and the account has a verified address."""
         if not attempt.account.emails:
             return False
-        return run(attempt.session, ENABLED, {"account": attempt.account.id}).first() is not None
+        return bool(ENABLED(attempt.session, {"account": attempt.account.id}))
 
     def pending(self, attempt: Attempt) -> Challenge | None:
         """The live codes of this action and target, described by when they expire."""

@@ -4,15 +4,15 @@ import hmac
 from typing import Any
 
 import pyotp
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing, digest_under
 from e2ereset.factors.models import BackupCode, Totp
 from e2ereset.records import Attempt, Caller
 from e2ereset.store.retained import Encrypted
+from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import run
 from e2ereset.typed import is_digits, plain_code
 
 from .base import Strategy
@@ -21,23 +21,26 @@ STEP_SECONDS = 30
 DIGITS = 6
 BACKUP_LENGTH = 8
 SIGN_IN = "sign-in of a step"
+SECRET_OF = "totp secret"  # noqa: S105 - a name in `Attempt.memo`
 
 TOTPS, BACKUPS = table(Totp), table(BackupCode)
 MINE = TOTPS.c.account_id == bindparam("account")
 BACKUPS_OF_MINE = BACKUPS.c.account_id == bindparam("account")
-SECRET = select(TOTPS.c.secret).where(MINE, TOTPS.c.enabled_at.is_not(None))
+SECRET = Statement(select(TOTPS.c.secret).where(MINE, TOTPS.c.enabled_at.is_not(None)))
 USE: dict[str, Any] = {
     "last_step": bindparam("step"),
     "last_address": bindparam("from_address"),
     "last_sign_in": bindparam("in_sign_in"),
 }
-TAKE_STEP = (
+TAKE_STEP = Statement(
     update(TOTPS)
     .where(MINE, TOTPS.c.secret == bindparam("encrypted"), TOTPS.c.last_step < bindparam("step"))
     .values(USE)
 )
-LAST_USE = select(TOTPS.c.last_step, TOTPS.c.last_address, TOTPS.c.last_sign_in).where(MINE)
-BURN = delete(BACKUPS).where(BACKUPS_OF_MINE, BACKUPS.c.digest == bindparam("burnt"))
+LAST_USE = Statement(
+    select(TOTPS.c.last_step, TOTPS.c.last_address, TOTPS.c.last_sign_in).where(MINE)
+)
+BURN = Statement(delete(BACKUPS).where(BACKUPS_OF_MINE, BACKUPS.c.digest == bindparam("burnt")))
 LEFT = select(func.count()).select_from(BACKUPS).where(BACKUPS_OF_MINE)
 
 
@@ -102,8 +105,16 @@ class TotpStrategy(Strategy):
             return {}
         return {"codeReused": True, "retryAfter": STEP_SECONDS - attempt.now % STEP_SECONDS}
 
-    def _encrypted(self, attempt: Attempt) -> str | None:
-        return run(attempt.session, SECRET, {"account": attempt.account.id}).scalar()
+    def _encrypted(self, attempt: Attempt, *, anew: bool = False) -> str | None:
+        """The encrypted secret, read once for a request; None when TOTP is not enabled.
+
+        What is done by an old one is refused: each statement that uses up a code checks it.
+        """
+        if anew or not attempt.memo.get(SECRET_OF):
+            mine = {"account": attempt.account.id}
+            attempt.memo[SECRET_OF] = SECRET(attempt.session, mine).scalar()
+        encrypted: str | None = attempt.memo[SECRET_OF]
+        return encrypted
 
     def _decrypt(self, attempt: Attempt, encrypted: str) -> str:
         return self.parts.keyring.decrypt("totp", attempt.account.id, encrypted)
@@ -116,7 +127,7 @@ class TotpStrategy(Strategy):
             if not steps or self._take(attempt, encrypted, steps):
                 return bool(steps)
             # If it was encrypted or enrolled again since it was read, the new one decides.
-            before, encrypted = encrypted, self._encrypted(attempt)
+            before, encrypted = encrypted, self._encrypted(attempt, anew=True)
             if encrypted == before:
                 if self._is_elsewhere(attempt):
                     self._tell(attempt, "totp-replayed")
@@ -126,10 +137,10 @@ class TotpStrategy(Strategy):
     def _take(self, attempt: Attempt, encrypted: str, steps: list[int]) -> bool:
         place = place_of(self.parts.keyring, attempt)
         mine = {"account": attempt.account.id, "encrypted": encrypted, **place}
-        return any(run(attempt.session, TAKE_STEP, {**mine, "step": s}).rowcount for s in steps)
+        return any(TAKE_STEP(attempt.session, {**mine, "step": s}).rowcount for s in steps)
 
-    def _last_use(self, attempt: Attempt) -> Row[Any]:
-        return run(attempt.session, LAST_USE, {"account": attempt.account.id}).one()
+    def _last_use(self, attempt: Attempt) -> Any:
+        return LAST_USE(attempt.session, {"account": attempt.account.id}).first()
 
     def _is_elsewhere(self, attempt: Attempt) -> bool:
         """Whether the last step was used from another address or in another sign-in.
@@ -150,7 +161,7 @@ class TotpStrategy(Strategy):
         if encrypted is None:
             return False
         digest = backup_digest(self._decrypt(attempt, encrypted), account.id, code)
-        if not run(attempt.session, BURN, {"account": account.id, "burnt": digest}).rowcount:
+        if not BURN(attempt.session, {"account": account.id, "burnt": digest}).rowcount:
             return False
         self._tell(
             attempt, "backup-code-used", left=count_backup_codes(attempt.session, account.id)

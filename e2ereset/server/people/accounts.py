@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, String, Table, and_, bindparam, or_, select, update
+from sqlalchemy import Select, String, Table, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, name_key
+from e2ereset.store.statements import Statement, connection_of
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import run
 
 from .models import FEDERATED, Email, User, UserRole
 from .password_hashing import PasswordHasher
@@ -34,17 +34,20 @@ def account_rows(*more: Any, beside: Table | None = None) -> Select[Any]:
 
 
 OWNER = select(EMAILS.c.user_id).where(EMAILS.c.address_key == KEY).scalar_subquery()
-BY_ID = account_rows().where(USERS.c.id == KEY)
-BY_NAME = account_rows().where(USERS.c.username_key == KEY)
-BY_EMAIL = account_rows().where(USERS.c.id == OWNER)
-PASSWORD = select(USERS.c.password_hash).where(USERS.c.id == KEY)
-REHASH = (
+BY_ID = Statement(account_rows().where(USERS.c.id == KEY))
+BY_NAME = Statement(account_rows().where(USERS.c.username_key == KEY))
+BY_EMAIL = Statement(account_rows().where(USERS.c.id == OWNER))
+PASSWORD = Statement(select(USERS.c.password_hash).where(USERS.c.id == KEY))
+REHASH = Statement(
     update(USERS)
     .where(USERS.c.id == KEY, USERS.c.password_hash == bindparam("old"))
     .values(password_hash=bindparam("new"))
 )
-LOCK = select(USERS.c.id).where(USERS.c.id == KEY).with_for_update()
-LOCK_ACTIVE = LOCK.where(USERS.c.active, or_(PROVEN.is_(None), USERS.c.password_hash == PROVEN))
+THIS = select(USERS.c.id).where(USERS.c.id == KEY).with_for_update()
+LOCK = Statement(THIS)
+LOCK_ACTIVE = Statement(
+    THIS.where(USERS.c.active, or_(PROVEN.is_(None), USERS.c.password_hash == PROVEN))
+)
 
 
 def get_account(session: Session, account_id: str) -> Account | None:
@@ -70,13 +73,13 @@ def prove_password(
     It replaces a hash of an old cost. An account without a password takes the same time. The
     caller holds a turn of the `hasher`.
     """
-    while (stored := session.execute(PASSWORD, {"key": account_id}).scalar()) is not None:
+    while (stored := PASSWORD(session, {"key": account_id}).scalar()) is not None:
         if not hasher.verify(digest, stored):
             return None
         if not hasher.needs_rehash(stored):
             return str(stored)
         new = hasher.hash_digest(digest)
-        if run(session, REHASH, {"key": account_id, "old": stored, "new": new}).rowcount:
+        if REHASH(session, {"key": account_id, "old": stored, "new": new}).rowcount:
             return new
         # Somebody has stored another hash meanwhile: check that one.
     hasher.dummy()
@@ -84,8 +87,9 @@ def prove_password(
 
 
 def lock_account(session: Session, account_id: str) -> None:
-    """Lock this user until the end of the transaction."""
-    run(session, LOCK, {"key": account_id})
+    """Lock this user until the end of the transaction, in which something is written."""
+    if connection_of(session).dialect.name != "sqlite":  # there who writes has locked everything
+        LOCK(session, {"key": account_id})
 
 
 def lock_active(session: Session, account_id: str, proven_by: str | None = None) -> bool:
@@ -93,7 +97,7 @@ def lock_active(session: Session, account_id: str, proven_by: str | None = None)
 
     Also False where `proven_by` is not the stored password hash any more; None checks nothing.
     """
-    found = run(session, LOCK_ACTIVE, {"key": account_id, "proven_by": proven_by})
+    found = LOCK_ACTIVE(session, {"key": account_id, "proven_by": proven_by})
     return found.first() is not None
 
 
@@ -103,7 +107,7 @@ def could_be_stored(text: str) -> bool:
     return len(text) <= LONGEST_NAME and text.isprintable()
 
 
-def read_account(rows: Sequence[Row[Any]]) -> Account:
+def read_account(rows: Sequence[Any]) -> Account:
     """One account from the product of its roles and its verified addresses."""
     first = rows[0]
     return Account(
@@ -117,6 +121,6 @@ def read_account(rows: Sequence[Row[Any]]) -> Account:
     )
 
 
-def _find(session: Session, statement: Select[Any], key: str) -> Account | None:
-    rows = run(session, statement, {"key": key}).all() if could_be_stored(key) else ()
+def _find(session: Session, statement: Statement, key: str) -> Account | None:
+    rows = statement(session, {"key": key}) if could_be_stored(key) else ()
     return read_account(rows) if rows else None

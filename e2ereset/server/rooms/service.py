@@ -3,22 +3,22 @@
 from sqlalchemy import BigInteger, Executable, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Inserts, PerDialect, run
 
 from .models import Room, Subscription, Waiting
 
 ROOMS, SUBSCRIPTIONS, WAITING = table(Room), table(Subscription), table(Waiting)
 MINE = SUBSCRIPTIONS.c.user_id == bindparam("key")
 KEYS = ("e2e_key", "suggested_key", "suggested_old_keys", "old_keys")
-DROP_KEYS = (
+DROP_KEYS = Statement(
     update(SUBSCRIPTIONS)
     .where(MINE, or_(*(SUBSCRIPTIONS.c[name].is_not(None) for name in KEYS)))
     .values(dict.fromkeys(KEYS))
 )
 
 
-@PerDialect
+@Statement
 def WAIT(insert: Inserts) -> Executable:
     """Wait in each encrypted room of the user whose key the user does not have."""
     now = bindparam("now", type_=BigInteger)
@@ -36,7 +36,7 @@ def drop_room_keys(session: Session, account_id: str, now: int) -> bool:
 
     True when there was a key, a suggestion or an old key to drop.
     """
-    dropped = run(session, DROP_KEYS, {"key": account_id}).rowcount
+    dropped = DROP_KEYS(session, {"key": account_id}).rowcount
     wait_for_keys(session, account_id, now)
     return dropped > 0
 

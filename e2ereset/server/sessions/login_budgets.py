@@ -19,8 +19,8 @@ from e2ereset.factors.budgets import Charge, Windows
 from e2ereset.server.people.service import addresses_of
 from e2ereset.server.settings import ServerSettings
 from e2ereset.store.retained import NOW, Expiring
+from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Inserts, PerDialect, run
 
 from .models import KnownAddress
 from .schemas import Credentials
@@ -35,15 +35,17 @@ KNOWN_SECONDS = 30 * 86400
 """Seconds after a sign-in for which its network counts as the owner's."""
 
 KNOWN = table(KnownAddress)
-IS_KNOWN = select(KNOWN.c.seen_at).where(
-    KNOWN.c.user_id == bindparam("account"),
-    KNOWN.c.network == bindparam("from_network"),
-    KNOWN.c.seen_at > bindparam("since"),
+IS_KNOWN = Statement(
+    select(KNOWN.c.seen_at).where(
+        KNOWN.c.user_id == bindparam("account"),
+        KNOWN.c.network == bindparam("from_network"),
+        KNOWN.c.seen_at > bindparam("since"),
+    )
 )
 EXPIRING = Expiring("addresses", KNOWN, KNOWN.c.seen_at <= NOW - KNOWN_SECONDS)
 
 
-@PerDialect
+@Statement
 def KNOW(insert: Inserts) -> Executable:
     """Store that the user signed in from this network now."""
     statement = insert(KNOWN)
@@ -168,7 +170,7 @@ class LoginBudgets:
 
     def _is_known(self, connection: Connection, account_id: str, network: str, now: int) -> bool:
         since = {"account": account_id, "from_network": network, "since": now - KNOWN_SECONDS}
-        return run(connection, IS_KNOWN, since).first() is not None
+        return IS_KNOWN(connection, since).first() is not None
 
     def _of_owner(self, account_id: str, network: str) -> _Budget:
         purpose, windows = f"{PASSWORD_TRIES}@{network}", self.runtime.settings.verify_windows

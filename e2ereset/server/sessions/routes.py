@@ -56,7 +56,7 @@ def identify(runtime: Runtime) -> Caller | None:
     if not user_id or not token:
         return None
     # A bare connection: this read comes with every request, and a session costs as much again.
-    with runtime.transactions.engine.connect() as connection:
+    with runtime.transactions.single() as connection:
         found = find_signed_in(connection, user_id, token, int(runtime.clock()))
     if found is None:
         return None

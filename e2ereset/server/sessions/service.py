@@ -71,7 +71,7 @@ class Sessions:
         """
         now, token = int(self.runtime.clock()), make_token(self.runtime.entropy)
         with self.hasher.sign_in_turn():  # first: a refusal for want of a turn costs nothing
-            with self.runtime.transactions.read() as session:
+            with self.runtime.transactions.look_up() as session:
                 found = FIND[credentials.by](session, credentials.name)
             caller = Caller(account=found, address=address, agent=agent) if found else None
             asked = _request(caller, credentials, now, token) if caller else None
@@ -112,7 +112,7 @@ class Sessions:
 
     def resume(self, resume: Resume) -> SignedIn:
         """Sign in by a live token, which stays as it is. Raises Unauthorized."""
-        with self.runtime.transactions.read() as session:
+        with self.runtime.transactions.look_up() as session:
             user_id = find_owner(session, resume.token, int(self.runtime.clock()))
         if user_id is None:
             raise Unauthorized

@@ -14,8 +14,8 @@ from e2ereset import Account
 from e2ereset.errors import E2EResetError
 from e2ereset.server.people import accounts
 from e2ereset.store.retained import NOW, Expiring
+from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import run
 
 from .models import LOGIN, PERSONAL, Token
 
@@ -27,19 +27,23 @@ OWN = TOKENS.c.user_id == bindparam("owner")
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
 # Always with the user: a table that is partitioned by user is then read in one partition.
 THIS = (TOKENS.c.digest == bindparam("key"), OWN)
-ADD = insert(TOKENS)
+ADD = Statement(insert(TOKENS))
 LIST = (
     select(*(TOKENS.c[name] for name in SHOWN))
     .where(OWN, LIVE)
     .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
 )
-SIGNED_IN = accounts.account_rows(TOKENS.c.bypass_two_factor, beside=TOKENS).where(*THIS, LIVE)
-OWNER = accounts.account_rows(beside=TOKENS).where(TOKENS.c.digest == bindparam("key"), LIVE)
+SIGNED_IN = Statement(
+    accounts.account_rows(TOKENS.c.bypass_two_factor, beside=TOKENS).where(*THIS, LIVE)
+)
+OWNER = Statement(
+    accounts.account_rows(beside=TOKENS).where(TOKENS.c.digest == bindparam("key"), LIVE)
+)
 # An UPDATE that changes nothing: it locks on every database, which SELECT ... FOR UPDATE does not.
-LOCK = update(TOKENS).where(*THIS, LIVE).values(kind=TOKENS.c.kind)
-DROP = delete(TOKENS).where(*THIS)
-DROP_ALL = delete(TOKENS).where(OWN)
-DROP_EXPIRED = DROP_ALL.where(TOKENS.c.expires_at <= bindparam("now"))
+LOCK = Statement(update(TOKENS).where(*THIS, LIVE).values(kind=TOKENS.c.kind))
+DROP = Statement(delete(TOKENS).where(*THIS))
+DROP_ALL = Statement(delete(TOKENS).where(OWN))
+DROP_EXPIRED = Statement(delete(TOKENS).where(OWN, TOKENS.c.expires_at <= bindparam("now")))
 EXPIRING = Expiring("tokens", TOKENS, TOKENS.c.expires_at <= NOW)
 
 
@@ -90,15 +94,16 @@ def add_token(
     has another password. Raises TokenNameTaken.
     """
     token = token or make_token(entropy)
-    run(session, DROP_EXPIRED, {"owner": new.user_id, "now": new.created_at})
-    # Who changes the user and ends its tokens comes before or after this, never in between.
+    # Who changes the user and ends its tokens comes before or after this, never in between. All
+    # lock the user first, then its tokens.
     if not accounts.lock_active(session, new.user_id, new.proven_by):
         return None
+    DROP_EXPIRED(session, {"owner": new.user_id, "now": new.created_at})
     kind = LOGIN if new.name is None else PERSONAL
     row = asdict(new) | {"digest": token_digest(token), "kind": kind}
     del row["proven_by"]
     try:
-        run(session, ADD, row)
+        ADD(session, row)
     except IntegrityError:
         raise TokenNameTaken(f"The user has a token of the name {new.name!r} already.") from None
     return token
@@ -119,7 +124,7 @@ def find_signed_in(
     if not accounts.could_be_stored(user_id) or len(token) > accounts.LONGEST_NAME:
         return None
     mine = {"key": token_digest(token), "owner": user_id, "now": now}
-    rows = run(session, SIGNED_IN, mine).all()
+    rows = SIGNED_IN(session, mine)
     if not rows or not rows[0].active:
         return None
     return accounts.read_account(rows), rows[0].bypass_two_factor
@@ -127,19 +132,19 @@ def find_signed_in(
 
 def find_owner(session: Session, token: str, now: int) -> str | None:
     """The id of the active user whose live token this is; None when it is nobody's."""
-    owner = session.execute(OWNER, {"key": token_digest(token), "now": now}).first()
+    owner = OWNER(session, {"key": token_digest(token), "now": now}).first()
     return owner.id if owner and owner.active else None
 
 
 def lock_sign_in(session: Session, sign_in: str, now: int) -> bool:
     """Whether the token of this sign-in is live; locks it until the commit."""
     digest, _, owner = sign_in.partition(" ")
-    return run(session, LOCK, {"key": digest, "owner": owner, "now": now}).rowcount == 1
+    return LOCK(session, {"key": digest, "owner": owner, "now": now}).rowcount == 1
 
 
 def drop_token(session: Session, user_id: str, token: str) -> bool:
     """End this one sign-in of the user. False when it had ended already."""
-    return run(session, DROP, {"key": token_digest(token), "owner": user_id}).rowcount == 1
+    return DROP(session, {"key": token_digest(token), "owner": user_id}).rowcount == 1
 
 
 def drop_tokens(session: Session, account_id: str) -> int:
@@ -147,8 +152,6 @@ def drop_tokens(session: Session, account_id: str) -> int:
 
     No new one is made before the commit.
     """
-    mine = {"owner": account_id}
-    dropped = run(session, DROP_ALL, mine).rowcount
     # Who adds a token holds the user's row until its commit: only then can we see and drop it.
     accounts.lock_account(session, account_id)
-    return dropped + run(session, DROP_ALL, mine).rowcount
+    return DROP_ALL(session, {"owner": account_id}).rowcount

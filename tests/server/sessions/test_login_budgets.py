@@ -180,8 +180,8 @@ REFUSED = ["SELECT", "SELECT", "INSERT", "INSERT", "SELECT"]
 
 def statements(world):
     """The first words of the statements from now on."""
-    engine, seen = world.runtime.transactions.engine, []
-    event.listen(engine, "before_cursor_execute", lambda *it: seen.append(it[2].split()[0]))
+    seen = []
+    event.listen(world.engine, "before_cursor_execute", lambda *it: seen.append(it[2].split()[0]))
     return seen
 
 

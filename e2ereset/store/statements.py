@@ -1,0 +1,176 @@
+"""Statements that are compiled once, and sent through the driver's cursor.
+
+A reset is a dozen short statements. SQLAlchemy would spend more time on finding each of them in its
+cache, and on wrapping its result, than the database spends on executing it.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+
+Inserts = Callable[[sa.Table], "sqlite.Insert"]
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+CONNECTION = "e2ereset connection"
+"""The key in `Session.info` of the connection that the session works on."""
+
+
+class Builds(Protocol):
+    """Builds one statement from a dialect's own `insert(table)`."""
+
+    def __call__(self, insert: Inserts) -> Executable:
+        """The statement for that dialect."""
+
+
+class Rows(list[Any]):
+    """The rows of a result, as named tuples; `rowcount` is how many rows were changed."""
+
+    def __init__(self, rows: Iterable[Any], rowcount: int) -> None:
+        super().__init__(rows)
+        self.rowcount = rowcount
+
+    def first(self) -> Any:
+        """The first row; None when there is none."""
+        return self[0] if self else None
+
+    def scalar(self) -> Any:
+        """The first value of the first row; None when there is none."""
+        return self[0][0] if self else None
+
+
+class Statement:
+    """A statement, to be called with an open transaction and its parameters.
+
+    `build` is the statement, or a function that builds it from the dialect's `insert`, as one with
+    ON CONFLICT needs. A statement is made once, with its module. No parameter of it is a list. An
+    INSERT that names no values takes the columns of its first call.
+
+    If the engine has a listener for statements, as tracing has, or echoes them, or gives our tables
+    a schema, then the statement is executed in SQLAlchemy's own way.
+    """
+
+    def __init__(self, build: Executable | Builds) -> None:
+        self._build = build
+        self._compiled: dict[tuple[type[Dialect], str], _Compiled] = {}
+
+    def __call__(self, session: Session | Connection, parameters: Mapping[str, Any]) -> Rows:
+        """Execute it, and fetch all rows. Raises the same errors as SQLAlchemy."""
+        connection = connection_of(session)
+        dialect = connection.dialect
+        kind = (type(dialect), dialect.paramstyle)
+        compiled = self._compiled.get(kind)
+        if compiled is None:
+            compiled = self._compiled[kind] = self._compile(dialect, parameters)
+        if parameters.keys() != compiled.names:  # an INSERT would drop the values of others
+            raise TypeError(f"{sorted(parameters)} given, but {sorted(compiled.names)} before")
+        if is_watched(connection):
+            return compiled.execute_watched(connection, parameters)
+        return compiled.execute(connection, parameters)
+
+    def _compile(self, dialect: Dialect, names: Iterable[str]) -> "_Compiled":
+        made = self._build
+        if not isinstance(made, Executable):
+            made = made(INSERTS[dialect.name])
+        return _Compiled(made, dialect, names)
+
+
+class _Compiled:
+    """A statement in the SQL of one dialect."""
+
+    def __init__(self, statement: Any, dialect: Dialect, names: Iterable[str]) -> None:
+        # Without this the row count of an INSERT is -1 on some databases.
+        self._statement = statement.execution_options(preserve_rowcount=True)
+        compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=list(names))
+        self._sql = str(compiled)
+        self._writes = compiled.isinsert or compiled.isupdate or compiled.isdelete
+        self._positions = compiled.positiontup
+        self._values = dict(compiled.params)
+        self.names = set(names)
+        kinds = {name: bind.type for bind, name in compiled.bind_names.items()}
+        self._to_driver = _converters(kinds, dialect, "bind_processor")
+        given = getattr(statement, "exported_columns", ())
+        read = dict(enumerate(column.type for column in given))
+        self._from_driver = _converters(read, dialect, "result_processor", None)
+        self._row: Callable[[Iterable[Any]], Any] | None = None
+
+    def execute(self, connection: Connection, parameters: Mapping[str, Any]) -> Rows:
+        """Execute it on the driver's cursor."""
+        if self._writes and not connection.in_transaction():
+            connection.begin()
+        driver: Any = connection.connection.dbapi_connection
+        values, cursor = self._given(parameters), driver.cursor()
+        try:
+            cursor.execute(self._sql, values)
+            rows = Rows(self._read(cursor), cursor.rowcount)
+        except connection.dialect.loaded_dbapi.Error as fault:
+            # It has no public name. It makes SQLAlchemy's error of the driver's, calls who listens
+            # for errors, and drops a connection that is broken.
+            connection._handle_dbapi_exception(fault, self._sql, values, cursor, None)
+        cursor.close()
+        return rows
+
+    def execute_watched(self, connection: Connection, parameters: Mapping[str, Any]) -> Rows:
+        """Execute it so that SQLAlchemy's events tell of it."""
+        result = connection.execute(self._statement, dict(parameters))
+        return Rows(result.all() if result.returns_rows else (), result.rowcount)
+
+    def _given(self, parameters: Mapping[str, Any]) -> Any:
+        values = {**self._values, **parameters}
+        for name, convert in self._to_driver:
+            values[name] = convert(values[name])
+        return values if self._positions is None else [values[name] for name in self._positions]
+
+    def _read(self, cursor: Any) -> Iterable[Any]:
+        if cursor.description is None:
+            return ()
+        if self._row is None:
+            names = [column[0] for column in cursor.description]
+            self._row = namedtuple("Row", names, rename=True)._make  # type: ignore[attr-defined]
+        rows = cursor.fetchall()
+        return map(self._row, map(self._converted, rows) if self._from_driver else rows)
+
+    def _converted(self, row: Sequence[Any]) -> list[Any]:
+        values = list(row)
+        for position, convert in self._from_driver:
+            values[position] = convert(values[position])
+        return values
+
+
+def _converters(
+    kinds: Mapping[Any, Any], dialect: Dialect, which: str, *more: Any
+) -> list[tuple[Any, Callable[[Any], Any]]]:
+    """The conversions of values that the dialect needs for these types."""
+    made = {
+        at: getattr(kind.dialect_impl(dialect), which)(dialect, *more) for at, kind in kinds.items()
+    }
+    return [(at, convert) for at, convert in made.items() if convert]
+
+
+def is_watched(connection: Connection) -> bool:
+    """Whether statements on this connection must go through SQLAlchemy."""
+    options = connection.get_execution_options()
+    return "schema_translate_map" in options or _listens(connection.engine)
+
+
+def _listens(engine: Any) -> bool:
+    events = engine.dispatch
+    return bool(
+        engine.echo
+        or events.before_cursor_execute
+        or events.after_cursor_execute
+        or events.before_execute
+        or events.after_execute
+    )
+
+
+def connection_of(session: Session | Connection) -> Connection:
+    """The connection of this session, in its transaction."""
+    if isinstance(session, Connection):
+        return session
+    found: Connection | None = session.info.get(CONNECTION)
+    return session.connection() if found is None else found
