@@ -1,8 +1,7 @@
 """The twin as an app, for SQLite and for PostgreSQL.
 
-The same statements as the server's, in the same transactions, under the same pragmas, with the
-same cryptography. What the server reads or deletes a second time is left out, and its lock of the
-user's row: none of it changes what a reset leaves behind, and all of it would slow the twin down.
+The same statements as the server's, all of them, in the same transactions, under the same pragmas,
+with the same cryptography; nothing but the general way of saying it is left out.
 """
 
 from __future__ import annotations
@@ -24,12 +23,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask, Response, request
 
 from .statements import (
+    ACCOUNT,
     AUDIT,
     CHARGE,
     DROP_KEYS,
     DROP_PAIR,
     DROP_TOKENS,
     LOCK_TOKEN,
+    LOCK_USER,
     OUTBOX,
     REFUND,
     SECRET,
@@ -74,17 +75,21 @@ def reset_key() -> Response:
     rows = database.execute(SIGNED_IN, values).fetchall()
     if not rows or not rows[0][2]:
         return _answer(401, error="You must be logged in to do this.")
-    if database.execute(SECRET, (user,)).fetchone() is None:
+    secret = database.execute(SECRET, (user,)).fetchone()
+    if secret is None:
         return _answer(400, error="There is no second factor.")
     if "x-2fa-code" not in request.headers:
         return _answer(400, error="TOTP Required")
     starts = _charge(database, user, now)
     if starts is None:
         return _answer(429, error="Too many tries.")
-    if not _burn(database, user, token, now):
+    if not _burn(database, user, token, secret[0], now):
         return _answer(400, error="TOTP Invalid")
     database.execute(REFUND, (*starts, user))
     if not database.execute(LOCK_TOKEN, values).rowcount:
+        return _answer(401, error="You must be logged in to do this.")
+    rows = database.execute(ACCOUNT, (user,)).fetchall()
+    if not rows or not rows[0][2]:
         return _answer(401, error="You must be logged in to do this.")
     _reset(database, rows, now)
     database.commit()
@@ -100,8 +105,8 @@ def _charge(database: Any, user: str, now: int) -> tuple[int, ...] | None:
     return rows[0][:3] if rows else None
 
 
-def _burn(database: Any, user: str, token: str, now: int) -> bool:
-    code, encrypted = request.headers["x-2fa-code"], database.execute(SECRET, (user,)).fetchone()[0]
+def _burn(database: Any, user: str, token: str, encrypted: str, now: int) -> bool:
+    code = request.headers["x-2fa-code"]
     totp = pyotp.TOTP(_decrypt(user, encrypted))
     present = now // STEP
     for step in range(present - WINDOW, present + WINDOW + 1):
@@ -114,10 +119,12 @@ def _burn(database: Any, user: str, token: str, now: int) -> bool:
 
 def _reset(database: Any, rows: list[tuple[Any, ...]], now: int) -> None:
     user, username = rows[0][:2]
+    if LOCK_USER:
+        database.execute(LOCK_USER, (user,))
+    database.execute(DROP_TOKENS, (user,))
     database.execute(DROP_PAIR, (user,))
     database.execute(DROP_KEYS, (user,))
     database.execute(WAIT, (now, user))
-    database.execute(DROP_TOKENS, (user,))
     address, agent = request.remote_addr or "", request.headers.get("User-Agent", "")
     texts = ("reset-e2e-key", user, user, "totp", address, agent, "reset")
     uid = secrets.token_hex(16)

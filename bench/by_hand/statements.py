@@ -29,12 +29,13 @@ def _sql(text: str) -> str:
     return re.sub(r"(?<!\w):(\w+)", r"%(\1)s", text).replace("?", "%s")
 
 
-SIGNED_IN = _sql("""
-SELECT users.id, users.username, users.active, users.kind, users.password_hash IS NOT NULL,
-  user_roles.role, emails.address, tokens.bypass_two_factor
-FROM tokens JOIN users ON tokens.user_id = users.id
-  LEFT OUTER JOIN user_roles ON user_roles.user_id = users.id
-  LEFT OUTER JOIN emails ON emails.user_id = users.id AND emails.verified
+_USER = """SELECT users.id, users.username, users.active, users.kind,
+  users.password_hash IS NOT NULL, user_roles.role, emails.address"""
+_NAMES = """LEFT OUTER JOIN user_roles ON user_roles.user_id = users.id
+  LEFT OUTER JOIN emails ON emails.user_id = users.id AND emails.verified"""
+ACCOUNT = _sql(f"{_USER} FROM users {_NAMES} WHERE users.id = ? ORDER BY emails.id")
+SIGNED_IN = _sql(f"""
+{_USER}, tokens.bypass_two_factor FROM tokens JOIN users ON tokens.user_id = users.id {_NAMES}
 WHERE tokens.digest = ? AND tokens.user_id = ?
   AND (tokens.expires_at IS NULL OR tokens.expires_at > ?)
 ORDER BY emails.id""")
@@ -82,6 +83,10 @@ SELECT subscriptions.room_id, subscriptions.user_id, ?
 FROM subscriptions JOIN rooms ON rooms.id = subscriptions.room_id
 WHERE subscriptions.user_id = ? AND subscriptions.e2e_key IS NULL AND rooms.encrypted
 ON CONFLICT DO NOTHING""")
+# On SQLite who writes has locked everything.
+LOCK_USER = DATABASE.startswith("postgresql") and _sql(
+    "SELECT id FROM users WHERE id = ? FOR UPDATE"
+)
 DROP_TOKENS = _sql("DELETE FROM tokens WHERE user_id = ?")
 AUDIT = _sql("""
 INSERT INTO e2ereset_audit
