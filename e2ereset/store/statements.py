@@ -14,6 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from .gate import begin_writing
+
 Inserts = Callable[[sa.Table], "sqlite.Insert"]
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 CONNECTION = "e2ereset connection"
@@ -105,6 +107,8 @@ class _Compiled:
         driver: Any = connection.connection.dbapi_connection
         values, cursor = self._given(parameters), driver.cursor()
         try:
+            if self._writes:
+                begin_writing(connection, driver)
             cursor.execute(self._sql, values)
             rows = Rows(self._read(cursor), cursor.rowcount)
         except connection.dialect.loaded_dbapi.Error as fault:

@@ -1,0 +1,66 @@
+"""The queue of those who want to write to one SQLite file, of all processes on the machine.
+
+SQLite lets one connection write at a time. Whoever waits asks again after ever longer pauses, so
+that a newcomer often writes before those who have waited long. Here only the first in the queue
+asks SQLite. The others wait in the kernel for a lock on a file beside the database, in the order in
+which they came.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+
+SUFFIX = "-queue"
+LONG = 1.0
+"""Seconds. Who has waited for longer stands behind somebody whom SQLite keeps waiting."""
+
+
+def begin_writing(connection: Connection, driver: Any) -> None:
+    """Begin SQLite's write transaction, unless the driver has a transaction open.
+
+    It waits for SQLite's `busy_timeout` at most, then the driver raises "database is locked".
+    """
+    if connection.dialect.name != "sqlite" or driver.in_transaction:
+        return
+    began = time.monotonic()
+    with _turn(connection.engine.url.database or ""):
+        waited = time.monotonic() - began
+        with _less_patient(driver, waited if waited > LONG else 0):
+            driver.execute("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _turn(path: str) -> Iterator[None]:
+    """Wait to be the first in the queue."""
+    if not path or path.startswith((":memory:", "file:")):
+        yield
+        return
+    try:
+        file = os.open(path + SUFFIX, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:  # a folder in which only the database can be written: SQLite's own order holds
+        yield
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)  # which lets the next one in
+
+
+@contextmanager
+def _less_patient(driver: Any, waited: float) -> Iterator[None]:
+    """Shorten the connection's `busy_timeout` by the seconds that it has waited already."""
+    if not waited:
+        yield
+        return
+    ((patience,),) = driver.execute("PRAGMA busy_timeout")
+    driver.execute(f"PRAGMA busy_timeout = {max(0, int(patience - waited * 1000))}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {patience}")

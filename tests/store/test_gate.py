@@ -1,0 +1,92 @@
+"""The queue of those who write to one SQLite file."""
+
+import fcntl
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from e2ereset.store import gate
+from tests.kit.network import wait_for
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = str(tmp_path / "db.sqlite3")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE orders (who)")
+    return path
+
+
+@pytest.fixture
+def engine(path):
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 60})
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def other(path):
+    """Who writes without a look at the queue, such as the host itself."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        yield other
+
+
+def write(engine, who):
+    with engine.connect() as connection:
+        gate.begin_writing(connection, connection.connection.dbapi_connection)
+        connection.execute(text("INSERT INTO orders VALUES (:who)"), {"who": who})
+        connection.commit()
+
+
+def is_asked_for(path):
+    """Whether somebody is the first in the queue."""
+    with open(path + gate.SUFFIX, "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_who_came_first_writes_first(engine, path, other):
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(write, engine, "first")
+        wait_for(lambda: is_asked_for(path), "the first writer")
+        for _ in range(8):  # SQLite makes it sleep for 100 ms at a time by then
+            wait_for(lambda: is_asked_for(path), "the first writer")
+        other.execute("ROLLBACK")
+        second = pool.submit(write, engine, "second")
+        first.result(), second.result()
+    assert other.execute("SELECT who FROM orders").fetchall() == [("first",), ("second",)]
+
+
+@pytest.mark.parametrize("waited", [0, 5])
+def test_nobody_waits_longer_than_the_database_says(engine, other, monkeypatch, waited):
+    monkeypatch.setattr(gate, "LONG", -1 if waited else gate.LONG)
+    times = SimpleNamespace(monotonic=iter([0, waited]).__next__)
+    monkeypatch.setattr(gate, "time", times)
+    other.execute("BEGIN IMMEDIATE")
+    with engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        driver.execute(f"PRAGMA busy_timeout = {waited * 1000 or 1}")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            gate.begin_writing(connection, driver)
+        ((patience,),) = driver.execute("PRAGMA busy_timeout")
+    assert patience == (waited * 1000 or 1)
+
+
+def test_a_folder_that_takes_no_new_file_keeps_the_order_of_sqlite(engine, path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(gate.os, "open", refuse)
+    write(engine, "ann")
+    assert not os.path.exists(path + gate.SUFFIX)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT who FROM orders")) == "ann"
