@@ -7,7 +7,7 @@ used up in the transaction of the action that it allows. Only then is the charge
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -109,23 +109,20 @@ class StepUp:
                 return Chosen(method=BYPASS, known=known)
             attempt = attempt_of(asked, session)
             strategy, named = self._serving(attempt, asked)
-            if strategy is not None and asked.proof.code is None:
+            if strategy is None:
+                # For a sign-in the password was proof already: no second factor is needed.
+                if asked.fallback and settings.without_method != "allow":
+                    raise NoFactor()
+                return Chosen(method="", known=known)
+            if asked.proof.code is None:
                 self._ask(asked, attempt, strategy)
-        if strategy is None:
-            # For a sign-in the password was proof already: no second factor is needed.
-            if asked.fallback and settings.without_method != "allow":
-                raise NoFactor()
-            return Chosen(method="", known=known)
-        try:
-            charge = self._charge(asked, strategy, named=named)
-        except TooManyAttempts as refusal:
-            with self.parts.transactions.look_up() as session:
-                attempt = attempt_of(asked, session)
+            try:
+                charge = self._charge(asked, attempt, strategy, named=named)
+            except TooManyAttempts as refusal:
                 other = self._beside(asked, attempt, strategy) if refusal.locked else None
-            if other is None:
-                raise
-            strategy, named = other, asked.proof.method in (None, other.name)
-            charge = self._charge(asked, strategy, named=named)
+                if other is None:
+                    raise
+                strategy, charge = other, self._charge(asked, attempt, other, named=True)
         return Chosen(method=strategy.name, known=known, strategy=strategy, charge=charge)
 
     def _serving(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
@@ -158,20 +155,19 @@ class StepUp:
             return None
         return next(iter(self.challenges.available(attempt)), None)
 
-    def _charge(self, asked: ActionRequest, strategy: Strategy, *, named: bool) -> Charge:
-        account_id, windows = asked.caller.account.id, self.parts.settings.verify_windows
+    def _charge(
+        self, asked: ActionRequest, attempt: Attempt, strategy: Strategy, *, named: bool
+    ) -> Charge:
         if not named:
-            raise FactorInvalid(**self._told(asked, strategy))
+            raise FactorInvalid(**self.challenges.details(attempt, strategy))
+        attempt.session.rollback()  # gives its connection back before the write takes one
+        account_id, windows = attempt.account.id, self.parts.settings.verify_windows
         purpose = f"verify:{strategy.name}"
         try:
             return self.budgets.charge(account_id, purpose, windows, asked.now, guess=True)
         except TooManyAttempts as refusal:
-            told = self._told(asked, strategy)
+            told = self.challenges.details(attempt, strategy)
             raise TooManyAttempts(refusal.retry_after, **told) from None
-
-    def _told(self, asked: ActionRequest, strategy: Strategy) -> dict[str, Any]:
-        with self.parts.transactions.look_up() as session:
-            return self.challenges.details(attempt_of(asked, session), strategy)
 
     def _verify(self, session: Session, asked: ActionRequest, chosen: Chosen) -> None:
         strategy, charge = chosen.strategy, chosen.charge
