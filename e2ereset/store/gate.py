@@ -30,8 +30,15 @@ def begin_writing(connection: Connection, driver: Any) -> None:
     began = time.monotonic()
     with _turn(connection.engine.url.database or ""):
         waited = time.monotonic() - began
-        with _less_patient(driver, waited if waited > LONG else 0):
+        if waited < LONG:
             driver.execute("BEGIN IMMEDIATE")
+            return
+        ((patience,),) = driver.execute("PRAGMA busy_timeout")
+        driver.execute(f"PRAGMA busy_timeout = {max(0, int(patience - waited * 1000))}")
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 @contextmanager
@@ -50,17 +57,3 @@ def _turn(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(file)  # which lets the next one in
-
-
-@contextmanager
-def _less_patient(driver: Any, waited: float) -> Iterator[None]:
-    """Shorten the connection's `busy_timeout` by the seconds that it has waited already."""
-    if not waited:
-        yield
-        return
-    ((patience,),) = driver.execute("PRAGMA busy_timeout")
-    driver.execute(f"PRAGMA busy_timeout = {max(0, int(patience - waited * 1000))}")
-    try:
-        yield
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {patience}")

@@ -6,6 +6,7 @@ cache, and on wrapping its result, than the database spends on executing it.
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -70,8 +71,6 @@ class Statement:
             compiled = self._compiled[kind] = self._compile(dialect, parameters)
         if parameters.keys() != compiled.names:  # an INSERT would drop the values of others
             raise TypeError(f"{sorted(parameters)} given, but {sorted(compiled.names)} before")
-        if is_watched(connection):
-            return compiled.execute_watched(connection, parameters)
         return compiled.execute(connection, parameters)
 
     def _compile(self, dialect: Dialect, names: Iterable[str]) -> "_Compiled":
@@ -82,7 +81,7 @@ class Statement:
 
 
 class _Compiled:
-    """A statement in the SQL of one dialect."""
+    """A statement in the SQL of one dialect. Its columns are texts, numbers and booleans."""
 
     def __init__(self, statement: Any, dialect: Dialect, names: Iterable[str]) -> None:
         # Without this the row count of an INSERT is -1 on some databases.
@@ -93,22 +92,24 @@ class _Compiled:
         self._positions = compiled.positiontup
         self._values = dict(compiled.params)
         self.names = set(names)
-        kinds = {name: bind.type for bind, name in compiled.bind_names.items()}
-        self._to_driver = _converters(kinds, dialect, "bind_processor")
-        given = getattr(statement, "exported_columns", ())
-        read = dict(enumerate(column.type for column in given))
-        self._from_driver = _converters(read, dialect, "result_processor", None)
+        columns = getattr(statement, "exported_columns", ())
+        # SQLite gives them as numbers.
+        self._booleans = {i for i, c in enumerate(columns) if isinstance(c.type, sa.Boolean)}
         self._row: Callable[[Iterable[Any]], Any] | None = None
 
     def execute(self, connection: Connection, parameters: Mapping[str, Any]) -> Rows:
-        """Execute it on the driver's cursor."""
+        """Execute it on the driver's cursor, or as SQLAlchemy does where somebody listens."""
         if self._writes and not connection.in_transaction():
             connection.begin()
         driver: Any = connection.connection.dbapi_connection
-        values, cursor = self._given(parameters), driver.cursor()
+        values, cursor = self._given(parameters), None
         try:
             if self._writes:
                 begin_writing(connection, driver)
+            if is_watched(connection):
+                result = connection.execute(self._statement, dict(parameters))
+                return Rows(result.all() if result.returns_rows else (), result.rowcount)
+            cursor = driver.cursor()
             cursor.execute(self._sql, values)
             rows = Rows(self._read(cursor), cursor.rowcount)
         except connection.dialect.loaded_dbapi.Error as fault:
@@ -118,15 +119,8 @@ class _Compiled:
         cursor.close()
         return rows
 
-    def execute_watched(self, connection: Connection, parameters: Mapping[str, Any]) -> Rows:
-        """Execute it so that SQLAlchemy's events tell of it."""
-        result = connection.execute(self._statement, dict(parameters))
-        return Rows(result.all() if result.returns_rows else (), result.rowcount)
-
     def _given(self, parameters: Mapping[str, Any]) -> Any:
         values = {**self._values, **parameters}
-        for name, convert in self._to_driver:
-            values[name] = convert(values[name])
         return values if self._positions is None else [values[name] for name in self._positions]
 
     def _read(self, cursor: Any) -> Iterable[Any]:
@@ -135,41 +129,26 @@ class _Compiled:
         if self._row is None:
             names = [column[0] for column in cursor.description]
             self._row = namedtuple("Row", names, rename=True)._make  # type: ignore[attr-defined]
-        rows = cursor.fetchall()
-        return map(self._row, map(self._converted, rows) if self._from_driver else rows)
+        return map(self._row, map(self._typed, cursor) if self._booleans else cursor)
 
-    def _converted(self, row: Sequence[Any]) -> list[Any]:
-        values = list(row)
-        for position, convert in self._from_driver:
-            values[position] = convert(values[position])
-        return values
+    def _typed(self, row: Sequence[Any]) -> list[Any]:
+        wrong = self._booleans
+        return [bool(v) if i in wrong and v is not None else v for i, v in enumerate(row)]
 
 
-def _converters(
-    kinds: Mapping[Any, Any], dialect: Dialect, which: str, *more: Any
-) -> list[tuple[Any, Callable[[Any], Any]]]:
-    """The conversions of values that the dialect needs for these types."""
-    made = {
-        at: getattr(kind.dialect_impl(dialect), which)(dialect, *more) for at, kind in kinds.items()
-    }
-    return [(at, convert) for at, convert in made.items() if convert]
+LISTENERS = attrgetter(
+    "echo",
+    "dispatch.before_execute",
+    "dispatch.after_execute",
+    "dispatch.before_cursor_execute",
+    "dispatch.after_cursor_execute",
+)
 
 
 def is_watched(connection: Connection) -> bool:
     """Whether statements on this connection must go through SQLAlchemy."""
     options = connection.get_execution_options()
-    return "schema_translate_map" in options or _listens(connection.engine)
-
-
-def _listens(engine: Any) -> bool:
-    events = engine.dispatch
-    return bool(
-        engine.echo
-        or events.before_cursor_execute
-        or events.after_cursor_execute
-        or events.before_execute
-        or events.after_execute
-    )
+    return "schema_translate_map" in options or any(LISTENERS(connection.engine))
 
 
 def connection_of(session: Session | Connection) -> Connection:
