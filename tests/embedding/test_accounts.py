@@ -123,6 +123,13 @@ def test_a_method_that_gives_something_else_is_named_and_nothing_is_done(make_ho
     assert host.count(KeyPair) == 1
 
 
+@pytest.mark.parametrize(("rows", "outcome"), [(2, "reset"), (-1, "nothing-to-reset")])
+def test_a_count_of_dropped_rows_will_do_if_it_is_known(make_host, rows, outcome):
+    host = make_host(accounts=Giving("drop_keys", rows))
+    host.reset(SUE, host.code(SUE), username="bob")
+    assert host.audited()[-1][-1] == outcome
+
+
 @pytest.mark.parametrize("method", ["get", "find_by_email"])
 def test_a_lookup_that_gives_something_else_is_named(make_host, method):
     host = make_host(accounts=Giving(method, "bob"))

@@ -107,6 +107,13 @@ def test_mailed_codes_are_told_of_only_when_they_change(world, dave, factors):
     assert world.told() == ["Codes by e-mail were enabled", "Codes by e-mail were disabled"]
 
 
+def test_a_code_is_dead_once_mailed_codes_were_disabled(world, eve, factors):
+    world.reset(eve)
+    for enabled in (False, True):
+        factors.set_email(world.account(eve), enabled)
+    assert error(world.reset(eve, code=world.mailed_code())) == "totp-invalid"
+
+
 def test_mailed_codes_need_a_verified_address(world, factors):
     person = world.person("nobody", emails=["b@x.org!"])
     with pytest.raises(NoVerifiedAddress):

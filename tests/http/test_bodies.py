@@ -233,6 +233,16 @@ def test_a_hook_of_the_host_hides_no_broken_form(seen, world, bob, send, options
     assert seen[-1] == {}
 
 
+def test_chunks_that_the_host_has_taken_are_no_empty_body(app, world, bob, send, monkeypatch):
+    class Reading(type(app.session_interface)):
+        def open_session(self, app, request):
+            assert request.form
+            return super().open_session(app, request)
+
+    monkeypatch.setattr(app, "session_interface", Reading())
+    assert_refused(world, bob, send(**chunked(b"username=bob", kind=FORM)))
+
+
 @pytest.fixture
 def gated(make_cookie_host):
     """A host with a view behind the gate."""

@@ -253,7 +253,7 @@ def test_nothing_to_reset_is_a_success_and_is_recorded(world):
 
 @row("12.16.3.1", "12.16.3.2")
 def test_every_refusal_after_authentication_leaves_a_row(world, bob):
-    world.reset(bob, {"nonsense": "x"})
+    world.reset(bob, {"nonsense": "x"}, method="what anybody types")
     world.reset(bob)
     world.reset(bob, code="000000")
     world.reset(bob, {"username": "nobody"}, code=world.code(bob))
@@ -261,6 +261,7 @@ def test_every_refusal_after_authentication_leaves_a_row(world, bob):
     *resets, key = world.outcomes()
     outcomes = [row[-1] for row in resets]
     assert outcomes == ["invalid-params", "totp-required", "totp-invalid", "error-not-allowed"]
+    assert [row[3] for row in resets] == ["", "totp", "totp", "totp"]
     assert key == ("set-e2e-keys", bob.id, "", "", "error-keys-already-set")
 
 
@@ -288,6 +289,8 @@ def test_the_eleventh_request_in_a_minute_is_429(make_server, config, engine, wo
     assert set(last.json) == {"success", "error"}
     assert int(last.headers["Retry-After"]) >= 1
     assert int(last.headers["X-RateLimit-Reset"]) > 10**12
+    broken = world.reset(bob, {"username": 7})  # the body comes before the rate
+    assert broken.json["errorType"] == "invalid-params"
 
 
 def test_requests_over_the_rate_leave_one_row_for_each_account_route_and_window(
