@@ -88,7 +88,9 @@ class _Compiled:
         self._statement = statement.execution_options(preserve_rowcount=True)
         compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=list(names))
         self._sql = str(compiled)
-        self._writes = compiled.isinsert or compiled.isupdate or compiled.isdelete
+        # SQLite knows no SELECT ... FOR UPDATE: there it takes the lock of a writer.
+        locks = getattr(statement, "_for_update_arg", None) is not None
+        self._writes = locks or compiled.isinsert or compiled.isupdate or compiled.isdelete
         self._positions = compiled.positiontup
         self._values = dict(compiled.params)
         self.names = set(names)

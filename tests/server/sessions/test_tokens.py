@@ -3,8 +3,11 @@
 import secrets
 
 import pytest
-from sqlalchemy import event, insert, select
+from sqlalchemy import event, insert, select, text, update
+from sqlalchemy.exc import OperationalError
 
+from e2ereset.server.people.accounts import lock_active
+from e2ereset.server.people.models import User
 from e2ereset.server.sessions.models import Token
 from e2ereset.server.sessions.tokens import (
     NewToken,
@@ -15,7 +18,7 @@ from e2ereset.server.sessions.tokens import (
     token_digest,
 )
 from e2ereset.store.tables import table
-from tests.kit.databases import only_postgresql
+from tests.kit.databases import ON_POSTGRESQL, only_postgresql
 from tests.kit.server import NOW, make_user
 
 BOB = "id-of-bob"
@@ -112,3 +115,14 @@ def test_a_token_that_was_under_way_does_not_outlive_the_end_of_sessions(session
 
     assert drop_tokens(session, BOB) == 2
     assert session.scalars(select(Token)).all() == []
+
+
+def test_nobody_changes_the_user_between_the_check_and_the_token(session, engine):
+    """Else a new password would end all sign-ins but one that the old password makes."""
+    session.commit()
+    assert lock_active(session, BOB)
+    with engine.connect() as other:
+        wait = "SET lock_timeout = '1ms'" if ON_POSTGRESQL else "PRAGMA busy_timeout = 1"
+        other.execute(text(wait))
+        with pytest.raises(OperationalError, match="lock"):
+            other.execute(update(User).values(active=False))
