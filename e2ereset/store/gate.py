@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection
@@ -53,7 +53,10 @@ def _turn(path: str) -> Iterator[None]:
         yield
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system without such locks
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(file)  # which lets the next one in
+        with suppress(OSError):  # to close is not enough: a process forked meanwhile has it open
+            fcntl.flock(file, fcntl.LOCK_UN)
+        os.close(file)

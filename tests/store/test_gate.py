@@ -81,12 +81,29 @@ def test_nobody_waits_longer_than_the_database_says(engine, other, monkeypatch, 
     assert patience == (waited * 1000 or 1)
 
 
-def test_a_folder_that_takes_no_new_file_keeps_the_order_of_sqlite(engine, path, monkeypatch):
+@pytest.mark.parametrize("function", ["os.open", "fcntl.flock"])
+def test_where_no_file_can_be_made_or_locked_the_order_of_sqlite_holds(
+    engine, monkeypatch, function
+):
     def refuse(*_):
         raise PermissionError
 
-    monkeypatch.setattr(gate.os, "open", refuse)
+    monkeypatch.setattr(f"e2ereset.store.gate.{function}", refuse)
     write(engine, "ann")
-    assert not os.path.exists(path + gate.SUFFIX)
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT who FROM orders")) == "ann"
+
+
+def test_a_process_forked_meanwhile_holds_nobody_up(engine, path):
+    with gate._turn(path):
+        # What a forked process has: the same open file under another number.
+        [file] = {n for n in os.listdir("/proc/self/fd") if is_queue(f"/proc/self/fd/{n}", path)}
+        copy = os.dup(int(file))
+    try:
+        assert not is_asked_for(path)
+    finally:
+        os.close(copy)
+
+
+def is_queue(link, path):
+    return os.path.exists(link) and os.path.samefile(link, path + gate.SUFFIX)
