@@ -38,11 +38,17 @@ class Transactions:
         """A transaction that commits at the end of the block and rolls back on any exception."""
         with self.engine.begin() as connection:
             self._limit_waiting(connection)
-            with self._session(connection, info={CONNECTION: connection}) as session:
+            # The session's commit is the connection's, of which the session's events tell. With
+            # several engines ours commits last, when all others have.
+            mode = "conditional_savepoint" if self._binds.several else "control_fully"
+            own: dict[str, Any] = {"info": {CONNECTION: connection}, "join_transaction_mode": mode}
+            with self._session(connection, **own) as session:
                 if self._binds.several:
                     sa.event.listen(session, "after_begin", self._limit_waiting_there)
                 yield session
-                session.commit()  # what a port has added; our connection commits after it
+                if session.dispatch.after_commit:
+                    session.connection()  # else it commits nothing, and the connection does so next
+                session.commit()
         for call in session.info.get(AFTER, ()):
             call()
 

@@ -1,0 +1,30 @@
+"""Our transactions, as the host's listeners see them."""
+
+import pytest
+from sqlalchemy import event, func, select
+from sqlalchemy.orm import Session
+
+from e2ereset.server.people.models import User
+from e2ereset.store.transactions import Transactions
+from tests.kit.server import make_user
+from tests.store.test_statements import ADD, ANN
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+@pytest.mark.parametrize("uses_session", [False, True])
+def test_who_listens_for_a_commit_is_told_after_it(engine, by_class, uses_session):
+    seen = []
+
+    def look(_session):
+        with engine.connect() as other:
+            seen.append(other.scalar(select(func.count()).select_from(User)))
+
+    with Transactions(lambda: engine).begin() as session:
+        listened = Session if by_class else session
+        event.listen(listened, "after_commit", look)
+        if uses_session:
+            make_user(session)
+        else:
+            ADD(session, ANN)
+    event.remove(listened, "after_commit", look)
+    assert seen == [1]
