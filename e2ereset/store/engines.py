@@ -54,9 +54,11 @@ class Binds:
         """The same engine; on PostgreSQL each statement on it is a transaction of its own.
 
         It saves two commands for each. Besides, psycopg forgets what it has prepared at each
-        ROLLBACK, with which a transaction that only reads ends.
+        ROLLBACK, with which a transaction that only reads ends. If the host listens for the begin
+        of transactions, its SET LOCAL needs one.
         """
-        return self._adapted(self._engines()[self._key], alone=True)
+        given = self._engines()[self._key]
+        return self._adapted(given, alone=not given.dispatch.begin)
 
     @property
     def several(self) -> bool:

@@ -101,7 +101,7 @@ class _Compiled:
 
     def execute(self, connection: Connection, parameters: Mapping[str, Any]) -> Rows:
         """Execute it on the driver's cursor, or as SQLAlchemy does where somebody listens."""
-        if self._writes and not connection.in_transaction():
+        if (self._writes or connection.dispatch.begin) and not connection.in_transaction():
             connection.begin()
         driver: Any = connection.connection.dbapi_connection
         values, cursor = self._given(parameters), None

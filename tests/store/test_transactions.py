@@ -5,9 +5,13 @@ from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from e2ereset.server.people.models import User
+from e2ereset.store.statements import Statement
 from e2ereset.store.transactions import Transactions
+from tests.kit.databases import only_postgresql
 from tests.kit.server import make_user
 from tests.store.test_statements import ADD, ANN
+
+TENANT = Statement(select(func.current_setting("app.tenant", True)))
 
 
 @pytest.mark.parametrize("by_class", [False, True])
@@ -28,3 +32,12 @@ def test_who_listens_for_a_commit_is_told_after_it(engine, by_class, uses_sessio
             ADD(session, ANN)
     event.remove(listened, "after_commit", look)
     assert seen == [1]
+
+
+@only_postgresql
+@pytest.mark.parametrize("way", ["begin", "read", "look_up", "single"])
+def test_what_the_host_sets_for_a_transaction_holds_in_ours(engine, way):
+    """As the tenant is set for row-level security, or by a search_path."""
+    event.listen(engine, "begin", lambda it: it.exec_driver_sql("SET LOCAL app.tenant = 'acme'"))
+    with getattr(Transactions(lambda: engine), way)() as opened:
+        assert TENANT(opened, {}).scalar() == "acme"
