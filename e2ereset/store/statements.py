@@ -144,6 +144,7 @@ LISTENERS = attrgetter(
     "dispatch.after_execute",
     "dispatch.before_cursor_execute",
     "dispatch.after_cursor_execute",
+    "dialect.dispatch.do_execute",
 )
 
 

@@ -81,6 +81,14 @@ def test_who_listens_to_statements_hears_it(engine, heard):
     assert [words.split()[0] for words in heard] == ["INSERT"]
 
 
+def test_who_executes_statements_in_a_way_of_its_own_does_so(engine):
+    words = []
+    event.listen(engine, "do_execute", lambda *args: words.append(args[1]))
+    with engine.begin() as connection:
+        ADD(connection, ANN)
+    assert [sql.split()[0] for sql in words] == ["INSERT"]
+
+
 @only_postgresql
 def test_a_broken_connection_is_not_used_again(engine):
     with engine.connect() as connection:
