@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from e2ereset.errors import SettingsError
+
 SUFFIX = "-queue"
 LONG = 1.0
 """Seconds. Who has waited for longer stands behind somebody whom SQLite keeps waiting."""
@@ -24,9 +26,15 @@ def begin_writing(connection: Connection, driver: Any) -> None:
     """Begin SQLite's write transaction, unless the driver has a transaction open.
 
     It waits for SQLite's `busy_timeout` at most, then the driver raises "database is locked".
+    Raises SettingsError for a connection whose `commit` does nothing.
     """
     if connection.dialect.name != "sqlite" or driver.in_transaction:
         return
+    if getattr(driver, "autocommit", False) is True:  # Python 3.12 has it
+        raise SettingsError(
+            "The engine opens SQLite with autocommit=True, and e2ereset needs transactions. Write"
+            " SQLALCHEMY_ENGINE_OPTIONS = {'isolation_level': 'AUTOCOMMIT'}."
+        )
     began = time.monotonic()
     with _turn(connection.engine.url.database or ""):
         waited = time.monotonic() - began

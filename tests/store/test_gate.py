@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import create_engine, text
 
+from e2ereset.errors import SettingsError
 from e2ereset.store import gate
 from tests.kit.network import wait_for
 
@@ -79,6 +80,13 @@ def test_nobody_waits_longer_than_the_database_says(engine, other, monkeypatch, 
             gate.begin_writing(connection, driver)
         ((patience,),) = driver.execute("PRAGMA busy_timeout")
     assert patience == (waited * 1000 or 1)
+
+
+def test_a_connection_that_commits_by_itself_is_refused(engine):
+    """Its `commit` does nothing: it would hold the write lock for ever. Python 3.12 has it."""
+    driver = SimpleNamespace(in_transaction=False, autocommit=True)
+    with engine.connect() as connection, pytest.raises(SettingsError, match="needs transactions"):
+        gate.begin_writing(connection, driver)
 
 
 @pytest.mark.parametrize("function", ["os.open", "fcntl.flock"])
