@@ -6,7 +6,6 @@ asks SQLite. The others wait in the kernel for a lock on a file beside the datab
 which they came.
 """
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -16,6 +15,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from e2ereset.errors import SettingsError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where SQLite's own order holds
+    fcntl = None  # type: ignore[assignment]
 
 SUFFIX = "-queue"
 LONG = 1.0
@@ -52,7 +56,7 @@ def begin_writing(connection: Connection, driver: Any) -> None:
 @contextmanager
 def _turn(path: str) -> Iterator[None]:
     """Wait to be the first in the queue."""
-    if not path or path.startswith((":memory:", "file:")):
+    if fcntl is None or not path or path.startswith((":memory:", "file:")):
         yield
         return
     try:

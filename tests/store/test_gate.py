@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import runpy
 import sqlite3
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from types import SimpleNamespace
@@ -100,6 +102,15 @@ def test_where_no_file_can_be_made_or_locked_the_order_of_sqlite_holds(
     write(engine, "ann")
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT who FROM orders")) == "ann"
+
+
+def test_windows_has_no_such_locks(engine, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    begin = runpy.run_path(gate.__file__)["begin_writing"]
+    with engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        begin(connection, driver)
+        assert driver.in_transaction
 
 
 def test_a_process_forked_meanwhile_holds_nobody_up(engine, path):
