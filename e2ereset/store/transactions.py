@@ -43,6 +43,8 @@ class Transactions:
             mode = "conditional_savepoint" if self._binds.several else "control_fully"
             own: dict[str, Any] = {"info": {CONNECTION: connection}, "join_transaction_mode": mode}
             with self._session(connection, **own) as session:
+                if session.dispatch.after_begin:
+                    session.connection()  # what a listener of the host sets holds for us too
                 if self._binds.several:
                     sa.event.listen(session, "after_begin", self._limit_waiting_there)
                 yield session
@@ -73,7 +75,10 @@ class Transactions:
     @contextmanager
     def look_up(self) -> Iterator[Session]:
         """A session for short reads; on PostgreSQL each is a transaction of its own."""
-        with self._session(self._binds.alone) as session:
+        session = self._session(self._binds.alone)
+        if session.dispatch.after_begin:  # a SET LOCAL of the host needs a transaction
+            session = self._session(self.engine)
+        with session:
             yield session
 
     @contextmanager

@@ -41,3 +41,17 @@ def test_what_the_host_sets_for_a_transaction_holds_in_ours(engine, way):
     event.listen(engine, "begin", lambda it: it.exec_driver_sql("SET LOCAL app.tenant = 'acme'"))
     with getattr(Transactions(lambda: engine), way)() as opened:
         assert TENANT(opened, {}).scalar() == "acme"
+
+
+@only_postgresql
+@pytest.mark.parametrize("way", ["begin", "read", "look_up"])
+def test_what_the_host_sets_in_each_session_holds_in_ours(engine, way):
+    def set_tenant(_session, _transaction, connection):
+        connection.exec_driver_sql("SET LOCAL app.tenant = 'acme'")
+
+    event.listen(Session, "after_begin", set_tenant)
+    try:
+        with getattr(Transactions(lambda: engine), way)() as session:
+            assert TENANT(session, {}).scalar() == "acme"
+    finally:
+        event.remove(Session, "after_begin", set_tenant)
