@@ -5,8 +5,7 @@ HostError here, whose text names the host's method.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
 from types import SimpleNamespace
@@ -61,12 +60,14 @@ def check_identify(
 
     def checked() -> Caller | None:
         """The signed-in caller; None when nobody is signed in. Raises HostError."""
-        with _named("identify"):
+        try:
             given = call()
             if given is None or given is False:
                 return None
             _require(given, Caller, "a Caller or None")
-            return given if given.account else None
+        except HostError as error:
+            raise HostError(f"identify: {error}") from error
+        return given if given.account else None
 
     return checked
 
@@ -77,9 +78,11 @@ def _checked(method: Callable[..., Any], where: str, name: str) -> Callable[...,
     @wraps(method)
     def checked(*args: Any, **kwargs: Any) -> Any:
         """Call the host's method, and check what it gives."""
-        with _named(where):
+        try:
             given = method(*args, **kwargs)
             _require(given, kind, words)
+        except HostError as error:
+            raise HostError(f"{where}: {error}") from error
         if name == "drop_keys":
             return given > 0  # it may be a count of rows
         if name not in ONLY_TRUE:
@@ -89,14 +92,6 @@ def _checked(method: Callable[..., Any], where: str, name: str) -> Callable[...,
         return given is True
 
     return checked
-
-
-@contextmanager
-def _named(where: str) -> Iterator[None]:
-    try:
-        yield
-    except HostError as error:
-        raise HostError(f"{where}: {error}") from error
 
 
 def _require(given: Any, kind: Any, words: str) -> None:

@@ -54,11 +54,14 @@ class Binds:
         """The same engine; on PostgreSQL each statement on it is a transaction of its own.
 
         It saves two commands for each. Besides, psycopg forgets what it has prepared at each
-        ROLLBACK, with which a transaction that only reads ends. If the host listens for the begin
-        of transactions, its SET LOCAL needs one.
+        ROLLBACK, with which a transaction that only reads ends. Not so where the host listens for
+        the begin of transactions, as its SET LOCAL needs one, nor where the database has another
+        level of isolation, which such a statement would get.
         """
         given = self._engines()[self._key]
-        return self._adapted(given, alone=not given.dispatch.begin)
+        of_database = given.dialect.default_isolation_level  # known since the first connection
+        alone = of_database == ISOLATION and not given.dispatch.begin
+        return self._adapted(given, alone=alone)
 
     @property
     def several(self) -> bool:

@@ -159,4 +159,6 @@ def connection_of(session: Session | Connection) -> Connection:
     if isinstance(session, Connection):
         return session
     found: Connection | None = session.info.get(CONNECTION)
-    return session.connection() if found is None else found
+    if found is None or found.closed:  # as after a rollback
+        found = session.info[CONNECTION] = session.connection()
+    return found

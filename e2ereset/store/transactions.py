@@ -42,15 +42,20 @@ class Transactions:
             # several engines ours commits last, when all others have.
             mode = "conditional_savepoint" if self._binds.several else "control_fully"
             own: dict[str, Any] = {"info": {CONNECTION: connection}, "join_transaction_mode": mode}
-            with self._session(connection, **own) as session:
-                if session.dispatch.after_begin:
-                    session.connection()  # what a listener of the host sets holds for us too
-                if self._binds.several:
-                    sa.event.listen(session, "after_begin", self._limit_waiting_there)
+            session = self._session(connection, **own)
+            if session.dispatch.after_begin:
+                session.connection()  # what a listener of the host sets holds for us too
+            if self._binds.several:
+                sa.event.listen(session, "after_begin", self._limit_waiting_there)
+            try:
                 yield session
                 if session.dispatch.after_commit:
                     session.connection()  # else it commits nothing, and the connection does so next
-                session.commit()
+                if session.in_transaction():  # as when a port has used it
+                    session.commit()
+            finally:
+                if session.in_transaction():
+                    session.close()
         for call in session.info.get(AFTER, ()):
             call()
 
