@@ -59,7 +59,8 @@ class Binds:
         level of isolation, which such a statement would get.
         """
         given = self._engines()[self._key]
-        of_database = given.dialect.default_isolation_level  # known since the first connection
+        # Known since the first connection.
+        of_database = getattr(given.dialect, "default_isolation_level", None)
         alone = of_database == ISOLATION and not given.dispatch.begin
         return self._adapted(given, alone=alone)
 
