@@ -1,16 +1,17 @@
 """Our transactions, as the host's listeners see them."""
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, insert, select
 from sqlalchemy.orm import Session
 
-from e2ereset.server.people.models import User
+from e2ereset.permissions.models import Role
 from e2ereset.store.statements import Statement
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions
 from tests.kit.databases import only_postgresql
-from tests.kit.server import make_user
-from tests.store.test_statements import ADD, ANN
 
+GUIDE = {"name": "guide", "rank": 7}
+ADD = Statement(insert(table(Role)))
 TENANT = Statement(select(func.current_setting("app.tenant", True)))
 
 
@@ -21,17 +22,17 @@ def test_who_listens_for_a_commit_is_told_after_it(engine, by_class, uses_sessio
 
     def look(_session):
         with engine.connect() as other:
-            seen.append(other.scalar(select(func.count()).select_from(User)))
+            seen.append(other.scalar(select(Role.rank).where(Role.name == "guide")))
 
     with Transactions(lambda: engine).begin() as session:
         listened = Session if by_class else session
         event.listen(listened, "after_commit", look)
         if uses_session:
-            make_user(session)
+            session.add(Role(**GUIDE))
         else:
-            ADD(session, ANN)
+            ADD(session, GUIDE)
     event.remove(listened, "after_commit", look)
-    assert seen == [1]
+    assert seen == [7]
 
 
 @only_postgresql
