@@ -82,6 +82,7 @@ def prints(make: Callable[..., click.Command]) -> Callable[..., click.Command]:
         @with_appcontext
         @wraps(act)
         def command(json_output: bool, **options: Any) -> None:
+            """Act, and print what it returns; the help is that of `act`."""
             if output := act(get_e2ereset(), **options):
                 data, lines, *status = output
                 emit(data, lines, json_output)
