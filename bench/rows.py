@@ -99,19 +99,19 @@ class Runs:
         return sum(run.load.wrong for run in self._runs[name])
 
     def by_rate(self, name: str, of: str) -> float:
-        """The rate of one row in that of another: the median of the rounds."""
+        """The rate of one row, divided by that of another: the median of the rounds."""
         return self._ratio(name, of, lambda one, other: one.rate / max(other.rate, 0.1))
 
     def by_cpu(self, name: str, of: str) -> float:
-        """How much less CPU than another a row takes: with less noise, as wrk wants some, too."""
+        """The CPU of another row, divided by that of this row: wrk disturbs it less than rates."""
         return self._ratio(name, of, lambda one, other: other.cpu / one.cpu)
 
     def by_p50(self, name: str, of: str) -> float:
-        """How much sooner than another a row answers: where few answers come, each one counts."""
+        """The p50 of another row, divided by that of this row: for rows with few answers."""
         return self._ratio(name, of, lambda one, other: other.load.p50 / max(one.load.p50, 0.001))
 
     def spread(self, name: str) -> float:
-        """The p99 of a row in its p50."""
+        """The p99 of a row, divided by its p50: the median of the rounds."""
         return median(run.load.p99 / max(run.load.p50, 0.001) for run in self._runs[name])
 
     def _ratio(self, name: str, of: str, ratio: Callable[[Measured, Measured], float]) -> float:

@@ -22,7 +22,7 @@ TIMED = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t
 
 
 def ratio(settings: Mapping[str, str]) -> float:
-    """The one in the other, each in a new process, in turns."""
+    """The time of the start, divided by that of the imports; each in a new process, in turns."""
     env = os.environ | settings | {"PYTHONPATH": str(ROOT)}
     codes = (SERVER, f"import {LIBRARIES}")
     rounds = [[_seconds(code, env) for code in codes] for _ in range(ROUNDS + 1)]
