@@ -1,4 +1,4 @@
-"""What is compared on SQLite, and what on PostgreSQL: the same database for each, alike."""
+"""What is compared on SQLite and on PostgreSQL. The server and the twin have equal databases."""
 
 from __future__ import annotations
 

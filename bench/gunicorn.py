@@ -17,9 +17,7 @@ from tests.kit.program import Program
 
 WORKERS, THREADS = 2, 4
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-# A line for each request would be measured too, in one of the twins only.
+# A line for each request would be measured too, but only in our server.
 QUIET = {"FLASK_E2ERESET_SERVER_LOG_LEVEL": "warning"}
 
 

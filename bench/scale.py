@@ -180,7 +180,7 @@ KINDS: dict[str, Callable[[World, int], list[float]]] = {
 
 
 def with_rooms(world: World, rooms: int) -> list[float]:
-    """The times of own resets of people with so many rooms, who are no others' people."""
+    """The times of own resets of people with so many rooms; each number has its own people."""
     place = ROOMS.index(rooms)
     users = [f"u{world.people - 1 - place * EACH - i:08d}" for i in range(EACH)]
     with world.database() as connection:

@@ -1,8 +1,8 @@
 """How many commands one own reset by TOTP sends to PostgreSQL, counted by a relay on loopback.
 
-A command is what the client waits for: a simple query, or a Sync behind a statement. It was not
-prepared when its statement was parsed for it, or is the text of a simple query; BEGIN and its like
-cannot be prepared.
+A command is what the client waits for: a simple query, or a Sync behind a statement. Those count as
+not prepared whose statement is parsed for them, and simple queries. BEGIN and its like do not, as
+they cannot be prepared.
 """
 
 from __future__ import annotations

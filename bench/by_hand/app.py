@@ -1,7 +1,7 @@
 """The twin as an app, for SQLite and for PostgreSQL.
 
 The same statements as the server's, all of them, in the same transactions, under the same pragmas,
-with the same cryptography; nothing but the general way of saying it is left out.
+with the same cryptography. Only the library around them is left out.
 """
 
 from __future__ import annotations

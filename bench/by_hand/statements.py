@@ -83,7 +83,7 @@ SELECT subscriptions.room_id, subscriptions.user_id, ?
 FROM subscriptions JOIN rooms ON rooms.id = subscriptions.room_id
 WHERE subscriptions.user_id = ? AND subscriptions.e2e_key IS NULL AND rooms.encrypted
 ON CONFLICT DO NOTHING""")
-# On SQLite who writes has locked everything.
+# On SQLite a writer has locked the whole database already.
 LOCK_USER = DATABASE.startswith("postgresql") and _sql(
     "SELECT id FROM users WHERE id = ? FOR UPDATE"
 )

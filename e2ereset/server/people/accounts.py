@@ -88,7 +88,7 @@ def prove_password(
 
 def lock_account(session: Session, account_id: str) -> None:
     """Lock this user until the end of the transaction, in which something is written."""
-    if connection_of(session).dialect.name != "sqlite":  # there who writes has locked everything
+    if connection_of(session).dialect.name != "sqlite":  # there a writer has locked it all
         LOCK(session, {"key": account_id})
 
 
