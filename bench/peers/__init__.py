@@ -4,8 +4,8 @@ The work: a token or a session is looked up, a TOTP code is checked that was not
 ten subscriptions and the key pair are cleared, the tokens are revoked, a row of an audit log and
 one of an outbox are written. All of them on SQLite with `synchronous = FULL`, one database file.
 
-What is checked twice, kept for later or limited by the server is left out here: it makes them
-faster.
+The server also checks some things twice, keeps data for later and limits tries. The peers do not,
+which makes them faster.
 """
 
 from __future__ import annotations
