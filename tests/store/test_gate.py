@@ -76,10 +76,13 @@ def test_nobody_waits_longer_than_the_database_says(engine, other, monkeypatch, 
     with engine.connect() as connection:
         driver = connection.connection.dbapi_connection
         driver.execute(f"PRAGMA busy_timeout = {waited * 1000 or 1}")
+        asked = []
+        driver.set_trace_callback(asked.append)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             gate.begin_writing(connection, driver)
         ((patience,),) = driver.execute("PRAGMA busy_timeout")
     assert patience == (waited * 1000 or 1)
+    assert ("PRAGMA busy_timeout = 0" in asked) == bool(waited)
 
 
 def test_a_connection_that_commits_by_itself_is_refused(engine):
