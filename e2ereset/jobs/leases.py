@@ -89,6 +89,6 @@ def close(transactions: Transactions, job: Leased, why: str, *, done_at: int | N
 
 
 def end(transactions: Transactions, how: Executable, job: Leased, **values: Any) -> None:
-    """Give the job back by PUT_OFF or GIVE_UP. Nothing happens when the lease is lost."""
+    """End the lease by CLOSE, DROP, PUT_OFF or GIVE_UP. Nothing happens when it is lost."""
     with transactions.begin() as session:
         run(session, how, {"job": job.id, "token": job.lease, **values})
