@@ -15,6 +15,13 @@ ADD = Statement(insert(table(Role)))
 TENANT = Statement(select(func.current_setting("app.tenant", True)))
 
 
+@pytest.fixture
+def engine(engine):
+    """One that has connected: only then look-ups may commit by themselves."""
+    engine.connect().close()
+    return engine
+
+
 @pytest.mark.parametrize("by_class", [False, True])
 @pytest.mark.parametrize("uses_session", [False, True])
 def test_who_listens_for_a_commit_is_told_after_it(engine, by_class, uses_session):
