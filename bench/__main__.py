@@ -1,7 +1,5 @@
 """`python -m bench`: a table for SQLite and one for PostgreSQL, and what is to be reached."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -6,8 +6,6 @@ how long `GET /me` took while owners used the server, and how long a whole reset
 the code to its owner included.
 """
 
-from __future__ import annotations
-
 import argparse
 import multiprocessing
 import secrets

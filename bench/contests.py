@@ -1,7 +1,5 @@
 """What is compared on SQLite and on PostgreSQL. The server and the twin have equal databases."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """What holds for all people, ours and the peers'."""
 
-from __future__ import annotations
-
 SECRET_KEY = "a secret key of the benchmark"
 ROOMS_EACH = 10
 KEY = "k" * 60  # a wrapped key; longer ones cost all of them the same

@@ -1,7 +1,5 @@
 """The ratios that are to be reached, each beside its goal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from .contests import BY_HAND, NOOP, REJECTED, REQUIRED, RESET, SIGN_IN

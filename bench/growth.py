@@ -1,7 +1,5 @@
 """What an own reset costs among ever more people, and with a thousand rooms, on PostgreSQL."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from statistics import median
 

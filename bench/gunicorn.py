@@ -1,7 +1,5 @@
 """One app under gunicorn, and what its workers use."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator, Mapping

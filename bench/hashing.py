@@ -1,7 +1,5 @@
 """What the cores can do at most: nothing but `bcrypt.checkpw`, in a process for each core."""
 
-from __future__ import annotations
-
 import hashlib
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Load by wrk, from prepared calls."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

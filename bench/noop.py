@@ -1,7 +1,5 @@
 """The floor: a Flask endpoint that does nothing but answer in JSON."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 app = Flask(__name__)

@@ -1,7 +1,5 @@
 """A server under `gunicorn.conf.py` as it stands, and owners who use it while it is attacked."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

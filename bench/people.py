@@ -1,7 +1,5 @@
 """A database full of people: each in ten encrypted rooms, with a key, a token and TOTP."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """A row of a table: calls that load a server, what came of them, and how rows compare."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 names; `python -m bench.scale measure N...` times resets on those in turns, in this process.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

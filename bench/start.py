@@ -1,7 +1,5 @@
 """How long the server takes until it can serve, beside importing the libraries that it needs."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

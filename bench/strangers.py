@@ -1,7 +1,5 @@
 """What a stranger may ask without being told who exists: the kinds of answers, in groups."""
 
-from __future__ import annotations
-
 import os
 import secrets
 from collections.abc import Callable, Iterator

@@ -7,8 +7,6 @@ medians differ by TELLING. `A/A` is the first kind once more, and shows the nois
 top of it, it shows that such a difference is found.
 """
 
-from __future__ import annotations
-
 import argparse
 import gc
 import logging

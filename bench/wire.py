@@ -5,8 +5,6 @@ not prepared whose statement is parsed for them, and simple queries. BEGIN and i
 they cannot be prepared.
 """
 
-from __future__ import annotations
-
 import socket
 import socketserver
 from collections.abc import Iterator

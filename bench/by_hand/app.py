@@ -4,8 +4,6 @@ The same statements as the server's, all of them, in the same transactions, unde
 with the same cryptography. Only the library around them is left out.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

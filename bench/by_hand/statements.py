@@ -1,7 +1,5 @@
 """The statements of the twin, as the driver of its database wants them."""
 
-from __future__ import annotations
-
 import os
 import re
 import sqlite3

@@ -8,8 +8,6 @@ The server also checks some things twice, keeps data for later and limits tries.
 which makes them faster.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`python -m bench.peers MODULE COUNT`: fills BENCH_DATABASE with people, prints their tokens."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 

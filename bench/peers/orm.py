@@ -2,8 +2,6 @@
 
 # mypy: disable-error-code="name-defined,misc,attr-defined,import-untyped,untyped-decorator"
 
-from __future__ import annotations
-
 import hashlib
 import time
 
@@ -27,7 +25,7 @@ class User(db.Model):
     active: Mapped[bool]
     totp_secret: Mapped[str]
     last_step: Mapped[int]
-    tokens: Mapped[list[Token]] = relationship(back_populates="user")
+    tokens: Mapped[list["Token"]] = relationship(back_populates="user")
     subscriptions: Mapped[list[Subscription]] = relationship()
     key_pair: Mapped[KeyPair | None] = relationship()
 

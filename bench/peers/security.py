@@ -6,8 +6,6 @@ a new uniquifier.
 
 # mypy: disable-error-code="name-defined,misc,attr-defined,import-untyped,untyped-decorator"
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

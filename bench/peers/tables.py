@@ -2,8 +2,6 @@
 
 # mypy: disable-error-code="name-defined,misc,attr-defined,import-untyped,untyped-decorator"
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import time

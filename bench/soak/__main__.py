@@ -1,7 +1,5 @@
 """`python -m bench.soak --minutes 10`: prints a summary; 1 when anything was wrong."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Afterwards: what the databases and the mail box hold, against what the clients know."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,7 +29,7 @@ class Mail:
     kind: str
 
     @classmethod
-    def of(cls, arrival: Arrival) -> Mail:
+    def of(cls, arrival: Arrival) -> "Mail":
         """What is checked of an arrival."""
         subject, mail = arrival.mail["Subject"], arrival.mail
         kind = "notice" if subject.startswith(NOTICES) else "other"

@@ -1,7 +1,5 @@
 """A client: makes moves whose right answer it knows, and settles those without an answer."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What happens to the parts while the traffic runs."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """One request at a time, through nginx, from an address of the client's own."""
 
-from __future__ import annotations
-
 import http.client
 import time
 from collections.abc import Mapping

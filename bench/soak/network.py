@@ -1,7 +1,5 @@
 """Where the hosts live: a network namespace each, or two ports of the loopback."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """When something was gone on purpose, and which answers that excuses."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

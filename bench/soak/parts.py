@@ -1,7 +1,5 @@
 """The parts of the deployment: PostgreSQL, Redis, gunicorn on each host, nginx in front."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import shutil

@@ -1,7 +1,5 @@
 """The people that the traffic is about: made in bulk, each driven by one client at a time."""
 
-from __future__ import annotations
-
 import secrets
 import time
 from dataclasses import dataclass, field, replace

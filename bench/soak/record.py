@@ -1,7 +1,5 @@
 """What was asked and answered, and what was not as it must be."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from threading import Lock

@@ -1,7 +1,5 @@
 """One run: the parts, the people, the traffic with its outages, and the look afterwards."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """What the database holds about a person: all that the traffic changes, and nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 

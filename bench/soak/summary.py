@@ -1,7 +1,5 @@
 """The run in a page of plain text."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import quantiles

@@ -3,8 +3,6 @@
 It is called 0002, as a database that was made before 0001 and 0002 became one says so.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

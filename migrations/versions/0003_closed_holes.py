@@ -1,7 +1,5 @@
 """Failures in a row, second mailed codes, urgent mails, reasons, known addresses, longer hashes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from unicodedata import normalize
 

@@ -1,7 +1,5 @@
 """When a job is given up: so far a week after it was queued, from now on a week after it is due."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

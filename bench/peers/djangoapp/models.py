@@ -2,8 +2,6 @@
 
 # mypy: disable-error-code="name-defined,misc,attr-defined,import-untyped,untyped-decorator"
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.db import models
 

@@ -5,8 +5,6 @@ Used codes are in the memory of a worker, which costs less than a cache that the
 
 # mypy: disable-error-code="name-defined,misc,attr-defined,import-untyped,untyped-decorator"
 
-from __future__ import annotations
-
 import os
 from datetime import timedelta
 from typing import Any

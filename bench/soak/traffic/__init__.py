@@ -1,7 +1,5 @@
 """The mix: which moves a client makes."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """What a move leaves behind."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from bench.soak.people import ROOMS, Person

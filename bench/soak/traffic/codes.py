@@ -1,7 +1,5 @@
 """Mailed codes again."""
 
-from __future__ import annotations
-
 import time
 
 from bench.soak.client import Client, Move

@@ -1,7 +1,5 @@
 """Key pairs and room keys."""
 
-from __future__ import annotations
-
 import secrets
 import time
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Right codes, and codes that were right once."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

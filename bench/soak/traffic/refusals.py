@@ -1,7 +1,5 @@
 """Resets that are refused."""
 
-from __future__ import annotations
-
 import secrets
 from typing import Any
 

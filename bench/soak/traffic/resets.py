@@ -1,7 +1,5 @@
 """Resets that are right."""
 
-from __future__ import annotations
-
 from bench.soak.client import Client, Move
 from bench.soak.http import Answer
 from bench.soak.outages import BROKEN
