@@ -60,7 +60,7 @@ def _turn(path: str) -> Iterator[None]:
         yield
         return
     try:
-        file = os.open(path + SUFFIX, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = _open(path)
     except OSError:  # a folder in which only the database can be written: SQLite's own order holds
         yield
         return
@@ -72,3 +72,16 @@ def _turn(path: str) -> Iterator[None]:
         with suppress(OSError):  # to close is not enough: a process forked meanwhile has it open
             fcntl.flock(file, fcntl.LOCK_UN)
         os.close(file)
+
+
+def _open(path: str) -> int:
+    """Open the file of the queue. A new one is for those who may write the database."""
+    flags = os.O_RDWR | os.O_CLOEXEC
+    try:
+        return os.open(path + SUFFIX, flags)
+    except FileNotFoundError:
+        database = os.stat(path)
+        file = os.open(path + SUFFIX, flags | os.O_CREAT, database.st_mode & 0o666)
+        with suppress(OSError):  # only root can, whose commands may be the first to write
+            os.fchown(file, database.st_uid, database.st_gid)
+        return file

@@ -127,3 +127,14 @@ def test_a_process_forked_meanwhile_holds_nobody_up(engine, path):
 
 def is_queue(link, path):
     return os.path.exists(link) and os.path.samefile(link, path + gate.SUFFIX)
+
+
+def test_the_queue_belongs_to_whom_the_database_belongs(engine, path, monkeypatch):
+    given = []
+    monkeypatch.setattr(gate.os, "fchown", lambda _file, *whose: given.append(whose))
+    os.chmod(path, 0o600)
+    write(engine, "ann")
+    write(engine, "bob")
+    owner, queue = os.stat(path), os.stat(path + gate.SUFFIX)
+    assert given == [(owner.st_uid, owner.st_gid)]
+    assert queue.st_mode == owner.st_mode
