@@ -99,6 +99,9 @@ def engine_options(
         reach = _reach(url.query, environ)
         if given.keys().isdisjoint(OTHER_POOLS):
             options |= {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
+            # The one that worked last comes first: while no more can be opened, a lost one that is
+            # next in turn would fail each request of a client who comes alone.
+            options["pool_use_lifo"] = True
     return {**options, **given, "connect_args": {**reach, **(given.get("connect_args") or {})}}
 
 

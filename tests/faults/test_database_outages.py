@@ -2,8 +2,10 @@
 
 import pytest
 
+from e2ereset.server.tables import db
 from tests.kit import outages
 from tests.kit.aftermath import assert_all_reset, wait_until_served
+from tests.kit.client import RESET
 from tests.kit.load import Load
 from tests.kit.network import wait_for
 from tests.kit.states import add_users
@@ -45,11 +47,26 @@ def test_a_read_only_database_means_503_to_all_that_writes(live, postgres, outag
 def test_too_few_connections_make_some_wait_and_nobody_fail_for_good(live, postgres):
     with live.app() as app:
         users = add_users(app, USERS)
-    outages.limit_connections(postgres, 3)
-    outages.end_connections(postgres, outages.database_of(live))
-    load = Load(live, users)
-    load.start()
-    load.join()
-    outages.limit_connections(postgres, -1)
+    with outages.out_of_connections(postgres, outages.database_of(live), left=3):
+        load = Load(live, users)
+        load.start()
+        load.join()
     assert load.unavailable
     assert_all_reset(live, users, load)
+
+
+def test_one_connection_serves_who_come_one_by_one(live, postgres):
+    live.stop()
+    with live.app() as app:
+        users = add_users(app, 3)
+        with db.engine.connect(), db.engine.connect():
+            pass  # the pool has two of them now
+        with outages.out_of_connections(postgres, outages.database_of(live), left=1):
+            statuses = [reset(app, user) for user in [*users[:1], *users]]
+    # The first to come finds out that all connections are lost.
+    assert statuses == [503, 200, 200, 200]
+
+
+def reset(app, user):
+    headers = user.headers | {"x-2fa-code": user.totp.now()}
+    return app.test_client().post(RESET, headers=headers).status_code

@@ -38,9 +38,11 @@ def killed(server, _database):
     return outage(server.kill, server.start)
 
 
-def out_of_connections(server, database):
+def out_of_connections(server, database, left=0):
+    """The server takes no connection more than these that are `left`, and ends all there are."""
+
     def begin():
-        limit_connections(server, 0)
+        limit_connections(server, left)
         end_connections(server, database)
 
     return outage(begin, partial(limit_connections, server, -1))
