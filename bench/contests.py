@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 
 from tests.kit.postgres import Postgres, execute, make_postgres
 
-from .facts import PEER_SECRET, SECRET_KEY
+from .facts import PEER_SECRET, RESET_PATH, SECRET_KEY
 from .gunicorn import Server, serving
 from .hashing import CORES, PASSWORD, Bound
 from .load import Requests, post
@@ -32,9 +32,9 @@ FASTEST = 2000  # resets a second that no twin reaches: so many people are kept 
 FASTEST_PEER = 500
 RESIDENTS = 500  # whose keys stay
 GUESTS = 100  # who sign in by password, without TOTP
-RESET_PATH = "/api/v1/users.resetE2EKey"
 OURS, HAND = "e2ereset.server.app:create_app()", "bench.by_hand.app:app"
 SECRET = {"FLASK_SECRET_KEY": SECRET_KEY}
+Start = Callable[[str, dict[str, str]], Server]
 
 NOOP, REJECTED, REQUIRED, RESET, BY_HAND, SIGN_IN = (
     "no-op Flask JSON endpoint",
@@ -110,23 +110,24 @@ def on_sqlite(size: Size, folder: Path) -> Iterator[Sequence[Row]]:
     ours, twin = folder / "e2ereset.sqlite3", folder / "by_hand.sqlite3"
     crowd.fill(f"sqlite:///{ours}", bound.stored)
     shutil.copy(ours, twin)
-    with ExitStack() as stack:
-        rows = _rows(stack, crowd, f"sqlite:///{ours}", str(twin), folder)
-        peers = [_peer(stack, peer, size, folder) for peer in installed()]
-        yield [*rows, _sign_in(crowd, rows[-2].server), bound, *peers]
+    with _starting(folder) as start:
+        server = start(OURS, settings(f"sqlite:///{ours}", folder))
+        rows = _rows(start, crowd, server, str(twin))
+        peers = [_peer(start, peer, size, folder) for peer in installed()]
+        yield [*rows, _sign_in(crowd, server), bound, *peers]
 
 
 @contextmanager
 def on_postgres(server: Postgres, size: Size, folder: Path) -> Iterator[Sequence[Row]]:
     """The rows for this PostgreSQL, until the end of the block."""
-    crowd = Crowd(size)
+    crowd, ours = Crowd(size), server.uri("e2ereset")
     execute(server.uri(), "CREATE DATABASE e2ereset")
-    crowd.fill(server.uri("e2ereset"), Bound().stored)
-    execute(server.uri("e2ereset"), "ANALYZE")
+    crowd.fill(ours, Bound().stored)
+    execute(ours, "ANALYZE")
     execute(server.uri(), "CREATE DATABASE by_hand TEMPLATE e2ereset")
     twin = server.uri("by_hand").replace("+psycopg", "")
-    with ExitStack() as stack:
-        yield _rows(stack, crowd, server.uri("e2ereset"), twin, folder)
+    with _starting(folder) as start:
+        yield _rows(start, crowd, start(OURS, settings(ours, folder)), twin)
 
 
 @contextmanager
@@ -138,13 +139,16 @@ def cluster(*settings: str) -> Iterator[Postgres]:
             yield server
 
 
-def _rows(stack: ExitStack, crowd: Crowd, uri: str, twin: str, folder: Path) -> list[Calls]:
-    def serve(app: str, env: dict[str, str]) -> Server:
-        return stack.enter_context(serving(app, env, folder))
+@contextmanager
+def _starting(folder: Path) -> Iterator[Start]:
+    """Starts apps with their settings; all of them end with the block."""
+    with ExitStack() as stack:
+        yield lambda app, env: stack.enter_context(serving(app, env, folder))
 
-    noop = serve("bench.noop:app", {})
-    ours = serve(OURS, settings(uri, folder))
-    by_hand = serve(HAND, {"BENCH_DATABASE": twin} | SECRET)
+
+def _rows(start: Start, crowd: Crowd, ours: Server, twin: str) -> list[Calls]:
+    noop = start("bench.noop:app", {})
+    by_hand = start(HAND, {"BENCH_DATABASE": twin} | SECRET)
     return [
         Calls(name=NOOP, server=noop, calls=crowd.strange, wanted=200),
         Calls(name=REJECTED, server=ours, calls=crowd.strange, wanted=401),
@@ -169,11 +173,11 @@ def _sign_in(crowd: Crowd, server: Server) -> Row:
     return Calls(name=SIGN_IN, server=server, calls=crowd.sign_ins, wanted=200, connections=CORES)
 
 
-def _peer(stack: ExitStack, peer: Peer, size: Size, folder: Path) -> Row:
+def _peer(start: Start, peer: Peer, size: Size, folder: Path) -> Row:
     database = folder / f"{peer.needs}.sqlite3"
     tokens = peer.people(size.people(FASTEST_PEER), database)
     env, share = {"BENCH_DATABASE": str(database)}, FASTEST_PEER * size.seconds
-    server = stack.enter_context(serving(peer.app, env, folder))
+    server = start(peer.app, env)
     shares = iter([tokens[i : i + share] for i in range(0, len(tokens), share)])
 
     def calls() -> list[Requests]:

@@ -2,10 +2,12 @@
 
 from flask import Flask
 
+from .facts import RESET_PATH
+
 app = Flask(__name__)
 
 
-@app.post("/api/v1/users.resetE2EKey")
+@app.post(RESET_PATH)
 def answer() -> dict[str, bool]:
     """What a reset answers, at once."""
     return {"success": True}

@@ -20,7 +20,7 @@ from e2ereset.server.app import create_app
 from e2ereset.server.tables import db
 from tests.kit.postgres import execute
 
-from .facts import KEY, SECRET_KEY
+from .facts import KEY, RESET_PATH, SECRET_KEY
 from .people import (
     Call,
     calls_with_codes,
@@ -30,7 +30,6 @@ from .people import (
     spread,
 )
 
-RESET = "/api/v1/users.resetE2EKey"
 ROUNDS, EACH = 10, 30
 ROOMS = (1, 10, 100, 1000)
 ADMIN = "u00000000"
@@ -210,9 +209,9 @@ def timed(
     with world.app.test_client() as client:
         start = time.perf_counter()
         response = (
-            client.post(RESET, headers=call.headers, json=body)
+            client.post(RESET_PATH, headers=call.headers, json=body)
             if body
-            else client.post(RESET, headers=call.headers)
+            else client.post(RESET_PATH, headers=call.headers)
         )
         taken = time.perf_counter() - start
     if response.status_code != expected:

@@ -19,7 +19,8 @@ from sqlalchemy import create_engine
 from tests.kit.client import Client
 from tests.kit.postgres import Postgres, execute
 
-from .contests import BY_HAND, HAND, OURS, RESET, RESET_PATH, SECRET, settings
+from .contests import BY_HAND, HAND, OURS, RESET, SECRET, settings
+from .facts import RESET_PATH
 from .gunicorn import Server, serving
 from .people import Call, calls_with_codes, fill, make_known, spread
 

@@ -6,9 +6,9 @@ from importlib import import_module
 import pytest
 from sqlalchemy import create_engine, text
 
-from bench.facts import SECRET_KEY
+from bench.facts import RESET_PATH, SECRET_KEY
 from bench.people import calls_with_codes, calls_without_codes, fill
-from bench.scale import RESET, World, timed
+from bench.scale import World, timed
 
 TABLES = {
     "subscriptions": "user_id",
@@ -68,7 +68,7 @@ def left(uri, user):
 def test_a_reset_by_hand_leaves_what_a_reset_leaves(world, by_hand, database_uri):
     ours, theirs = calls_with_codes(world.users[:2])
     timed(world, ours)
-    assert by_hand.post(RESET, headers=theirs.headers).status_code == 200
+    assert by_hand.post(RESET_PATH, headers=theirs.headers).status_code == 200
     found = left(database_uri, theirs.user)
     assert found == left(database_uri, ours.user)
     assert [len(found[table]) for table in TABLES] == [8, 8, 0, 0, 1, 1, 1, 1]
@@ -77,5 +77,5 @@ def test_a_reset_by_hand_leaves_what_a_reset_leaves(world, by_hand, database_uri
 def test_a_reset_by_hand_asks_for_token_and_code(world, by_hand):
     (call,) = calls_without_codes(world.users[:1])
     nobody = call.headers | {"X-Auth-Token": "not-a-token"}
-    answers = [by_hand.post(RESET, headers=headers) for headers in (call.headers, nobody)]
+    answers = [by_hand.post(RESET_PATH, headers=headers) for headers in (call.headers, nobody)]
     assert [answer.status_code for answer in answers] == [400, 401]
