@@ -53,9 +53,7 @@ def _sqlite(size: Size, folder: Path) -> Iterator[str]:
         runs = Runs(rows, folder)
         runs.measure(size.rounds, size.seconds)
         yield from lines(runs, NOOP)
-        yield from goals.for_both(runs, most_spread=3)
-        yield from goals.for_sqlite(runs)
-    yield goals.of_start(start.ratio(settings("sqlite://", folder)))
+        yield from goals.for_sqlite(runs, start.ratio(settings("sqlite://", folder)))
 
 
 def _postgres(server: Postgres, size: Size, folder: Path) -> Iterator[str]:
@@ -63,8 +61,7 @@ def _postgres(server: Postgres, size: Size, folder: Path) -> Iterator[str]:
         runs = Runs(rows, folder)
         runs.measure(size.rounds, size.seconds)
         yield from lines(runs, NOOP)
-        yield from goals.for_both(runs, most_spread=2)
-    yield from goals.of_wire(wire.count(server, folder))
+        yield from goals.for_postgres(runs, wire.count(server, folder))
 
 
 def _options() -> argparse.Namespace:

@@ -53,7 +53,7 @@ class Calls:
     connections: int = CONNECTIONS
 
     def run(self, seconds: int, folder: Path) -> Measured:
-        """Load the server for so long."""
+        """Load the server for so long. Raises RuntimeError when all of its answers are wrong."""
         calls = self.calls()
         before = self.server.cpu_seconds()
         load = run_wrk(
@@ -65,6 +65,8 @@ class Calls:
             connections=self.connections,
         )
         used = self.server.cpu_seconds() - before
+        if load.wrong and not load.right:
+            raise RuntimeError(f"{self.name}: {load.wrong} answers, none of them right")
         return Measured(load=load, cpu=used * 1e6 / max(1, load.right + load.wrong))
 
 

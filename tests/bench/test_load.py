@@ -1,11 +1,14 @@
 """The load counts whole calls with right answers, and hands a token from request to request."""
 
+import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
+from bench.gunicorn import Server
 from bench.load import post, run_wrk
+from bench.rows import Calls
 
 pytestmark = pytest.mark.slow
 WRONG = "user-3"
@@ -64,3 +67,10 @@ def test_calls_of_one_request_are_shared_among_the_connections(port, tmp_path):
     found = load(port, tmp_path, [(post("/verify", {"User": f"user-{n}"}),) for n in range(2)])
     assert found.wrong == 0 < found.right
     assert found.p99 >= found.p50 > 0
+
+
+def test_a_row_with_nothing_but_wrong_answers_fails(port, tmp_path):
+    server = Server(port, workers=(os.getpid(),))
+    row = Calls(name="reset", server=server, calls=lambda: [call(WRONG)] * 16, wanted=200)
+    with pytest.raises(RuntimeError, match=r"reset: \d+ answers, none of them right"):
+        row.run(1, tmp_path)
