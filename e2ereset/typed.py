@@ -17,6 +17,8 @@ def plain_code(typed: str) -> str:
     """
     if len(typed) > LONGEST:
         return ""
+    if typed.isascii() and typed.isalnum():
+        return typed
     return "".join(_plain(c) for c in typed if not _separates(c))
 
 

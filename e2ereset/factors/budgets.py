@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import TooManyAttempts
 from e2ereset.metrics.meter import UNCOUNTED, Meter
-from e2ereset.store.statements import Inserts, Statement
+from e2ereset.store.statements import Inserts, Opened, Statement
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import DatabaseEpoch, Transactions, run
 
@@ -155,9 +155,9 @@ class Budgets:
         A `guess` counts as a failure in a row until it is refunded.
         """
         # On a bare connection: every try pays for this transaction, and a session costs more.
-        with self._transactions.single() as connection:
+        with self._transactions.single() as driver:
             charge = self.charge_in(
-                connection, account_id, purpose, windows=windows, now=now, guess=guess
+                driver, account_id, purpose, windows=windows, now=now, guess=guess
             )
         if charge is None:
             raise self.refusal(account_id, purpose, windows, now) or TooManyAttempts(1)
@@ -165,7 +165,7 @@ class Budgets:
 
     def charge_in(
         self,
-        session: Session | sa.Connection,
+        session: Opened,
         account_id: str,
         purpose: str,
         *,

@@ -19,8 +19,46 @@ from .gate import begin_writing
 
 Inserts = Callable[[sa.Table], "sqlite.Insert"]
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-CONNECTION = "e2ereset connection"
-"""The key in `Session.info` of the connection that the session works on."""
+DRIVER = "e2ereset driver"
+"""The key in `Session.info` of the `Driver` that the session works on."""
+
+
+LISTENERS = attrgetter(
+    "echo",
+    "dispatch.before_execute",
+    "dispatch.after_execute",
+    "dispatch.before_cursor_execute",
+    "dispatch.after_cursor_execute",
+    "dialect.dispatch.do_execute",
+)
+
+
+def is_watched(connection: Connection) -> bool:
+    """Whether statements on this connection must go through SQLAlchemy."""
+    options = connection.get_execution_options()
+    return "schema_translate_map" in options or any(LISTENERS(connection.engine))
+
+
+class Driver:
+    """The driver's connection below one of SQLAlchemy's, from its checkout to its return.
+
+    What holds for all statements in between is looked up here once.
+    """
+
+    __slots__ = ("connection", "is_heard", "is_sqlite", "is_watched", "kind", "raw")
+
+    def __init__(self, connection: Connection) -> None:
+        dialect = connection.dialect
+        self.connection = connection
+        self.kind = (type(dialect), dialect.paramstyle)
+        self.is_sqlite = dialect.name == "sqlite"
+        self.is_watched = is_watched(connection)
+        self.is_heard = bool(connection.dispatch.begin)
+        self.raw: Any = connection.connection.dbapi_connection
+
+
+Opened = Session | Connection | Driver
+"""An open transaction."""
 
 
 class Builds(Protocol):
@@ -33,9 +71,12 @@ class Builds(Protocol):
 class Rows(list[Any]):
     """The rows of a result, as named tuples; `rowcount` is how many rows were changed."""
 
-    def __init__(self, rows: Iterable[Any], rowcount: int) -> None:
-        super().__init__(rows)
+    rowcount = -1
+
+    def counted(self, rowcount: int) -> "Rows":
+        """These rows, of which so many were changed."""
         self.rowcount = rowcount
+        return self
 
     def first(self) -> Any:
         """The first row; None when there is none."""
@@ -61,17 +102,16 @@ class Statement:
         self._build = build
         self._compiled: dict[tuple[type[Dialect], str], _Compiled] = {}
 
-    def __call__(self, session: Session | Connection, parameters: Mapping[str, Any]) -> Rows:
+    def __call__(self, session: Opened, parameters: Mapping[str, Any]) -> Rows:
         """Execute it, and fetch all rows. Raises the same errors as SQLAlchemy."""
-        connection = connection_of(session)
-        dialect = connection.dialect
-        kind = (type(dialect), dialect.paramstyle)
-        compiled = self._compiled.get(kind)
+        driver = driver_of(session)
+        compiled = self._compiled.get(driver.kind)
         if compiled is None:
-            compiled = self._compiled[kind] = self._compile(dialect, parameters)
+            made = self._compile(driver.connection.dialect, parameters)
+            compiled = self._compiled[driver.kind] = made
         if parameters.keys() != compiled.names:  # an INSERT would drop the values of others
             raise TypeError(f"{sorted(parameters)} given, but {sorted(compiled.names)} before")
-        return compiled.execute(connection, parameters)
+        return compiled.execute(driver, parameters)
 
     def _compile(self, dialect: Dialect, names: Iterable[str]) -> "_Compiled":
         made = self._build
@@ -99,21 +139,20 @@ class _Compiled:
         self._booleans = {i for i, c in enumerate(columns) if isinstance(c.type, sa.Boolean)}
         self._row: Callable[[Iterable[Any]], Any] | None = None
 
-    def execute(self, connection: Connection, parameters: Mapping[str, Any]) -> Rows:
+    def execute(self, driver: Driver, parameters: Mapping[str, Any]) -> Rows:
         """Execute it on the driver's cursor, or as SQLAlchemy does where somebody listens."""
-        if (self._writes or connection.dispatch.begin) and not connection.in_transaction():
+        connection, values, cursor = driver.connection, self._given(parameters), None
+        if (self._writes or driver.is_heard) and not connection.in_transaction():
             connection.begin()
-        driver: Any = connection.connection.dbapi_connection
-        values, cursor = self._given(parameters), None
         try:
-            if self._writes:
-                begin_writing(connection, driver)
-            if is_watched(connection):
+            if self._writes and driver.is_sqlite:
+                begin_writing(connection, driver.raw)
+            if driver.is_watched:
                 result = connection.execute(self._statement, dict(parameters))
-                return Rows(result.all() if result.returns_rows else (), result.rowcount)
-            cursor = driver.cursor()
+                return Rows(result.all() if result.returns_rows else ()).counted(result.rowcount)
+            cursor = driver.raw.cursor()
             cursor.execute(self._sql, values)
-            rows = Rows(self._read(cursor), cursor.rowcount)
+            rows = Rows(self._read(cursor)).counted(cursor.rowcount)
         except connection.dialect.loaded_dbapi.Error as fault:
             # It has no public name. It makes SQLAlchemy's error of the driver's, calls who listens
             # for errors, and drops a connection that is broken.
@@ -138,27 +177,18 @@ class _Compiled:
         return [bool(v) if i in wrong and v is not None else v for i, v in enumerate(row)]
 
 
-LISTENERS = attrgetter(
-    "echo",
-    "dispatch.before_execute",
-    "dispatch.after_execute",
-    "dispatch.before_cursor_execute",
-    "dispatch.after_cursor_execute",
-    "dialect.dispatch.do_execute",
-)
-
-
-def is_watched(connection: Connection) -> bool:
-    """Whether statements on this connection must go through SQLAlchemy."""
-    options = connection.get_execution_options()
-    return "schema_translate_map" in options or any(LISTENERS(connection.engine))
-
-
-def connection_of(session: Session | Connection) -> Connection:
-    """The connection of this session, in its transaction."""
-    if isinstance(session, Connection):
+def driver_of(session: Opened) -> Driver:
+    """The driver of this session, in its transaction."""
+    if isinstance(session, Driver):
         return session
-    found: Connection | None = session.info.get(CONNECTION)
-    if found is None or found.closed:  # as after a rollback
-        found = session.info[CONNECTION] = session.connection()
+    if isinstance(session, Connection):
+        return Driver(session)
+    found: Driver | None = session.info.get(DRIVER)
+    if found is None or found.connection.closed:  # as after a rollback
+        found = session.info[DRIVER] = Driver(session.connection())
     return found
+
+
+def connection_of(session: Opened) -> Connection:
+    """The connection of this session, in its transaction."""
+    return session if isinstance(session, Connection) else driver_of(session).connection

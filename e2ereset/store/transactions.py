@@ -14,11 +14,13 @@ from sqlalchemy.sql.functions import FunctionElement
 from e2ereset.errors import Refusal, SettingsError
 
 from .engines import Binds, Routed
-from .statements import CONNECTION, INSERTS, connection_of
+from .statements import DRIVER, INSERTS, Driver, Opened, connection_of
 
 T = TypeVar("T")
 RETRIES = 3
 AFTER = "e2ereset after"
+HEARD = Session().dispatch
+"""Whoever listens to all sessions."""
 LIMIT_WAITING = text("SET LOCAL lock_timeout = '5s'")
 DEADLOCKED = {"40P01", "40001"}  # PostgreSQL's deadlock_detected and serialization_failure
 
@@ -41,9 +43,9 @@ class Transactions:
             # The session's commit is the connection's, of which the session's events tell. With
             # several engines ours commits last, when all others have.
             mode = "conditional_savepoint" if self._binds.several else "control_fully"
-            own: dict[str, Any] = {"info": {CONNECTION: connection}, "join_transaction_mode": mode}
-            session = self._session(connection, **own)
-            if session.dispatch.after_begin:
+            own: dict[str, Any] = {"info": {DRIVER: Driver(connection)}}
+            session = self._session(connection, join_transaction_mode=mode, **own)
+            if HEARD.after_begin:
                 session.connection()  # what a listener of the host sets holds for us too
             if self._binds.several:
                 sa.event.listen(session, "after_begin", self._limit_waiting_there)
@@ -80,17 +82,16 @@ class Transactions:
     @contextmanager
     def look_up(self) -> Iterator[Session]:
         """A session for short reads; on PostgreSQL each is a transaction of its own."""
-        session = self._session(self._binds.alone)
-        if session.dispatch.after_begin:  # a SET LOCAL of the host needs a transaction
-            session = self._session(self.engine)
-        with session:
+        # A SET LOCAL of the host needs a transaction.
+        engine = self.engine if HEARD.after_begin else self._binds.alone
+        with self._session(engine) as session:
             yield session
 
     @contextmanager
-    def single(self) -> Iterator[Connection]:
-        """A connection for one statement, which is committed at the end of the block."""
+    def single(self) -> Iterator[Driver]:
+        """For one statement, which is committed at the end of the block."""
         with self._binds.alone.connect() as connection:
-            yield connection
+            yield Driver(connection)
             connection.commit()
 
     def retry_deadlocks(self, transaction: Callable[[], T]) -> T:
@@ -188,8 +189,6 @@ def disable_timeouts(session: Session) -> None:
             run(session, text(f"SET LOCAL {name} = 0"))
 
 
-def run(
-    session: Session | Connection, statement: Executable, parameters: Any = None
-) -> CursorResult[Any]:
+def run(session: Opened, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
     """Execute a Core statement without the ORM, which would double its cost."""
     return connection_of(session).execute(statement, parameters)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from e2ereset import Account
 from e2ereset.errors import E2EResetError
 from e2ereset.server.people import accounts
 from e2ereset.store.retained import NOW, Expiring
-from e2ereset.store.statements import Statement
+from e2ereset.store.statements import Opened, Statement
 from e2ereset.store.tables import table
 
 from .models import LOGIN, PERSONAL, Token
@@ -115,7 +115,7 @@ def list_tokens(session: Session, user_id: str, now: int) -> Sequence[Row[Any]]:
 
 
 def find_signed_in(
-    session: Session | Connection, user_id: str, token: str, now: int
+    session: Opened, user_id: str, token: str, now: int
 ) -> tuple[Account, bool] | None:
     """Whose live token this is, in one query, and whether it skips the second factor.
 
