@@ -44,9 +44,11 @@ def test_ending_sessions_ends_all_of_this_user_and_no_other(session):
 
 
 def test_a_live_token_signs_in_with_one_statement(session):
-    make_user(session, "eve", roles=["admin", "user"], emails=["a@x.org", "b@x.org"])
-    token, seen = make_token(session, "id-of-eve"), []
+    seen = []
     event.listen(session.get_bind(), "before_cursor_execute", lambda *it: seen.append(it[2]))
+    make_user(session, "eve", roles=["admin", "user"], emails=["a@x.org", "b@x.org"])
+    token = make_token(session, "id-of-eve")
+    seen.clear()
     account, bypasses = find_signed_in(session, "id-of-eve", token, NOW)
     assert (account.emails, bypasses, len(seen)) == (("a@x.org", "b@x.org"), False, 1)
 
@@ -103,9 +105,10 @@ def test_a_new_token_sweeps_out_the_expired_ones(session):
 @only_postgresql
 def test_a_token_that_was_under_way_does_not_outlive_the_end_of_sessions(session, engine):
     """What commits while we wait for its user's row is dropped too."""
-    make_token(session)
     late = {"digest": "late", "user_id": BOB, "kind": "login", "created_at": NOW}
     late |= {"bypass_two_factor": False, "expires_at": NOW + 60}
+    make_token(session)
+    session.commit()
 
     @event.listens_for(engine, "after_cursor_execute")
     def commit_another(connection, _cursor, statement, *_):
