@@ -1,6 +1,9 @@
 """The server as an app: where its settings come from, its key, its database, its errors."""
 
+import os
 import stat
+import subprocess
+import sys
 
 import pytest
 from flask import request
@@ -15,6 +18,13 @@ from tests.kit.databases import only_direct, only_postgresql, only_sqlite
 from tests.kit.live import at_once
 from tests.kit.postgres import execute
 from tests.kit.rows import row
+
+SPARED = {
+    *("alembic", "flask_migrate", "prometheus_client", "psycopg", "redis", "e2ereset.mail.mailman"),
+    *("e2ereset.cli.groups", "e2ereset.doctor", "e2ereset.upkeep", "e2ereset.testing"),
+    *("e2ereset.server.cli", "e2ereset.server.demo", "e2ereset.server.people.administration"),
+}
+"""What a worker on SQLite need not load: of commands, and of what it was not told to use."""
 
 
 @pytest.fixture
@@ -159,3 +169,12 @@ def test_a_forwarded_address_counts_for_the_proxies_that_are_there(
     app = make_server({**config, "E2ERESET_SERVER_PROXY_HOPS": hops})
     app.add_url_rule("/address", "address", lambda: request.remote_addr)
     assert app.test_client().get("/address", headers={"X-Forwarded-For": given}).text == seen
+
+
+@pytest.mark.slow
+def test_a_worker_loads_nothing_that_only_commands_need(tmp_path):
+    own = {"E2ERESET_INSTANCE": str(tmp_path), "FLASK_SECRET_KEY": "a key for tests only"}
+    code = "import sys, e2ereset.server.wsgi; print(*sys.modules)"
+    command, env = [sys.executable, "-c", code], {**os.environ, **own}
+    loaded = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True, timeout=60)
+    assert SPARED & set(loaded.stdout.decode().split()) == set()
