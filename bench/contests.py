@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine
 
+from tests.kit.paths import ROOT
 from tests.kit.postgres import Postgres, execute, make_postgres
 
 from .facts import PEER_SECRET, RESET_PATH, SECRET_KEY
@@ -161,6 +162,7 @@ def _rows(start: Start, crowd: Crowd, ours: Server, twin: str) -> list[Calls]:
 def settings(uri: str, folder: Path) -> dict[str, str]:
     """The server's own, on this database: nothing else runs in its workers, no rate limit."""
     return SECRET | {
+        "GUNICORN_CMD_ARGS": f"--config {ROOT / 'gunicorn.conf.py'}",  # as it is deployed
         "E2ERESET_INSTANCE": str(folder),
         "FLASK_SQLALCHEMY_DATABASE_URI": uri,
         "FLASK_RATELIMIT_ENABLED": "false",

@@ -46,7 +46,7 @@ def serving(
     command += ["--threads", str(threads), "--keep-alive", "5", "--log-level", "warning"]
     command += ["--preload"]  # as in the server's own gunicorn.conf.py
     command += ["--no-control-socket"]  # its path is the same for all servers of a user
-    # Not in the checkout, whose gunicorn.conf.py is the server's own.
+    # Not in the checkout, whose gunicorn.conf.py is the server's own: its settings name it.
     env = {**os.environ, **QUIET, "PYTHONPATH": str(ROOT), **env}
     program = Program(command, folder / f"{port}.log", cwd=folder, env=env)
     program.ready = lambda: len(program.children()) == workers and _answers(port)
