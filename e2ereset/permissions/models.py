@@ -1,6 +1,6 @@
 """Roles, permissions, and which role holds which."""
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from e2ereset.store.tables import Base, Key
@@ -19,6 +19,8 @@ class Permission(Base):
 
     __tablename__ = "e2ereset_permissions"
     name: Mapped[Key]
+    updated_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When a role got or lost it last, by the database's clock; None since it was seeded."""
 
 
 class RolePermission(Base):

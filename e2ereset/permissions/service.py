@@ -1,6 +1,6 @@
 """The role-permission table, which is read on every request that needs it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, select
 from sqlalchemy.orm import Session
@@ -105,18 +105,22 @@ class Permissions:
                 raise UnknownName(f"There is no {kind} {wanted!r}. Known: {', '.join(known)}.")
 
 
-def seed(connection: Connection) -> None:
-    """Add the missing roles, permissions and grants.
+def seed(
+    connection: Connection,
+    roles: Mapping[str, int] = SEED_ROLES,
+    grants: Mapping[str, Sequence[str]] = SEED_GRANTS,
+) -> None:
+    """Add the missing roles (with their ranks), permissions and grants.
 
     A grant is only added together with its permission, so a grant that an administrator revoked
     stays revoked. It can run again, and in several processes at once.
     """
     known = set(connection.scalars(select(PERMISSIONS.c.name)))
-    if known.issuperset(SEED_GRANTS):
+    if known.issuperset(grants):
         return
-    for name, rank in SEED_ROLES.items():
+    for name, rank in roles.items():
         ADD_ROLE(connection, {"name": name, "rank": rank})
-    for permission in SEED_GRANTS.keys() - known:
+    for permission in grants.keys() - known:
         if ADD_PERMISSION(connection, {"name": permission}).rowcount:
-            for role in SEED_GRANTS[permission]:
+            for role in grants[permission]:
                 GRANT(connection, {"permission": permission, "role": role})

@@ -68,8 +68,8 @@ def test_the_present_migration_is_told(make_server, config):
         ("user token eve", "There is no user 'eve'"),
         ("user email-2fa eve --on", "There is no user 'eve'"),
         ("permission grant edit-other-user-e2ee boss", "Known: admin"),
-        ("permission grant fly admin", "Known: edit-other-user-e2ee"),
-        ("permission revoke fly admin", "Known: edit-other-user-e2ee"),
+        ("permission grant fly admin", "Known: access-permissions"),
+        ("permission revoke fly admin", "Known: access-permissions"),
         ("demo code", "no demo users"),
     ],
 )

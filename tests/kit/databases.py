@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, make_url
 
 from e2ereset.permissions import seed
 from e2ereset.server.database import tune
+from e2ereset.server.roles.seeds import seed as seed_server
 from e2ereset.server.tables import Base as ServerBase
 from e2ereset.store.tables import Base
 from tests.kit.postgres import QUICK, VARIABLE, WAY, execute, fresh_database, own_postgres
@@ -49,6 +50,7 @@ def fill(engine):
     ServerBase.metadata.create_all(engine)
     with engine.begin() as connection:
         seed(connection)
+        seed_server(connection)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Users, their e-mail addresses and their roles."""
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from e2ereset.server.tables import Base
@@ -21,6 +21,10 @@ class User(Base):
     active: Mapped[bool]
     kind: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[Epoch]
+    updated_at: Mapped[int | None] = mapped_column(BigInteger)
+    """None until the first change."""
+    profile: Mapped[str | None] = mapped_column(Text)
+    """JSON of what is kept for clients alone, such as `bio`; None for nothing."""
     emails: Mapped[list["Email"]] = relationship(order_by="Email.id")
     roles: Mapped[list["UserRole"]] = relationship(order_by="UserRole.role")
 

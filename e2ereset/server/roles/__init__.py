@@ -1,0 +1,1 @@
+"""Roles of users, and which permissions they hold."""
