@@ -5,6 +5,7 @@ the app counts proxies by E2ERESET_SERVER_PROXY_HOPS. `max_requests`: workers do
 new one would leave a file of counts behind. `accesslog`: the app writes a line for each request.
 """
 
+import gc
 import os
 import sys
 
@@ -60,10 +61,13 @@ def on_starting(server):
 
 
 def when_ready(server):
-    """Open the address of health and metrics, before the first worker is forked."""
+    """Prepare what the workers share, before the first of them is forked: sockets and memory."""
     where = get_e2ereset(server.app.wsgi()).settings.operations_bind
     if where:
         listener.open_listener(where)
+    # What is loaded by now stays for ever. The collector leaves it alone, so that a worker does not
+    # write to the memory that it shares with the others.
+    gc.freeze()
 
 
 def on_reload(_server):
