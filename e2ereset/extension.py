@@ -40,6 +40,9 @@ from .store.tables import Base
 from .store.transactions import Transactions
 from .vault import routes as vault
 
+AREAS = ("reset", "keys", "factors")
+"""The groups of routes. A host has the resets alone, unless it switches others on."""
+
 log = logging.getLogger(__name__)
 
 
@@ -50,6 +53,7 @@ class E2EReset:
     `db`: the host's Flask-SQLAlchemy object, initialised before. `accounts`: its users, see
     `e2ereset.ports`. `identify`: returns the caller who is signed in to this request, else None.
     `bind_key`: which of SQLALCHEMY_BINDS has our tables; None for the default database.
+    `areas`: the groups of routes to add, of "reset", "keys" and "factors".
     `send`: delivers a `Message` by your own mailer, and raises when it cannot.
     `strategies`: classes that E2ERESET_METHODS may name. `clock` gives epoch seconds; `entropy` has
     the functions of `secrets`. One object may serve several apps.
@@ -62,6 +66,7 @@ class E2EReset:
     identify: Callable[[], Caller | None]
     url_prefix: str = "/api/v1"
     name: str = "e2ereset"
+    areas: Iterable[str] = ("reset",)
     bind_key: str | None = None
     send: Callable[[Message], Any] | None = None
     strategies: Iterable[type[Strategy]] = ()
@@ -71,6 +76,7 @@ class E2EReset:
     def __post_init__(self, app: Flask | None) -> None:
         self.accounts = check_accounts(self.accounts)
         self.strategies = tuple(self.strategies)
+        self.areas = _check_areas(self.areas)
         if app is not None:
             self.init_app(app)
 
@@ -152,10 +158,20 @@ class E2EReset:
     def _routes(self, runtime: Runtime) -> Blueprint:
         gates = runtime.gates
         blueprint = gates.blueprint(self.name, url_prefix=self.url_prefix)
-        reset.add_routes(blueprint, runtime.resets, gates)
-        factors.add_routes(blueprint, runtime.codes, runtime.unlocks, gates)
-        vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
+        if "reset" in self.areas:
+            reset.add_routes(blueprint, runtime.resets, gates)
+            factors.add_routes(blueprint, runtime.codes, runtime.unlocks, gates)
+        if "keys" in self.areas:
+            vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
         return blueprint
+
+
+def _check_areas(areas: Iterable[str]) -> tuple[str, ...]:
+    """The areas as they were given. Raises SettingsError for none, and for an unknown one."""
+    named = (areas,) if isinstance(areas, str) else tuple(areas)
+    if not named or not set(named) <= set(AREAS):
+        raise SettingsError(f"areas is {areas!r}. Name some of {', '.join(AREAS)}.")
+    return named
 
 
 def _in_context(app: Flask, function: Callable[..., bool], *given: Any) -> bool:

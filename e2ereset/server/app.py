@@ -50,6 +50,7 @@ def create_app(
         accounts=ServerAccounts(hasher),
         identify=lambda: note_caller(identify(get_e2ereset(app))),
         url_prefix=API,
+        areas=("reset", "keys", "factors"),
         clock=clock,
     )
     runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter

@@ -12,6 +12,7 @@ from e2ereset.audit.models import AuditRow
 from e2ereset.testing import FakeClock, MemoryAccounts, enrol_totp, make_account
 from e2ereset.vault.models import KeyPair
 
+AREAS = ("reset", "keys", "factors")
 BOB, SUE = make_account("bob"), make_account("sue", roles=("admin",))
 KEY = "a key for tests only"
 
@@ -58,6 +59,7 @@ class Host:
         if before:
             before(self.app)
         options = {"identify": identify or self.identify, "clock": self.clock} | (options or {})
+        options = {"areas": AREAS} | options
         options |= {"db": self.db, "accounts": self.accounts, "url_prefix": url_prefix}
         self.extension = E2EReset(self.app, name=name, **options)
         with self.app.app_context():
