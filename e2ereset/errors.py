@@ -38,11 +38,16 @@ class Refusal(E2EResetError):
 
     code: ClassVar[str] = "error-not-allowed"
     reason: ClassVar[str] = "Not allowed"
+    bracketed: ClassVar[bool] = True
+    """Whether the text ends with the code in brackets."""
+    typed: ClassVar[bool] = True
+    """Whether clients are told the code apart from the text, too."""
 
     def __init__(self, reason: str | None = None, **details: Any) -> None:
         self.words = reason or self.reason
         self.details: Mapping[str, Any] = details
-        super().__init__(f"{self.words} [{self.code}]")
+        code = f"[{self.code}]" if self.bracketed else ""
+        super().__init__(f"{self.words} {code}".strip())
 
 
 class NotSignedIn(Refusal):
@@ -52,11 +57,40 @@ class NotSignedIn(Refusal):
     reason = "You must be logged in to do this."
 
 
+class MissingPermission(Refusal):
+    """No role of the caller holds a permission without which this cannot be asked for at all."""
+
+    code = "error-unauthorized"
+    reason = "User does not have the permissions required for this action"
+    typed = False
+
+
+class Forbidden(Refusal):
+    """The caller may not do this. The answer says no more, or only the reason that is given."""
+
+    code = "unauthorized"
+    reason = "unauthorized"
+    bracketed = typed = False
+
+
 class InvalidParams(Refusal):
-    """The body or the query does not fit its schema."""
+    """The body does not fit its schema."""
 
     code = "invalid-params"
     reason = "Invalid parameters"
+
+
+class InvalidQuery(InvalidParams):
+    """The query does not fit its schema."""
+
+    code = "error-invalid-params"
+
+
+class InvalidSort(Refusal):
+    """The `sort` of the query is no JSON object of fields of the list, each 1 or -1."""
+
+    code = "error-invalid-sort"
+    reason = "Invalid sort parameter provided"
 
 
 class CrossSite(Refusal):
@@ -80,6 +114,7 @@ class TooManyRequests(Refusal):
     """
 
     code = "error-too-many-requests"
+    typed = False
 
     def __init__(self, retry_after: int, *, route: str = "", window: int = 60) -> None:
         self.retry_after = retry_after

@@ -125,7 +125,11 @@ def make_runtime(
         worker=worker,
         mailer=mailer,
         background=threads,
-        gates=gates(note_refusal=traces.note_refusal, wake=partial(_wake, awake)),
+        gates=gates(
+            allows=permissions.allow_now,
+            note_refusal=traces.note_refusal,
+            wake=partial(_wake, awake),
+        ),
     )
 
 

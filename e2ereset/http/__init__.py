@@ -8,19 +8,27 @@ from . import bodies, envelope
 from .cross_site import CrossSite
 from .gates import Gates, proof
 from .origin import caller_address, origin
+from .pagination import Page, PageQuery, read_page
 from .rates import Rates
-from .schemas import Body, Flag, Text
+from .schemas import Body, Flag, Query, Text, Whole, filled, one_of
 
 __all__ = [
     "Body",
     "CrossSite",
     "Flag",
     "Gates",
+    "Page",
+    "PageQuery",
+    "Query",
     "Rates",
     "Text",
+    "Whole",
     "bodies",
     "caller_address",
     "envelope",
+    "filled",
+    "one_of",
     "origin",
     "proof",
+    "read_page",
 ]

@@ -14,12 +14,28 @@ from flask import Blueprint, Flask, Response
 from sqlalchemy.exc import SQLAlchemyError, StatementError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
-from e2ereset.errors import Busy, CrossSite, NotSignedIn, Refusal, TooManyRequests, Unavailable
+from e2ereset.errors import (
+    Busy,
+    CrossSite,
+    Forbidden,
+    MissingPermission,
+    NotSignedIn,
+    Refusal,
+    TooManyRequests,
+    Unavailable,
+)
 from e2ereset.outages import outage
 
 RETRY_SECONDS = 5
-STATUS: dict[type[Refusal], int] = {NotSignedIn: 401, CrossSite: 403, TooManyRequests: 429}
-"""The refusals that are not 400."""
+STATUS: dict[type[Refusal], int] = {
+    NotSignedIn: 401,
+    CrossSite: 403,
+    Forbidden: 403,
+    MissingPermission: 403,
+    TooManyRequests: 429,
+}
+"""The refusals, with those built on them, that are not 400."""
+UNCACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 HTTP_WORDS = {
     404: "Resource not found",
@@ -41,7 +57,7 @@ def answer(
     return Response(
         text.encode("utf-8", "replace"),
         status=status,
-        headers={"Cache-Control": "no-store", **(headers or {})},
+        headers={**UNCACHED, **(headers or {})},
         content_type="application/json",
     )
 
@@ -57,11 +73,16 @@ def failure(refusal: Refusal) -> Response:
         words = refusal.reason
         return answer(401, {"success": False, "error": words, "status": "error", "message": words})
     body: dict[str, Any] = {"success": False, "error": str(refusal)}
-    if not isinstance(refusal, TooManyRequests):
+    if refusal.typed:
         body["errorType"] = refusal.code
     if refusal.details:
         body["details"] = refusal.details
-    return answer(STATUS.get(type(refusal), 400), body, _retry(refusal))
+    return answer(status_of(type(refusal)), body, _retry(refusal))
+
+
+def status_of(kind: type[Refusal]) -> int:
+    """The status number of a kind of refusals."""
+    return next((STATUS[base] for base in kind.__mro__ if base in STATUS), 400)
 
 
 def login_failure(refusal: Refusal) -> Response:

@@ -1,6 +1,6 @@
 """The checks that a request passes before its use case: sign-in, body, rate, proof."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,7 +9,13 @@ from typing import Any
 from flask import Blueprint, request
 from marshmallow import ValidationError
 
-from e2ereset.errors import InvalidParams, NotSignedIn, Refusal
+from e2ereset.errors import (
+    InvalidParams,
+    InvalidQuery,
+    MissingPermission,
+    NotSignedIn,
+    Refusal,
+)
 from e2ereset.records import Action, ActionRequest, Caller, Proof
 from e2ereset.settings import Settings
 from e2ereset.typed import header_text
@@ -17,16 +23,17 @@ from e2ereset.typed import header_text
 from . import bodies, envelope, strays
 from .cross_site import CrossSite
 from .origin import caller_address
-from .rates import Rates, add_rate_headers
-from .schemas import Body
+from .rates import Kind, Rates, add_rate_headers
+from .schemas import Body, Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
     """The gates of one app. A route gets them, and calls them in the order of the methods here.
 
-    `identify` returns the signed-in caller, `note_refusal` reports a refusal, `wake` makes the
-    threads mail and seal at once. `clock` gives epoch seconds.
+    `identify` returns the signed-in caller, `allows` says whether one of these roles holds a
+    permission now, `note_refusal` reports a refusal, `wake` makes the threads mail and seal at
+    once. `clock` gives epoch seconds.
     """
 
     settings: Settings
@@ -34,6 +41,7 @@ class Gates:
     identify: Callable[[], Caller | None]
     rates: Rates
     cross_site: CrossSite
+    allows: Callable[[Sequence[str], str], bool]
     note_refusal: Callable[[ActionRequest, Refusal], None]
     wake: Callable[[], None]
 
@@ -78,6 +86,20 @@ class Gates:
             self.note_refusal(asked, refusal)
             raise
 
+    def permit(self, asked: ActionRequest, *permissions: str) -> None:
+        """Raise MissingPermission unless the caller's roles hold all of these permissions.
+
+        Routes call it before they read the body (8.5 and later). It is not enough for an act: the
+        service checks the permission again, in the transaction of the act.
+        """
+        if not all(self.allows(asked.caller.account.roles, one) for one in permissions):
+            raise MissingPermission()
+
+    def permit_any(self, asked: ActionRequest, *permissions: str) -> None:
+        """`permit`, where one of these permissions is enough."""
+        if not any(self.allows(asked.caller.account.roles, one) for one in permissions):
+            raise MissingPermission()
+
     def read_body(self) -> bodies.Body:
         """The body of this request, up to E2ERESET_MAX_BODY_BYTES."""
         return bodies.read(self.settings.max_body_bytes)
@@ -98,9 +120,24 @@ class Gates:
             raise InvalidParams(_first(error.messages_dict)) from None
         return loaded
 
-    def rate_limit(self, *, guarded: bool = True) -> None:
-        """Count this request; see `Rates.limit`. Raises TooManyRequests, Unavailable."""
-        self.rates.limit(guarded=guarded)
+    def query(self, schema: Query) -> dict[str, Any]:
+        """The query, loaded by the schema. Raises InvalidQuery with its first fault.
+
+        A route without a body calls this. It refuses a malformed body, too.
+        """
+        self.read_body().parsed()
+        try:
+            loaded: dict[str, Any] = schema.load_query(request.args)
+        except ValidationError as error:
+            raise InvalidQuery(_first(error.messages_dict)) from None
+        return loaded
+
+    def rate_limit(self, kind: Kind = "guarded") -> None:
+        """Count this request; see `Rates.limit`. Raises TooManyRequests, Unavailable.
+
+        `guarded` routes sign in or take a second factor; others `write` or `read`.
+        """
+        self.rates.limit(guarded=kind == "guarded")
 
     @contextmanager
     def waking(self) -> Iterator[None]:
@@ -127,9 +164,8 @@ def proof() -> Proof:
     )
 
 
-def _first(messages: Mapping[str, Any]) -> str:
-    field, found = next(iter(messages.items()))
-    words = found[0] if isinstance(found, list) else str(found)
-    if "Missing data" in words:  # marshmallow's text for a required field
-        return f"must have required property '{field}'"
-    return words
+def _first(found: Any) -> str:
+    """The first text in marshmallow's messages, which are nested as the body is."""
+    while not isinstance(found, str):
+        found = next(iter(found.values() if isinstance(found, Mapping) else found))
+    return found

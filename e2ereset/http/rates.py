@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from flask import Flask, Response, g, request
 from flask_limiter import Limiter
@@ -19,6 +19,10 @@ from .origin import caller_network
 
 REDIS_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
 """Seconds that a request waits for Redis, unless the host sets other options."""
+
+Kind = Literal["guarded", "write", "read"]
+"""The kinds of routes: those that sign in or take a second factor, others that change something,
+and those that change nothing."""
 
 log = logging.getLogger(__name__)
 

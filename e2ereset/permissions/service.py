@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, bindparam, delete, exists, func, select
 from sqlalchemy.orm import Session
 
-from e2ereset.errors import E2EResetError
+from e2ereset.errors import E2EResetError, MissingPermission
 from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions, run
@@ -57,6 +57,17 @@ class Permissions:
     def allows(self, session: Session, roles: Sequence[str], permission: str) -> bool:
         """Whether one of the roles holds the permission."""
         return bool(session.scalar(ALLOWS, {"permission": permission, "roles": list(roles)}))
+
+    def allow_now(self, roles: Sequence[str], permission: str) -> bool:
+        """`allows`, outside of any transaction: for the gates of a route."""
+        self.seed_once()
+        with self._transactions.look_up() as session:
+            return self.allows(session, roles, permission)
+
+    def require(self, session: Session, roles: Sequence[str], *permissions: str) -> None:
+        """Raise MissingPermission unless the roles hold all of these permissions."""
+        if not all(self.allows(session, roles, one) for one in permissions):
+            raise MissingPermission()
 
     def outranks(
         self, session: Session, roles: Sequence[str], others: Sequence[str], *, peers: bool

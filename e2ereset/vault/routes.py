@@ -25,7 +25,7 @@ def add_routes(blueprint: Blueprint, vault: Vault, replace_key: Replace, gates: 
             if gates.read_body().is_form and gates.cross_site.rides_on_cookie():
                 raise InvalidParams(f"body must be {bodies.JSON_TYPE}")  # any page can send a form
             body = gates.body(KEYS)
-            gates.rate_limit(guarded=asked.proof.code is not None)
+            gates.rate_limit("guarded" if asked.proof.code else "write")
             pair = Pair(body["public_key"], body["private_key"])
             done = vault.set(asked.caller, pair, force=body["force"], now=asked.now)
         with gates.waking():
@@ -38,7 +38,7 @@ def add_routes(blueprint: Blueprint, vault: Vault, replace_key: Replace, gates: 
         """The caller's key pair; only `success` when there is none."""
         with gates.entered("fetch-e2e-keys") as asked:
             gates.read_body().parsed()  # only to refuse a malformed body
-            gates.rate_limit(guarded=False)
+            gates.rate_limit("read")
         pair = vault.get(asked.caller.account.id)
         if pair is None:
             return envelope.success()

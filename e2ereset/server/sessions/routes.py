@@ -74,7 +74,7 @@ def _signed_in(gates: Gates, action: str) -> Caller:
     """The caller of a complete request within the rate; a refusal leaves an audit row."""
     with gates.entered(action) as asked:
         gates.read_body().parsed()
-        gates.rate_limit(guarded=False)
+        gates.rate_limit("read")
     return asked.caller
 
 
