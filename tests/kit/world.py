@@ -88,11 +88,18 @@ class World:
         body = {"public_key": "PUB", "private_key": "PRIV", "force": True}
         assert self.client.post(SET_KEYS, json=body, headers=person.headers).status_code == 200
 
-    def room(self, rid, *people, encrypted=True):
+    def room(self, rid, *people, encrypted=True, keys=True):
+        """A room of these people; with `keys` each has one, and a suggestion and an old one."""
         self.session.add(Room(id=rid, encrypted=encrypted))
+        self.session.flush()
+        given = {
+            "e2e_key": "K",
+            "suggested_key": "S",
+            "suggested_old_keys": "[]",
+            "old_keys": "[1]",
+        }
         for person in people:
-            keys = {"e2e_key": "K", "suggested_key": "S", "suggested_old_keys": "[]"}
-            self.session.add(Subscription(user_id=person.id, room_id=rid, old_keys="[1]", **keys))
+            self.session.add(Subscription(user_id=person.id, room_id=rid, **given if keys else {}))
         self.session.commit()
 
     def code(self, person):

@@ -10,6 +10,7 @@ import pytest
 import e2ereset
 from e2ereset.errors import Refusal
 from e2ereset.server.cli import GROUPS, main
+from e2ereset.server.rooms.keys import refusals as room_keys  # noqa: F401
 from e2ereset.server.sessions import service as sessions  # noqa: F401 - its refusals count too
 from e2ereset.server.settings import ServerSettings
 from e2ereset.settings import PREFIX, SERVER_PREFIX, Settings

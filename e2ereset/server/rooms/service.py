@@ -1,6 +1,6 @@
 """Room keys: a reset drops them, and who lacks one waits for it."""
 
-from sqlalchemy import BigInteger, Executable, bindparam, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Executable, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.store.statements import Inserts, Statement
@@ -18,17 +18,20 @@ DROP_KEYS = Statement(
 )
 
 
-@Statement
-def WAIT(insert: Inserts) -> Executable:
-    """Wait in each encrypted room of the user whose key the user does not have."""
+def _wait(insert: Inserts, *conditions: ColumnElement[bool]) -> Executable:
     now = bindparam("now", type_=BigInteger)
     rooms = (
         select(SUBSCRIPTIONS.c.room_id, SUBSCRIPTIONS.c.user_id, now)
         .join(ROOMS, ROOMS.c.id == SUBSCRIPTIONS.c.room_id)
-        .where(MINE, SUBSCRIPTIONS.c.e2e_key.is_(None), ROOMS.c.encrypted)
+        .where(MINE, SUBSCRIPTIONS.c.e2e_key.is_(None), ROOMS.c.encrypted, *conditions)
     )
     columns = ["room_id", "user_id", "since"]
     return insert(WAITING).from_select(columns, rooms).on_conflict_do_nothing()
+
+
+WAIT = Statement(_wait)
+"""Wait in each encrypted room of the user whose key the user does not have."""
+WAIT_IN_ROOM = Statement(lambda insert: _wait(insert, ROOMS.c.id == bindparam("room")))
 
 
 def drop_room_keys(session: Session, account_id: str, now: int) -> bool:
@@ -44,3 +47,8 @@ def drop_room_keys(session: Session, account_id: str, now: int) -> bool:
 def wait_for_keys(session: Session, account_id: str, now: int) -> None:
     """Have the user wait for the room keys that are missing, since `now` (epoch seconds)."""
     WAIT(session, {"key": account_id, "now": now})
+
+
+def wait_for_key(session: Session, account_id: str, room_id: str, now: int) -> None:
+    """`wait_for_keys`, in this room only."""
+    WAIT_IN_ROOM(session, {"key": account_id, "room": room_id, "now": now})

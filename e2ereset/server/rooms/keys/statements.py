@@ -1,0 +1,45 @@
+"""The statements on room keys. Each names its room and its user, and changes one row."""
+
+from typing import Any
+
+from sqlalchemy import Text, bindparam, delete, exists, func, select, update
+
+from e2ereset.server.rooms.models import Room, Subscription, Waiting
+from e2ereset.store.statements import Statement
+from e2ereset.store.tables import table
+
+ROOMS, MEMBERS, WAITING = table(Room), table(Subscription), table(Waiting)
+ROOM: Any = bindparam("room")
+USER: Any = bindparam("user")
+BY: Any = bindparam("by")
+KEY: Any = bindparam("key", type_=Text)
+
+THIS = (MEMBERS.c.room_id == ROOM, MEMBERS.c.user_id == USER)
+OTHERS = MEMBERS.alias()
+BY_MEMBER = exists().where(OTHERS.c.room_id == ROOM, OTHERS.c.user_id == BY)
+"""Whether `by`, the caller, is a member of the room."""
+SUGGESTED = MEMBERS.c.suggested_key.is_not(None)
+NO_SUGGESTION: dict[str, Any] = {"suggested_key": None, "suggested_old_keys": None}
+
+IS_MEMBER = Statement(select(MEMBERS.c.room_id).where(*THIS))
+SET_KEY_ID = Statement(
+    update(ROOMS)
+    .where(ROOMS.c.id == ROOM, ROOMS.c.e2e_key_id.is_(None), BY_MEMBER)
+    .values(e2e_key_id=bindparam("key_id"))
+)
+KEEP = Statement(update(MEMBERS).where(*THIS).values(e2e_key=KEY))
+SUGGEST = Statement(update(MEMBERS).where(*THIS, BY_MEMBER).values(suggested_key=KEY))
+ACCEPT = Statement(
+    update(MEMBERS)
+    .where(*THIS, SUGGESTED)
+    .values(
+        e2e_key=MEMBERS.c.suggested_key,
+        # Somebody else's old keys never take the place of one's own.
+        old_keys=func.coalesce(MEMBERS.c.old_keys, MEMBERS.c.suggested_old_keys),
+        **NO_SUGGESTION,
+    )
+)
+REJECT = Statement(update(MEMBERS).where(*THIS, SUGGESTED).values(NO_SUGGESTION))
+STOP_WAITING = Statement(
+    delete(WAITING).where(WAITING.c.room_id == ROOM, WAITING.c.user_id == USER)
+)
