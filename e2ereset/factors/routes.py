@@ -2,13 +2,13 @@
 
 from flask import Blueprint, Response
 
-from e2ereset.errors import TargetParamMissing
-from e2ereset.http import Gates, envelope, origin
+from e2ereset.errors import NotAllowed, TargetParamMissing, UnknownTarget
+from e2ereset.http import Described, Gates, envelope, origin
 from e2ereset.permissions.schemas import TARGET, target_named
 
 from .enrolment import UNLOCK
 from .resend import Codes
-from .schemas import CODE
+from .schemas import CODE, UNLOCKED
 from .unlocks import Unlocks
 
 
@@ -16,6 +16,7 @@ def add_routes(blueprint: Blueprint, codes: Codes, unlocks: Unlocks, gates: Gate
     """Put the routes on the blueprint."""
 
     @blueprint.post("/users.2fa.sendEmailCode")
+    @Described(body=CODE, signed_in=False)
     def send_email_code() -> Response:
         """Have a fresh code mailed for a pending action. The answer does not wait for the work.
 
@@ -32,6 +33,12 @@ def add_routes(blueprint: Blueprint, codes: Codes, unlocks: Unlocks, gates: Gate
         return envelope.success()
 
     @blueprint.post("/users.unlockFactor")
+    @Described(
+        body=TARGET,
+        answer=UNLOCKED,
+        step_up=True,
+        refuses=(TargetParamMissing, UnknownTarget, NotAllowed),
+    )
     def unlock_factor() -> Response:
         """Unlock the second factors of the account that the body names."""
         with gates.entered(UNLOCK) as asked:

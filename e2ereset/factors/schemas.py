@@ -1,6 +1,8 @@
-"""The body of `users.2fa.sendEmailCode`."""
+"""The bodies and answers of the routes of factors."""
 
-from e2ereset.http.schemas import Body, Text
+from marshmallow import fields
+
+from e2ereset.http.schemas import Answer, Body, Text
 
 
 class CodeBody(Body):
@@ -9,4 +11,11 @@ class CodeBody(Body):
     emailOrUsername = Text(required=True)
 
 
+class Unlocked(Answer):
+    """What was locked before."""
+
+    unlocked = fields.List(Text(), required=True)
+
+
 CODE = CodeBody()
+UNLOCKED = Unlocked()

@@ -6,15 +6,18 @@
 
 from . import bodies, envelope
 from .cross_site import CrossSite
+from .described import Described
 from .gates import Gates, proof
 from .origin import caller_address, origin
 from .pagination import Page, PageQuery, read_page
 from .rates import Rates
-from .schemas import Body, Flag, Query, Text, Whole, filled, one_of
+from .schemas import Answer, Body, Flag, Query, Text, Whole, filled, one_of
 
 __all__ = [
+    "Answer",
     "Body",
     "CrossSite",
+    "Described",
     "Flag",
     "Gates",
     "Page",

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields
+from marshmallow.validate import Equal, Length, OneOf, Range
 from werkzeug.datastructures import MultiDict
 
 SPELLED = {"true": True, "false": False}
@@ -119,3 +119,14 @@ class Query(Body):
             else:
                 sent[key] = self._spelled(key, texts[0]) if len(texts) == 1 else texts
         return self.load(sent)
+
+
+class Answer(Schema):
+    """A successful answer, to which the schema of a route adds its fields."""
+
+    class Meta:
+        """A later version may add keys."""
+
+        unknown = INCLUDE
+
+    success = Flag(required=True, validate=Equal(True))

@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response
 
-from e2ereset.http import Gates, envelope
+from e2ereset.errors import NotAllowed, TargetParamMissing, UnknownTarget
+from e2ereset.http import Described, Gates, envelope
 from e2ereset.permissions.schemas import TARGET, target_named
 
 from .service import ACTION, Resets
@@ -12,6 +13,7 @@ def add_routes(blueprint: Blueprint, resets: Resets, gates: Gates) -> None:
     """Put the route on the blueprint."""
 
     @blueprint.post("/users.resetE2EKey")
+    @Described(body=TARGET, step_up=True, refuses=(TargetParamMissing, UnknownTarget, NotAllowed))
     def reset_e2e_key() -> Response:
         """Reset the caller's E2E key, or the key of the named target (SPEC 1)."""
         with gates.entered(ACTION) as asked:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from e2ereset.errors import InvalidParams
-from e2ereset.http import Gates, bodies, envelope
+from e2ereset.errors import InvalidParams, KeysAlreadySet, NotAllowed
+from e2ereset.http import Described, Gates, bodies, envelope
 from e2ereset.records import Caller, Proof
 
-from .schemas import KEYS
+from .schemas import KEYS, MY_KEYS
 from .service import ACTION, Pair, Vault
 
 Replace = Callable[[Caller, Pair, Proof, int], object]
@@ -19,6 +19,7 @@ def add_routes(blueprint: Blueprint, vault: Vault, replace_key: Replace, gates: 
     """Put the routes on the blueprint. `replace_key` stores another public key: a reset."""
 
     @blueprint.post("/e2e.setUserPublicAndPrivateKeys")
+    @Described(body=KEYS, step_up=True, refuses=(KeysAlreadySet, NotAllowed))
     def set_keys() -> Response:
         """Store the caller's key pair, or a private key wrapped anew for the same public key."""
         with gates.entered(ACTION) as asked:
@@ -34,6 +35,7 @@ def add_routes(blueprint: Blueprint, vault: Vault, replace_key: Replace, gates: 
         return envelope.success()
 
     @blueprint.get("/e2e.fetchMyKeys")
+    @Described(answer=MY_KEYS)
     def fetch_my_keys() -> Response:
         """The caller's key pair; only `success` when there is none."""
         with gates.entered("fetch-e2e-keys") as asked:

@@ -1,6 +1,6 @@
-"""The body that holds a key pair."""
+"""The body and the answer that hold a key pair."""
 
-from e2ereset.http.schemas import Body, Flag, Text
+from e2ereset.http.schemas import Answer, Body, Flag, Text
 
 
 class KeysBody(Body):
@@ -11,4 +11,12 @@ class KeysBody(Body):
     force = Flag(load_default=False)
 
 
+class MyKeys(Answer):
+    """The caller's key pair; without one, neither key."""
+
+    public_key = Text()
+    private_key = Text()
+
+
 KEYS = KeysBody()
+MY_KEYS = MyKeys()

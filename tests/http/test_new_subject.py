@@ -4,7 +4,7 @@ import pytest
 from flask import Blueprint
 
 from e2ereset import Runtime
-from e2ereset.http import Body, Text, envelope
+from e2ereset.http import Answer, Body, Described, Text, Whole, envelope
 from e2ereset.testing import enrol_totp
 from tests.kit.host import BOB
 
@@ -17,15 +17,25 @@ class NoteBody(Body):
     text = Text(required=True)
 
 
+class Noted(Answer):
+    """How many notes there are."""
+
+    notes = Whole(required=True)
+
+
+NOTE, NOTED = NoteBody(), Noted()
+
+
 def add_routes(blueprint: Blueprint, notes: list[str], runtime: Runtime) -> None:
     """Put `POST notes.add` on the blueprint."""
     gates = runtime.gates
 
     @blueprint.post("/notes.add")
+    @Described(body=NOTE, answer=NOTED, step_up=True)
     def add_note():
         """Note a text, behind the second factor of the caller."""
         with gates.entered("add-note") as asked:
-            text = gates.body(NoteBody())["text"]
+            text = gates.body(NOTE)["text"]
             gates.rate_limit()
         with gates.waking():
             runtime.stepup.run(asked, lambda _passed: notes.append(text))

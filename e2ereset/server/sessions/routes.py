@@ -8,12 +8,19 @@ from flask import Blueprint, Response, request
 
 from e2ereset import Caller, Refusal, Runtime
 from e2ereset.errors import InvalidParams, NotSignedIn
-from e2ereset.http import Gates, envelope, origin, proof
+from e2ereset.http import Described, Gates, envelope, origin, proof
 from e2ereset.server.people.service import Person, find_person
 
+from .answers import LOGIN, LOGIN_FAILURE, ME, SIGNED_IN, SIGNED_OUT
 from .schemas import Credentials, Resume, mistyped_field, read_credentials
 from .service import Sessions, SignedIn, Unauthorized
 from .tokens import find_signed_in, sign_in_of
+
+SIGN_IN = {
+    "header.X-User-Id": "$response.body#/data/userId",
+    "header.X-Auth-Token": "$response.body#/data/authToken",
+}
+"""Where the values of a sign-in go."""
 
 
 def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Blueprint:
@@ -21,6 +28,13 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
     blueprint = gates.blueprint("sessions", url_prefix=url_prefix)
 
     @blueprint.post("/login")
+    @Described(
+        body=LOGIN,
+        answer=SIGNED_IN,
+        signed_in=False,
+        failures={401: LOGIN_FAILURE},
+        links={"me": SIGN_IN, "users.resetE2EKey": SIGN_IN, "logout.post": SIGN_IN},
+    )
     def login() -> Response:
         """Sign in by password or by a live token."""
         form = gates.read_body().parsed()
@@ -36,6 +50,7 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
         return envelope.success(status="success", data=data)
 
     @blueprint.route("/logout", methods=["GET", "POST"])
+    @Described(answer=SIGNED_OUT)
     def logout() -> Response:
         """End the sign-in that this request came with."""
         caller = _signed_in(gates, "logout")
@@ -43,6 +58,7 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
         return envelope.success(status="success", data={"message": "You've been logged out!"})
 
     @blueprint.get("/me")
+    @Described(answer=ME)
     def me() -> Response:
         """The caller's own account."""
         return envelope.success(**_me(sessions, _signed_in(gates, "me").account.id))
