@@ -7,15 +7,14 @@ from e2ereset.server.tables import Base
 from e2ereset.store.tables import Epoch, Key
 
 LOGIN = "login"
-
-
 PERSONAL = "personal"
 
 
 class Token(Base):
     """A live sign-in or a personal access token; `digest` is base64(SHA-256(token)).
 
-    `expires_at` is None, and `name` is set, for personal tokens only.
+    `name` is set for personal tokens only, and `last_part`, the end of the token, for those made
+    since it is kept. `expires_at` is None for one that never expires.
     """
 
     __tablename__ = "tokens"
@@ -26,6 +25,7 @@ class Token(Base):
     bypass_two_factor: Mapped[bool]
     created_at: Mapped[Epoch]
     expires_at: Mapped[Epoch | None]
+    last_part: Mapped[str | None] = mapped_column(String(6))
 
     # Also the index by which a reset finds a user's tokens.
     __table_args__ = (UniqueConstraint("user_id", "name"),)

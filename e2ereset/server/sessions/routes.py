@@ -12,8 +12,11 @@ from e2ereset.http import Described, Gates, envelope, origin, proof
 from e2ereset.server.people.service import Person, find_person
 
 from .answers import LOGIN, LOGIN_FAILURE, ME, SIGNED_IN, SIGNED_OUT
+from .personal import PersonalTokens
 from .schemas import Credentials, Resume, mistyped_field, read_credentials
 from .service import Sessions, SignedIn, Unauthorized
+from .sign_outs import SignOuts
+from .token_routes import add_sign_out_routes, add_token_routes
 from .tokens import find_signed_in, sign_in_of
 
 SIGN_IN = {
@@ -63,6 +66,8 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
         """The caller's own account."""
         return envelope.success(**_me(sessions, _signed_in(gates, "me").account.id))
 
+    add_token_routes(blueprint, PersonalTokens(runtime=sessions.runtime), gates)
+    add_sign_out_routes(blueprint, SignOuts(runtime=sessions.runtime), gates)
     return blueprint
 
 

@@ -6,33 +6,53 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset import Account
 from e2ereset.errors import E2EResetError
 from e2ereset.server.people import accounts
 from e2ereset.store.retained import NOW, Expiring
-from e2ereset.store.statements import Opened, Statement
+from e2ereset.store.statements import Inserts, Opened, Statement
 from e2ereset.store.tables import table
 
 from .models import LOGIN, PERSONAL, Token
 
 TOKENS = table(Token)
 TOKEN_BYTES = 32  # 43 characters
-SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor")
+LAST_PART = 6
+"""How many characters of a token its owner is shown, to tell it from others."""
+SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor", "last_part")
 
 OWN = TOKENS.c.user_id == bindparam("owner")
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
 # Always with the user: a table that is partitioned by user is then read in one partition.
 THIS = (TOKENS.c.digest == bindparam("key"), OWN)
-ADD = Statement(insert(TOKENS))
+NAMED = (OWN, TOKENS.c.kind == PERSONAL, TOKENS.c.name == bindparam("label"))
+
+
+def _add(insert: Inserts) -> Any:
+    """Add a token; no row where the user has one of this name."""
+    return insert(TOKENS).on_conflict_do_nothing(index_elements=["user_id", "name"])
+
+
+ADD = Statement(_add)
+RENEW = Statement(
+    update(TOKENS)
+    .where(*NAMED, LIVE)
+    .values(digest=bindparam("key"), created_at=bindparam("now"), last_part=bindparam("shown_part"))
+)
+DROP_NAMED = Statement(delete(TOKENS).where(*NAMED))
+OTHERS = (OWN, TOKENS.c.digest != bindparam("kept"))
+DROP_OTHERS = Statement(delete(TOKENS).where(*OTHERS))
+DROP_OTHER_LOGINS = Statement(delete(TOKENS).where(*OTHERS, TOKENS.c.kind == LOGIN))
+ENDS = Statement(select(TOKENS.c.expires_at).where(*THIS))
 LIST = (
     select(*(TOKENS.c[name] for name in SHOWN))
     .where(OWN, LIVE)
     .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
 )
+LIST_PERSONAL = LIST.where(TOKENS.c.kind == PERSONAL)
 SIGNED_IN = Statement(
     accounts.account_rows(TOKENS.c.bypass_two_factor, beside=TOKENS).where(*THIS, LIVE)
 )
@@ -100,18 +120,57 @@ def add_token(
         return None
     DROP_EXPIRED(session, {"owner": new.user_id, "now": new.created_at})
     kind = LOGIN if new.name is None else PERSONAL
-    row = asdict(new) | {"digest": token_digest(token), "kind": kind}
+    shown = None if new.name is None else token[-LAST_PART:]
+    row = asdict(new) | {"digest": token_digest(token), "kind": kind, "last_part": shown}
     del row["proven_by"]
-    try:
-        ADD(session, row)
-    except IntegrityError:
-        raise TokenNameTaken(f"The user has a token of the name {new.name!r} already.") from None
+    # The row count tells, and no IntegrityError: PostgreSQL would end the transaction with it.
+    if ADD(session, row).rowcount != 1:
+        raise TokenNameTaken(f"The user has a token of the name {new.name!r} already.")
     return token
+
+
+def renew_token(session: Session, user_id: str, name: str, now: int, *, entropy: Any) -> str | None:
+    """Put a new token in the place of the user's personal token of this name; the new one.
+
+    It keeps the name, what it may skip and when it ends. None where there is no such token.
+    """
+    token = make_token(entropy)
+    accounts.lock_account(session, user_id)
+    new = {"key": token_digest(token), "now": now, "shown_part": token[-LAST_PART:]}
+    renewed = RENEW(session, {"owner": user_id, "label": name, **new})
+    return token if renewed.rowcount == 1 else None
+
+
+def drop_named(session: Session, user_id: str, name: str) -> bool:
+    """End the user's personal token of this name. False where there is none."""
+    accounts.lock_account(session, user_id)
+    return DROP_NAMED(session, {"owner": user_id, "label": name}).rowcount == 1
+
+
+def drop_others(session: Session, user_id: str, kept: str, *, personal: bool) -> int:
+    """End the user's sign-ins but the one by the token `kept`; the number of those ended.
+
+    With `personal`, end the other personal tokens, too.
+    """
+    accounts.lock_account(session, user_id)
+    drop = DROP_OTHERS if personal else DROP_OTHER_LOGINS
+    return drop(session, {"owner": user_id, "kept": token_digest(kept)}).rowcount
+
+
+def end_of(session: Opened, user_id: str, token: str) -> int | None:
+    """When this sign-in of the user ends, in epoch seconds; None for one that never ends."""
+    found = ENDS(session, {"owner": user_id, "key": token_digest(token)})
+    return None if not found else found[0].expires_at
 
 
 def list_tokens(session: Session, user_id: str, now: int) -> Sequence[Row[Any]]:
     """The live sign-ins and personal tokens of the user, oldest first, without their digests."""
     return session.execute(LIST, {"owner": user_id, "now": now}).all()
+
+
+def list_personal(session: Session, user_id: str, now: int) -> Sequence[Row[Any]]:
+    """The live personal tokens alone."""
+    return session.execute(LIST_PERSONAL, {"owner": user_id, "now": now}).all()
 
 
 def find_signed_in(
