@@ -23,6 +23,7 @@ from .people.new_passwords import NewPasswords
 from .people.password_hashing import PasswordHasher
 from .request_log import log_requests, note_caller
 from .rooms.acts import Acts
+from .rooms.keys.lacking import Lacking
 from .rooms.keys.routes import make_routes as make_room_key_routes
 from .rooms.keys.service import RoomKeys
 from .sessions.routes import identify, make_routes
@@ -62,8 +63,8 @@ def create_app(
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
-    keys = RoomKeys(Acts(runtime))
-    app.register_blueprint(make_room_key_routes(keys, runtime.gates, url_prefix=API))
+    keys, lacking = RoomKeys(Acts(runtime)), Lacking(runtime.transactions)
+    app.register_blueprint(make_room_key_routes(keys, lacking, runtime.gates, url_prefix=API))
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)
     del app.cli.commands["e2ereset"]  # at the top level, with those of the server

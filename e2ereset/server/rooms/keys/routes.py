@@ -6,14 +6,15 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from e2ereset.http import Body, Gates, envelope
+from e2ereset.http import Body, Gates, Query, envelope
 from e2ereset.records import ActionRequest
 
 from . import schemas
+from .lacking import Lacking
 from .service import RoomKeys
 
 
-def make_routes(keys: RoomKeys, gates: Gates, *, url_prefix: str) -> Blueprint:
+def make_routes(keys: RoomKeys, lacking: Lacking, gates: Gates, *, url_prefix: str) -> Blueprint:
     """The routes, below the prefix."""
     blueprint = gates.blueprint("room_keys", url_prefix=url_prefix)
 
@@ -52,6 +53,27 @@ def make_routes(keys: RoomKeys, gates: Gates, *, url_prefix: str) -> Blueprint:
             keys.request_keys(asked)
         return envelope.success()
 
+    @blueprint.post("/e2e.provideUsersSuggestedGroupKeys")
+    def provide_users_suggested_group_keys() -> Response:
+        """Suggest keys to members of several rooms."""
+        with _entered(gates, "suggest-room-keys", schemas.SUGGESTIONS) as (asked, body):
+            keys.suggest_keys(asked, body["usersSuggestedGroupKeys"])
+        return envelope.success()
+
+    @blueprint.get("/e2e.getUsersOfRoomWithoutKey")
+    def get_users_of_room_without_key() -> Response:
+        """The members of a room who have no key of it."""
+        with _entered(gates, "list-without-room-key", schemas.OF_ROOM) as (asked, query):
+            users = lacking.of_room(asked.caller, query["rid"])
+        return envelope.success(users=users)
+
+    @blueprint.get("/e2e.fetchUsersWaitingForGroupKey")
+    def fetch_users_waiting_for_group_key() -> Response:
+        """The members of several rooms to whom a key can be suggested."""
+        with _entered(gates, "list-waiting-for-room-key", schemas.OF_ROOMS) as (asked, query):
+            waiting = lacking.of_rooms(asked.caller, query["roomIds"])
+        return envelope.success(usersWaitingForE2EKeys=waiting)
+
     return blueprint
 
 
@@ -59,8 +81,12 @@ def make_routes(keys: RoomKeys, gates: Gates, *, url_prefix: str) -> Blueprint:
 def _entered(
     gates: Gates, action: str, schema: Body
 ) -> Iterator[tuple[ActionRequest, dict[str, Any]]]:
-    """The request and its body, within the rate. Every refusal in the block is recorded."""
+    """The request, and its body or query, within the rate. Refusals in the block are recorded."""
     with gates.entered(action) as asked:
-        body = gates.body(schema)
-        gates.rate_limit("write")
-        yield asked, body
+        if isinstance(schema, Query):
+            sent = gates.query(schema)
+            gates.rate_limit("read")
+        else:
+            sent = gates.body(schema)
+            gates.rate_limit("write")
+        yield asked, sent

@@ -1,17 +1,33 @@
 """The bodies of the routes of room keys. Keys are opaque text."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, fields
 from marshmallow.validate import Length
 
-from e2ereset.http import Body, Text
+from e2ereset.http import Body, Query, Text
 
 
 def not_blank(text: str) -> None:
     """Refuse a text of spaces only: a blank key would count as a key that somebody has."""
     if not text.strip():
         raise ValidationError("must NOT have fewer than 1 characters")
+
+
+class Moment(Text):
+    """An ISO 8601 time; loaded as UTC with milliseconds and `Z`, as on the wire."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        text = super()._deserialize(value, *args, **options)
+        try:
+            at = datetime.fromisoformat(text)
+            if at.tzinfo is None:
+                raise ValueError
+            moment = at.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValidationError("must match format date-time") from None
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 KEY_ID: list[Any] = [not_blank, Length(max=255, error="must NOT have more than {max} characters")]
@@ -36,4 +52,43 @@ class GroupKeyBody(RoomBody):
     key = Text(required=True, validate=not_blank)
 
 
+class OldKeyBody(Body):
+    """A room key that was in use before, as in `oldRoomKeys` of a subscription."""
+
+    e2eKeyId = Text(required=True)
+    ts = Moment(required=True)
+    E2EKey = Text(required=True)
+
+
+class SuggestionBody(Body):
+    """A room key for the user `_id`, with the keys that were in use before, newest first."""
+
+    _id = Text(required=True)
+    key = Text(required=True, validate=not_blank)
+    oldKeys = fields.List(fields.Nested(OldKeyBody))
+
+
+class SuggestionsBody(Body):
+    """Suggestions by the ids of their rooms."""
+
+    usersSuggestedGroupKeys = fields.Dict(
+        keys=Text(), values=fields.List(fields.Nested(SuggestionBody)), required=True
+    )
+
+
+class RoomQuery(Query):
+    """Names a room."""
+
+    rid = Text(required=True)
+
+
+class RoomsQuery(Query):
+    """Names rooms."""
+
+    roomIds = fields.List(
+        Text(), required=True, validate=Length(max=1000, error="must NOT have more than 1000 items")
+    )
+
+
 NOTHING, ROOM, KEY_OF_ROOM, GROUP_KEY = Body(), RoomBody(), KeyIdBody(), GroupKeyBody()
+SUGGESTIONS, OF_ROOM, OF_ROOMS = SuggestionsBody(), RoomQuery(), RoomsQuery()

@@ -1,5 +1,9 @@
 """Room keys: members hand them to each other, wrapped, and the server cannot read them."""
 
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from sqlalchemy.orm import Session
 
 from e2ereset import Caller
@@ -9,6 +13,9 @@ from e2ereset.server.rooms.service import wait_for_key, wait_for_keys
 
 from . import statements
 from .refusals import InvalidRoom, NoSubscription, NoSuggestedKey, RoomKeyExists
+
+OLD_KEYS = 10
+"""How many old keys a subscription keeps; newest first."""
 
 
 class RoomKeys:
@@ -75,6 +82,26 @@ class RoomKeys:
 
         self._acts.run(asked, act)
 
+    def suggest_keys(
+        self, asked: ActionRequest, suggestions: Mapping[str, Sequence[Mapping[str, Any]]]
+    ) -> None:
+        """Store the suggestions, by room; those who got one wait no more.
+
+        Each is as on the wire: `_id`, `key` and perhaps `oldKeys`. Rooms that are not the caller's,
+        and people who are no members, are passed over.
+        """
+
+        def act(session: Session, caller: Caller) -> None:
+            # In one order, so that two who suggest cannot deadlock.
+            for room_id in sorted(suggestions):
+                for one in sorted(suggestions[room_id], key=lambda one: str(one["_id"])):
+                    this = {"room": room_id, "user": one["_id"]}
+                    given = {"by": caller.account.id, "key": one["key"], "old": _old_keys(one)}
+                    if statements.SUGGEST_WITH_OLD(session, this | given).rowcount:
+                        statements.STOP_WAITING(session, this)
+
+        self._acts.run(asked, act)
+
     def request_keys(self, asked: ActionRequest) -> None:
         """Have the caller wait in each encrypted room whose key is missing."""
 
@@ -88,3 +115,8 @@ def _refuse(session: Session, this: dict[str, str], method: str) -> None:
     if statements.IS_MEMBER(session, this):
         raise NoSuggestedKey(method=method)
     raise NoSubscription(method=method)
+
+
+def _old_keys(suggestion: Mapping[str, Any]) -> str | None:
+    keys = suggestion.get("oldKeys")
+    return json.dumps(keys[:OLD_KEYS], separators=(",", ":")) if keys else None

@@ -28,6 +28,11 @@ SET_KEY_ID = Statement(
     .values(e2e_key_id=bindparam("key_id"))
 )
 KEEP = Statement(update(MEMBERS).where(*THIS).values(e2e_key=KEY))
+SUGGEST_WITH_OLD = Statement(
+    update(MEMBERS)
+    .where(*THIS, BY_MEMBER)
+    .values(suggested_key=KEY, suggested_old_keys=bindparam("old", type_=Text))
+)
 SUGGEST = Statement(update(MEMBERS).where(*THIS, BY_MEMBER).values(suggested_key=KEY))
 ACCEPT = Statement(
     update(MEMBERS)
