@@ -21,7 +21,7 @@ from .factors.strategies import Strategy, resolve
 from .guard import Answered
 from .hosted import check_accounts, check_identify
 from .http import CrossSite, Gates, Rates, bodies, envelope
-from .http.rates import find_limiter, read_rate
+from .http.rates import find_limiter, read_rates
 from .http.strays import answer_strays
 from .jobs import Queue
 from .libraries import check_switches_meant_off
@@ -112,13 +112,13 @@ class E2EReset:
     def _make(self, app: Flask, settings: Settings) -> Runtime:
         parts = self._parts(app, settings)
         settings, clock = parts.settings, parts.clock
-        limiter, rate = find_limiter(app, settings), read_rate(settings)
+        limiter, rates = find_limiter(app, settings), read_rates(settings)
         gates = partial(
             Gates,
             settings=settings,
             clock=clock,
             identify=check_identify(self.identify, app.ensure_sync),
-            rates=Rates(limiter=limiter, rate=rate, settings=settings, clock=clock),
+            rates=Rates(limiter=limiter, rates=rates, settings=settings, clock=clock),
             cross_site=CrossSite(settings),
         )
         mailer = Mailer(

@@ -64,7 +64,12 @@ class Settings:
     """Whether another public key may replace a stored one: with a second factor, never, or with
     the token alone. It is a reset in any case: the same effects, audit row and mail."""
     rate_limit: str = "10 per minute"
-    """Requests per caller address and route, in the notation of the limits library."""
+    """Requests per caller address and route that signs in or takes a second factor, in the notation
+    of the limits library."""
+    rate_limit_writes: str = "60 per minute"
+    """The same for each other route that changes something."""
+    rate_limit_reads: str = "120 per minute"
+    """The same for each route that changes nothing, such as `subscriptions.get`."""
     ipv6_prefix: int = bounded(64, 48, 128)
     """All addresses of an IPv6 network with this prefix (bits) are counted as one caller."""
     without_rate_store: str = choice("guarded", "guarded", "refuse", "allow")

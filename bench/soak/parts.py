@@ -112,7 +112,10 @@ def _settings(
         "FLASK_SQLALCHEMY_DATABASE_URI": database.uri().replace("127.0.0.1", network.shared),
         "FLASK_RATELIMIT_STORAGE_URI": redis.uri,
         "FLASK_E2ERESET_SECRET_KEYS": json.dumps([secrets.token_urlsafe(32)]),
-        "FLASK_E2ERESET_RATE_LIMIT": f"{REQUESTS_A_MINUTE} per minute",
+        **{
+            f"FLASK_E2ERESET_RATE_LIMIT{kind}": f"{REQUESTS_A_MINUTE} per minute"
+            for kind in ("", "_WRITES", "_READS")
+        },
         "FLASK_E2ERESET_SERVER_BCRYPT_COST": "10",
         "FLASK_E2ERESET_SERVER_PROXY_HOPS": "1",
         **{

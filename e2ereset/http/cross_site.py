@@ -13,7 +13,10 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITE = ("same-origin", "same-site", "none")
 BY_ITSELF = ("basic", "digest", "negotiate", "ntlm")
 """Schemes of `Authorization` that a browser adds by itself, like a cookie."""
-ALLOWED_HEADERS = "Content-Type, X-Auth-Token, X-User-Id, x-2fa-code, x-2fa-method"
+ALLOWED_HEADERS = (
+    "Origin, X-Requested-With, Content-Type, Accept, X-User-Id, X-Auth-Token, Authorization,"
+    " x-2fa-code, x-2fa-method"
+)
 SHOWN_HEADERS = (
     "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
 )

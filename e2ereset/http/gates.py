@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, g, request
 from marshmallow import ValidationError
 
 from e2ereset.errors import (
@@ -15,6 +15,7 @@ from e2ereset.errors import (
     MissingPermission,
     NotSignedIn,
     Refusal,
+    TooManyRequests,
 )
 from e2ereset.records import Action, ActionRequest, Caller, Proof
 from e2ereset.settings import Settings
@@ -23,8 +24,11 @@ from e2ereset.typed import header_text
 from . import bodies, envelope, strays
 from .cross_site import CrossSite
 from .origin import caller_address
-from .rates import Kind, Rates, add_rate_headers
+from .rates import BYPASS, Kind, Rates, add_rate_headers, forget_rate_headers
 from .schemas import Body, Query
+
+CALLER = "e2ereset_caller"
+"""Where `g` has the caller who has passed `signed_in`, for the rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,10 @@ class Gates:
         caller = self.identify()
         if caller is None or not caller.account.active:
             raise NotSignedIn()
-        return caller if caller.address else replace(caller, address=caller_address())
+        if not caller.address:
+            caller = replace(caller, address=caller_address())
+        setattr(g, CALLER, caller)
+        return caller
 
     def action_request(self, action: Action) -> ActionRequest:
         """The signed-in caller's request for this action, with its proof. Raises NotSignedIn."""
@@ -135,9 +142,17 @@ class Gates:
     def rate_limit(self, kind: Kind = "guarded") -> None:
         """Count this request; see `Rates.limit`. Raises TooManyRequests, Unavailable.
 
-        `guarded` routes sign in or take a second factor; others `write` or `read`.
+        `guarded` routes sign in or take a second factor; others `write` or `read`. Over the rate a
+        signed-in caller passes with the permission `api-bypass-rate-limit`.
         """
-        self.rates.limit(guarded=kind == "guarded")
+        try:
+            self.rates.limit(kind)
+        except TooManyRequests:
+            caller: Caller | None = g.get(CALLER)
+            # It is looked up only here, so that the other requests do not pay for it.
+            if caller is None or not self.allows(caller.account.roles, BYPASS):
+                raise
+            forget_rate_headers()
 
     @contextmanager
     def waking(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from limits import RateLimitItem, WindowStats, parse
 from limits.errors import ConfigurationError
 
 from e2ereset.errors import SettingsError, TooManyRequests, Unavailable
-from e2ereset.settings import Settings
+from e2ereset.settings import PREFIX, Settings
 
 from .origin import caller_network
 
@@ -23,6 +23,13 @@ REDIS_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
 Kind = Literal["guarded", "write", "read"]
 """The kinds of routes: those that sign in or take a second factor, others that change something,
 and those that change nothing."""
+SETTING: dict[Kind, str] = {
+    "guarded": "rate_limit",
+    "write": "rate_limit_writes",
+    "read": "rate_limit_reads",
+}
+BYPASS = "api-bypass-rate-limit"
+"""The permission to go over the rate."""
 
 log = logging.getLogger(__name__)
 
@@ -45,51 +52,56 @@ def find_limiter(app: Flask, settings: Settings) -> Limiter:
         ) from None
 
 
-def read_rate(settings: Settings) -> RateLimitItem:
-    """The rate in the settings. Raises SettingsError if the limits library cannot parse it."""
+def read_rates(settings: Settings) -> dict[Kind, RateLimitItem]:
+    """The rates in the settings. Raises SettingsError if the limits library cannot parse one."""
+    return {kind: _read_rate(key, getattr(settings, key)) for kind, key in SETTING.items()}
+
+
+def _read_rate(key: str, given: str) -> RateLimitItem:
     try:
-        return parse(settings.rate_limit)
+        return parse(given)
     except ValueError:
         raise SettingsError(
-            f"E2ERESET_RATE_LIMIT is {settings.rate_limit!r}. Write it like '10 per minute'."
+            f"{PREFIX}{key.upper()} is {given!r}. Write it like '10 per minute'."
         ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Counts requests against the configured rate. `clock` gives epoch seconds."""
+    """Counts requests against the rate of their kind. `clock` gives epoch seconds."""
 
     limiter: Limiter
-    rate: RateLimitItem
+    rates: Mapping[Kind, RateLimitItem]
     settings: Settings
     clock: Callable[[], float]
 
-    def limit(self, *, guarded: bool = True) -> None:
+    def limit(self, kind: Kind = "guarded") -> None:
         """Count this request for its address and route. Raises TooManyRequests.
 
-        `guarded`: the route signs in or takes a second factor. If the store of the counts fails,
-        E2ERESET_WITHOUT_RATE_STORE decides whether the request goes on or raises Unavailable.
+        If the store of the counts fails, E2ERESET_WITHOUT_RATE_STORE decides whether a request of
+        this kind goes on or raises Unavailable.
         """
         if not self.limiter.enabled:
             return
         try:
-            allowed, stats = self._hit()
+            allowed, stats = self._hit(self.rates[kind])
         except Exception as fault:  # the client of each store raises its own errors
-            self._go_on_without_store(fault, guarded=guarded)
+            self._go_on_without_store(fault, guarded=kind == "guarded")
             return
+        rate = self.rates[kind]
         g.e2ereset_rate_headers = {
-            "X-RateLimit-Limit": str(self.rate.amount),
+            "X-RateLimit-Limit": str(rate.amount),
             "X-RateLimit-Remaining": str(max(0, stats.remaining)),
             "X-RateLimit-Reset": str(int(stats.reset_time * 1000)),
         }
         if not allowed:
             wait = max(1, math.ceil(stats.reset_time - self.clock()))
-            raise TooManyRequests(wait, route=_route(), window=self.rate.get_expiry())
+            raise TooManyRequests(wait, route=_route(), window=rate.get_expiry())
 
-    def _hit(self) -> tuple[bool, WindowStats]:
+    def _hit(self, rate: RateLimitItem) -> tuple[bool, WindowStats]:
         key = (caller_network(self.settings.ipv6_prefix), _route())
-        allowed = self.limiter.limiter.hit(self.rate, *key)
-        return allowed, self.limiter.limiter.get_window_stats(self.rate, *key)
+        allowed = self.limiter.limiter.hit(rate, *key)
+        return allowed, self.limiter.limiter.get_window_stats(rate, *key)
 
     def _go_on_without_store(self, fault: Exception, *, guarded: bool) -> None:
         gone = f"The store of request rates (RATELIMIT_STORAGE_URI) is gone: {type(fault).__name__}"
@@ -98,6 +110,11 @@ class Rates:
             log.warning("%s", gone)
             return
         raise Unavailable(gone) from None
+
+
+def forget_rate_headers() -> None:
+    """Answer this request without those headers, as the rate does not hold for its caller."""
+    g.pop("e2ereset_rate_headers", None)
 
 
 def add_rate_headers(response: Response) -> Response:

@@ -94,6 +94,7 @@ def test_a_second_extension_on_one_app_is_refused(host):
     [
         *(({"E2ERESET_SECRET_KEYS": [key]}, "token_urlsafe") for key in ("", 7)),
         ({"E2ERESET_RATE_LIMIT": "often"}, "10 per minute"),
+        ({"E2ERESET_RATE_LIMIT_READS": "never"}, "E2ERESET_RATE_LIMIT_READS is 'never'"),
         ({"E2ERESET_METHODS": ["sms"]}, "Known:"),
     ],
 )

@@ -42,6 +42,7 @@ def live(redis, service_uri, tmp_path, policy):
         "FLASK_RATELIMIT_ENABLED": "true",
         "FLASK_RATELIMIT_STORAGE_URI": redis.uri,
         "FLASK_E2ERESET_RATE_LIMIT": "1000 per minute",
+        "FLASK_E2ERESET_RATE_LIMIT_READS": "1000 per minute",
         "FLASK_E2ERESET_WITHOUT_RATE_STORE": policy,
     }
     with make_live(tmp_path, service_uri, settings) as live:
