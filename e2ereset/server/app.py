@@ -18,9 +18,11 @@ from .config import configured_app
 from .database import connect
 from .forwarded_for import Proxied
 from .migrations import check_migrations
+from .people.directory import Directory
 from .people.new_passwords import EXTENSION as NEW_PASSWORDS
 from .people.new_passwords import NewPasswords
 from .people.password_hashing import PasswordHasher
+from .people.routes import make_routes as make_people
 from .request_log import log_requests, note_caller
 from .rooms.acts import Acts
 from .rooms.keys.lacking import Lacking
@@ -60,6 +62,8 @@ def create_app(
     runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter
     operations_of(app).health.add("migrations", check_migrations)
     app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
+    directory = Directory(runtime=runtime)
+    app.register_blueprint(make_people(directory, runtime.gates, url_prefix=API))
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))

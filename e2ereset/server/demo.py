@@ -70,7 +70,7 @@ def prepare(*, beside_others: bool = False) -> dict[str, Any]:
     Raises NoDemo where there are other users, unless `beside_others`.
     """
     runtime = get_e2ereset()
-    acting = Acting(runtime=runtime, operator=find_operator())
+    acting = Acting(runtime=runtime, by=find_operator())
     now = acting.now
     with runtime.transactions.read() as session:
         is_made = any(find_account(session, name) for name in PEOPLE)
@@ -80,7 +80,7 @@ def prepare(*, beside_others: bool = False) -> dict[str, Any]:
                 "This database has users, so no demo is made: it has an administrator whose"
                 " password is printed. Say --yes to make it all the same."
             )
-        _make_people(Acting(runtime=runtime, operator=find_operator("demo")))
+        _make_people(Acting(runtime=runtime, by=find_operator("demo")))
     facts = _load()
     bob, carol = (_account(runtime, facts["userIds"][name]) for name in ("bob", "carol"))
     pair = Pair("demo public key", "demo private key")

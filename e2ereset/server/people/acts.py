@@ -1,30 +1,44 @@
-"""What an operator does to an account: one transaction with an audit row and mails."""
+"""What is done to an account, by an operator or over the API: one transaction, rows and mails."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, bindparam, update
 from sqlalchemy.orm import Session
 
-from e2ereset import Account, Runtime
+from e2ereset import Account, Caller, Runtime
 from e2ereset.audit import Operator
 from e2ereset.ports import HoldsSessions
+from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 
 from .accounts import find_account, get_account
+from .models import User
 from .service import UnknownPerson
 
+USERS = table(User)
+TOUCH = update(USERS).where(USERS.c.id == bindparam("owner")).values(updated_at=bindparam("at"))
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acting:
-    """An operator at work on the users of one app."""
+    """Somebody at work on the users of one app: an operator, or a caller of the API.
+
+    `method` is what the caller's second factor was, for the audit rows.
+    """
 
     runtime: Runtime
-    operator: Operator
+    by: Operator | Caller
+    method: str = ""
+
+    @property
+    def operator(self) -> Operator:
+        """The operator, for what only commands do."""
+        assert isinstance(self.by, Operator)  # noqa: S101 - commands are run by operators alone
+        return self.by
 
     @property
     def now(self) -> int:
@@ -32,23 +46,29 @@ class Acting:
         return int(self.runtime.clock())
 
     def on(self, username: str) -> "OnAccount":
-        """The same operator, for the account of this name in any case. Raises UnknownPerson."""
+        """The same, for the account of this name in any case. Raises UnknownPerson."""
         with self.runtime.transactions.read() as session:
             account = find_account(session, username)
         if account is None:
             raise UnknownPerson(f"There is no user {username!r}.")
-        return OnAccount(runtime=self.runtime, operator=self.operator, account=account)
+        return OnAccount(runtime=self.runtime, by=self.by, account=account)
 
     def note(self, session: Session, action: str, target: str, outcome: str = "done") -> None:
         """Write the audit row of an act."""
         self.runtime.audit.write(
-            session, action, self.operator, at=self.now, target=target, outcome=outcome
+            session,
+            action,
+            self.by,
+            at=self.now,
+            target=target,
+            method=self.method,
+            outcome=outcome,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnAccount(Acting):
-    """An operator at work on one account."""
+    """Somebody at work on one account."""
 
     account: Account
 
@@ -71,13 +91,12 @@ class OnAccount(Acting):
         return self.runtime.transactions.retry_deadlocks(transaction)
 
     def _changing(self, account: Account, session: Session) -> "Change":
-        runtime, operator = self.runtime, self.operator
-        return Change(runtime=runtime, operator=operator, account=account, session=session)
+        return Change(runtime=self.runtime, by=self.by, account=account, session=session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(OnAccount):
-    """An operator's change of an account, as it is since the transaction began."""
+    """A change of an account, as it is since the transaction began."""
 
     session: Session
 
@@ -98,12 +117,21 @@ class Change(OnAccount):
         The mail goes to the verified addresses from before the change, and to those in `also`.
         """
         self.note(self.session, action, self.account.id, outcome)
+        self.execute(TOUCH, at=self.now)
         facts = {
             "username": self.account.username,
-            "by": f"an operator of the server ({self.operator.login})",
+            "by": self._who,
             "change": words,
-            "reason": self.operator.reason,
+            "reason": self.by.reason if isinstance(self.by, Operator) else "",
             "at": self.now,
         }
         to = dict.fromkeys((*self.account.emails, *also))
         self.runtime.jobs.put(self.session, "account-changed", facts, recipients=to, now=self.now)
+
+    @property
+    def _who(self) -> str:
+        """Who acts, as the owner of the account is told."""
+        if isinstance(self.by, Operator):
+            return f"an operator of the server ({self.by.login})"
+        own = self.by.account.id == self.account.id
+        return "you" if own else self.by.account.username

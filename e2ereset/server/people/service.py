@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -156,6 +156,19 @@ def get_person(session: Session, username: str) -> Person:
     if row is None:
         raise UnknownPerson(f"There is no user {username!r}.")
     return Person(*row)
+
+
+def page_of_people(
+    session: Session, order: Sequence[ColumnElement[Any]], offset: int, limit: int
+) -> list[Person]:
+    """At most `limit` users after the first `offset`, in this order."""
+    page = PEOPLE.order_by(None).order_by(*order).offset(offset).limit(limit)
+    return [Person(*row) for row in session.execute(page)]
+
+
+def count_people(session: Session) -> int:
+    """How many users there are."""
+    return session.scalar(select(func.count()).select_from(User)) or 0
 
 
 def find_person(session: Session, user_id: str) -> Person | None:

@@ -9,7 +9,8 @@ from flask import Blueprint, Response, request
 from e2ereset import Caller, Refusal, Runtime
 from e2ereset.errors import InvalidParams, NotSignedIn
 from e2ereset.http import Described, Gates, envelope, origin, proof
-from e2ereset.server.people.service import Person, find_person
+from e2ereset.server.people.profiles import own
+from e2ereset.server.people.service import find_person
 
 from .answers import LOGIN, LOGIN_FAILURE, ME, SIGNED_IN, SIGNED_OUT
 from .personal import PersonalTokens
@@ -114,28 +115,4 @@ def _me(sessions: Sessions, user_id: str) -> dict[str, Any]:
         person = find_person(session, user_id)
     if person is None:
         raise NotSignedIn
-    return profile(person)
-
-
-def profile(person: Person) -> dict[str, Any]:
-    """A user as the `me` of the wire: never a hash, never a key."""
-    user = person.user
-    services: dict[str, Any] = {"password": {"exists": user.password_hash is not None}}
-    if person.email_2fa:
-        services["email2fa"] = {"enabled": True}
-    if person.totp:
-        services["totp"] = {"enabled": True}
-    verified = [one["address"] for one in person.emails if one["verified"]]
-    return {
-        "_id": user.id,
-        "name": user.name,
-        "username": user.username,
-        "emails": person.emails,
-        "roles": person.roles,
-        "active": user.active,
-        "settings": {"profile": {}, "preferences": {}, "calendar": {}},
-        "avatarUrl": f"/avatar/{user.username}",
-        "isOAuthUser": False,
-        "services": services,
-        **({"email": verified[0]} if verified else {}),
-    }
+    return own(person)

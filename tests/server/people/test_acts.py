@@ -11,7 +11,7 @@ from e2ereset.server.people.service import UnknownPerson
 
 @pytest.fixture
 def on_bob(world, bob):
-    return Acting(runtime=world.runtime, operator=Operator(login="root")).on("bob")
+    return Acting(runtime=world.runtime, by=Operator(login="root")).on("bob")
 
 
 def test_a_change_gets_the_account_as_it_is_by_then(world, on_bob):

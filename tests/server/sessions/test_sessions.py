@@ -151,15 +151,22 @@ def test_the_password_is_no_second_factor_of_a_sign_in(world, totp):
 def test_me_is_whose_token_it_is(world, bob):
     answer = world.client.get(ME, headers=bob.headers)
     assert answer.status_code == 200
-    assert answer.json == {
+    me = answer.json
+    assert me["settings"].pop("preferences")["enableAutoAway"] is True
+    assert me == {
         "_id": bob.id,
         "name": "bob",
         "username": "bob",
+        "type": "user",
         "emails": [{"address": "bob@x.org", "verified": True}],
         "email": "bob@x.org",
         "roles": ["user"],
         "active": True,
-        "settings": {"profile": {}, "preferences": {}, "calendar": {}},
+        **dict.fromkeys(("status", "statusConnection", "statusDefault"), "online"),
+        "utcOffset": 0,
+        "createdAt": "2027-01-15T08:00:00.000Z",
+        "_updatedAt": "2027-01-15T08:00:00.000Z",
+        "settings": {"profile": {}, "calendar": {}},
         "avatarUrl": "/avatar/bob",
         "isOAuthUser": False,
         "services": {"password": {"exists": True}},

@@ -34,7 +34,7 @@ def on_account(
         @with_reason(required=reason_required)
         @wraps(act)
         def command(runtime: Runtime, name: str, operator: Operator, **options: Any) -> Output:
-            return act(Acting(runtime=runtime, operator=operator).on(name), **options)
+            return act(Acting(runtime=runtime, by=operator).on(name), **options)
 
         return act
 

@@ -37,7 +37,7 @@ def add(
     stored = read_new_password(from_stdin=True) if password_stdin else None
     new = NewPerson(username=name, password_hash=stored, **facts)
     with runtime.transactions.begin() as session:
-        user_id = add_user(session, Acting(runtime=runtime, operator=operator), new)
+        user_id = add_user(session, Acting(runtime=runtime, by=operator), new)
     return {"userId": user_id, "username": name}, [f"{name} is made, with the id {user_id}."]
 
 
@@ -58,7 +58,7 @@ def import_command(
 
     Users that exist are left as they are, so it can be run again.
     """
-    acting = Acting(runtime=runtime, operator=operator)
+    acting = Acting(runtime=runtime, by=operator)
     kind = kind or ("csv" if file.name.lower().endswith(".csv") else "jsonl")
     done = import_users(acting, READERS[kind](file), dry_run=dry_run)
     data: dict[str, Any] = {

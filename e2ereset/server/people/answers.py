@@ -1,0 +1,23 @@
+"""What the routes of accounts answer."""
+
+from marshmallow import fields
+
+from e2ereset.http import Answer, Text, Whole
+
+
+class OneUser(Answer):
+    """A user, as far as the caller may see it."""
+
+    user = fields.Dict(keys=Text(), required=True)
+
+
+class UserList(Answer):
+    """A page of users."""
+
+    users = fields.List(fields.Dict(keys=Text()), required=True)
+    count = Whole(required=True)
+    offset = Whole(required=True)
+    total = Whole(required=True)
+
+
+ONE_USER, USER_LIST = OneUser(), UserList()

@@ -1,0 +1,75 @@
+"""Who there is, as far as the caller may see it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from e2ereset import Caller, Refusal, Runtime
+from e2ereset.http import Page
+
+from . import profiles
+from .accounts import USERS, find_account, find_account_by_email, get_account
+from .service import Person, count_people, find_person, page_of_people
+
+VIEW_ALL = "view-full-other-user-info"
+SORTED_BY = {
+    "username": USERS.c.username_key,
+    "name": USERS.c.name,
+    "createdAt": USERS.c.created_at,
+    "active": USERS.c.active,
+}
+FIND = {
+    "userId": get_account,
+    "username": find_account,
+    "email": find_account_by_email,
+}
+
+
+class NoSuchPerson(Refusal):
+    """Nobody is found, or nobody whom the caller may find in this way."""
+
+    code = "error-user-not-found"
+    reason = "User not found."
+    bracketed = typed = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Shows users to each other."""
+
+    runtime: Runtime
+
+    def info(self, caller: Caller, by: str, name: str) -> dict[str, Any]:
+        """The user whom this `userId`, `username` or `email` names. Raises NoSuchPerson.
+
+        Only who sees all of everybody finds people by an address: it is not public who has it.
+        """
+        with self.runtime.transactions.read() as session:
+            sees_all = self.sees_all(session, caller)
+            hidden = by not in FIND or (by == "email" and not sees_all)
+            found = None if hidden else FIND[by](session, name)
+            person = find_person(session, found.id) if found else None
+        if person is None:
+            raise NoSuchPerson()
+        user = self._shown(person, caller, sees_all)
+        if person.user.id == caller.account.id:
+            user["services"] = profiles.own_services(person)
+        return {**user, "canViewAllInfo": sees_all}
+
+    def list(self, caller: Caller, page: Page) -> tuple[Sequence[dict[str, Any]], int]:
+        """The users of this page, and how many there are in all."""
+        with self.runtime.transactions.read() as session:
+            sees_all = self.sees_all(session, caller)
+            total = count_people(session)
+            people = page_of_people(session, page.order, page.offset, page.limit)
+            return [self._shown(person, caller, sees_all) for person in people], total
+
+    def sees_all(self, session: Session, caller: Caller) -> bool:
+        """Whether the caller sees addresses and roles of everybody."""
+        return self.runtime.permissions.allows(session, caller.account.roles, VIEW_ALL)
+
+    def _shown(self, person: Person, caller: Caller, sees_all: bool) -> dict[str, Any]:
+        own = person.user.id == caller.account.id
+        return profiles.full(person) if sees_all or own else profiles.public(person)
