@@ -121,7 +121,7 @@ def _reset(database: Any, rows: list[tuple[Any, ...]], now: int) -> None:
         database.execute(LOCK_USER, (user,))
     database.execute(DROP_TOKENS, (user,))
     database.execute(DROP_PAIR, (user,))
-    database.execute(DROP_KEYS, (user,))
+    database.execute(DROP_KEYS, (now, user))
     database.execute(WAIT, (now, user))
     address, agent = request.remote_addr or "", request.headers.get("User-Agent", "")
     texts = ("reset-e2e-key", user, user, "totp", address, agent, "reset")

@@ -72,7 +72,8 @@ WHERE account_id = ? AND (purpose = 'verify:totp' OR failures >= 100)""")
 DROP_PAIR = _sql("DELETE FROM e2ereset_key_pairs WHERE account_id = ?")
 DROP_KEYS = _sql("""
 UPDATE subscriptions
-SET e2e_key = NULL, suggested_key = NULL, suggested_old_keys = NULL, old_keys = NULL
+SET e2e_key = NULL, suggested_key = NULL, suggested_old_keys = NULL, old_keys = NULL,
+  updated_at = ?
 WHERE user_id = ? AND (e2e_key IS NOT NULL OR suggested_key IS NOT NULL
   OR suggested_old_keys IS NOT NULL OR old_keys IS NOT NULL)""")
 WAIT = _sql("""

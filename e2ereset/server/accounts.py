@@ -6,6 +6,7 @@ from e2ereset.store.retained import Expiring
 
 from .people import accounts as people
 from .people.password_hashing import PasswordHasher
+from .rooms import members
 from .rooms import service as rooms
 from .sessions import login_budgets, tokens
 
@@ -33,5 +34,5 @@ class ServerAccounts:
             return people.prove_password(session, self.hasher, account_id, digest) is not None
 
     def expiring(self) -> tuple[Expiring, ...]:
-        """Sign-ins that are over, and networks not seen for long."""
-        return (tokens.EXPIRING, login_budgets.EXPIRING)
+        """Sign-ins that are over, networks not seen for long, and rooms left long ago."""
+        return (tokens.EXPIRING, login_budgets.EXPIRING, members.EXPIRING)

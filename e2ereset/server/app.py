@@ -25,9 +25,11 @@ from .people.password_hashing import PasswordHasher
 from .people.routes import make_routes as make_people
 from .request_log import log_requests, note_caller
 from .rooms.acts import Acts
+from .rooms.groups import Groups
 from .rooms.keys.lacking import Lacking
 from .rooms.keys.routes import make_routes as make_room_key_routes
 from .rooms.keys.service import RoomKeys
+from .rooms.routes import make_routes as make_room_routes
 from .sessions.routes import identify, make_routes
 from .sessions.service import EXTENSION as SESSIONS
 from .sessions.service import Sessions
@@ -67,8 +69,10 @@ def create_app(
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
-    keys, lacking = RoomKeys(Acts(runtime)), Lacking(runtime.transactions)
-    app.register_blueprint(make_room_key_routes(keys, lacking, runtime.gates, url_prefix=API))
+    acts, lacking = Acts(runtime), Lacking(runtime.transactions)
+    app.register_blueprint(make_room_routes(Groups(acts), runtime.gates, url_prefix=API))
+    keys = make_room_key_routes(RoomKeys(acts), lacking, runtime.gates, url_prefix=API)
+    app.register_blueprint(keys)
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)
     del app.cli.commands["e2ereset"]  # at the top level, with those of the server

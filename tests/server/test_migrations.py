@@ -100,7 +100,11 @@ def test_a_database_that_is_in_use_goes_up_and_keeps_every_row(empty, revision):
 def test_a_database_that_goes_down_by_one_version_keeps_every_row(migrated):
     rows = put_a_row_into_each_table()
     downgrade(revision="0003")
-    assert_kept(rows)
+    assert_kept({name: row for name, row in rows.items() if name not in NEWER})
+
+
+NEWER = {"left_rooms", "room_roles"}
+"""The tables that version 3 does not have."""
 
 
 COLUMNS = "(id, username, username_key, name, active, kind, created_at)"

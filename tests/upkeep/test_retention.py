@@ -12,6 +12,7 @@ from e2ereset.errors import SettingsError
 from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.models import Budget, EmailChallenge
 from e2ereset.jobs.models import Job
+from e2ereset.server.rooms.models import LeftRoom
 from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.settings import load_settings
 from e2ereset.store.tables import table
@@ -47,6 +48,10 @@ def address(world, network, at):
     put(world, KnownAddress, user_id=world.bob.id, network=network, seen_at=at)
 
 
+def left_room(world, room_id, at):
+    put(world, LeftRoom, user_id=world.bob.id, room_id=room_id, left_at=at)
+
+
 def mailed_code(world, account, at):
     facts = {"action": "a", "target": "t", "phrase": "p", "digest": "d", "tries": 0}
     put(world, EmailChallenge, account_id=account, sent_at=at, expires_at=at + 600, **facts)
@@ -67,6 +72,7 @@ def mail(world, recipient, at, **facts):
 EXPIRING = {
     "tokens": (token, Token.digest, NOW),
     "addresses": (address, KnownAddress.network, NOW - 30 * DAY),
+    "left rooms": (left_room, LeftRoom.room_id, NOW - 90 * DAY),
     "codes": (mailed_code, EmailChallenge.account_id, NOW - 1200),
     "budgets": (budget, Budget.account_id, NOW - DAY),
     "mails": (mail, Job.recipient, NOW - 30 * DAY - 1),

@@ -17,6 +17,7 @@ ROLES = SEED_ROLES | {
 """Each with its rank. They are protected: nobody can remove them."""
 
 _ADMIN = ("admin",)
+_KEEPERS = ("admin", "owner", "moderator")
 GRANTS = {
     **dict.fromkeys(
         (
@@ -32,6 +33,13 @@ GRANTS = {
     "api-bypass-rate-limit": ("admin", "bot", "app"),
     "view-d-room": ("admin", "user", "bot", "app", "guest"),
     "view-outside-room": ("admin", "owner", "moderator", "user"),
+    "create-p": ("admin", "user", "bot", "app"),
+    "leave-p": ("admin", "user", "bot", "anonymous", "app"),
+    "add-user-to-joined-room": _KEEPERS,
+    "add-user-to-any-p-room": (),
+    "remove-user": _KEEPERS,
+    "edit-room": _KEEPERS,
+    "delete-p": ("owner", "admin"),
     "toggle-room-e2e-encryption": ("owner", "admin"),
 }
 

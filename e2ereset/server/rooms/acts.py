@@ -6,8 +6,10 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from e2ereset import Caller, Runtime
+from e2ereset.errors import NotSignedIn
 from e2ereset.factors.rechecks import Rechecks
 from e2ereset.records import ActionRequest
+from e2ereset.server.people.accounts import lock_active
 
 T = TypeVar("T")
 
@@ -16,6 +18,7 @@ class Acts:
     """Runs acts on rooms. A sign-in that a reset has just ended acts no more."""
 
     def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
         self._transactions = runtime.transactions
         self._rechecks = Rechecks(runtime.accounts, runtime.clock)
 
@@ -28,6 +31,9 @@ class Acts:
 
         def act() -> T:
             with self._transactions.begin() as session:
+                # First the user, then its sign-in: a reset locks them in the same order.
+                if not lock_active(session, asked.caller.account.id):
+                    raise NotSignedIn
                 caller = self._rechecks.caller(session, asked.caller, asked.now, known=True)
                 return block(session, caller)
 

@@ -1,19 +1,33 @@
 """Rooms and their members, as far as their keys go."""
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from e2ereset.server.tables import Base
 from e2ereset.store.tables import Epoch, Key
 
+PRIVATE = "p"
+"""The kind of a private group, as the wire spells it."""
+
 
 class Room(Base):
-    """A room; `e2e_key_id` names the key that an encrypted room uses now."""
+    """A room; `e2e_key_id` names the key that an encrypted room uses now.
+
+    `kind` is the letter of the wire, such as `p`. `created_at` and `updated_at` are 0 where nobody
+    has noted them.
+    """
 
     __tablename__ = "rooms"
     id: Mapped[Key]
     encrypted: Mapped[bool]
     e2e_key_id: Mapped[str | None] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(1), server_default=PRIVATE)
+    name: Mapped[str | None] = mapped_column(String(255))
+    topic: Mapped[str | None] = mapped_column(Text)
+    read_only: Mapped[bool] = mapped_column(server_default=false())
+    creator_id: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[Epoch] = mapped_column(server_default="0")
+    updated_at: Mapped[Epoch] = mapped_column(server_default="0")
 
 
 class Subscription(Base):
@@ -28,6 +42,30 @@ class Subscription(Base):
     suggested_key: Mapped[str | None] = mapped_column(Text)
     suggested_old_keys: Mapped[str | None] = mapped_column(Text)
     old_keys: Mapped[str | None] = mapped_column(Text)
+    joined_at: Mapped[Epoch] = mapped_column(server_default="0")
+    updated_at: Mapped[Epoch] = mapped_column(server_default="0")
+
+
+class RoomRole(Base):
+    """A row says that the member has the role in this room, such as `owner`."""
+
+    __tablename__ = "room_roles"
+    user_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    room_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    role: Mapped[Key]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id", "room_id"], [Subscription.user_id, Subscription.room_id]),
+    )
+
+
+class LeftRoom(Base):
+    """A user was a member of this room, which may be gone, and is not since `left_at`."""
+
+    __tablename__ = "left_rooms"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    room_id: Mapped[Key]
+    left_at: Mapped[Epoch]
 
 
 class Waiting(Base):

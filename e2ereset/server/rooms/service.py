@@ -9,19 +9,19 @@ from e2ereset.store.tables import table
 from .models import Room, Subscription, Waiting
 
 ROOMS, SUBSCRIPTIONS, WAITING = table(Room), table(Subscription), table(Waiting)
+NOW = bindparam("now", type_=BigInteger)
 MINE = SUBSCRIPTIONS.c.user_id == bindparam("key")
 KEYS = ("e2e_key", "suggested_key", "suggested_old_keys", "old_keys")
 DROP_KEYS = Statement(
     update(SUBSCRIPTIONS)
     .where(MINE, or_(*(SUBSCRIPTIONS.c[name].is_not(None) for name in KEYS)))
-    .values(dict.fromkeys(KEYS))
+    .values(dict.fromkeys(KEYS) | {"updated_at": NOW})
 )
 
 
 def _wait(insert: Inserts, *conditions: ColumnElement[bool]) -> Executable:
-    now = bindparam("now", type_=BigInteger)
     rooms = (
-        select(SUBSCRIPTIONS.c.room_id, SUBSCRIPTIONS.c.user_id, now)
+        select(SUBSCRIPTIONS.c.room_id, SUBSCRIPTIONS.c.user_id, NOW)
         .join(ROOMS, ROOMS.c.id == SUBSCRIPTIONS.c.room_id)
         .where(MINE, SUBSCRIPTIONS.c.e2e_key.is_(None), ROOMS.c.encrypted, *conditions)
     )
@@ -39,7 +39,7 @@ def drop_room_keys(session: Session, account_id: str, now: int) -> bool:
 
     True when there was a key, a suggestion or an old key to drop.
     """
-    dropped = DROP_KEYS(session, {"key": account_id}).rowcount
+    dropped = DROP_KEYS(session, {"key": account_id, "now": now}).rowcount
     wait_for_keys(session, account_id, now)
     return dropped > 0
 
