@@ -199,8 +199,15 @@ class FactorAlreadyEnabled(Refusal):
 class NoVerifiedAddress(Refusal):
     """An account without a verified address cannot enable codes by e-mail."""
 
-    code = "error-no-verified-email"
-    reason = "The account has no verified e-mail address. Verify one, then enable codes by e-mail"
+    code = "error-invalid-user"
+    reason = "You need to verify your emails before setting up 2FA"
+
+
+class TwoFactorOff(Refusal):
+    """The workspace has switched the second factor off (E2ERESET_TWO_FACTOR)."""
+
+    code = "error-two-factor-not-enabled"
+    reason = "Two factor authentication is not enabled"
 
 
 class EnrolmentInvalid(Refusal):

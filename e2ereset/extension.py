@@ -16,6 +16,7 @@ from .audit import AuditTrail
 from .cli import register_commands
 from .crypto import KeyRing
 from .errors import Refusal, SettingsError
+from .factors import own_routes
 from .factors import routes as factors
 from .factors.strategies import Strategy, resolve
 from .guard import Answered
@@ -163,6 +164,8 @@ class E2EReset:
             factors.add_routes(blueprint, runtime.codes, runtime.unlocks, gates)
         if "keys" in self.areas:
             vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
+        if "factors" in self.areas:
+            own_routes.add_routes(blueprint, runtime.own_factors, gates)
         return blueprint
 
 

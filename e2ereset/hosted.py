@@ -20,7 +20,7 @@ ONLY_TRUE = ("check_password", "is_signed_in")
 """The methods whose answer counts as no, unless it is True itself."""
 WANTED: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("get", "find", "find_by_email"), (Account | None, "an Account or None")),
-    "end_sessions": (int, "a number"),
+    **dict.fromkeys(("end_sessions", "end_other_sessions"), (int, "a number")),
     "drop_keys": (int, "True or False"),
     **dict.fromkeys((*ONLY_TRUE, "keys_set", "expiring"), (object, "")),
 }

@@ -55,6 +55,17 @@ class HoldsSessions(Protocol):
 
 
 @runtime_checkable
+class EndsOtherSessions(Protocol):
+    """Optional: ends the older sign-ins of an account that enrols a second factor."""
+
+    def end_other_sessions(self, session: Session, account_id: str, sign_in: str) -> int:
+        """End the sign-ins of the account but this one (`Caller.sign_in`); returns how many.
+
+        Personal tokens stay.
+        """
+
+
+@runtime_checkable
 class RechecksSignIns(Protocol):
     """Optional: reads the sign-in again at the action, as it may have ended since the request."""
 

@@ -16,7 +16,7 @@ BYPASS = "bypass"
 OFF = "off"
 LONGEST_ID = 255
 LONGEST_ADDRESS = 320
-WORDS = {str: "a text (str)", bool: "True or False"}
+WORDS = {str: "a text (str)", bool: "True or False", int: "a whole number (int)"}
 
 
 def iso(epoch: int) -> str:
@@ -71,8 +71,9 @@ class Caller:
     `bypasses_two_factor`: signed in by a token that skips the proof. `address` is reduced to an IP
     address without a port, or "" for any other text. `agent` is reduced to product and platform
     ("Firefox on Linux"). `sign_in` is the host's own handle of the sign-in, such as the digest of
-    its token, for hosts that implement `ports.RechecksSignIns`. Raises HostError for a field of a
-    wrong type.
+    its token, for hosts that implement `ports.RechecksSignIns`. `signed_in_at` is when it began, in
+    epoch seconds, None where the host does not tell: a second factor that its owner enrols later is
+    no proof for it. Raises HostError for a field of a wrong type.
     """
 
     account: Account
@@ -80,6 +81,7 @@ class Caller:
     agent: str = ""
     bypasses_two_factor: bool = False
     sign_in: str = field(default="", repr=False)
+    signed_in_at: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("agent", "sign_in"):
@@ -87,6 +89,8 @@ class Caller:
                 object.__setattr__(self, name, "")
         require(self, str, "agent", "sign_in")
         require(self, bool, "bypasses_two_factor")
+        if self.signed_in_at is not None:
+            require(self, int, "signed_in_at")
         if not isinstance(self.account, Account | None):
             raise HostError(f"Caller.account must be an Account, not {kind_of(self.account)}.")
         object.__setattr__(self, "address", read_address(self.address))
@@ -118,7 +122,9 @@ class ActionRequest:
     """A caller's request to do an action at `now` (epoch seconds), with a proof.
 
     `fallback`: whether accounts without another method may use the fallback method. `proven`:
-    whether a proof is needed at all. `new_sign_in` is the handle of the sign-in that the request
+    whether a proof is needed at all. `enrols`: it adds a factor, so an account that has none needs
+    no proof. `itself`: it changes the factor that proves it, so nothing spares the proof, and the
+    factor counts however young it is. `new_sign_in` is the handle of the sign-in that the request
     makes, if it is a sign-in. `memo` is that of its `Attempt`s.
     """
 
@@ -128,6 +134,8 @@ class ActionRequest:
     now: int
     fallback: bool = True
     proven: bool = True
+    enrols: bool = False
+    itself: bool = False
     new_sign_in: str = field(default="", repr=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -137,8 +145,9 @@ class Attempt:
     """All that a strategy sees: never a request, never a session cookie, never a status code.
 
     `now` is in epoch seconds; `session` is the open transaction, which a strategy never ends.
-    `sign_in` is the host's handle of the sign-in that the caller has, or is about to make. A
-    strategy may keep in `memo` what `usable` has read, for its later calls in the same request.
+    `sign_in` is the host's handle of the sign-in that the caller has, or is about to make, and
+    `signed_in_at` when it began; None if a factor counts however young it is. A strategy may keep
+    in `memo` what `usable` has read, for its later calls in the same request.
     """
 
     account: Account
@@ -148,6 +157,7 @@ class Attempt:
     address: str = ""
     agent: str = ""
     sign_in: str = field(default="", repr=False)
+    signed_in_at: int | None = None
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -12,7 +12,9 @@ from .background import Background
 from .errors import SettingsError
 from .factors.budgets import Budgets
 from .factors.challenges import Challenges
+from .factors.changes import Changes
 from .factors.enrolment import Factors
+from .factors.own import OwnFactors
 from .factors.rechecks import Rechecks
 from .factors.resend import ASKED, Codes
 from .factors.stepup import StepUp
@@ -41,6 +43,7 @@ class Runtime(Parts):
     resets: Resets
     vault: Vault
     factors: Factors
+    own_factors: OwnFactors
     unlocks: Unlocks
     codes: Codes
     sealer: Sealer
@@ -102,7 +105,8 @@ def make_runtime(
     stepup = StepUp(parts, challenges=challenges, budgets=budgets, rechecks=rechecks, traces=traces)
     permissions = Permissions(parts.transactions)
     targets = Targets(parts, permissions)
-    factors, vault = Factors(parts, budgets), Vault(parts, rechecks)
+    changes = Changes(parts, budgets)
+    factors, vault = Factors(parts, budgets, changes), Vault(parts, rechecks)
     codes = Codes(parts, challenges)
     sealer = _make_sealer(parts)
     worker = _make_worker(parts, mailer, partial(in_context, codes.answer))
@@ -119,6 +123,14 @@ def make_runtime(
         resets=Resets(parts, targets=targets, stepup=stepup, traces=traces, vault=vault),
         vault=vault,
         factors=factors,
+        own_factors=OwnFactors(
+            parts,
+            budgets=budgets,
+            changes=changes,
+            stepup=stepup,
+            targets=targets,
+            traces=traces,
+        ),
         unlocks=Unlocks(parts, targets=targets, stepup=stepup, factors=factors),
         codes=codes,
         sealer=sealer,

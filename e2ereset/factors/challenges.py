@@ -109,5 +109,7 @@ def attempt_of(asked: ActionRequest, session: Session) -> Attempt:
         address=asked.caller.address,
         agent=asked.caller.agent,
         sign_in=asked.new_sign_in or asked.caller.sign_in,
+        # What guards an enrolment is all that the account has, however young it is.
+        signed_in_at=None if asked.enrols or asked.itself else asked.caller.signed_in_at,
         memo=asked.memo,
     )

@@ -10,6 +10,9 @@ class Totp(Base):
     """A TOTP enrolment; both secrets are encrypted. `last_step` is the highest step ever accepted.
 
     `last_address`, and `last_sign_in` (a keyed digest), are the place of that use; None if unknown.
+    `used_at` is when a code or a backup code of it last passed, None for never.
+    Its owner enrolled it at `counts_from`, in a sign-in: older sign-ins are not proven by it. None:
+    somebody else enrolled it, and it counts for all.
     """
 
     __tablename__ = "e2ereset_totp"
@@ -20,6 +23,8 @@ class Totp(Base):
     last_step: Mapped[Epoch]
     last_address: Mapped[str | None] = mapped_column(String(255))
     last_sign_in: Mapped[str | None] = mapped_column(String(512))
+    counts_from: Mapped[int | None] = mapped_column(BigInteger)
+    used_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class BackupCode(Base):
@@ -31,11 +36,13 @@ class BackupCode(Base):
 
 
 class EmailFactor(Base):
-    """The accounts that have mailed codes enabled as a second factor."""
+    """The accounts that have mailed codes enabled; the last two columns are those of `Totp`."""
 
     __tablename__ = "e2ereset_email_factors"
     account_id: Mapped[Key]
     enabled_at: Mapped[Epoch]
+    counts_from: Mapped[int | None] = mapped_column(BigInteger)
+    used_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class EmailChallenge(Base):

@@ -14,7 +14,7 @@ from math import ceil, expm1, log1p, log2
 from e2ereset.settings import Settings
 
 from .budgets import Windows
-from .enrolment import BACKUP_CODES, UNAMBIGUOUS
+from .changes import BACKUP_CODES, UNAMBIGUOUS
 from .strategies.totp import BACKUP_LENGTH, DIGITS
 
 STRETCHES = {"5 minutes": 300, "hour": 3600, "day": 86400, "year": 365 * 86400}

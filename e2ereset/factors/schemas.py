@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from e2ereset.http.schemas import Answer, Body, Text
+from e2ereset.http.schemas import Answer, Body, Flag, Text, Whole
 
 
 class CodeBody(Body):
@@ -17,5 +17,40 @@ class Unlocked(Answer):
     unlocked = fields.List(Text(), required=True)
 
 
+class TotpBody(Body):
+    """A code of the caller's authenticator app; where it is enabled, a backup code too."""
+
+    code = Text(required=True)
+
+
+class TotpSecret(Answer):
+    """What an authenticator app needs, once: the secret in base32, and the same as a URL."""
+
+    secret = Text(required=True)
+    url = Text(required=True)
+
+
+class BackupCodes(Answer):
+    """Twelve new backup codes, which are shown only now."""
+
+    codes = fields.List(Text(), required=True)
+
+
+class Disabled(Answer):
+    """Whether TOTP was disabled: not with a wrong code, nor where it was off."""
+
+    disabled = Flag(required=True)
+
+
+class Remaining(Answer):
+    """How many backup codes are left."""
+
+    remaining = Whole(required=True)
+
+
 CODE = CodeBody()
+EMPTY = Body()
+TOTP = TotpBody()
+SECRET, CODES = TotpSecret(), BackupCodes()
+DISABLED, REMAINING = Disabled(), Remaining()
 UNLOCKED = Unlocked()

@@ -31,14 +31,17 @@ LOCK_SECRET = (
     .values(last_step=TOTPS.c.last_step)
     .returning(TOTPS.c.secret)
 )
-CONFIRM = (
-    update(TOTPS).where(*PENDING, TOTPS.c.last_step < bindparam("step")).values(NOW_ENABLED | USE)
-)
+OWN = NOW_ENABLED | USE | {"counts_from": bindparam("from")}
+CONFIRM = update(TOTPS).where(*PENDING, TOTPS.c.last_step < bindparam("step")).values(OWN)
 # No code confirms it, so the very next code passes; but no code that this secret has used before.
 LATER_STEP = case(
     (TOTPS.c.last_step > bindparam("step"), TOTPS.c.last_step), else_=bindparam("step")
 )
-ENABLE = update(TOTPS).where(*PENDING).values(**NOW_ENABLED, last_step=LATER_STEP)
+ENABLE = (
+    update(TOTPS)
+    .where(*PENDING)
+    .values(**NOW_ENABLED, last_step=LATER_STEP, counts_from=None, used_at=None)
+)
 # The row stays, as it holds the last step: see BEGIN_GIVEN.
 DISABLE = (
     update(TOTPS)

@@ -100,18 +100,15 @@ class StepUp:
 
     def _choose(self, asked: ActionRequest) -> Chosen:
         """Choose the method and charge the try. Raises the refusals that come before a check."""
-        settings = self.parts.settings
         with self.parts.transactions.look_up() as session:
             known = self.rechecks.knows(session, asked.caller)
-            if not (settings.two_factor and asked.proven):
-                return Chosen(method=OFF, known=known)
-            if asked.caller.bypasses_two_factor and settings.bypass_tokens:
-                return Chosen(method=BYPASS, known=known)
+            if spared := "" if asked.itself else self._spared(asked):
+                return Chosen(method=spared, known=known)
             attempt = attempt_of(asked, session)
             strategy, named = self._serving(attempt, asked)
             if strategy is None:
                 # For a sign-in the password was proof already: no second factor is needed.
-                if asked.fallback and settings.without_method != "allow":
+                if self._needs_some(asked):
                     raise NoFactor()
                 return Chosen(method="", known=known)
             if asked.proof.code is None:
@@ -124,6 +121,19 @@ class StepUp:
                     raise
                 strategy, charge = other, self._charge(asked, attempt, other, named=True)
         return Chosen(method=strategy.name, known=known, strategy=strategy, charge=charge)
+
+    def _spared(self, asked: ActionRequest) -> str:
+        """The method to record for a request that needs no proof; empty if it needs one."""
+        settings = self.parts.settings
+        if not (settings.two_factor and asked.proven):
+            return OFF
+        return BYPASS if asked.caller.bypasses_two_factor and settings.bypass_tokens else ""
+
+    def _needs_some(self, asked: ActionRequest) -> bool:
+        """Whether an account that has no usable method is refused."""
+        if asked.enrols:
+            return False
+        return asked.itself or (asked.fallback and self.parts.settings.without_method != "allow")
 
     def _serving(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
         """The strategy that checks the proof, and whether the caller named it or named none."""

@@ -20,6 +20,7 @@ class ServerAccounts:
     drop_keys = staticmethod(rooms.drop_room_keys)
     keys_set = staticmethod(rooms.wait_for_keys)
     end_sessions = staticmethod(tokens.drop_tokens)
+    end_other_sessions = staticmethod(tokens.drop_other_logins)
     is_signed_in = staticmethod(tokens.lock_sign_in)
 
     def __init__(self, hasher: PasswordHasher) -> None:

@@ -8,6 +8,16 @@ from e2ereset.parts import Parts
 from e2ereset.records import Attempt, Challenge
 from e2ereset.store.retained import Encrypted
 
+COUNTS_ALWAYS = 2**62
+
+
+def counting(attempt: Attempt) -> int:
+    """The newest `counts_from` of a factor that counts for this sign-in.
+
+    A stolen sign-in must not be proven by a factor that the thief has enrolled with it.
+    """
+    return COUNTS_ALWAYS if attempt.signed_in_at is None else attempt.signed_in_at
+
 
 class Strategy(ABC):
     """One second-factor method. The library counts, locks and chooses; a strategy only verifies.

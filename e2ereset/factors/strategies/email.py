@@ -17,12 +17,13 @@ from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 from e2ereset.typed import is_digits, plain_code
 
-from .base import Strategy
+from .base import Strategy, counting
 
 FACTORS, CHALLENGES = table(EmailFactor), table(EmailChallenge)
-ENABLED = Statement(
-    sa.select(FACTORS.c.account_id).where(FACTORS.c.account_id == bindparam("account"))
-)
+FACTOR_OF_MINE = FACTORS.c.account_id == bindparam("account")
+COUNTS = or_(FACTORS.c.counts_from.is_(None), FACTORS.c.counts_from <= bindparam("counting"))
+ENABLED = Statement(sa.select(FACTORS.c.account_id).where(FACTOR_OF_MINE, COUNTS))
+USED = Statement(update(FACTORS).where(FACTOR_OF_MINE).values(used_at=bindparam("now")))
 MINE = (
     CHALLENGES.c.account_id == bindparam("account"),
     CHALLENGES.c.action == bindparam("for_action"),
@@ -88,7 +89,8 @@ class EmailStrategy(Strategy):
         """Whether the method is enabled and the account has a verified address."""
         if not attempt.account.emails:
             return False
-        return bool(ENABLED(attempt.session, {"account": attempt.account.id}))
+        mine = {"account": attempt.account.id, "counting": counting(attempt)}
+        return bool(ENABLED(attempt.session, mine))
 
     def pending(self, attempt: Attempt) -> Challenge | None:
         """The live codes of this action and target, described by when they expire."""
@@ -156,7 +158,10 @@ class EmailStrategy(Strategy):
             "now": attempt.now,
             "digests": self.parts.keyring.digests(*self._bound(attempt, digits)),
         }
-        return run(attempt.session, BURN, burn).rowcount == 1
+        if run(attempt.session, BURN, burn).rowcount != 1:
+            return False
+        USED(attempt.session, {"account": attempt.account.id, "now": attempt.now})
+        return True
 
     def _live(self, attempt: Attempt) -> dict[str, Any]:
         return {

@@ -4,7 +4,7 @@ import hmac
 from typing import Any
 
 import pyotp
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing, digest_under
@@ -15,7 +15,7 @@ from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 from e2ereset.typed import is_digits, plain_code
 
-from .base import Strategy
+from .base import Strategy, counting
 
 STEP_SECONDS = 30
 DIGITS = 6
@@ -26,11 +26,13 @@ SECRET_OF = "totp secret"  # noqa: S105 - a name in `Attempt.memo`
 TOTPS, BACKUPS = table(Totp), table(BackupCode)
 MINE = TOTPS.c.account_id == bindparam("account")
 BACKUPS_OF_MINE = BACKUPS.c.account_id == bindparam("account")
-SECRET = Statement(select(TOTPS.c.secret).where(MINE, TOTPS.c.enabled_at.is_not(None)))
+COUNTS = or_(TOTPS.c.counts_from.is_(None), TOTPS.c.counts_from <= bindparam("counting"))
+SECRET = Statement(select(TOTPS.c.secret).where(MINE, TOTPS.c.enabled_at.is_not(None), COUNTS))
 USE: dict[str, Any] = {
     "last_step": bindparam("step"),
     "last_address": bindparam("from_address"),
     "last_sign_in": bindparam("in_sign_in"),
+    "used_at": bindparam("now"),
 }
 TAKE_STEP = Statement(
     update(TOTPS)
@@ -40,6 +42,7 @@ TAKE_STEP = Statement(
 LAST_USE = Statement(
     select(TOTPS.c.last_step, TOTPS.c.last_address, TOTPS.c.last_sign_in).where(MINE)
 )
+USED = Statement(update(TOTPS).where(MINE).values(used_at=bindparam("now")))
 BURN = Statement(delete(BACKUPS).where(BACKUPS_OF_MINE, BACKUPS.c.digest == bindparam("burnt")))
 LEFT = select(func.count()).select_from(BACKUPS).where(BACKUPS_OF_MINE)
 
@@ -111,7 +114,7 @@ class TotpStrategy(Strategy):
         What is done by an old one is refused: each statement that uses up a code checks it.
         """
         if anew or not attempt.memo.get(SECRET_OF):
-            mine = {"account": attempt.account.id}
+            mine = {"account": attempt.account.id, "counting": counting(attempt)}
             attempt.memo[SECRET_OF] = SECRET(attempt.session, mine).scalar()
         encrypted: str | None = attempt.memo[SECRET_OF]
         return encrypted
@@ -136,7 +139,8 @@ class TotpStrategy(Strategy):
 
     def _take(self, attempt: Attempt, encrypted: str, steps: list[int]) -> bool:
         place = place_of(self.parts.keyring, attempt)
-        mine = {"account": attempt.account.id, "encrypted": encrypted, **place}
+        use = {"encrypted": encrypted, "now": attempt.now, **place}
+        mine = {"account": attempt.account.id, **use}
         return any(TAKE_STEP(attempt.session, {**mine, "step": s}).rowcount for s in steps)
 
     def _last_use(self, attempt: Attempt) -> Any:
@@ -163,6 +167,7 @@ class TotpStrategy(Strategy):
         digest = backup_digest(self._decrypt(attempt, encrypted), account.id, code)
         if not BURN(attempt.session, {"account": account.id, "burnt": digest}).rowcount:
             return False
+        USED(attempt.session, {"account": account.id, "now": attempt.now})
         self._tell(
             attempt, "backup-code-used", left=count_backup_codes(attempt.session, account.id)
         )

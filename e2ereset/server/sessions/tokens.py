@@ -54,7 +54,9 @@ LIST = (
 )
 LIST_PERSONAL = LIST.where(TOKENS.c.kind == PERSONAL)
 SIGNED_IN = Statement(
-    accounts.account_rows(TOKENS.c.bypass_two_factor, beside=TOKENS).where(*THIS, LIVE)
+    accounts.account_rows(TOKENS.c.bypass_two_factor, TOKENS.c.created_at, beside=TOKENS).where(
+        *THIS, LIVE
+    )
 )
 OWNER = Statement(
     accounts.account_rows(beside=TOKENS).where(TOKENS.c.digest == bindparam("key"), LIVE)
@@ -175,10 +177,11 @@ def list_personal(session: Session, user_id: str, now: int) -> Sequence[Row[Any]
 
 def find_signed_in(
     session: Opened, user_id: str, token: str, now: int
-) -> tuple[Account, bool] | None:
-    """Whose live token this is, in one query, and whether it skips the second factor.
+) -> tuple[Account, bool, int] | None:
+    """Whose live token this is, whether it skips the second factor, and when it was made.
 
-    None when the token is not this user's, is over, or the user is not active.
+    The time is in epoch seconds. None when the token is not this user's, is over, or the user is
+    not active.
     """
     if not accounts.could_be_stored(user_id) or len(token) > accounts.LONGEST_NAME:
         return None
@@ -186,7 +189,7 @@ def find_signed_in(
     rows = SIGNED_IN(session, mine)
     if not rows or not rows[0].active:
         return None
-    return accounts.read_account(rows), rows[0].bypass_two_factor
+    return accounts.read_account(rows), rows[0].bypass_two_factor, rows[0].created_at
 
 
 def find_owner(session: Session, token: str, now: int) -> str | None:
@@ -214,3 +217,13 @@ def drop_tokens(session: Session, account_id: str) -> int:
     # Who adds a token holds the user's row until its commit: only then can we see and drop it.
     accounts.lock_account(session, account_id)
     return DROP_ALL(session, {"owner": account_id}).rowcount
+
+
+def drop_other_logins(session: Session, account_id: str, sign_in: str) -> int:
+    """End every sign-in of the account but this one; the number of those ended.
+
+    Personal tokens stay. No new sign-in is made before the commit.
+    """
+    accounts.lock_account(session, account_id)
+    kept = sign_in.partition(" ")[0]
+    return DROP_OTHER_LOGINS(session, {"owner": account_id, "kept": kept}).rowcount

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from e2ereset.cli.base import Output, writing
-from e2ereset.factors.enrolment import Enrolment
+from e2ereset.factors.changes import Enrolment
 from e2ereset.files import private
 from e2ereset.server.people.acts import OnAccount
 
