@@ -27,6 +27,7 @@ from .request_log import log_requests, note_caller
 from .rooms.acts import Acts
 from .rooms.groups import Groups
 from .rooms.keys.lacking import Lacking
+from .rooms.keys.restart import Restarts
 from .rooms.keys.routes import make_routes as make_room_key_routes
 from .rooms.keys.service import RoomKeys
 from .rooms.routes import make_routes as make_room_routes
@@ -71,7 +72,9 @@ def create_app(
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
     acts, lacking = Acts(runtime), Lacking(runtime.transactions)
     app.register_blueprint(make_room_routes(Groups(acts), runtime.gates, url_prefix=API))
-    keys = make_room_key_routes(RoomKeys(acts), lacking, runtime.gates, url_prefix=API)
+    keys = make_room_key_routes(
+        RoomKeys(acts), lacking, Restarts(acts), runtime.gates, url_prefix=API
+    )
     app.register_blueprint(keys)
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)

@@ -13,6 +13,7 @@ from e2ereset.store.tables import table
 
 from .access import ROOMS, SUBSCRIPTIONS
 from .models import Waiting
+from .service import LISTED
 
 WAITING = table(Waiting)
 KEY: Any = bindparam("key")
@@ -41,7 +42,7 @@ def rooms_of_rows(session: Session, rows: Sequence[Any]) -> list[dict[str, Any]]
     queues = defaultdict(list)
     for row in session.execute(QUEUES, {"rooms": [row.id for row in rows]}):
         queues[row.room_id].append(row)
-    return [_room(row, queues[row.id]) for row in rows]
+    return [_room(row, queues[row.id][:LISTED]) for row in rows]
 
 
 def _room(row: Any, queue: Sequence[Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ class Room(Base):
     """A room; `e2e_key_id` names the key that an encrypted room uses now.
 
     `kind` is the letter of the wire, such as `p`. `created_at` and `updated_at` are 0 where nobody
-    has noted them.
+    has noted them. `key_lease` is held by who gives the room another key, at most until
+    `key_lease_until`.
     """
 
     __tablename__ = "rooms"
@@ -28,6 +29,8 @@ class Room(Base):
     creator_id: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[Epoch] = mapped_column(server_default="0")
     updated_at: Mapped[Epoch] = mapped_column(server_default="0")
+    key_lease: Mapped[str | None] = mapped_column(String(64))
+    key_lease_until: Mapped[Epoch | None]
 
 
 class Subscription(Base):

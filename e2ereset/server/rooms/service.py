@@ -9,6 +9,8 @@ from e2ereset.store.tables import table
 from .models import Room, Subscription, Waiting
 
 ROOMS, SUBSCRIPTIONS, WAITING = table(Room), table(Subscription), table(Waiting)
+LISTED = 50
+"""How many who wait for the key of a room are told to clients; the next ones move up."""
 NOW = bindparam("now", type_=BigInteger)
 MINE = SUBSCRIPTIONS.c.user_id == bindparam("key")
 KEYS = ("e2e_key", "suggested_key", "suggested_old_keys", "old_keys")

@@ -149,6 +149,23 @@ def test_accepting_takes_old_keys_only_where_there_are_none(world, people, own, 
     assert (row.old_keys, row.suggested_old_keys) == (kept, None)
 
 
+def test_a_change_of_keys_is_new_to_clients_who_ask_what_is_new(world, people, room):
+    ann, bob, _ = people
+    for name, body, changed in (
+        ("updateGroupKey", {"rid": "r1", "uid": ann.id, "key": "K"}, ann),
+        ("updateGroupKey", {"rid": "r1", "uid": bob.id, "key": "S"}, bob),
+    ):
+        assert post(world, ann, name, **body).json == SUCCESS
+        assert subscription(world, changed).updated_at == world.clock.now
+    for name in ("acceptSuggestedGroupKey", "rejectSuggestedGroupKey"):
+        suggest(world, ann, bob)
+        world.clock.now += 1
+        assert post(world, bob, name, rid="r1").json == SUCCESS
+        assert subscription(world, bob).updated_at == world.clock.now
+    post(world, bob, "setRoomKeyID", rid="r1", keyID="id")
+    assert [one.updated_at for one in world.rows(Room)] == [world.clock.now]
+
+
 def test_rejecting_drops_the_suggestion_and_waits_again(world, people, room):
     suggest(world, people[0], people[1])
     assert post(world, people[1], "rejectSuggestedGroupKey", rid="r1").json == SUCCESS

@@ -8,17 +8,17 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, select
 
 from e2ereset.records import Caller
+from e2ereset.server.rooms.access import IS_MEMBER
+from e2ereset.server.rooms.service import LISTED
 from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import Transactions, run
 from e2ereset.vault.models import KeyPair
 
 from .refusals import InvalidRoom
-from .statements import BY, IS_MEMBER, MEMBERS, OTHERS, ROOM, ROOMS, WAITING
+from .statements import BY, MEMBERS, OTHERS, ROOM, ROOMS, WAITING
 
 PAIRS = table(KeyPair)
-LISTED = 50
-"""How many people of a room are listed at once; the others come when these have a key."""
 HAS_PAIR = and_(PAIRS.c.account_id == MEMBERS.c.user_id, PAIRS.c.public_key != "")
 NO_KEY = MEMBERS.c.e2e_key.is_(None)
 
@@ -68,7 +68,7 @@ class Lacking:
     def of_room(self, caller: Caller, room_id: str) -> list[dict[str, Any]]:
         """All such members of the room. Raises InvalidRoom for a caller who is none of them."""
         with self.transactions.read() as session:
-            if not IS_MEMBER(session, {"room": room_id, "user": caller.account.id}):
+            if not IS_MEMBER(session, {"key": room_id, "user": caller.account.id}):
                 raise InvalidRoom(method="e2e.getUsersOfRoomWithoutKey")
             rows = WITHOUT_KEY(session, {"room": room_id})
         return [{"_id": row.user_id, "e2e": {"public_key": row.public_key}} for row in rows]

@@ -1,6 +1,7 @@
 """The refusals of room keys. `details.method` names the route, as clients know it."""
 
 from e2ereset import Refusal
+from e2ereset.errors import Forbidden
 
 
 class InvalidRoom(Refusal):
@@ -29,3 +30,33 @@ class NoSuggestedKey(Refusal):
 
     code = "error-no-suggested-key-available"
     reason = "No suggested key available"
+
+
+class MayNotRestart(Forbidden):
+    """No role of the caller, in this room or everywhere, may switch its encryption."""
+
+    code = reason = "error-not-allowed"
+
+
+class NotRestarted(Refusal):
+    """The room keeps its key; the answer has the code and no more."""
+
+    bracketed = typed = False
+
+
+class NotInRoom(NotRestarted):
+    """There is no such room, or the caller is not its member: it is not said which."""
+
+    code = reason = "error-not-allowed"
+
+
+class RestartInProgress(NotRestarted):
+    """Another restart of this room runs in some worker."""
+
+    code = reason = "error-e2e-key-reset-in-progress"
+
+
+class RestartFailed(NotRestarted):
+    """The room is not encrypted, has this key already, or the caller has no key pair."""
+
+    code = reason = "error-e2e-key-reset-failed"

@@ -76,6 +76,13 @@ class SuggestionsBody(Body):
     )
 
 
+class RestartBody(RoomBody):
+    """The key that a room is restarted with, wrapped for the caller."""
+
+    e2eKey = Text(required=True, validate=not_blank)
+    e2eKeyId = Text(required=True, validate=KEY_ID)
+
+
 class RoomQuery(Query):
     """Names a room."""
 
@@ -91,4 +98,5 @@ class RoomsQuery(Query):
 
 
 NOTHING, ROOM, KEY_OF_ROOM, GROUP_KEY = Body(), RoomBody(), KeyIdBody(), GroupKeyBody()
+RESTART = RestartBody()
 SUGGESTIONS, OF_ROOM, OF_ROOMS = SuggestionsBody(), RoomQuery(), RoomsQuery()

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
-from sqlalchemy.orm import Session
-
-from e2ereset import Caller
 from e2ereset.records import ActionRequest
+from e2ereset.server.rooms.access import RoomAct, act
 from e2ereset.server.rooms.acts import Acts
 from e2ereset.server.rooms.service import wait_for_key, wait_for_keys
 
@@ -18,41 +17,42 @@ OLD_KEYS = 10
 """How many old keys a subscription keeps; newest first."""
 
 
+@dataclass(frozen=True, slots=True)
 class RoomKeys:
     """Stores wrapped room keys, and who waits for one."""
 
-    def __init__(self, acts: Acts) -> None:
-        self._acts = acts
+    acts: Acts
 
     def set_key_id(self, asked: ActionRequest, room_id: str, key_id: str) -> None:
         """Name the key of a room that has none. Raises RoomKeyExists, and InvalidRoom."""
         method = "e2e.setRoomKeyID"
 
-        def act(session: Session, caller: Caller) -> None:
-            by = caller.account.id
-            named = {"room": room_id, "by": by, "key_id": key_id}
-            if statements.SET_KEY_ID(session, named).rowcount:
+        def name(naming: RoomAct) -> None:
+            by = naming.caller_id
+            named = {"room": room_id, "by": by, "key_id": key_id, "now": naming.now}
+            if statements.SET_KEY_ID(naming.session, named).rowcount:
                 return
-            if statements.IS_MEMBER(session, {"room": room_id, "user": by}):
+            if naming.is_member(room_id):
                 raise RoomKeyExists(method=method)
             raise InvalidRoom(method=method)
 
-        self._acts.run(asked, act)
+        act(self.acts, asked, name)
 
     def update_key(self, asked: ActionRequest, room_id: str, user_id: str, key: str) -> None:
         """Keep the caller's own room key, or suggest one to another member.
 
         Nothing is done, and nothing is said, where one of the two is no member.
         """
+        this = {"room": room_id, "user": user_id}
 
-        def act(session: Session, caller: Caller) -> None:
-            this = {"room": room_id, "user": user_id}
-            if user_id != caller.account.id:
-                statements.SUGGEST(session, {**this, "by": caller.account.id, "key": key})
-            elif statements.KEEP(session, {**this, "key": key}).rowcount:
-                statements.STOP_WAITING(session, this)
+        def keep(keeping: RoomAct) -> None:
+            given = {**this, "key": key, "now": keeping.now}
+            if user_id != keeping.caller_id:
+                statements.SUGGEST(keeping.session, {**given, "by": keeping.caller_id})
+            elif statements.KEEP(keeping.session, given).rowcount:
+                statements.STOP_WAITING(keeping.session, this)
 
-        self._acts.run(asked, act)
+        act(self.acts, asked, keep)
 
     def accept_key(self, asked: ActionRequest, room_id: str) -> None:
         """Make the suggested key the caller's. Old keys come with it where the caller has none.
@@ -60,13 +60,13 @@ class RoomKeys:
         Raises NoSubscription, and NoSuggestedKey.
         """
 
-        def act(session: Session, caller: Caller) -> None:
-            this = {"room": room_id, "user": caller.account.id}
-            if not statements.ACCEPT(session, this).rowcount:
-                _refuse(session, this, "e2e.acceptSuggestedGroupKey")
-            statements.STOP_WAITING(session, this)
+        def accept(accepting: RoomAct) -> None:
+            this = {"room": room_id, "user": accepting.caller_id}
+            if not statements.ACCEPT(accepting.session, {**this, "now": accepting.now}).rowcount:
+                _refuse(accepting, room_id, "e2e.acceptSuggestedGroupKey")
+            statements.STOP_WAITING(accepting.session, this)
 
-        self._acts.run(asked, act)
+        act(self.acts, asked, accept)
 
     def reject_key(self, asked: ActionRequest, room_id: str) -> None:
         """Drop the suggested key; the caller waits for another one.
@@ -74,13 +74,14 @@ class RoomKeys:
         Raises NoSubscription, and NoSuggestedKey.
         """
 
-        def act(session: Session, caller: Caller) -> None:
-            this = {"room": room_id, "user": caller.account.id}
-            if not statements.REJECT(session, this).rowcount:
-                _refuse(session, this, "e2e.rejectSuggestedGroupKey")
-            wait_for_key(session, caller.account.id, room_id, asked.now)
+        def reject(rejecting: RoomAct) -> None:
+            by, now = rejecting.caller_id, rejecting.now
+            this = {"room": room_id, "user": by, "now": now}
+            if not statements.REJECT(rejecting.session, this).rowcount:
+                _refuse(rejecting, room_id, "e2e.rejectSuggestedGroupKey")
+            wait_for_key(rejecting.session, by, room_id, now)
 
-        self._acts.run(asked, act)
+        act(self.acts, asked, reject)
 
     def suggest_keys(
         self, asked: ActionRequest, suggestions: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -91,28 +92,30 @@ class RoomKeys:
         and people who are no members, are passed over.
         """
 
-        def act(session: Session, caller: Caller) -> None:
+        def suggest(suggesting: RoomAct) -> None:
+            given = {"by": suggesting.caller_id, "now": suggesting.now}
             # In one order, so that two who suggest cannot deadlock.
             for room_id in sorted(suggestions):
                 for one in sorted(suggestions[room_id], key=lambda one: str(one["_id"])):
                     this = {"room": room_id, "user": one["_id"]}
-                    given = {"by": caller.account.id, "key": one["key"], "old": _old_keys(one)}
-                    if statements.SUGGEST_WITH_OLD(session, this | given).rowcount:
+                    keys = {"key": one["key"], "old": _old_keys(one)}
+                    session = suggesting.session
+                    if statements.SUGGEST_WITH_OLD(session, this | given | keys).rowcount:
                         statements.STOP_WAITING(session, this)
 
-        self._acts.run(asked, act)
+        act(self.acts, asked, suggest)
 
     def request_keys(self, asked: ActionRequest) -> None:
         """Have the caller wait in each encrypted room whose key is missing."""
 
-        def act(session: Session, caller: Caller) -> None:
-            wait_for_keys(session, caller.account.id, asked.now)
+        def wait(waiting: RoomAct) -> None:
+            wait_for_keys(waiting.session, waiting.caller_id, waiting.now)
 
-        self._acts.run(asked, act)
+        act(self.acts, asked, wait)
 
 
-def _refuse(session: Session, this: dict[str, str], method: str) -> None:
-    if statements.IS_MEMBER(session, this):
+def _refuse(acting: RoomAct, room_id: str, method: str) -> NoReturn:
+    if acting.is_member(room_id):
         raise NoSuggestedKey(method=method)
     raise NoSubscription(method=method)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Text, bindparam, delete, exists, func, select, update
+from sqlalchemy import BigInteger, Text, bindparam, delete, exists, func, update
 
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
 from e2ereset.store.statements import Statement
@@ -13,6 +13,8 @@ ROOM: Any = bindparam("room")
 USER: Any = bindparam("user")
 BY: Any = bindparam("by")
 KEY: Any = bindparam("key", type_=Text)
+NOW: Any = bindparam("now", type_=BigInteger)
+TOUCHED: dict[str, Any] = {"updated_at": NOW}
 
 THIS = (MEMBERS.c.room_id == ROOM, MEMBERS.c.user_id == USER)
 OTHERS = MEMBERS.alias()
@@ -21,19 +23,18 @@ BY_MEMBER = exists().where(OTHERS.c.room_id == ROOM, OTHERS.c.user_id == BY)
 SUGGESTED = MEMBERS.c.suggested_key.is_not(None)
 NO_SUGGESTION: dict[str, Any] = {"suggested_key": None, "suggested_old_keys": None}
 
-IS_MEMBER = Statement(select(MEMBERS.c.room_id).where(*THIS))
 SET_KEY_ID = Statement(
     update(ROOMS)
     .where(ROOMS.c.id == ROOM, ROOMS.c.e2e_key_id.is_(None), BY_MEMBER)
-    .values(e2e_key_id=bindparam("key_id"))
+    .values(e2e_key_id=bindparam("key_id"), **TOUCHED)
 )
-KEEP = Statement(update(MEMBERS).where(*THIS).values(e2e_key=KEY))
+KEEP = Statement(update(MEMBERS).where(*THIS).values(e2e_key=KEY, **TOUCHED))
 SUGGEST_WITH_OLD = Statement(
     update(MEMBERS)
     .where(*THIS, BY_MEMBER)
-    .values(suggested_key=KEY, suggested_old_keys=bindparam("old", type_=Text))
+    .values(suggested_key=KEY, suggested_old_keys=bindparam("old", type_=Text), **TOUCHED)
 )
-SUGGEST = Statement(update(MEMBERS).where(*THIS, BY_MEMBER).values(suggested_key=KEY))
+SUGGEST = Statement(update(MEMBERS).where(*THIS, BY_MEMBER).values(suggested_key=KEY, **TOUCHED))
 ACCEPT = Statement(
     update(MEMBERS)
     .where(*THIS, SUGGESTED)
@@ -42,9 +43,10 @@ ACCEPT = Statement(
         # Somebody else's old keys never take the place of one's own.
         old_keys=func.coalesce(MEMBERS.c.old_keys, MEMBERS.c.suggested_old_keys),
         **NO_SUGGESTION,
+        **TOUCHED,
     )
 )
-REJECT = Statement(update(MEMBERS).where(*THIS, SUGGESTED).values(NO_SUGGESTION))
+REJECT = Statement(update(MEMBERS).where(*THIS, SUGGESTED).values(NO_SUGGESTION | TOUCHED))
 STOP_WAITING = Statement(
     delete(WAITING).where(WAITING.c.room_id == ROOM, WAITING.c.user_id == USER)
 )
