@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from e2ereset import E2EReset, get_e2ereset
+from e2ereset import E2EReset, Runtime, get_e2ereset
 from e2ereset.cli.base import Commands
 from e2ereset.http import envelope
 from e2ereset.libraries import check_types
@@ -30,6 +30,7 @@ from .rooms.keys.lacking import Lacking
 from .rooms.keys.restart import Restarts
 from .rooms.keys.routes import make_routes as make_room_key_routes
 from .rooms.keys.service import RoomKeys
+from .rooms.reading import Reading
 from .rooms.routes import make_routes as make_room_routes
 from .sessions.routes import identify, make_routes
 from .sessions.service import EXTENSION as SESSIONS
@@ -70,12 +71,7 @@ def create_app(
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
-    acts, lacking = Acts(runtime), Lacking(runtime.transactions)
-    app.register_blueprint(make_room_routes(Groups(acts), runtime.gates, url_prefix=API))
-    keys = make_room_key_routes(
-        RoomKeys(acts), lacking, Restarts(acts), runtime.gates, url_prefix=API
-    )
-    app.register_blueprint(keys)
+    _add_rooms(app, runtime)
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)
     del app.cli.commands["e2ereset"]  # at the top level, with those of the server
@@ -83,3 +79,14 @@ def create_app(
     if settings.proxy_hops:
         app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
     return app
+
+
+def _add_rooms(app: Flask, runtime: Runtime) -> None:
+    acts, lacking = Acts(runtime), Lacking(runtime.transactions)
+    reading = Reading(runtime.transactions)
+    rooms = make_room_routes(Groups(acts), reading, runtime.gates, url_prefix=API)
+    keys = make_room_key_routes(
+        RoomKeys(acts), lacking, Restarts(acts), runtime.gates, url_prefix=API
+    )
+    app.register_blueprint(rooms)
+    app.register_blueprint(keys)

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from e2ereset.http import Answer
+from e2ereset.http import Answer, Whole
 
 
 class GroupAnswer(Answer):
@@ -11,4 +11,44 @@ class GroupAnswer(Answer):
     group = fields.Dict(required=True)
 
 
-GROUP = GroupAnswer()
+class Changes(Answer):
+    """What is new or has changed, and what was left: `_id` and `_deletedAt` of each."""
+
+    update = fields.List(fields.Dict(), required=True)
+    remove = fields.List(fields.Dict(), required=True)
+
+
+class RoomAnswer(Answer):
+    """A room."""
+
+    room = fields.Dict(required=True)
+
+
+class SubscriptionAnswer(Answer):
+    """A membership with its room keys; null where there is none."""
+
+    subscription = fields.Dict(required=True, allow_none=True)
+
+
+class ListAnswer(Answer):
+    """The numbers of a page."""
+
+    count = Whole(required=True)
+    offset = Whole(required=True)
+    total = Whole(required=True)
+
+
+class GroupList(ListAnswer):
+    """A page of private groups."""
+
+    groups = fields.List(fields.Dict(), required=True)
+
+
+class MemberList(ListAnswer):
+    """A page of the members of a group."""
+
+    members = fields.List(fields.Dict(), required=True)
+
+
+GROUP, ONE_ROOM, ONE_SUBSCRIPTION = GroupAnswer(), RoomAnswer(), SubscriptionAnswer()
+CHANGED, GROUP_LIST, MEMBER_LIST = Changes(), GroupList(), MemberList()

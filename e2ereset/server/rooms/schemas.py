@@ -1,13 +1,15 @@
-"""The bodies of the routes of rooms."""
+"""The bodies and queries of the routes of rooms."""
 
+import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import fields
 from marshmallow.validate import Equal, Length
 
 from e2ereset import Refusal
-from e2ereset.http import Body, Flag, Text, filled
+from e2ereset.http import Body, Flag, PageQuery, Query, Text, filled
 
 from .access import RoomName
 from .groups import NewGroup, People
@@ -21,6 +23,20 @@ class UsersParamMissing(Refusal):
 
     code = "error-users-params-not-provided"
     reason = 'Please provide "userId" or "username" or "userIds" or "usernames" as param'
+
+
+class BadUpdatedSince(Refusal):
+    """`updatedSince` of `rooms.get` is no time."""
+
+    code = "error-updatedSince-param-invalid"
+    reason = 'The "updatedSince" query parameter must be a valid date.'
+
+
+class BadLastUpdate(Refusal):
+    """`updatedSince` of `subscriptions.get` is no time; Rocket.Chat words it like this."""
+
+    code = "error-roomId-param-invalid"
+    reason = 'The "lastUpdate" query parameter must be a valid date.'
 
 
 def names() -> fields.List[str]:
@@ -71,7 +87,54 @@ class InviteBody(RoomBody):
     usernames = names()
 
 
+class RoomQuery(Query):
+    """The room. `roomId` counts before `roomName`."""
+
+    roomId = Text(load_default="")
+    roomName = Text(load_default="")
+
+
+class RoomIdQuery(Query):
+    """The room, by its id."""
+
+    roomId = Text(required=True, validate=filled())
+
+
+class ChangesQuery(Query):
+    """What has changed since this ISO 8601 time; everything without it."""
+
+    updatedSince = Text(load_default="")
+
+
+class GroupsQuery(PageQuery):
+    """A page of groups, by name."""
+
+    sort = Text(load_default='{"name":1}')
+
+
+class MembersQuery(PageQuery, RoomQuery):
+    """A page of the members of a room whose names have `filter` in them."""
+
+    filter = Text(load_default="")
+
+
 NEW_GROUP, INVITE = GroupBody(), InviteBody()
+ROOM, ROOM_ID, CHANGES = RoomQuery(), RoomIdQuery(), ChangesQuery()
+GROUPS, MEMBERS = GroupsQuery(), MembersQuery()
+
+
+def read_since(text: str, bad: type[Refusal]) -> int | None:
+    """The ISO 8601 time as epoch seconds, in UTC where it has no offset; None without one.
+
+    Raises `bad` for anything else.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise bad from None
+    return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def new_group(body: Mapping[str, Any]) -> NewGroup:
