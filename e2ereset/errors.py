@@ -46,8 +46,12 @@ class Refusal(E2EResetError):
     def __init__(self, reason: str | None = None, **details: Any) -> None:
         self.words = reason or self.reason
         self.details: Mapping[str, Any] = details
-        code = f"[{self.code}]" if self.bracketed else ""
-        super().__init__(f"{self.words} {code}".strip())
+        super().__init__(self.text_of(self.words))
+
+    @classmethod
+    def text_of(cls, words: str) -> str:
+        """The whole text of a refusal with these words."""
+        return f"{words} [{cls.code}]".strip() if cls.bracketed else words
 
 
 class NotSignedIn(Refusal):

@@ -21,7 +21,7 @@ from .factors import routes as factors
 from .factors.strategies import Strategy, resolve
 from .guard import Answered
 from .hosted import check_accounts, check_identify
-from .http import CrossSite, Gates, Rates, bodies, envelope
+from .http import CrossSite, Gates, Rates, bodies, document, envelope
 from .http.rates import find_limiter, read_rates
 from .http.strays import answer_strays
 from .jobs import Queue
@@ -55,6 +55,7 @@ class E2EReset:
     `e2ereset.ports`. `identify`: returns the caller who is signed in to this request, else None.
     `bind_key`: which of SQLALCHEMY_BINDS has our tables; None for the default database.
     `areas`: the groups of routes to add, of "reset", "keys" and "factors".
+    `sign_in_headers`: the headers of a sign-in, which the OpenAPI document names.
     `send`: delivers a `Message` by your own mailer, and raises when it cannot.
     `strategies`: classes that E2ERESET_METHODS may name. `clock` gives epoch seconds; `entropy` has
     the functions of `secrets`. One object may serve several apps.
@@ -73,6 +74,7 @@ class E2EReset:
     strategies: Iterable[type[Strategy]] = ()
     clock: Callable[[], float] = time.time
     entropy: Any = secrets
+    sign_in_headers: Iterable[str] = ()
 
     def __post_init__(self, app: Flask | None) -> None:
         self.accounts = check_accounts(self.accounts)
@@ -166,6 +168,8 @@ class E2EReset:
             vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
         if "factors" in self.areas:
             own_routes.add_routes(blueprint, runtime.own_factors, gates)
+        if runtime.settings.openapi:
+            document.add_routes(blueprint, gates, sign_in=tuple(self.sign_in_headers))
         return blueprint
 
 

@@ -81,6 +81,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the routes from a browser (CORS), such as
     `https://app.example.org`; empty: none."""
+    openapi: bool = True
+    """Whether the document of the routes is served, as `openapi.json` and `openapi.html`."""
     cookie_sign_in: bool = True
     """Whether the sign-in may come in a cookie, or in another header that a browser adds by itself.
     If so, requests from pages of other sites are refused where they could change something."""

@@ -60,6 +60,7 @@ def create_app(
         accounts=ServerAccounts(hasher),
         identify=lambda: note_caller(identify(get_e2ereset(app))),
         url_prefix=API,
+        sign_in_headers=("X-User-Id", "X-Auth-Token"),
         areas=("reset", "keys", "factors"),
         clock=clock,
     )
