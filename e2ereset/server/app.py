@@ -18,10 +18,10 @@ from .config import configured_app
 from .database import connect
 from .forwarded_for import Proxied
 from .migrations import check_migrations
-from .people.directory import Directory
 from .people.new_passwords import EXTENSION as NEW_PASSWORDS
 from .people.new_passwords import NewPasswords
 from .people.password_hashing import PasswordHasher
+from .people.routes import People
 from .people.routes import make_routes as make_people
 from .request_log import log_requests, note_caller
 from .rooms.acts import Acts
@@ -66,9 +66,9 @@ def create_app(
     )
     runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter
     operations_of(app).health.add("migrations", check_migrations)
-    app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
-    directory = Directory(runtime=runtime)
-    app.register_blueprint(make_people(directory, runtime.gates, url_prefix=API))
+    passwords = app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
+    people = People(runtime, passwords)
+    app.register_blueprint(make_people(people, runtime.gates, url_prefix=API))
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))

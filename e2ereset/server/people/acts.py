@@ -45,6 +45,13 @@ class Acting:
         """The time of the act, in epoch seconds."""
         return int(self.runtime.clock())
 
+    @property
+    def who(self) -> str:
+        """Who acts, in words for a mail."""
+        if isinstance(self.by, Operator):
+            return f"an operator of the server ({self.by.login})"
+        return self.by.account.username
+
     def on(self, username: str) -> "OnAccount":
         """The same, for the account of this name in any case. Raises UnknownPerson."""
         with self.runtime.transactions.read() as session:
@@ -120,7 +127,7 @@ class Change(OnAccount):
         self.execute(TOUCH, at=self.now)
         facts = {
             "username": self.account.username,
-            "by": self._who,
+            "by": "you" if self._is_own else self.who,
             "change": words,
             "reason": self.by.reason if isinstance(self.by, Operator) else "",
             "at": self.now,
@@ -129,9 +136,5 @@ class Change(OnAccount):
         self.runtime.jobs.put(self.session, "account-changed", facts, recipients=to, now=self.now)
 
     @property
-    def _who(self) -> str:
-        """Who acts, as the owner of the account is told."""
-        if isinstance(self.by, Operator):
-            return f"an operator of the server ({self.by.login})"
-        own = self.by.account.id == self.account.id
-        return "you" if own else self.by.account.username
+    def _is_own(self) -> bool:
+        return isinstance(self.by, Caller) and self.by.account.id == self.account.id

@@ -3,7 +3,7 @@
 What gets a `Change` is for `OnAccount.run`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from e2ereset.server.tables import Base
 from e2ereset.store.tables import table
 from e2ereset.upkeep.forgetting import forget
 
+from . import profiles
 from .acts import Acting, Change
 from .models import Email, User, UserRole
 from .service import BadPerson, NewPerson, add_person, addresses_of, check_address, check_roles
@@ -28,6 +29,16 @@ USERS, ROLES, EMAILS = table(User), table(UserRole), table(Email)
 OWN: Any = bindparam("owner")
 WANTED: Any = bindparam("wanted")
 SET_PASSWORD = update(USERS).where(USERS.c.id == OWN).values(password_hash=bindparam("new_hash"))
+RENAME = (
+    update(USERS)
+    .where(USERS.c.id == OWN)
+    .values(username=bindparam("username"), username_key=bindparam("username_key"))
+)
+SET_PROFILE = (
+    update(USERS)
+    .where(USERS.c.id == OWN)
+    .values(name=bindparam("new_name"), profile=bindparam("new_profile"))
+)
 SET_ACTIVE = update(USERS).where(USERS.c.id == OWN, USERS.c.active != WANTED).values(active=WANTED)
 DROP_ROLE = delete(ROLES).where(ROLES.c.user_id == OWN, ROLES.c.role == bindparam("held"))
 ADMINS = select(ROLES.c.user_id).where(ROLES.c.role == ADMIN)
@@ -61,6 +72,28 @@ def set_password(change: Change, new_hash: str) -> None:
     change.end_sign_ins()
     change.execute(SET_PASSWORD, new_hash=new_hash)
     change.done("set-password", "A new password was set, and all your sign-ins were ended")
+
+
+def rename(change: Change, username: str) -> None:
+    """Give another username. Raises BadPerson where somebody else has it by now."""
+    try:
+        change.execute(RENAME, username=username, username_key=name_key(username))
+    except IntegrityError:
+        raise BadPerson(f"The username {username} is taken.") from None
+    words = f"Your username was changed from {change.account.username} to {username}"
+    change.done("rename-user", words)
+
+
+def change_profile(change: Change, data: Mapping[str, Any]) -> bool:
+    """Change the name, and what is kept for clients alone. False when nothing changed."""
+    user = change.session.get_one(User, change.account.id)
+    name = data.get("name", user.name).strip()
+    profile = profiles.merged(user, data)
+    if (name, profile) == (user.name, user.profile):
+        return False
+    change.execute(SET_PROFILE, new_name=name, new_profile=profile)
+    change.done("change-profile", "Your profile was changed")
+    return True
 
 
 def set_active(change: Change, active: bool) -> bool:

@@ -20,4 +20,10 @@ class UserList(Answer):
     total = Whole(required=True)
 
 
-ONE_USER, USER_LIST = OneUser(), UserList()
+class Deleted(Answer):
+    """Somebody was deleted; no room goes with its last owner."""
+
+    deletedRooms = fields.List(Text(), required=True)
+
+
+ONE_USER, USER_LIST, DELETED = OneUser(), UserList(), Deleted()

@@ -72,4 +72,4 @@ class Directory:
 
     def _shown(self, person: Person, caller: Caller, sees_all: bool) -> dict[str, Any]:
         own = person.user.id == caller.account.id
-        return profiles.full(person) if sees_all or own else profiles.public(person)
+        return profiles.shown(person, sees_all=sees_all or own)

@@ -32,6 +32,11 @@ class NewPasswords:
             raise WeakPassword("This password is one of the commonest, which are guessed first.")
         return self.hasher.hash(password)
 
+    def hash_in_turn(self, password: str) -> str:
+        """`hash`, within the worker's turns. Raises Busy when all are taken, WeakPassword."""
+        with self.hasher.turn():
+            return self.hash(password)
+
 
 @cache
 def _common() -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Users as the wire shows them: to everybody, to who may see all, and to themselves."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from e2ereset.records import iso
@@ -8,7 +9,7 @@ from e2ereset.records import iso
 from .models import FEDERATED, User
 from .service import Person
 
-KEPT = ("bio", "nickname", "statusText", "language", "customFields", "requirePasswordChange")
+KEPT = ("bio", "nickname", "statusText", "language", "requirePasswordChange")
 """What `User.profile` holds; nothing of it matters to the server."""
 FOR_ALL = ("bio", "nickname", "statusText")
 PREFERENCES = {
@@ -51,6 +52,19 @@ def kept_of(user: User) -> dict[str, Any]:
     """What is kept for clients alone, by the names of `KEPT`."""
     found: dict[str, Any] = json.loads(user.profile or "{}")
     return found
+
+
+def merged(user: User | None, changed: Mapping[str, Any]) -> str | None:
+    """What is kept from now on, as it is stored: what is blank or False is not."""
+    kept = kept_of(user) if user else {}
+    kept |= {name: changed[name] for name in KEPT if name in changed}
+    kept = {name: value for name, value in kept.items() if value}
+    return json.dumps(kept) if kept else None
+
+
+def shown(person: Person, *, sees_all: bool) -> dict[str, Any]:
+    """A user as one sees it who may see all, or may not."""
+    return full(person) if sees_all else public(person)
 
 
 def public(person: Person) -> dict[str, Any]:

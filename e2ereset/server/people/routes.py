@@ -1,17 +1,74 @@
 """`users.*`: who there is, and what is done to accounts."""
 
+from dataclasses import dataclass
+
 from flask import Blueprint, Response
 
+from e2ereset import Runtime
+from e2ereset.errors import NotAllowed, TargetParamMissing, UnknownTarget
 from e2ereset.http import Described, Gates, envelope, read_page
+from e2ereset.permissions.schemas import target_named
 
-from . import answers, schemas
+from . import answers, refusals, schemas
+from .changes import ACTIVATE, DELETE, Changes
 from .directory import SORTED_BY, Directory, NoSuchPerson
+from .new_accounts import NewAccounts
+from .new_passwords import NewPasswords
+from .updates import UPDATE, Updates
+
+VALUES = (
+    refusals.ActionNotAllowed,
+    NotAllowed,
+    refusals.BadName,
+    refusals.FieldRequired,
+    refusals.FieldInvalid,
+    refusals.FieldUnavailable,
+    refusals.PasswordPolicy,
+)
+NEW = (*VALUES, refusals.NameBlocked)
+CHANGED = (
+    *VALUES,
+    refusals.PersonGone,
+    refusals.IdentityNotSaved,
+    refusals.AdminRequired,
+    refusals.AddressNeeded,
+)
+TARGET = (UnknownTarget, NotAllowed, refusals.AdminRequired)
 
 
-def make_routes(directory: Directory, gates: Gates, *, url_prefix: str) -> Blueprint:
+@dataclass(frozen=True, slots=True)
+class People:
+    """The services of accounts, for their routes."""
+
+    runtime: Runtime
+    passwords: NewPasswords
+
+    @property
+    def directory(self) -> Directory:
+        """Shows users to each other."""
+        return Directory(runtime=self.runtime)
+
+    @property
+    def new_accounts(self) -> NewAccounts:
+        """Makes accounts."""
+        return NewAccounts(runtime=self.runtime, passwords=self.passwords)
+
+    @property
+    def updates(self) -> Updates:
+        """Changes what is known of accounts."""
+        return Updates(runtime=self.runtime, passwords=self.passwords)
+
+    @property
+    def changes(self) -> Changes:
+        """Deletes accounts, and switches them on and off."""
+        return Changes(runtime=self.runtime)
+
+
+def make_routes(people: People, gates: Gates, *, url_prefix: str) -> Blueprint:
     """The routes, below the prefix."""
     blueprint = gates.blueprint("people", url_prefix=url_prefix)
-    add_directory(blueprint, directory, gates)
+    add_directory(blueprint, people.directory, gates)
+    add_administration(blueprint, people, gates)
     return blueprint
 
 
@@ -39,3 +96,61 @@ def add_directory(blueprint: Blueprint, directory: Directory, gates: Gates) -> N
             gates.rate_limit("read")
         users, total = directory.list(asked.caller, page)
         return envelope.success(users=users, **page.facts(len(users), total))
+
+
+def add_administration(blueprint: Blueprint, people: People, gates: Gates) -> None:
+    """Put what administrators do to accounts on the blueprint."""
+
+    @blueprint.post("/users.create")
+    @Described(body=schemas.CREATE, answer=answers.ONE_USER, refuses=NEW)
+    def create() -> Response:
+        """Make a user."""
+        with gates.entered("add-user") as asked:
+            body = gates.body(schemas.CREATE)
+            gates.rate_limit("write")
+        with gates.waking():
+            user = people.new_accounts.create(asked, body)
+        return envelope.success(user=user)
+
+    @blueprint.post("/users.update")
+    @Described(body=schemas.UPDATE, answer=answers.ONE_USER, step_up=True, refuses=CHANGED)
+    def update() -> Response:
+        """Change a user, behind the second factor of the caller."""
+        with gates.entered(UPDATE) as asked:
+            body = gates.body(schemas.UPDATE)
+            gates.rate_limit()
+        with gates.waking():
+            user = people.updates.update(asked, body["userId"], body["data"])
+        return envelope.success(user=user)
+
+    @blueprint.post("/users.delete")
+    @Described(
+        body=schemas.DELETE,
+        answer=answers.DELETED,
+        permissions=(DELETE,),
+        refuses=(TargetParamMissing, *TARGET),
+    )
+    def delete() -> Response:
+        """Delete a user."""
+        with gates.entered(DELETE) as asked:
+            gates.permit(asked, DELETE)
+            named = target_named(gates.body(schemas.DELETE))
+            if named is None:
+                raise TargetParamMissing()
+            gates.rate_limit("write")
+        with gates.waking():
+            people.changes.delete(asked, named)
+        return envelope.success(deletedRooms=[])
+
+    @blueprint.post("/users.setActiveStatus")
+    @Described(body=schemas.ACTIVE, answer=answers.ONE_USER, permissions=ACTIVATE, refuses=TARGET)
+    def set_active_status() -> Response:
+        """Let a user sign in, or not any more."""
+        with gates.entered("set-active") as asked:
+            gates.permit_any(asked, *ACTIVATE)
+            body = gates.body(schemas.ACTIVE)
+            gates.rate_limit("write")
+        user_id, active = body["userId"], body["activeStatus"]
+        with gates.waking():
+            people.changes.set_active(asked, user_id, active)
+        return envelope.success(user={"_id": user_id, "active": active})

@@ -1,8 +1,13 @@
 """Queries and bodies of `users.*`."""
 
-from e2ereset.errors import InvalidQuery
-from e2ereset.http import Flag, PageQuery, Query, Text, filled
+from marshmallow import fields
+from marshmallow.validate import Length
 
+from e2ereset.errors import InvalidQuery
+from e2ereset.http import Body, Flag, PageQuery, Query, Text, filled
+from e2ereset.permissions.schemas import TargetBody
+
+LONGEST = Length(max=255, error="must NOT have more than 255 characters")
 SELECTORS = ("userId", "username", "email", "importId")
 
 
@@ -23,7 +28,76 @@ class ListQuery(PageQuery):
     fields_ = Text(data_key="fields")
 
 
+def short(most: int) -> Text:
+    """A text of at most so many characters."""
+    return Text(validate=Length(max=most, error=f"must NOT have more than {most} characters"))
+
+
+class ProfileBody(Body):
+    """What everybody may have beside a name; `customFields` are taken, and none is kept."""
+
+    bio = short(260)
+    nickname = short(120)
+    statusText = short(120)
+    customFields = fields.Dict(keys=fields.String())
+
+
+class AccountBody(ProfileBody):
+    """What an administrator sets. There are no channels to join by default."""
+
+    active = Flag()
+    roles = fields.List(Text())
+    verified = Flag()
+    requirePasswordChange = Flag()
+    setRandomPassword = Flag()
+    sendWelcomeEmail = Flag()
+    joinDefaultChannels = Flag()
+
+
+class CreateBody(AccountBody):
+    """A new user."""
+
+    email = Text(required=True)
+    name = Text(required=True, validate=LONGEST)
+    password = Text(required=True)
+    username = Text(required=True)
+    fields_ = Text(data_key="fields")
+
+
+class ChangedBody(AccountBody):
+    """What is changed of a user; what is left out stays."""
+
+    email = Text()
+    name = Text(validate=LONGEST)
+    password = Text()
+    username = Text()
+    language = short(20)
+
+
+class UpdateBody(Body):
+    """Whom to change, and what."""
+
+    userId = Text(required=True)
+    data = fields.Nested(ChangedBody, required=True)
+    confirmRelinquish = Flag()
+
+
+class DeleteBody(TargetBody):
+    """Whom to delete."""
+
+    confirmRelinquish = Flag()
+
+
+class ActiveBody(Body):
+    """Who is to be active, or not any more."""
+
+    userId = Text(required=True)
+    activeStatus = Flag(required=True)
+    confirmRelinquish = Flag()
+
+
 INFO, LIST = InfoQuery(), ListQuery()
+CREATE, UPDATE, DELETE, ACTIVE = CreateBody(), UpdateBody(), DeleteBody(), ActiveBody()
 
 
 def selected(query: dict[str, object]) -> tuple[str, str]:

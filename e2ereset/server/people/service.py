@@ -64,6 +64,9 @@ class NewPerson:
     password_hash: str | None = field(default=None, repr=False)
     kind: str = "user"
     active: bool = True
+    name: str | None = None
+    """What people call it; None for the username."""
+    profile: str | None = None
 
     @property
     def addresses(self) -> list[tuple[str, bool]]:
@@ -85,7 +88,8 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Any) -> User
         id="".join(entropy.choice(ID_ALPHABET) for _ in range(ID_LENGTH)),
         username=new.username,
         username_key=name_key(new.username),
-        name=new.username,
+        name=new.name or new.username,
+        profile=new.profile,
         password_hash=new.password_hash,
         active=new.active,
         kind=new.kind,
@@ -169,6 +173,15 @@ def page_of_people(
 def count_people(session: Session) -> int:
     """How many users there are."""
     return session.scalar(select(func.count()).select_from(User)) or 0
+
+
+def person_of(session: Session, user_id: str) -> Person:
+    """The user of this id, as it is in this transaction. Raises UnknownPerson."""
+    session.expire_all()
+    person = find_person(session, user_id)
+    if person is None:
+        raise UnknownPerson("There is no such user.")
+    return person
 
 
 def find_person(session: Session, user_id: str) -> Person | None:

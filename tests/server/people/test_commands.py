@@ -160,7 +160,7 @@ def test_a_code_from_before_a_mail_box_was_taken_away_or_codes_were_off_is_dead(
         ("email eve nonsense", "no e-mail address"),
         ("email eve other@x.org --remove", "has no address 'other@x.org'"),
         ("verify eve other@x.org", "has no address 'other@x.org'"),
-        ("email-2fa bare --on", "address"),
+        ("email-2fa bare --on", "verify your emails"),
         ("codes eve", "TOTP is not enabled"),
         ("role eve --add king", "There is no role 'king'"),
         *((f"{it} root", "Nobody would be an administrator") for it in ("disable", "delete")),

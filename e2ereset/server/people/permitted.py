@@ -1,0 +1,82 @@
+"""Acts of a caller on accounts: the caller is read again in the transaction of the act."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from e2ereset import Account, Refusal, Runtime
+from e2ereset.errors import NotAllowed, UnknownTarget
+from e2ereset.records import ActionRequest, Passed, TargetName
+
+from .accounts import find_account, get_account
+from .acts import Change
+from .new_passwords import WeakPassword
+from .refusals import Undone, as_refusal
+
+T = TypeVar("T")
+
+
+def run_act(
+    runtime: Runtime, asked: ActionRequest, block: Callable[[Passed], T], *, proven: bool = False
+) -> T:
+    """Run the block in a transaction, `proven` by the caller's second factor; what it returns.
+
+    The block writes the audit rows of what it does. A Refusal in it is committed, and one within
+    `undoing` rolls everything back; both have an audit row.
+    """
+    try:
+        return runtime.stepup.run(replace(asked, proven=proven), block, outcome="")
+    except Undone as fault:
+        runtime.traces.note_refusal(asked, fault.refusal)
+        raise fault.refusal from None
+
+
+@contextmanager
+def noting(runtime: Runtime, asked: ActionRequest) -> Iterator[None]:
+    """Write the audit row of a refusal in the block, which comes before the transaction."""
+    try:
+        yield
+    except (Refusal, WeakPassword) as fault:
+        refusal = as_refusal(fault)
+        runtime.traces.note_refusal(asked, refusal)
+        raise refusal from None
+
+
+def change_of(runtime: Runtime, passed: Passed, target: Account) -> Change:
+    """The caller's change of this account."""
+    return Change(
+        runtime=runtime,
+        by=passed.caller,
+        method=passed.method if passed.method != "off" else "",
+        account=target,
+        session=passed.session,
+    )
+
+
+def find_target(session: Session, named: TargetName) -> Account:
+    """The account that is named. Raises UnknownTarget."""
+    if named.user_id is not None:
+        found = get_account(session, named.user_id)
+    else:
+        found = find_account(session, named.username or "")
+    if found is None:
+        raise UnknownTarget()
+    return found
+
+
+def check_roles(runtime: Runtime, passed: Passed, roles: Sequence[str]) -> None:
+    """Raise NotAllowed where one of these roles outranks the caller's highest."""
+    outranks, mine = runtime.permissions.outranks, passed.caller.account.roles
+    if not outranks(passed.session, mine, roles, peers=True):
+        raise NotAllowed()
+
+
+def check_target(runtime: Runtime, passed: Passed, target: Account) -> None:
+    """Raise NotAllowed where the target is somebody else whom the caller may not act on."""
+    outranks, mine = runtime.permissions.outranks, passed.caller.account
+    peers = runtime.settings.peer_resets
+    if target.id != mine.id and not outranks(passed.session, mine.roles, target.roles, peers=peers):
+        raise NotAllowed()
