@@ -3,10 +3,11 @@
 from .audit_log import audit_log
 from .doctor import doctor
 from .factor import factor
+from .imports import arrivals
 from .keys import keys
 from .limits import limits
 from .outbox import outbox
 from .permission import permission
 from .purge import purge
 
-GROUPS = (permission, factor, outbox, audit_log, doctor, limits, keys, purge)
+GROUPS = (permission, factor, arrivals, outbox, audit_log, doctor, limits, keys, purge)

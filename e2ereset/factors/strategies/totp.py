@@ -1,5 +1,6 @@
 """Time-based one-time passwords (RFC 6238) and backup codes."""
 
+import hashlib
 import hmac
 from typing import Any
 
@@ -43,7 +44,8 @@ LAST_USE = Statement(
     select(TOTPS.c.last_step, TOTPS.c.last_address, TOTPS.c.last_sign_in).where(MINE)
 )
 USED = Statement(update(TOTPS).where(MINE).values(used_at=bindparam("now")))
-BURN = Statement(delete(BACKUPS).where(BACKUPS_OF_MINE, BACKUPS.c.digest == bindparam("burnt")))
+EITHER = or_(BACKUPS.c.digest == bindparam("burnt"), BACKUPS.c.digest == bindparam("burnt_arrived"))
+BURN = Statement(delete(BACKUPS).where(BACKUPS_OF_MINE, EITHER))
 LEFT = select(func.count()).select_from(BACKUPS).where(BACKUPS_OF_MINE)
 
 
@@ -75,6 +77,15 @@ def backup_digest(secret: str, account_id: str, code: str) -> str:
     A digest under a secret key could not be renewed without the code when the key is rotated.
     """
     return digest_under(secret, "backup code", account_id, code.upper())
+
+
+def arrived_digest(secret: str, account_id: str, hashed: str) -> str:
+    """The stored form of a backup code that came from elsewhere, as the SHA-256 hex of its text.
+
+    Such a hash alone is soon guessed: a digest under the TOTP secret, of a purpose of its own, is
+    as safe as that of a code of ours. Upper and lower case of the code matter, as they did there.
+    """
+    return digest_under(secret, "arrived backup code", account_id, hashed)
 
 
 class TotpStrategy(Strategy):
@@ -164,8 +175,12 @@ class TotpStrategy(Strategy):
         account, encrypted = attempt.account, self._encrypted(attempt)
         if encrypted is None:
             return False
-        digest = backup_digest(self._decrypt(attempt, encrypted), account.id, code)
-        if not BURN(attempt.session, {"account": account.id, "burnt": digest}).rowcount:
+        secret, hashed = self._decrypt(attempt, encrypted), hashlib.sha256(code.encode())
+        either = {
+            "burnt": backup_digest(secret, account.id, code),
+            "burnt_arrived": arrived_digest(secret, account.id, hashed.hexdigest()),
+        }
+        if not BURN(attempt.session, {"account": account.id, **either}).rowcount:
             return False
         USED(attempt.session, {"account": account.id, "now": attempt.now})
         self._tell(

@@ -1,13 +1,13 @@
 """Import of users: each row of a file is checked, then stored or left out."""
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
+from e2ereset.cli import rows
+from e2ereset.cli.rows import Numbered
 from e2ereset.errors import E2EResetError, Refusal
 from e2ereset.records import name_key
 
@@ -51,57 +51,33 @@ class Imported:
     left_out: list[dict[str, Any]] = field(default_factory=list)
 
 
-def read_json_lines(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
-    """Line numbers and rows of a file with one JSON object a line; None for a malformed row."""
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError):
-                yield number, None
-
-
-def read_csv(lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
-    """Line numbers and rows of a CSV file with a heading; roles are separated by spaces.
+def read_csv(lines: Iterable[str]) -> Numbered:
+    """The rows of a CSV file with a heading; roles are separated by spaces.
 
     Raises BadPerson for a column that is unknown, or there twice.
     """
-    reader = csv.reader(lines)
+    for number, row in rows.read_csv(lines, check=_check_columns):
+        if row and "roles" in row:
+            row["roles"] = row["roles"].split()
+        yield number, row
+
+
+def _check_columns(names: list[str]) -> None:
     known = {one.data_key or name for name, one in ROW.fields.items()} - {"emails"}
-    names = next(reader, [])
     if not names or not set(names) <= known or len(set(names)) < len(names):
         columns = ", ".join(sorted(known))
         raise BadPerson(f"The first line must name columns, each once, out of: {columns}.")
-    for texts in _readable(reader):
-        if texts is None or len(texts) not in (0, len(names)):
-            yield reader.line_num, None
-        elif texts:
-            row: dict[str, Any] = {n: text for n, text in zip(names, texts, strict=True) if text}
-            if "roles" in row:
-                row["roles"] = row["roles"].split()
-            yield reader.line_num, row
-
-
-def _readable(reader: Iterator[list[str]]) -> Iterator[list[str] | None]:
-    """The rows of a CSV file; None for one that is too long to be read."""
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield None
 
 
 def import_users(
-    acting: Acting, rows: Iterable[tuple[int, Any]], *, dry_run: bool = False
+    acting: Acting, numbered: Iterable[tuple[int, Any]], *, dry_run: bool = False
 ) -> Imported:
     """Store the users of the rows, each in a transaction of its own, with its audit row.
 
     Nobody gets a mail. Users that exist are left as they are, so that it can run again.
     """
     done, seen = Imported(), set[tuple[str, str]]()
-    for line, given in rows:
+    for line, given in numbered:
         try:
             new, secret = _read(given)
             _check_once(new, seen)

@@ -8,11 +8,12 @@ import click
 from e2ereset import Runtime
 from e2ereset.audit import Operator
 from e2ereset.cli.base import Output, facts, prints, table, with_reason
+from e2ereset.cli.rows import read_json_lines
 from e2ereset.factors.budgets import all_locks, locks
 from e2ereset.records import iso
 from e2ereset.server.people.acts import Acting
 from e2ereset.server.people.administration import add_user
-from e2ereset.server.people.imports import Imported, import_users, read_csv, read_json_lines
+from e2ereset.server.people.imports import Imported, import_users, read_csv
 from e2ereset.server.people.service import NewPerson, Person, get_person, list_people
 
 from .base import read_new_password, user

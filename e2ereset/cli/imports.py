@@ -1,0 +1,108 @@
+"""`import totp`: second factors that accounts bring from elsewhere, in any host."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from e2ereset.audit import Operator
+from e2ereset.errors import E2EResetError, Refusal
+from e2ereset.factors.arrivals import read_stored_secret, take_totp
+from e2ereset.runtime import Runtime
+
+from .base import Commands, Output, prints, with_reason
+from .rows import BadFile, read_csv, read_json, rows_of
+
+arrivals = Commands("import", help="Takes over what people have on another server.")
+FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+class BadRow(E2EResetError):
+    """The row cannot be stored; the text says why."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Taken:
+    """What became of the rows. `present`: those that were left as they are; `without`: no secret.
+
+    `left_out` has for each row that was not stored its `row` number, its `account` and `why`.
+    """
+
+    stored: int = 0
+    present: int = 0
+    without: int = 0
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+
+
+@prints(arrivals.command("totp"))
+@click.argument("file", type=FILE)
+@click.option("--id", "name", default="id", show_default=True, help="Where the account ids are.")
+@click.option("--secret", default="secret", show_default=True, help="Where the secrets are.")
+@with_reason()
+def import_totp(
+    runtime: Runtime, *, file: Path, name: str, secret: str, operator: Operator
+) -> Output:
+    """Enable TOTP by the secrets in FILE: CSV where it is named so, else JSON.
+
+    Accounts that have TOTP are left as they are, so it can be run again.
+    """
+    done = Taken()
+    read = partial(read_csv, check=partial(_check, {name, secret})) if _is_csv(file) else read_json
+    for number, row in rows_of(file, read, "TOTP"):
+        given = row if isinstance(row, Mapping) else {}
+        try:
+            _take(runtime, operator, done, account_id=given.get(name), stored=given.get(secret))
+        except E2EResetError as fault:
+            why = fault.words if isinstance(fault, Refusal) else str(fault)
+            account = _text(given.get(name))
+            done.left_out.append({"row": number, "account": account, "why": why})
+    data: dict[str, Any] = {
+        "stored": done.stored,
+        "present": done.present,
+        "without": done.without,
+        "leftOut": done.left_out,
+    }
+    lines = [f"Row {one['row']}, {one['account']}: left out. {one['why']}" for one in done.left_out]
+    counts = f"{done.stored} stored, {done.present} there already, {done.without} without a secret"
+    return data, [*lines, f"{counts}, {len(lines)} left out."], int(bool(lines))
+
+
+def _take(
+    runtime: Runtime, operator: Operator, done: Taken, *, account_id: Any, stored: Any
+) -> None:
+    """Enable TOTP by one row, in a transaction of its own, with its audit row."""
+    wanted, now = _text(account_id), int(runtime.clock())
+    if not wanted:
+        raise BadRow("It is no row with an account id.")
+    secret = read_stored_secret(stored)
+    if not secret:
+        done.without += 1
+        return
+    with runtime.transactions.begin() as session:
+        account = runtime.accounts.get(session, wanted)
+        if account is None:
+            raise BadRow("There is no account of this id.")
+        taken = take_totp(session, runtime.factors, account, secret, now)
+        if taken:
+            runtime.audit.write(session, "import-totp", operator, at=now, target=account.id)
+    done.stored += taken
+    done.present += not taken
+
+
+def _text(account_id: Any) -> str:
+    """An account id as text, which may be a number in JSON; "" where there is none."""
+    is_number = isinstance(account_id, int) and not isinstance(account_id, bool)
+    text = str(account_id) if is_number or isinstance(account_id, str) else ""
+    return text if text.isprintable() else ""  # database drivers fail on some other characters
+
+
+def _is_csv(file: Path) -> bool:
+    return file.suffix.lower() == ".csv"
+
+
+def _check(wanted: set[str], names: list[str]) -> None:
+    if not wanted <= set(names):
+        raise BadFile(f"The first line must name the columns {', '.join(sorted(wanted))}.")
