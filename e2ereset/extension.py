@@ -16,7 +16,7 @@ from .audit import AuditTrail
 from .cli import register_commands
 from .crypto import KeyRing
 from .errors import Refusal, SettingsError
-from .factors import own_routes
+from .factors import method_routes, own_routes
 from .factors import routes as factors
 from .factors.strategies import Strategy, resolve
 from .guard import Answered
@@ -168,6 +168,8 @@ class E2EReset:
             vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
         if "factors" in self.areas:
             own_routes.add_routes(blueprint, runtime.own_factors, gates)
+            reset_key = runtime.resets.reset_key
+            method_routes.add_routes(blueprint, runtime.own_factors, reset_key, gates)
         if runtime.settings.openapi:
             document.add_routes(blueprint, gates, sign_in=tuple(self.sign_in_headers))
         return blueprint

@@ -1,6 +1,7 @@
 """The bodies and answers of the routes of factors."""
 
-from marshmallow import fields
+from marshmallow import Schema, fields
+from marshmallow.validate import Equal
 
 from e2ereset.http.schemas import Answer, Body, Flag, Text, Whole
 
@@ -48,7 +49,30 @@ class Remaining(Answer):
     remaining = Whole(required=True)
 
 
+class MethodBody(Body):
+    """A call as text: `{"msg":"method","id":"1","method":"2fa:enable","params":[]}`."""
+
+    message = Text(required=True)
+
+
+class MethodAnswer(Answer):
+    """What the method returned: `{"msg":"result","id":"1","result":...}`, as text."""
+
+    message = Text(required=True)
+
+
+class MethodFailure(Schema):
+    """A refusal of the method has a `message`, as text; one of the request has an `error`."""
+
+    success = Flag(required=True, validate=Equal(False))
+    message = Text()
+    error = Text()
+    errorType = Text()
+    details = fields.Dict()
+
+
 CODE = CodeBody()
+METHOD, METHOD_ANSWER, METHOD_FAILURE = MethodBody(), MethodAnswer(), MethodFailure()
 EMPTY = Body()
 TOTP = TotpBody()
 SECRET, CODES = TotpSecret(), BackupCodes()

@@ -67,6 +67,11 @@ def success(**fields: Any) -> Response:
     return answer(200, {**fields, "success": True})
 
 
+def failed(**fields: Any) -> Response:
+    """400 with the fields, and `success` last: for answers that tell of a refusal elsewhere."""
+    return answer(400, {**fields, "success": False})
+
+
 def failure(refusal: Refusal) -> Response:
     """The answer to a refusal."""
     if isinstance(refusal, NotSignedIn):
