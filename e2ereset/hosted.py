@@ -16,7 +16,7 @@ from .ports import Accounts
 from .records import Account, Caller, kind_of
 
 NEEDED = ("get", "find", "check_password")
-ONLY_TRUE = ("check_password", "is_signed_in")
+ONLY_TRUE = ("check_password", "is_signed_in", "has_grant", "use_grant")
 """The methods whose answer counts as no, unless it is True itself."""
 WANTED: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("get", "find", "find_by_email"), (Account | None, "an Account or None")),

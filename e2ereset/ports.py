@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
-from .records import Account
+from .records import Account, ActionRequest, Caller
 from .store.retained import Expiring
 
 
@@ -75,6 +75,25 @@ class RechecksSignIns(Protocol):
         A sign-in that has expired by `now` (epoch seconds) is not live. This is called in the
         action's transaction: it sees a reset that has just ended the sign-in, and a later reset
         waits for the lock. Lock by a statement that writes: only that locks on every database.
+        """
+
+
+@runtime_checkable
+class HoldsGrants(Protocol):
+    """Optional: for sign-ins of machines that have a grant (`Caller.grant`).
+
+    Such a sign-in skips the proof for what its grant is for. Only True means yes.
+    """
+
+    def has_grant(self, session: Session, caller: Caller, action: str) -> bool:
+        """Whether the caller's grant is for the action of this name."""
+
+    def use_grant(self, session: Session, asked: ActionRequest) -> bool:
+        """Count this use of the caller's grant; False where the grant does not hold.
+
+        This is called in the action's transaction, after the sign-in was read again, so a use
+        counts if and only if the action is committed or refused. It may raise a Refusal that says
+        why the grant does not hold. Count by one conditional statement: uses may run at once.
         """
 
 

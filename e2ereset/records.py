@@ -13,6 +13,7 @@ from .agents import read_agent
 from .errors import HostError
 
 BYPASS = "bypass"
+GRANT = "grant"
 OFF = "off"
 LONGEST_ID = 255
 LONGEST_ADDRESS = 320
@@ -73,7 +74,8 @@ class Caller:
     ("Firefox on Linux"). `sign_in` is the host's own handle of the sign-in, such as the digest of
     its token, for hosts that implement `ports.RechecksSignIns`. `signed_in_at` is when it began, in
     epoch seconds, None where the host does not tell: a second factor that its owner enrols later is
-    no proof for it. Raises HostError for a field of a wrong type.
+    no proof for it. `grant` names the grant of a machine's sign-in, for hosts that implement
+    `ports.HoldsGrants`. Raises HostError for a field of a wrong type.
     """
 
     account: Account
@@ -82,12 +84,13 @@ class Caller:
     bypasses_two_factor: bool = False
     sign_in: str = field(default="", repr=False)
     signed_in_at: int | None = None
+    grant: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("agent", "sign_in"):
+        for name in ("agent", "sign_in", "grant"):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, "")
-        require(self, str, "agent", "sign_in")
+        require(self, str, "agent", "sign_in", "grant")
         require(self, bool, "bypasses_two_factor")
         if self.signed_in_at is not None:
             require(self, int, "signed_in_at")
@@ -166,7 +169,8 @@ class Passed:
     """The open transaction of an action, after its proof was right.
 
     `method` proved it: empty if the account has none and needs none, `bypass` for a token that
-    skips the proof, `off` if the workspace does not check. `caller` was read again in this
+    skips the proof, `grant:NAME` for one that has a grant for this, `off` if the workspace does not
+    check. `caller` was read again in this
     transaction, so its roles are those of now.
     """
 

@@ -14,6 +14,7 @@ from .factors.budgets import Budgets
 from .factors.challenges import Challenges
 from .factors.changes import Changes
 from .factors.enrolment import Factors
+from .factors.grants import Grants
 from .factors.own import OwnFactors
 from .factors.rechecks import Rechecks
 from .factors.resend import ASKED, Codes
@@ -102,7 +103,14 @@ def make_runtime(
     traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
     rechecks = Rechecks(parts.accounts, parts.clock)
     challenges = Challenges(parts, strategies, budgets)
-    stepup = StepUp(parts, challenges=challenges, budgets=budgets, rechecks=rechecks, traces=traces)
+    stepup = StepUp(
+        parts,
+        challenges=challenges,
+        budgets=budgets,
+        rechecks=rechecks,
+        grants=Grants(parts.accounts),
+        traces=traces,
+    )
     permissions = Permissions(parts.transactions)
     targets = Targets(parts, permissions)
     changes = Changes(parts, budgets)

@@ -5,7 +5,7 @@ used up in the transaction of the action that it allows. Only then is the charge
 """
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from typing import NoReturn, TypeVar
 
@@ -20,10 +20,11 @@ from e2ereset.errors import (
     TooManyAttempts,
 )
 from e2ereset.parts import Parts
-from e2ereset.records import BYPASS, OFF, ActionRequest, Attempt, Passed
+from e2ereset.records import BYPASS, GRANT, OFF, ActionRequest, Attempt, Passed
 
 from .budgets import Budgets, Charge
 from .challenges import Challenges, attempt_of
+from .grants import Grants
 from .rechecks import Rechecks
 from .strategies.base import Strategy
 from .strategies.checks import is_true, is_usable
@@ -37,10 +38,12 @@ class Chosen:
     """The method that checks the proof. Strategy and charge are None if no proof is needed.
 
     `known`: the host's accounts know the caller, so the account must still exist at the action.
+    `granted`: the grant of the caller stands in for a proof; its name is in `method`.
     """
 
     method: str
     known: bool = False
+    granted: bool = False
     strategy: Strategy | None = None
     charge: Charge | None = None
 
@@ -54,6 +57,7 @@ class StepUp:
     challenges: Challenges
     budgets: Budgets
     rechecks: Rechecks
+    grants: Grants
     traces: Traces
 
     def run(
@@ -80,7 +84,7 @@ class StepUp:
             if chosen.charge:
                 self.budgets.take_back(chosen.charge)
             raise
-        self.parts.meter.second_factor(chosen.method, "passed")
+        self.parts.meter.second_factor(GRANT if chosen.granted else chosen.method, "passed")
         return done
 
     def _prove(
@@ -90,6 +94,8 @@ class StepUp:
             try:
                 self._verify(session, asked, chosen)
                 caller = self.rechecks.caller(session, asked.caller, asked.now, known=chosen.known)
+                if chosen.granted:
+                    self.grants.use(session, replace(asked, caller=caller))
                 done = block(Passed(session=session, method=chosen.method, caller=caller))
             except Refusal as refusal:
                 self.traces.refused(session, asked, refusal, chosen.method)
@@ -104,6 +110,9 @@ class StepUp:
             known = self.rechecks.knows(session, asked.caller)
             if spared := "" if asked.itself else self._spared(asked):
                 return Chosen(method=spared, known=known)
+            if not asked.itself and self.grants.cover(session, asked):
+                method = f"{GRANT}:{asked.caller.grant}"
+                return Chosen(method=method, known=known, granted=True)
             attempt = attempt_of(asked, session)
             strategy, named = self._serving(attempt, asked)
             if strategy is None:

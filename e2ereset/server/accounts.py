@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.store.retained import Expiring
 
+from .grants import service as grants
 from .people import accounts as people
 from .people.password_hashing import PasswordHasher
 from .rooms import members
@@ -22,6 +23,8 @@ class ServerAccounts:
     end_sessions = staticmethod(tokens.drop_tokens)
     end_other_sessions = staticmethod(tokens.drop_other_logins)
     is_signed_in = staticmethod(tokens.lock_sign_in)
+    has_grant = staticmethod(grants.has_grant)
+    use_grant = staticmethod(grants.use_grant)
 
     def __init__(self, hasher: PasswordHasher) -> None:
         self.hasher = hasher

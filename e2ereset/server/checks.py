@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 from flask import Flask
 from flask.cli import ScriptInfo
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from e2ereset.cli.doctor import deployment_of, options, report
 from e2ereset.doctor import CHECKS
@@ -24,6 +24,7 @@ from .config import configured_app
 from .migrations import find_revisions, heads
 from .people.accounts import USERS
 from .people.password_hashing import can_verify
+from .sessions.tokens import TOKENS
 from .settings import SAFE_ALONE, SAFE_BCRYPT_COST, SHORTEST_PASSWORD
 from .tables import db
 
@@ -34,6 +35,13 @@ PROXY_HOPS = f"{SERVER_PREFIX}PROXY_HOPS"
 SECRETS = ("SECRET_KEY", "E2ERESET_OPERATIONS_TOKEN", "MAIL_PASSWORD")
 ADDRESSES = ("SQLALCHEMY_DATABASE_URI", "RATELIMIT_STORAGE_URI")
 STORED = select(USERS.c.password_hash).where(USERS.c.password_hash.is_not(None))
+BYPASSING = (
+    select(USERS.c.username, TOKENS.c.name)
+    .join(TOKENS, TOKENS.c.user_id == USERS.c.id)
+    .where(TOKENS.c.bypass_two_factor)
+    .order_by(USERS.c.username, TOKENS.c.name)
+)
+MOST_NAMED = 20
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 found = Catalogue("e2ereset.server")
 
@@ -70,6 +78,26 @@ def hashes(app: Deployment) -> Iterator[Finding]:
         renew = "Give them new ones: e2ereset user password NAME"
         change = "Install e2ereset[argon2]." if argon2 else renew
         yield found("hashes-unknown", count=len(foreign), change=change)
+
+
+@check(
+    AREA,
+    "bypass-tokens",
+    "No token skips the second factor for everything.",
+    Part.TABLES,
+    Part.SETTINGS,
+)
+def bypassing(app: Deployment) -> Iterator[Finding]:
+    """The tokens that skip every proof, by their users and names."""
+    if not app.known.bypass_tokens:
+        return
+    lives = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > int(app.clock()))
+    with app.database.connect() as connection:
+        rows = connection.execute(BYPASSING.where(lives)).all()
+    if rows:
+        named = ", ".join(f"{row.name} of {row.username}" for row in rows[:MOST_NAMED])
+        more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+        yield found("tokens-bypass-everything", count=len(rows), named=named + more)
 
 
 @check(AREA, "proxies", "No proxy is trusted, and one machine serves.")
@@ -113,7 +141,7 @@ def modes(app: Deployment) -> Iterator[Finding]:
         yield found("database-readable", name=file.name)
 
 
-CHECKS_OF_SERVER = (migrations, passwords, hashes, proxies, slow_clients, modes)
+CHECKS_OF_SERVER = (migrations, passwords, hashes, bypassing, proxies, slow_clients, modes)
 
 
 @click.command("doctor")

@@ -10,11 +10,19 @@ from e2ereset.cli.groups import GROUPS as LIBRARY
 from .checks import doctor
 from .database_commands import database
 from .demo import demo
+from .grants.commands import grants
 from .people.commands import user
 from .sessions import commands as tokens  # noqa: F401 - they fill `user`
 
 APP = "e2ereset.server.app:create_app"
-GROUPS = (database, user, *LIBRARY, demo, doctor)  # this doctor knows more than the library's
+GROUPS = (
+    database,
+    user,
+    grants,
+    *LIBRARY,
+    demo,
+    doctor,
+)  # this doctor knows more than the library's
 
 
 class CommandLine(OneLineErrors, FlaskGroup):

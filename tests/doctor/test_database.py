@@ -147,6 +147,18 @@ def test_hashes_that_nothing_can_verify_are_counted(doctor, session):
     assert report.findings["hashes-unknown"]["text"].startswith("2 users")
 
 
+def test_tokens_that_skip_everything_are_named(doctor, world):
+    assert doctor().level("bypass-tokens") == "ok"
+    bob = world.person("bob", key=False)
+    for name, expires in (("ci", None), ("old", 1)):
+        world.sign_in(bob.id, expires_at=expires, name=name, bypass_two_factor=True)
+    world.sign_in(bob.id, expires_at=None, name="plain")
+    report = doctor()
+    assert report.level("tokens-bypass-everything") == "warning"
+    assert "everything: ci of bob." in report.findings["tokens-bypass-everything"]["text"]
+    assert doctor(E2ERESET_BYPASS_TOKENS=False).level("bypass-tokens") == "ok"
+
+
 def write_audit(app, at):
     runtime = app.extensions["e2ereset"]
     with runtime.transactions.begin() as session:

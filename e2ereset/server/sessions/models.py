@@ -8,11 +8,13 @@ from e2ereset.store.tables import Epoch, Key
 
 LOGIN = "login"
 PERSONAL = "personal"
+GRANT = "grant"
 
 
 class Token(Base):
     """A live sign-in or a personal access token; `digest` is base64(SHA-256(token)).
 
+    A `kind` of its own has a personal token with a grant, which is in a table of the grants.
     `name` is set for personal tokens only, and `last_part`, the end of the token, for those made
     since it is kept. `expires_at` is None for one that never expires.
     """

@@ -90,6 +90,7 @@ def identify(runtime: Runtime) -> Caller | None:
         bypasses_two_factor=found[1],
         sign_in=sign_in_of(user_id, token),
         signed_in_at=found[2],
+        grant=found[3],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, or_, select, update
+from sqlalchemy import Row, bindparam, case, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset import Account
@@ -16,7 +16,7 @@ from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.statements import Inserts, Opened, Statement
 from e2ereset.store.tables import table
 
-from .models import LOGIN, PERSONAL, Token
+from .models import GRANT, LOGIN, PERSONAL, Token
 
 TOKENS = table(Token)
 TOKEN_BYTES = 32  # 43 characters
@@ -28,7 +28,7 @@ OWN = TOKENS.c.user_id == bindparam("owner")
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
 # Always with the user: a table that is partitioned by user is then read in one partition.
 THIS = (TOKENS.c.digest == bindparam("key"), OWN)
-NAMED = (OWN, TOKENS.c.kind == PERSONAL, TOKENS.c.name == bindparam("label"))
+NAMED = (OWN, TOKENS.c.name == bindparam("label"))
 
 
 def _add(insert: Inserts) -> Any:
@@ -52,11 +52,12 @@ LIST = (
     .where(OWN, LIVE)
     .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
 )
-LIST_PERSONAL = LIST.where(TOKENS.c.kind == PERSONAL)
+LIST_PERSONAL = LIST.where(TOKENS.c.kind != LOGIN)
+GRANTED = case((TOKENS.c.kind == GRANT, TOKENS.c.name), else_="").label("granted")
 SIGNED_IN = Statement(
-    accounts.account_rows(TOKENS.c.bypass_two_factor, TOKENS.c.created_at, beside=TOKENS).where(
-        *THIS, LIVE
-    )
+    accounts.account_rows(
+        TOKENS.c.bypass_two_factor, TOKENS.c.created_at, GRANTED, beside=TOKENS
+    ).where(*THIS, LIVE)
 )
 OWNER = Statement(
     accounts.account_rows(beside=TOKENS).where(TOKENS.c.digest == bindparam("key"), LIVE)
@@ -75,8 +76,9 @@ class TokenNameTaken(E2EResetError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewToken:
-    """A token to be made. `expires_at`, in epoch seconds, is None for a personal token.
+    """A token to be made. `expires_at`, in epoch seconds, is None for one that never expires.
 
+    With a `name` it is a personal token; `granted`: one that has a grant.
     `proven_by`: the stored hash of the password that it is made for; None where none was asked.
     """
 
@@ -85,6 +87,7 @@ class NewToken:
     expires_at: int | None
     name: str | None = None
     bypass_two_factor: bool = False
+    granted: bool = False
     proven_by: str | None = field(default=None, repr=False)
 
 
@@ -121,10 +124,11 @@ def add_token(
     if not accounts.lock_active(session, new.user_id, new.proven_by):
         return None
     DROP_EXPIRED(session, {"owner": new.user_id, "now": new.created_at})
-    kind = LOGIN if new.name is None else PERSONAL
+    personal = GRANT if new.granted else PERSONAL
+    kind = LOGIN if new.name is None else personal
     shown = None if new.name is None else token[-LAST_PART:]
     row = asdict(new) | {"digest": token_digest(token), "kind": kind, "last_part": shown}
-    del row["proven_by"]
+    del row["proven_by"], row["granted"]
     # The row count tells, and no IntegrityError: PostgreSQL would end the transaction with it.
     if ADD(session, row).rowcount != 1:
         raise TokenNameTaken(f"The user has a token of the name {new.name!r} already.")
@@ -177,8 +181,8 @@ def list_personal(session: Session, user_id: str, now: int) -> Sequence[Row[Any]
 
 def find_signed_in(
     session: Opened, user_id: str, token: str, now: int
-) -> tuple[Account, bool, int] | None:
-    """Whose live token this is, whether it skips the second factor, and when it was made.
+) -> tuple[Account, bool, int, str] | None:
+    """Whose live token this is, whether it skips the second factor, when it was made, its grant.
 
     The time is in epoch seconds. None when the token is not this user's, is over, or the user is
     not active.
@@ -189,7 +193,8 @@ def find_signed_in(
     rows = SIGNED_IN(session, mine)
     if not rows or not rows[0].active:
         return None
-    return accounts.read_account(rows), rows[0].bypass_two_factor, rows[0].created_at
+    first = rows[0]
+    return accounts.read_account(rows), first.bypass_two_factor, first.created_at, first.granted
 
 
 def find_owner(session: Session, token: str, now: int) -> str | None:

@@ -1,0 +1,1 @@
+"""Grants: tokens of machines that skip the second factor, within limits."""
