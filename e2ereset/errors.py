@@ -59,6 +59,7 @@ class NotSignedIn(Refusal):
 
     code = "error-not-signed-in"
     reason = "You must be logged in to do this."
+    typed = False
 
 
 class MissingPermission(Refusal):

@@ -8,7 +8,9 @@ from flask import Blueprint, Response, current_app
 
 from . import envelope
 from .gates import Gates
+from .schemas import Query
 
+NOTHING = Query()
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
@@ -39,12 +41,14 @@ def add_routes(blueprint: Blueprint, gates: Gates, *, sign_in: tuple[str, ...]) 
     @blueprint.get("/openapi.json")
     def show_document() -> Response:
         """The document, as OpenAPI 3.1."""
+        gates.query(NOTHING)
         gates.rate_limit("read")
         return envelope.answer(200, document())
 
     @blueprint.get("/openapi.html")
     def show_page() -> Response:
         """The same for people, without a script."""
+        gates.query(NOTHING)
         gates.rate_limit("read")
         headers = {**envelope.UNCACHED, "Content-Security-Policy": PAGE_POLICY}
         return Response(page(), headers=headers, mimetype="text/html")

@@ -17,6 +17,8 @@ ROUTES = [
     ("POST", "logout"),
     ("GET", "logout"),
     ("GET", "me"),
+    ("GET", "openapi.json"),
+    ("GET", "openapi.html"),
 ]
 LIMIT = 1024 * 1024
 

@@ -118,10 +118,15 @@ def calls_in(code):
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
+def written(node):
+    """How it is written, without the star before a list."""
+    return ast.unparse(node).lstrip("*")
+
+
 @cache
 def given_in(module):
     """Whatever is given to a call somewhere in the module."""
-    return {ast.unparse(one) for call in calls_in(sys.modules[module]) for one in call.args}
+    return {written(one) for call in calls_in(sys.modules[module]) for one in call.args}
 
 
 def told(view):
@@ -130,7 +135,7 @@ def told(view):
     for word in call.keywords:
         values = word.value.elts if isinstance(word.value, ast.Tuple) else [word.value]
         if word.arg in ("body", "query", "permissions"):
-            yield from ((word.arg, ast.unparse(value)) for value in values)
+            yield from ((word.arg, written(value)) for value in values)
 
 
 def given(view):
@@ -138,9 +143,9 @@ def given(view):
     for call in calls_in(view):
         called = getattr(call.func, "attr", "")
         if called in ("body", "query"):
-            yield called, ast.unparse(call.args[0])
+            yield called, written(call.args[0])
         elif called in ("permit", "permit_any"):
-            yield from (("permissions", ast.unparse(one)) for one in call.args[1:])
+            yield from (("permissions", written(one)) for one in call.args[1:])
 
 
 def test_a_view_is_described_with_what_it_gives_to_the_gates(app):

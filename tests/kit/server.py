@@ -12,6 +12,7 @@ from e2ereset.server.people.models import Email, User, UserRole
 from e2ereset.server.people.password_hashing import PasswordHasher
 from e2ereset.server.tables import db
 from e2ereset.testing import FakeClock
+from tests.kit.described import hold
 
 NOW = 1_800_000_000
 HASHER = PasswordHasher(4)
@@ -93,7 +94,7 @@ def make_server(tmp_path, monkeypatch, clock):
     made = []
 
     def make(config):
-        made.append(create_app(config, clock=clock))
+        made.append(hold(create_app(config, clock=clock)))
         return made[-1]
 
     yield make

@@ -9,6 +9,7 @@ import pytest
 
 import e2ereset
 from e2ereset.errors import Refusal
+from e2ereset.http.described import description_of
 from e2ereset.server.cli import GROUPS, main
 from e2ereset.server.rooms.keys import refusals as room_keys  # noqa: F401
 from e2ereset.server.sessions import service as sessions  # noqa: F401 - its refusals count too
@@ -81,6 +82,13 @@ def test_a_refusal_is_documented(code):
 def test_every_route_is_documented(app):
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
     assert [rule for rule in rules if not stands(rule)] == []
+
+
+def test_every_route_of_the_api_describes_itself(app):
+    """Or it is missing in openapi.json: see "Describing a route" in docs/design.md."""
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1/")]
+    bare = {r.rule for r in rules if description_of(app.view_functions[r.endpoint]) is None}
+    assert bare == {"/api/v1/openapi.json", "/api/v1/openapi.html"}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
