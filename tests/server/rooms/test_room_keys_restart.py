@@ -1,6 +1,7 @@
 """A room is restarted with a new key; what it had becomes old (reference 3.2, resetRoomKey)."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from e2ereset.records import Action, ActionRequest, Caller, Proof
 from e2ereset.server.rooms.acts import Acts
 from e2ereset.server.rooms.keys.refusals import RestartFailed, RestartInProgress
 from e2ereset.server.rooms.keys.restart import NewKey, Restarts
+from e2ereset.server.rooms.keys.statements import SUGGEST
 from e2ereset.server.rooms.models import Room, RoomRole, Subscription, Waiting
 from tests.kit.client import API
 from tests.kit.live import at_once
@@ -218,6 +220,21 @@ def test_of_restarts_at_once_each_that_succeeds_keeps_the_key_before(world, peop
     before = [one["E2EKey"] for one in json.loads(row.old_keys)[:-1]]
     assert sorted([row.e2e_key, *before]) == sorted(["K", *won])
     assert row.e2e_key == key_id(world)
+
+
+def test_a_key_that_is_suggested_meanwhile_is_one_of_before_the_restart(world, people, room):
+    ann, bob, _ = people
+    keys = dict.fromkeys(("e2e_key", "suggested_key", "suggested_old_keys"))
+    change(world, Subscription, (bob.id, "r1"), **keys)
+    with ThreadPoolExecutor(1) as pool:
+        with world.runtime.transactions.begin() as session:
+            given = {"key": "OLD", "by": ann.id, "now": world.clock.now}
+            assert SUGGEST(session, {"room": "r1", "user": bob.id, **given}).rowcount
+            restarting = pool.submit(restart, world.through(world.app), ann)
+            wait([restarting], timeout=0.3)  # it must not get past the suggestion
+        assert restarting.result().json == SUCCESS
+    assert subscription(world, bob).suggested_key is None
+    assert world.waiting(bob) == {"r1"}
 
 
 def test_a_restart_and_its_refusals_are_in_the_audit_log(world, people, room):

@@ -133,10 +133,14 @@ def test_a_waiting_list_has_fifty_people_of_each_room(world, people):
     rows = [(rid, id) for rid in ("r1", "r2") for id in (people[0].id, *(u.id for u in users))]
     session.add_all(Subscription(user_id=id, room_id=rid) for rid, id in rows)
     session.add(Waiting(room_id="r2", user_id=users[-1].id, since=1))
+    session.add_all(Waiting(room_id="r1", user_id=one.id, since=1) for one in users)
     session.commit()
     found = waiting(world, people[0], "roomIds=r1&roomIds=r2")
     assert {rid: len(ids) for rid, ids in found.items()} == {"r1": 50, "r2": 50}
     assert found["r2"][0] == users[-1].id
+    asked = {"query_string": {"roomId": "r1"}, "headers": people[0].headers}
+    room = world.client.get(f"{API}rooms.info", **asked).json["room"]
+    assert len(room["usersWaitingForE2EKeys"]) == 50
 
 
 def test_provided_keys_become_suggestions_and_end_the_wait(world, people, room):

@@ -54,12 +54,10 @@ CAN_RESTART = Statement(
     .where(*HELD, ROOMS.c.encrypted, PAIRS.c.public_key != "")
     .where(ROOMS.c.e2e_key_id.is_distinct_from(bindparam("key_id", type_=String)))
 )
-HOLDERS = Statement(
-    select(MEMBERS.c.user_id, MEMBERS.c.e2e_key, MEMBERS.c.old_keys)
-    .where(
-        MEMBERS.c.room_id == ROOM,
-        or_(MEMBERS.c.e2e_key.is_not(None), MEMBERS.c.suggested_key.is_not(None)),
-    )
+# All of them, as a key that somebody is about to keep or suggest is one of before the restart.
+LOCK_MEMBERS = Statement(
+    select(MEMBERS.c.user_id, MEMBERS.c.e2e_key, MEMBERS.c.suggested_key, MEMBERS.c.old_keys)
+    .where(MEMBERS.c.room_id == ROOM)
     .order_by(MEMBERS.c.user_id)
     .with_for_update()
 )
@@ -145,9 +143,10 @@ def _restart(new: NewKey, lease: str, acting: RoomAct) -> None:
     named = {**room, "lease": lease, "key_id": new.key_id, "now": now}
     if before is None or not RENAME(session, named).rowcount:
         raise RestartFailed
-    for row in HOLDERS(session, room):
-        old = _old_keys(row, before.e2e_key_id, now)
-        PUT_AWAY(session, {**room, "user": row.user_id, "old": old, "now": now})
+    for row in LOCK_MEMBERS(session, room):
+        if row.e2e_key is not None or row.suggested_key is not None:
+            old = _old_keys(row, before.e2e_key_id, now)
+            PUT_AWAY(session, {**room, "user": row.user_id, "old": old, "now": now})
     ALL_WAIT(session, {**room, "now": now})
     KEEP(session, {**mine, "key": new.key, "now": now})
     STOP_WAITING(session, mine)

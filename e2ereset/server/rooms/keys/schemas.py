@@ -4,15 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields
-from marshmallow.validate import Length
+from marshmallow.validate import Length, Regexp
 
 from e2ereset.http import Body, Query, Text
 
-
-def not_blank(text: str) -> None:
-    """Refuse a text of spaces only: a blank key would count as a key that somebody has."""
-    if not text.strip():
-        raise ValidationError("must NOT have fewer than 1 characters")
+NOT_BLANK = Regexp(r"^[\s\S]*\S", error="must NOT have fewer than 1 characters")
+"""A blank key would count as a key that somebody has."""
 
 
 class Moment(Text):
@@ -30,7 +27,7 @@ class Moment(Text):
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-KEY_ID: list[Any] = [not_blank, Length(max=255, error="must NOT have more than {max} characters")]
+KEY_ID: list[Any] = [NOT_BLANK, Length(max=255, error="must NOT have more than {max} characters")]
 
 
 class RoomBody(Body):
@@ -49,14 +46,14 @@ class GroupKeyBody(RoomBody):
     """A room key, wrapped with the public key of the user `uid`."""
 
     uid = Text(required=True)
-    key = Text(required=True, validate=not_blank)
+    key = Text(required=True, validate=NOT_BLANK)
 
 
 class OldKeyBody(Body):
     """A room key that was in use before, as in `oldRoomKeys` of a subscription."""
 
     e2eKeyId = Text(required=True)
-    ts = Moment(required=True)
+    ts = Moment(required=True, metadata={"format": "date-time"})
     E2EKey = Text(required=True)
 
 
@@ -64,7 +61,7 @@ class SuggestionBody(Body):
     """A room key for the user `_id`, with the keys that were in use before, newest first."""
 
     _id = Text(required=True)
-    key = Text(required=True, validate=not_blank)
+    key = Text(required=True, validate=NOT_BLANK)
     oldKeys = fields.List(fields.Nested(OldKeyBody))
 
 
@@ -79,7 +76,7 @@ class SuggestionsBody(Body):
 class RestartBody(RoomBody):
     """The key that a room is restarted with, wrapped for the caller."""
 
-    e2eKey = Text(required=True, validate=not_blank)
+    e2eKey = Text(required=True, validate=NOT_BLANK)
     e2eKeyId = Text(required=True, validate=KEY_ID)
 
 
