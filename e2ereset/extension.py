@@ -167,7 +167,8 @@ class E2EReset:
         if "keys" in self.areas:
             vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
         if "factors" in self.areas:
-            own_routes.add_routes(blueprint, runtime.own_factors, gates)
+            status_of = runtime.factors.status
+            own_routes.add_routes(blueprint, runtime.own_factors, status_of, gates)
             reset_key = runtime.resets.reset_key
             method_routes.add_routes(blueprint, runtime.own_factors, reset_key, gates)
         if runtime.settings.openapi:

@@ -1,12 +1,14 @@
 """Enrolling, disabling, listing and unlocking second factors, for operators and hosts."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
 from e2ereset.audit import Actor, Operator, Who
 from e2ereset.parts import Parts
 from e2ereset.records import Account, Caller
+from e2ereset.store.transactions import run
 
 from . import statements as sql
 from .budgets import Budgets, locks, unlock
@@ -18,17 +20,31 @@ UNLOCK = "unlock-factor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Since when a method is enabled, and when it last proved something; all in epoch seconds.
+
+    `used_at` is None for never. It proves no sign-in that began before `counts_from`; None: any.
+    """
+
+    enabled_at: int
+    used_at: int | None
+    counts_from: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactorStatus:
     """Which second factors an account has enabled, and how many backup codes are left.
 
     `locked`: the purposes that a hundred failures in a row have locked, such as `verify:totp`, and
-    `login:password` for sign-ins from addresses that the owner has not used.
+    `login:password` for sign-ins from addresses that the owner has not used. `history` has the
+    times of each enabled method, by its name.
     """
 
     totp: bool
     email: bool
     backup_codes_left: int
     locked: tuple[str, ...] = ()
+    history: Mapping[str, History] = field(default_factory=dict)
 
 
 class Factors:
@@ -119,13 +135,16 @@ class Factors:
 
     def status(self, account_id: str) -> FactorStatus:
         """Which factors this account has enabled, and what is locked."""
-        mine = {"account": account_id}
+        facts = {"totp": sql.TOTP_FACTS, "email": sql.EMAIL_FACTS}
         with self._parts.transactions.read() as session:
+            found = {m: run(session, f, {"account": account_id}).first() for m, f in facts.items()}
+            history = {m: History(**row._mapping) for m, row in found.items() if row}
             return FactorStatus(
-                totp=session.scalar(sql.GET_ENABLED, mine) is not None,
-                email=session.scalar(sql.GET_EMAIL, mine) is not None,
+                totp="totp" in history,
+                email="email" in history,
                 backup_codes_left=totp.count_backup_codes(session, account_id),
                 locked=locks(session, account_id),
+                history=history,
             )
 
     def unlock(

@@ -1,5 +1,6 @@
 """The routes by which people look after their second factors, and `users.resetTOTP`."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response
@@ -16,14 +17,21 @@ from e2ereset.errors import (
 )
 from e2ereset.http import Body, Described, Gates, envelope
 from e2ereset.permissions.schemas import TARGET, target_named
-from e2ereset.records import ActionRequest
+from e2ereset.records import ActionRequest, Caller, iso
 
 from . import own
-from .schemas import CODES, DISABLED, EMPTY, REMAINING, SECRET, TOTP
+from .enrolment import FactorStatus
+from .schemas import CODES, DISABLED, EMPTY, REMAINING, SECRET, STATUS, TOTP
+
+StatusOf = Callable[[str], FactorStatus]
+"""The factors of the account of this id."""
 
 
-def add_routes(blueprint: Blueprint, factors: own.OwnFactors, gates: Gates) -> None:
+def add_routes(
+    blueprint: Blueprint, factors: own.OwnFactors, status_of: StatusOf, gates: Gates
+) -> None:
     """Put the routes on the blueprint."""
+    _add_status(blueprint, status_of, gates)
     _add_email(blueprint, factors, gates)
     _add_totp(blueprint, factors, gates)
     _add_codes(blueprint, factors, gates)
@@ -42,6 +50,32 @@ def add_routes(blueprint: Blueprint, factors: own.OwnFactors, gates: Gates) -> N
         with gates.waking():
             factors.reset_totp(asked.caller, named, asked.proof, asked.now)
         return envelope.success()
+
+
+def _add_status(blueprint: Blueprint, status_of: StatusOf, gates: Gates) -> None:
+    @blueprint.get("/users.2fa.status")
+    @Described(answer=STATUS)
+    def status() -> Response:
+        """The caller's second factors: since when, last used, codes left. Never a secret."""
+        with gates.entered("factor-status") as asked:
+            gates.read_body().parsed()
+            gates.rate_limit("read")
+        found = status_of(asked.caller.account.id)
+        told = {method: _told(found, method, asked.caller) for method in ("totp", "email")}
+        return envelope.success(**told, backupCodesLeft=found.backup_codes_left)
+
+
+def _told(status: FactorStatus, method: str, caller: Caller) -> dict[str, Any]:
+    """A method of the caller, as on the wire."""
+    locked, history = f"verify:{method}" in status.locked, status.history.get(method)
+    if history is None:
+        return {"enabled": False, "provesThisSignIn": False, "locked": locked}
+    since, began = history.counts_from, caller.signed_in_at
+    young = since is not None and began is not None and began < since
+    proves = not young and (method != "email" or bool(caller.account.emails))
+    used = {"lastUsedAt": iso(history.used_at)} if history.used_at is not None else {}
+    times = {"enabledAt": iso(history.enabled_at), **used}
+    return {"enabled": True, **times, "provesThisSignIn": proves and not locked, "locked": locked}
 
 
 def _add_email(blueprint: Blueprint, factors: own.OwnFactors, gates: Gates) -> None:

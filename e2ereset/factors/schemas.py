@@ -49,6 +49,27 @@ class Remaining(Answer):
     remaining = Whole(required=True)
 
 
+class MethodStatus(Schema):
+    """One method. The times are missing where it is off, or was never used.
+
+    `provesThisSignIn` is false while the sign-in is older than the method.
+    """
+
+    enabled = Flag(required=True)
+    enabledAt = Text()
+    lastUsedAt = Text()
+    provesThisSignIn = Flag(required=True)
+    locked = Flag(required=True)
+
+
+class StatusAnswer(Answer):
+    """The second factors of the caller."""
+
+    totp = fields.Nested(MethodStatus, required=True)
+    email = fields.Nested(MethodStatus, required=True)
+    backupCodesLeft = Whole(required=True)
+
+
 class MethodBody(Body):
     """A call as text: `{"msg":"method","id":"1","method":"2fa:enable","params":[]}`."""
 
@@ -76,5 +97,5 @@ METHOD, METHOD_ANSWER, METHOD_FAILURE = MethodBody(), MethodAnswer(), MethodFail
 EMPTY = Body()
 TOTP = TotpBody()
 SECRET, CODES = TotpSecret(), BackupCodes()
-DISABLED, REMAINING = Disabled(), Remaining()
+DISABLED, REMAINING, STATUS = Disabled(), Remaining(), StatusAnswer()
 UNLOCKED = Unlocked()

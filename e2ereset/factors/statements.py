@@ -51,7 +51,12 @@ DISABLE = (
 DROP_PENDING = update(TOTPS).where(MINE, TOTPS.c.enabled_at.is_(None)).values(pending_secret=None)
 DROP_BACKUPS = delete(BACKUPS).where(BACKUPS_OF_MINE)
 ADD_BACKUPS = insert(BACKUPS)
-GET_EMAIL = select(EMAILS.c.enabled_at).where(EMAIL_OF_MINE)
+TOTP_FACTS = select(TOTPS.c.enabled_at, TOTPS.c.used_at, TOTPS.c.counts_from).where(
+    MINE, TOTPS.c.enabled_at.is_not(None)
+)
+EMAIL_FACTS = select(EMAILS.c.enabled_at, EMAILS.c.used_at, EMAILS.c.counts_from).where(
+    EMAIL_OF_MINE
+)
 ADD_EMAIL = Statement(lambda insert: insert(EMAILS).on_conflict_do_nothing())
 DROP_EMAIL = delete(EMAILS).where(EMAIL_OF_MINE)
 # Whoever reads the account's mail may not be its owner any more: the mailed codes go.

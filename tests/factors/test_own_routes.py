@@ -5,10 +5,12 @@ import pytest
 from sqlalchemy import update
 
 from e2ereset.factors.models import BackupCode, EmailFactor
+from e2ereset.records import iso
 from e2ereset.server.people.models import Email
 from e2ereset.server.sessions.models import PERSONAL, Token
 from tests.kit.client import API
 from tests.kit.rows import row
+from tests.kit.states import enrol_totp
 from tests.kit.world import error, sha256
 
 NO_BODY = ["users.2fa.enableEmail", "users.2fa.disableEmail", "users.enableTotp", "users.resetTOTP"]
@@ -328,3 +330,66 @@ def test_a_verified_address_that_is_lost_stops_mailed_codes(world, post, ann):
     world.session.execute(update(Email).values(verified=False))
     world.session.commit()
     assert world.reset(ann).json["details"]["method"] == "password"
+
+
+# users.2fa.status
+
+
+@pytest.fixture
+def status(world):
+    """The status that the route tells this person; the method's part, without the times."""
+
+    def status(person, method=None):
+        told = world.client.get(API + "users.2fa.status", headers=person.headers).json
+        return told if method is None else {k: v for k, v in told[method].items() if k[-2:] != "At"}
+
+    return status
+
+
+OFF = {"enabled": False, "provesThisSignIn": False, "locked": False}
+ON = {"enabled": True, "provesThisSignIn": True, "locked": False}
+
+
+def test_status_tells_since_when_and_when_last_used(world, status, bob, ann):
+    assert status(ann) == {"totp": OFF, "email": OFF, "backupCodesLeft": 0, "success": True}
+    enabled = iso(world.clock.now)
+    assert status(bob)["totp"] == ON | {"enabledAt": enabled}
+    later(world)
+    world.reset(bob, code=bob.backup_codes[0])
+    told = status(world.again(bob))
+    assert told["totp"] == ON | {"enabledAt": enabled, "lastUsedAt": iso(world.clock.now)}
+    assert told["backupCodesLeft"] == 11
+    later(world)
+    world.reset(bob, code=world.code(bob))
+    assert status(world.again(bob))["totp"]["lastUsedAt"] == iso(world.clock.now)
+
+
+def test_status_tells_of_mailed_codes(world, status, eve):
+    assert "lastUsedAt" not in status(eve)["email"]
+    world.reset(eve)
+    later(world)
+    world.reset(eve, code=world.mailed_code())
+    assert status(world.again(eve))["email"]["lastUsedAt"] == iso(world.clock.now)
+    world.session.execute(update(Email).values(verified=False))
+    world.session.commit()
+    assert status(eve, "email") == ON | {"provesThisSignIn": False}
+
+
+def test_status_tells_what_proves_this_sign_in(world, status, ann, enrol):
+    later(world)
+    enrol(ann, **password())
+    assert status(ann, "totp") == ON | {"provesThisSignIn": False}
+    assert status(world.again(ann), "totp") == ON
+    world.fail(ann)
+    assert status(ann, "totp") == ON | {"provesThisSignIn": False, "locked": True}
+
+
+def test_a_new_enrolment_was_never_used(world, status, bob):
+    world.reset(bob, code=world.code(bob))
+    world.runtime.factors.disable_totp(world.account(bob))
+    enrol_totp(world.runtime, bob)
+    assert "lastUsedAt" not in status(world.again(bob))["totp"]
+
+
+def test_status_is_nobody_elses(world):
+    assert world.client.get(API + "users.2fa.status").status_code == 401
