@@ -1,5 +1,6 @@
 """The README is true: its code blocks run, its commands exist."""
 
+import ast
 import re
 import shlex
 import time
@@ -22,12 +23,19 @@ SHELL = [
 ]
 
 
+EMBEDDING = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+ENROLLING = EMBEDDING.partition("## Your users enrol")[2].partition("\n## ")[0]
+CALL, ENROL = re.findall(r"```python\n(.*?)```", ENROLLING, re.DOTALL)
+
+
 @pytest.fixture
-def host(database_uri):
+def host(database_uri, call):
     """The README's host app, with bob in it."""
     names = {"__name__": "readme"}
     (text,) = [text for kind, text in BLOCKS if kind == "python"]
-    exec(compile(text, "README.md", "exec"), names)
+    usual = "E2EReset(app, db=db, accounts=Accounts(), identify=identify)\n"
+    assert usual in text
+    exec(compile(text.replace(usual, call or usual), "README.md", "exec"), names)
     app = names["create_app"](
         SECRET_KEY="k" * 32, SQLALCHEMY_DATABASE_URI=database_uri, TESTING=True
     )
@@ -39,6 +47,12 @@ def host(database_uri):
         yield app
         names["db"].session.remove()
         names["db"].engine.dispose()
+
+
+@pytest.fixture
+def call():
+    """The call of E2EReset in the place of the README's; None for the README's."""
+    return None
 
 
 def code_of_bob(app):
@@ -73,6 +87,23 @@ def test_the_embedding_finds_a_name_that_sqlite_cannot_fold(host, spelling):
     runtime = get_e2ereset(host)
     with runtime.transactions.read() as session:
         assert runtime.accounts.find(session, spelling).id == "8"
+
+
+@pytest.mark.parametrize("call", [CALL])
+def test_the_users_of_the_embedding_enrol_by_less_than_20_lines(host, capsys):
+    assert len([line for line in (CALL + ENROL).splitlines() if line]) < 20
+    names = {"app": host}
+    exec(compile(ENROL, "docs/embedding.md", "exec"), names)
+    status = ast.literal_eval(capsys.readouterr().out.splitlines()[-1])
+    on = [status[method]["enabled"] for method in ("totp", "email")]
+    assert (on, status["backupCodesLeft"]) == ([True, True], 11)
+    proof = names["bob"] | {"x-2fa-code": names["codes"][1]}
+    assert host.test_client().post("/api/v1/users.resetE2EKey", headers=proof).status_code == 200
+
+
+def test_the_users_of_the_embedding_do_not_enrol_without_the_area(host):
+    answer = host.test_client().post("/api/v1/users.enableTotp", headers={"X-Demo-User": "7"})
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("make ")])
