@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, select
+from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError, MissingPermission
 from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
-from e2ereset.store.transactions import Transactions, run
+from e2ereset.store.transactions import DatabaseEpoch, Transactions, run
 
 from .models import Permission, Role, RolePermission
 
@@ -39,6 +39,11 @@ REVOKE = delete(GRANTS).where(
     GRANTS.c.permission == bindparam("p"), GRANTS.c.role == bindparam("r")
 )
 GRANT = Statement(lambda insert: insert(GRANTS).on_conflict_do_nothing())
+TOUCH = Statement(
+    update(PERMISSIONS)
+    .where(PERMISSIONS.c.name == bindparam("p"))
+    .values(updated_at=DatabaseEpoch())
+)
 ADD_ROLE = Statement(lambda insert: insert(ROLES).on_conflict_do_nothing())
 ADD_PERMISSION = Statement(lambda insert: insert(PERMISSIONS).on_conflict_do_nothing())
 
@@ -86,12 +91,14 @@ class Permissions:
     def grant(self, session: Session, permission: str, role: str) -> bool:
         """Give the permission to the role. False when the role holds it already."""
         self._check(session, permission, role)
-        return GRANT(session, {"permission": permission, "role": role}).rowcount > 0
+        granted = GRANT(session, {"permission": permission, "role": role}).rowcount > 0
+        return granted and TOUCH(session, {"p": permission}).rowcount > 0
 
     def revoke(self, session: Session, permission: str, role: str) -> bool:
         """Take the permission from the role. False when the role does not hold it."""
         self._check(session, permission, role)
-        return run(session, REVOKE, {"p": permission, "r": role}).rowcount > 0
+        revoked = run(session, REVOKE, {"p": permission, "r": role}).rowcount > 0
+        return revoked and TOUCH(session, {"p": permission}).rowcount > 0
 
     def rows(self, session: Session) -> list[tuple[str, str]]:
         """All pairs (permission, role), sorted."""

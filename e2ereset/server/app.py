@@ -24,6 +24,7 @@ from .people.password_hashing import PasswordHasher
 from .people.routes import People
 from .people.routes import make_routes as make_people
 from .request_log import log_requests, note_caller
+from .roles.routes import make_routes as make_role_routes
 from .rooms.acts import Acts
 from .rooms.groups import Groups
 from .rooms.keys.lacking import Lacking
@@ -69,6 +70,7 @@ def create_app(
     passwords = app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
     people = People(runtime, passwords)
     app.register_blueprint(make_people(people, runtime.gates, url_prefix=API))
+    app.register_blueprint(make_role_routes(runtime, url_prefix=API))
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))

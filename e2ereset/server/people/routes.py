@@ -143,7 +143,9 @@ def add_administration(blueprint: Blueprint, people: People, gates: Gates) -> No
         return envelope.success(deletedRooms=[])
 
     @blueprint.post("/users.setActiveStatus")
-    @Described(body=schemas.ACTIVE, answer=answers.ONE_USER, permissions=ACTIVATE, refuses=TARGET)
+    @Described(
+        body=schemas.ACTIVE, answer=answers.ONE_USER, permissions=(*ACTIVATE,), refuses=TARGET
+    )
     def set_active_status() -> Response:
         """Let a user sign in, or not any more."""
         with gates.entered("set-active") as asked:

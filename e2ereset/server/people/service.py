@@ -13,6 +13,7 @@ from e2ereset.errors import E2EResetError
 from e2ereset.factors.models import BackupCode, EmailFactor, Totp
 from e2ereset.permissions.models import Role
 from e2ereset.records import name_key
+from e2ereset.server.roles.seeds import ROOM_ROLES
 from e2ereset.vault.models import KeyPair
 
 from .models import Email, User, UserRole
@@ -116,10 +117,16 @@ def check_address(address: str) -> None:
 
 def check_roles(session: Session, roles: Sequence[str]) -> None:
     """Raise BadPerson for an unknown role; the text lists the known ones."""
-    known = session.scalars(select(Role.name).order_by(Role.rank.desc())).all()
+    known = known_roles(session)
     for role in roles:
         if role not in known:
             raise BadPerson(f"There is no role {role!r}. Known: {', '.join(known)}.")
+
+
+def known_roles(session: Session) -> list[str]:
+    """The roles that users can have, highest first: not those that members of one room have."""
+    names = session.scalars(select(Role.name).order_by(Role.rank.desc(), Role.name))
+    return [name for name in names if name not in ROOM_ROLES]
 
 
 def addresses_of(session: Session, user_id: str) -> list[tuple[str, bool]]:
@@ -173,6 +180,16 @@ def page_of_people(
 def count_people(session: Session) -> int:
     """How many users there are."""
     return session.scalar(select(func.count()).select_from(User)) or 0
+
+
+def page_of_holders(
+    session: Session, role: str, order: Sequence[ColumnElement[Any]], offset: int, limit: int
+) -> tuple[list[Person], int]:
+    """As `page_of_people`, of the users who have the role; and how many they are."""
+    has = User.id.in_(select(UserRole.user_id).where(UserRole.role == role))
+    page = PEOPLE.where(has).order_by(None).order_by(*order).offset(offset).limit(limit)
+    total = session.scalar(select(func.count()).select_from(User).where(has)) or 0
+    return [Person(*row) for row in session.execute(page)], total
 
 
 def person_of(session: Session, user_id: str) -> Person:

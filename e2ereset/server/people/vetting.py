@@ -4,10 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
-
-from e2ereset.permissions.models import Role
 
 from .accounts import find_account, find_account_by_email
 from .refusals import (
@@ -20,7 +17,7 @@ from .refusals import (
     IdentityNotSaved,
     NameBlocked,
 )
-from .service import ADDRESS, USERNAME
+from .service import ADDRESS, USERNAME, known_roles
 
 Allows = Callable[[str], bool]
 ADMIN, ASSIGN_ADMIN = "admin", "assign-admin-role"
@@ -49,8 +46,7 @@ def check_filled(given: Mapping[str, Any], *names: str) -> None:
 
 def check_roles_given(session: Session, changed: Collection[str], allows: Allows) -> None:
     """Raise ActionNotAllowed for a role that is unknown, or is not the caller's to give or take."""
-    known = set(session.scalars(select(Role.name).where(Role.name.in_(changed))))
-    if not known.issuperset(changed):
+    if not set(known_roles(session)).issuperset(changed):
         raise ActionNotAllowed(
             "The field Roles consist invalid role id", method=METHOD, action="Assign_role"
         )

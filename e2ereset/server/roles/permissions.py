@@ -1,0 +1,101 @@
+"""Which role holds which permission, as clients list and change it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from e2ereset import Runtime
+from e2ereset.permissions.models import Permission, Role
+from e2ereset.records import ActionRequest, Passed, iso
+from e2ereset.server.people.permitted import check_roles, run_act
+from e2ereset.store.tables import table
+
+from .refusals import UnknownPermission, UnknownRole
+from .service import ACCESS
+
+PERMISSIONS, ROLES = table(Permission), table(Role)
+ALL = select(PERMISSIONS.c.name, PERMISSIONS.c.updated_at).order_by(PERMISSIONS.c.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionTable:
+    """The role-permission table over the API. A change holds for the next request."""
+
+    runtime: Runtime
+
+    def list_all(self, since: int | None = None) -> list[dict[str, Any]]:
+        """Every permission, or those that have changed `since` then (epoch seconds)."""
+        self.runtime.permissions.seed_once()
+        with self.runtime.transactions.read() as session:
+            rows = self._rows(session)
+        return [_shown(*row) for row in rows if since is None or (row[1] or 0) >= since]
+
+    def replace(self, asked: ActionRequest, wanted: Mapping[str, Sequence[str]]) -> None:
+        """Have exactly these roles hold each of these permissions; all, or nothing.
+
+        Raises MissingPermission, UnknownPermission, UnknownRole, and NotAllowed where it changes
+        what a role may that outranks the caller.
+        """
+        run_act(self.runtime, asked, partial(self._replace, asked, wanted))
+
+    def grant(self, asked: ActionRequest, permission: str, role: str, *, granted: bool) -> None:
+        """Give a role a permission, or take it. Raises as `replace` does."""
+        run_act(self.runtime, asked, partial(self._grant, asked, permission, role, granted))
+
+    def _replace(
+        self, asked: ActionRequest, wanted: Mapping[str, Sequence[str]], passed: Passed
+    ) -> None:
+        self.runtime.permissions.require(passed.session, passed.caller.account.roles, ACCESS)
+        held = {name: set(roles) for name, _, roles in self._rows(passed.session)}
+        changes = [
+            (permission, role, role in roles)
+            for permission, roles in wanted.items()
+            for role in sorted(set(roles) ^ held.get(permission, set()))
+        ]
+        self._check(passed, list(wanted), [role for roles in wanted.values() for role in roles])
+        self._change(asked, passed, changes)
+
+    def _grant(
+        self, asked: ActionRequest, permission: str, role: str, granted: bool, passed: Passed
+    ) -> None:
+        self.runtime.permissions.require(passed.session, passed.caller.account.roles, ACCESS)
+        self._check(passed, [permission], [role])
+        self._change(asked, passed, [(permission, role, granted)])
+
+    def _check(self, passed: Passed, permissions: Sequence[str], roles: Sequence[str]) -> None:
+        session = passed.session
+        if not set(session.scalars(select(PERMISSIONS.c.name))).issuperset(permissions):
+            raise UnknownPermission()
+        if not set(session.scalars(select(ROLES.c.name))).issuperset(roles):
+            raise UnknownRole()
+
+    def _change(
+        self, asked: ActionRequest, passed: Passed, changes: Sequence[tuple[str, str, bool]]
+    ) -> None:
+        check_roles(self.runtime, passed, sorted({role for _, role, _ in changes}))
+        table_of, session = self.runtime.permissions, passed.session
+        for permission, role, granted in changes:
+            act = table_of.grant if granted else table_of.revoke
+            if act(session, permission, role):
+                self.runtime.audit.write(
+                    session,
+                    f"{'grant' if granted else 'revoke'}-permission",
+                    passed.caller,
+                    at=asked.now,
+                    target=f"{permission} {role}",
+                )
+
+    def _rows(self, session: Session) -> list[tuple[str, int | None, list[str]]]:
+        held: dict[str, list[str]] = {}
+        for permission, role in self.runtime.permissions.rows(session):
+            held.setdefault(permission, []).append(role)
+        rows = session.execute(ALL)
+        return [(row.name, row.updated_at, held.get(row.name, [])) for row in rows]
+
+
+def _shown(name: str, updated_at: int | None, roles: list[str]) -> dict[str, Any]:
+    return {"_id": name, "roles": roles, "_updatedAt": iso(updated_at or 0)}

@@ -1,0 +1,76 @@
+"""How changes of roles and permissions are refused, in the reference's words."""
+
+from e2ereset import Refusal
+
+
+class BadRole(Refusal):
+    """No role can have these properties."""
+
+    code = "error-invalid-role-properties"
+    reason = "The role properties are invalid."
+
+
+class RoleNameTaken(Refusal):
+    """There is a role of this name, in any case of its letters."""
+
+    code = "error-duplicate-role-names-not-allowed"
+    reason = "Role name already exists"
+
+
+class RoleNotFound(Refusal):
+    """There is no such role that a user can have. Code and text are swapped in the reference."""
+
+    code = "Role not found"
+    reason = "error-role-not-found"
+    bracketed = False
+
+
+class NoSuchRole(Refusal):
+    """There is no such role that a user can lose, or whose holders can be listed."""
+
+    code = "error-invalid-roleId"
+    reason = "This role does not exist"
+
+
+class HasRoleAlready(Refusal):
+    """The user has the role."""
+
+    code = "error-user-already-in-role"
+    reason = "User already in role"
+
+
+class HasNotRole(Refusal):
+    """The user does not have the role."""
+
+    code = "error-user-not-in-role"
+    reason = "User is not in this role"
+
+
+class NobodyOfThisName(Refusal):
+    """There is no such user to take a role from."""
+
+    code = "error-invalid-user"
+    reason = "There is no user with this username"
+
+
+class UnknownPermission(Refusal):
+    """There is no such permission."""
+
+    code = "error-invalid-permission"
+    reason = "Invalid permission"
+    bracketed = False
+
+
+class UnknownRole(Refusal):
+    """There is no such role to hold a permission."""
+
+    code = "error-invalid-role"
+    reason = "Invalid role"
+    bracketed = False
+
+
+class BadDate(Refusal):
+    """`updatedSince` is no date. The code is the reference's."""
+
+    code = "error-roomId-param-invalid"
+    reason = 'The "updatedSince" query parameter must be a valid date.'

@@ -1,0 +1,180 @@
+"""Which roles there are, and who has them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from e2ereset import Account, Caller, Runtime
+from e2ereset.http import Page
+from e2ereset.permissions.models import Role
+from e2ereset.permissions.service import SEED_ROLES
+from e2ereset.records import ActionRequest, Passed, TargetName
+from e2ereset.server.people import profiles
+from e2ereset.server.people.accounts import find_account
+from e2ereset.server.people.administration import change_roles
+from e2ereset.server.people.directory import VIEW_ALL
+from e2ereset.server.people.permitted import (
+    change_of,
+    check_roles,
+    check_target,
+    find_target,
+    run_act,
+)
+from e2ereset.server.people.refusals import ActionNotAllowed, Undone, undoing
+from e2ereset.server.people.service import known_roles, page_of_holders
+from e2ereset.server.people.vetting import ADMIN, ASSIGN_ADMIN
+from e2ereset.store.tables import table
+
+from .models import CustomRole
+from .refusals import (
+    BadRole,
+    HasNotRole,
+    HasRoleAlready,
+    NobodyOfThisName,
+    NoSuchRole,
+    RoleNameTaken,
+    RoleNotFound,
+)
+from .seeds import GLOBAL, IN_ROOMS, ROOM_ROLES
+
+ACCESS = "access-permissions"
+LONGEST = 255
+RANK_OF_NEW = SEED_ROLES["user"]
+ROLES, CUSTOM = table(Role), table(CustomRole)
+ALL = (
+    select(ROLES.c.name, CUSTOM.c.description)
+    .outerjoin(CUSTOM, CUSTOM.c.name == ROLES.c.name)
+    .order_by(ROLES.c.name)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """The roles of one server, over the API."""
+
+    runtime: Runtime
+
+    def list_all(self) -> list[dict[str, Any]]:
+        """Every role, by name."""
+        self.runtime.permissions.seed_once()
+        with self.runtime.transactions.read() as session:
+            return [_shown(row.name, row.description) for row in session.execute(ALL)]
+
+    def create(self, asked: ActionRequest, given: dict[str, Any]) -> dict[str, Any]:
+        """Make a role, which ranks as `user` does; the role.
+
+        Raises ActionNotAllowed, BadRole, RoleNameTaken.
+        """
+        return run_act(self.runtime, asked, partial(self._create, asked, given))
+
+    def add_user(self, asked: ActionRequest, named: TargetName, role: str) -> dict[str, Any]:
+        """Give a user a role; the role.
+
+        Raises ActionNotAllowed before anything tells who exists, RoleNotFound, UnknownTarget,
+        NotAllowed, HasRoleAlready.
+        """
+        return run_act(self.runtime, asked, partial(self._add_user, named, role))
+
+    def remove_user(self, asked: ActionRequest, username: str, role: str) -> dict[str, Any]:
+        """Take a role from a user; the role.
+
+        Raises MissingPermission, NobodyOfThisName, NoSuchRole, HasNotRole, NotAllowed,
+        AdminRequired.
+        """
+        return run_act(self.runtime, asked, partial(self._remove_user, username, role))
+
+    def holders(
+        self, caller: Caller, role: str, page: Page
+    ) -> tuple[Sequence[dict[str, Any]], int]:
+        """The users who have the role, and how many they are. Raises NoSuchRole."""
+        with self.runtime.transactions.read() as session:
+            if role not in known_roles(session):
+                raise NoSuchRole()
+            sees_all = self.runtime.permissions.allows(session, caller.account.roles, VIEW_ALL)
+            people, total = page_of_holders(session, role, page.order, page.offset, page.limit)
+            return [profiles.shown(person, sees_all=sees_all) for person in people], total
+
+    def _create(
+        self, asked: ActionRequest, given: dict[str, Any], passed: Passed
+    ) -> dict[str, Any]:
+        session, caller, name = passed.session, passed.caller, given["name"].strip()
+        self._permit(session, caller.account, "roles.create")
+        bad = not name or len(name) > LONGEST or not name.isprintable() or given["mandatory2fa"]
+        if bad or len(given["description"]) > LONGEST:
+            raise BadRole()
+        if name.lower() in {one.lower() for one in session.scalars(select(ROLES.c.name))}:
+            raise RoleNameTaken()
+        try:
+            session.execute(insert(ROLES), {"name": name, "rank": RANK_OF_NEW})
+            session.execute(insert(CUSTOM), {"name": name, "description": given["description"]})
+        except IntegrityError:  # another one was faster
+            raise Undone(RoleNameTaken()) from None
+        self.runtime.audit.write(session, "add-role", caller, at=asked.now, target=name)
+        return _shown(name, given["description"])
+
+    def _add_user(self, named: TargetName, role: str, passed: Passed) -> dict[str, Any]:
+        session, caller = passed.session, passed.caller
+        self._permit(session, caller.account, "authorization:addUserToRole")
+        if role == ADMIN and not self._allows(session, caller.account, ASSIGN_ADMIN):
+            raise ActionNotAllowed(
+                "Assigning admin is not allowed",
+                method="authorization:addUserToRole",
+                action="Assign_admin",
+            )
+        target = find_target(session, named)
+        if role not in known_roles(session):
+            raise RoleNotFound()
+        check_target(self.runtime, passed, target)
+        check_roles(self.runtime, passed, [role])
+        if role in target.roles:
+            raise HasRoleAlready()
+        with undoing():
+            change_roles(change_of(self.runtime, passed, target), [role], [])
+        return self._one(session, role)
+
+    def _remove_user(self, username: str, role: str, passed: Passed) -> dict[str, Any]:
+        session, roles = passed.session, passed.caller.account.roles
+        self.runtime.permissions.require(session, roles, ACCESS)
+        target = find_account(session, username)
+        if target is None:
+            raise NobodyOfThisName()
+        if role not in known_roles(session):
+            raise NoSuchRole()
+        if role not in target.roles:
+            raise HasNotRole()
+        check_target(self.runtime, passed, target)
+        with undoing():
+            change_roles(change_of(self.runtime, passed, target), [], [role])
+        return self._one(session, role)
+
+    def _permit(self, session: Session, caller: Account, method: str) -> None:
+        if not self._allows(session, caller, ACCESS):
+            raise ActionNotAllowed(
+                "Accessing permissions is not allowed",
+                method=method,
+                action="Accessing_permissions",
+            )
+
+    def _allows(self, session: Session, caller: Account, permission: str) -> bool:
+        return self.runtime.permissions.allows(session, caller.roles, permission)
+
+    def _one(self, session: Session, role: str) -> dict[str, Any]:
+        found = session.execute(ALL.where(ROLES.c.name == role)).one()
+        return _shown(found.name, found.description)
+
+
+def _shown(name: str, description: str | None) -> dict[str, Any]:
+    """A role as on the wire; `description` is None for one that was not made here."""
+    return {
+        "_id": name,
+        "name": name,
+        "scope": IN_ROOMS if name in ROOM_ROLES else GLOBAL,
+        "description": description or "",
+        "protected": description is None,
+        "mandatory2fa": False,
+    }
