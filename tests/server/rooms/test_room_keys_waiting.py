@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from sqlalchemy import event
 
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
 from e2ereset.vault.models import KeyPair
@@ -179,6 +180,21 @@ def test_rooms_of_others_and_strangers_are_passed_over_in_silence(world, people,
     rows = {row.room_id: row.suggested_key for row in world.subscriptions(bob)}
     assert rows == {"r1": "S", "theirs": None}
     assert world.rows(Subscription, user_id=eve.id) == []
+
+
+def test_names_that_do_not_exist_cost_the_database_nothing(world, people, room):
+    seen = []
+    nobody = [{"_id": f"nobody{n}", "key": "S"} for n in range(100)]
+    bob = {"_id": people[1].id, "key": "S"}
+    rooms = {f"nowhere{n}": nobody[:1] for n in range(100)} | {"r1": [*nobody, bob, bob]}
+
+    def note(_connection, _cursor, statement, rows, _context, many):
+        seen.extend([statement] * (len(rows) if many else 1))
+
+    event.listen(world.engine, "before_cursor_execute", note)
+    assert suggest(world, people[0], **rooms).status_code == 200
+    assert 0 < len(seen) < 20
+    assert [row.suggested_key for row in world.subscriptions(people[1])] == ["S"]
 
 
 def test_suggestions_that_do_not_fit_are_refused_and_none_is_stored(world, people, room):

@@ -1,7 +1,7 @@
 """Room keys: members hand them to each other, wrapped, and the server cannot read them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -9,6 +9,7 @@ from e2ereset.records import ActionRequest
 from e2ereset.server.rooms.access import RoomAct, act
 from e2ereset.server.rooms.acts import Acts
 from e2ereset.server.rooms.service import wait_for_key, wait_for_keys
+from e2ereset.store.transactions import run
 
 from . import statements
 from .refusals import InvalidRoom, NoSubscription, NoSuggestedKey, RoomKeyExists
@@ -93,15 +94,15 @@ class RoomKeys:
         """
 
         def suggest(suggesting: RoomAct) -> None:
-            given = {"by": suggesting.caller_id, "now": suggesting.now}
-            # In one order, so that two who suggest cannot deadlock.
-            for room_id in sorted(suggestions):
-                for one in sorted(suggestions[room_id], key=lambda one: str(one["_id"])):
-                    this = {"room": room_id, "user": one["_id"]}
-                    keys = {"key": one["key"], "old": _old_keys(one)}
-                    session = suggesting.session
-                    if statements.SUGGEST_WITH_OLD(session, this | given | keys).rowcount:
-                        statements.STOP_WAITING(session, this)
+            session, given = suggesting.session, {"by": suggesting.caller_id, "now": asked.now}
+            found = list(_to_members(suggesting, suggestions))
+            if not found:
+                return
+            keys = [{"key": one["key"], "old": _old_keys(one)} for _, one in found]
+            these = [{"room": room_id, "user": one["_id"]} for room_id, one in found]
+            rows = [this | key | given for this, key in zip(these, keys, strict=True)]
+            run(session, statements.SUGGEST_ALL, rows)
+            run(session, statements.ALL_STOP_WAITING, these)
 
         act(self.acts, asked, suggest)
 
@@ -118,6 +119,22 @@ def _refuse(acting: RoomAct, room_id: str, method: str) -> NoReturn:
     if acting.is_member(room_id):
         raise NoSuggestedKey(method=method)
     raise NoSubscription(method=method)
+
+
+def _to_members(
+    acting: RoomAct, suggestions: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The suggestions of own rooms to members of them, each with its room, one for each member.
+
+    Only they are sent to the database: a body full of names that do not exist costs it nothing.
+    """
+    own = statements.ROOMS_OF(acting.session, {"by": acting.caller_id})
+    # In one order, so that two who suggest cannot deadlock.
+    for room_id in sorted({row.room_id for row in own} & suggestions.keys()):
+        members = statements.MEMBERS_OF(acting.session, {"room": room_id})
+        given = {one["_id"]: one for one in suggestions[room_id]}
+        for user_id in sorted({row.user_id for row in members} & given.keys()):
+            yield room_id, given[user_id]
 
 
 def _old_keys(suggestion: Mapping[str, Any]) -> str | None:

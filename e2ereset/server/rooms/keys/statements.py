@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, exists, func, update
+from sqlalchemy import BigInteger, Text, bindparam, delete, exists, func, select, update
 
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
 from e2ereset.store.statements import Statement
@@ -29,11 +29,15 @@ SET_KEY_ID = Statement(
     .values(e2e_key_id=bindparam("key_id"), **TOUCHED)
 )
 KEEP = Statement(update(MEMBERS).where(*THIS).values(e2e_key=KEY, **TOUCHED))
-SUGGEST_WITH_OLD = Statement(
+ROOMS_OF = Statement(select(MEMBERS.c.room_id).where(MEMBERS.c.user_id == BY))
+MEMBERS_OF = Statement(select(MEMBERS.c.user_id).where(MEMBERS.c.room_id == ROOM))
+# This one and the next are for many rows at once.
+SUGGEST_ALL = (
     update(MEMBERS)
     .where(*THIS, BY_MEMBER)
     .values(suggested_key=KEY, suggested_old_keys=bindparam("old", type_=Text), **TOUCHED)
 )
+ALL_STOP_WAITING = delete(WAITING).where(WAITING.c.room_id == ROOM, WAITING.c.user_id == USER)
 SUGGEST = Statement(update(MEMBERS).where(*THIS, BY_MEMBER).values(suggested_key=KEY, **TOUCHED))
 ACCEPT = Statement(
     update(MEMBERS)
@@ -47,6 +51,4 @@ ACCEPT = Statement(
     )
 )
 REJECT = Statement(update(MEMBERS).where(*THIS, SUGGESTED).values(NO_SUGGESTION | TOUCHED))
-STOP_WAITING = Statement(
-    delete(WAITING).where(WAITING.c.room_id == ROOM, WAITING.c.user_id == USER)
-)
+STOP_WAITING = Statement(ALL_STOP_WAITING)
