@@ -14,6 +14,8 @@ from .changes import ACTIVATE, DELETE, Changes
 from .directory import SORTED_BY, Directory, NoSuchPerson
 from .new_accounts import NewAccounts
 from .new_passwords import NewPasswords
+from .own_account import UPDATE as UPDATE_OWN
+from .own_account import OwnAccount
 from .updates import UPDATE, Updates
 
 VALUES = (
@@ -32,6 +34,16 @@ CHANGED = (
     refusals.IdentityNotSaved,
     refusals.AdminRequired,
     refusals.AddressNeeded,
+)
+OWN = (
+    NotAllowed,
+    refusals.BadName,
+    refusals.FieldRequired,
+    refusals.FieldInvalid,
+    refusals.FieldUnavailable,
+    refusals.IdentityNotSaved,
+    refusals.AddressNeeded,
+    refusals.PasswordPolicy,
 )
 TARGET = (UnknownTarget, NotAllowed, refusals.AdminRequired)
 
@@ -59,6 +71,11 @@ class People:
         return Updates(runtime=self.runtime, passwords=self.passwords)
 
     @property
+    def own_account(self) -> OwnAccount:
+        """Changes of one's own account."""
+        return OwnAccount(runtime=self.runtime, passwords=self.passwords)
+
+    @property
     def changes(self) -> Changes:
         """Deletes accounts, and switches them on and off."""
         return Changes(runtime=self.runtime)
@@ -69,6 +86,7 @@ def make_routes(people: People, gates: Gates, *, url_prefix: str) -> Blueprint:
     blueprint = gates.blueprint("people", url_prefix=url_prefix)
     add_directory(blueprint, people.directory, gates)
     add_administration(blueprint, people, gates)
+    add_own(blueprint, people.own_account, gates)
     return blueprint
 
 
@@ -156,3 +174,18 @@ def add_administration(blueprint: Blueprint, people: People, gates: Gates) -> No
         with gates.waking():
             people.changes.set_active(asked, user_id, active)
         return envelope.success(user={"_id": user_id, "active": active})
+
+
+def add_own(blueprint: Blueprint, own_account: OwnAccount, gates: Gates) -> None:
+    """Put what people change of themselves on the blueprint."""
+
+    @blueprint.post("/users.updateOwnBasicInfo")
+    @Described(body=schemas.OWN, answer=answers.ONE_USER, step_up=True, refuses=OWN)
+    def update_own() -> Response:
+        """Change one's own account; another address or password is behind the second factor."""
+        with gates.entered(UPDATE_OWN) as asked:
+            body = gates.body(schemas.OWN)
+            gates.rate_limit()
+        with gates.waking():
+            user = own_account.update(asked, body["data"])
+        return envelope.success(user=user)

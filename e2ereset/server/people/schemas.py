@@ -4,7 +4,7 @@ from marshmallow import fields
 from marshmallow.validate import Length
 
 from e2ereset.errors import InvalidQuery
-from e2ereset.http import Body, Flag, PageQuery, Query, Text, filled
+from e2ereset.http import Body, Flag, PageQuery, Query, Text, filled, one_of
 from e2ereset.permissions.schemas import TargetBody
 
 LONGEST = Length(max=255, error="must NOT have more than 255 characters")
@@ -96,6 +96,25 @@ class ActiveBody(Body):
     confirmRelinquish = Flag()
 
 
+class OwnData(ProfileBody):
+    """What one changes of oneself; `currentPassword` is the SHA-256 hex of the password."""
+
+    email = Text()
+    name = Text(validate=LONGEST)
+    username = Text()
+    statusType = Text(validate=one_of("online", "away", "busy", "offline"))
+    currentPassword = Text()
+    newPassword = Text()
+
+
+class OwnBody(Body):
+    """What to change of oneself."""
+
+    data = fields.Nested(OwnData, required=True)
+    customFields = fields.Dict(keys=fields.String())
+
+
+OWN = OwnBody()
 INFO, LIST = InfoQuery(), ListQuery()
 CREATE, UPDATE, DELETE, ACTIVE = CreateBody(), UpdateBody(), DeleteBody(), ActiveBody()
 
