@@ -3,9 +3,9 @@
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 
-from e2ereset import E2EReset
-from e2ereset.errors import SettingsError
-from e2ereset.testing import MemoryAccounts
+from e2ereset import Caller, E2EReset
+from e2ereset.errors import HostError, SettingsError
+from e2ereset.testing import MemoryAccounts, TotpDevice
 from tests.kit.host import BOB
 
 RESET = {"users.resetE2EKey", "users.2fa.sendEmailCode", "users.unlockFactor"}
@@ -42,3 +42,51 @@ def test_the_route_of_an_area_that_is_off_is_not_there(make_host):
 def test_an_area_that_is_unknown_refuses_to_start(areas):
     with pytest.raises(SettingsError, match="reset, keys, factors"):
         E2EReset(db=SQLAlchemy(), accounts=MemoryAccounts(), identify=dict, areas=areas)
+
+
+class WithSessions(MemoryAccounts):
+    """Accounts of a host that keeps sign-ins, and notes which it was told to keep."""
+
+    def __init__(self, *accounts):
+        super().__init__(*accounts)
+        self.kept = []
+
+    def end_other_sessions(self, _session, account_id, sign_in):
+        self.kept.append((account_id, sign_in))
+        return 1
+
+
+@pytest.fixture
+def young(make_host):
+    """A host whose bob signed in a minute ago, and is enrolled in TOTP by the routes."""
+    host = make_host(accounts=WithSessions(BOB), identify=lambda: host.caller)
+    host.caller = Caller(account=BOB, sign_in="one", signed_in_at=host.clock.now - 60)
+    secret = host.post("/api/v1/users.enableTotp").json["secret"]
+    host.phone = TotpDevice(secret, host.clock)
+    body = {"code": host.phone.next_code()}
+    assert host.post("/api/v1/users.validateTotp", json=body).status_code == 200
+    return host
+
+
+def test_a_host_ends_the_other_sign_ins_of_who_enrols(young):
+    assert young.accounts.kept == [(BOB.id, "one")]
+
+
+@pytest.mark.parametrize(
+    ("began", "refused"), [(-60, "error-two-factor-not-available"), (0, None), (None, None)]
+)
+def test_a_factor_of_ones_own_proves_a_sign_in_that_began_later(young, began, refused):
+    since = None if began is None else young.clock.now + began
+    young.caller = Caller(account=BOB, signed_in_at=since)
+    answer = young.reset(BOB, young.phone.next_code())
+    assert answer.json.get("errorType") == refused
+
+
+def test_a_factor_that_the_host_enrols_proves_every_sign_in(make_host):
+    host = make_host(identify=lambda: Caller(account=BOB, signed_in_at=1))
+    assert host.reset(BOB, host.code()).status_code == 200
+
+
+def test_a_time_of_a_sign_in_that_is_no_number_is_the_hosts_error():
+    with pytest.raises(HostError, match=r"Caller\.signed_in_at must be a whole number"):
+        Caller(account=BOB, signed_in_at="now")
