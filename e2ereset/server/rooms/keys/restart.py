@@ -14,6 +14,7 @@ from e2ereset.server.rooms.access import RoomAct, act
 from e2ereset.server.rooms.acts import Acts
 from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
+from e2ereset.store.transactions import run
 from e2ereset.vault.models import KeyPair
 
 from .refusals import MayNotRestart, NotInRoom, RestartFailed, RestartInProgress
@@ -61,7 +62,7 @@ LOCK_MEMBERS = Statement(
     .order_by(MEMBERS.c.user_id)
     .with_for_update()
 )
-PUT_AWAY = Statement(
+PUT_AWAY = (  # for many rows at once
     update(MEMBERS)
     .where(*THIS)
     .values(e2e_key=None, old_keys=bindparam("old", type_=Text), **NO_SUGGESTION, **TOUCHED)
@@ -143,10 +144,13 @@ def _restart(new: NewKey, lease: str, acting: RoomAct) -> None:
     named = {**room, "lease": lease, "key_id": new.key_id, "now": now}
     if before is None or not RENAME(session, named).rowcount:
         raise RestartFailed
-    for row in LOCK_MEMBERS(session, room):
-        if row.e2e_key is not None or row.suggested_key is not None:
-            old = _old_keys(row, before.e2e_key_id, now)
-            PUT_AWAY(session, {**room, "user": row.user_id, "old": old, "now": now})
+    holders = [
+        {**room, "user": row.user_id, "old": _old_keys(row, before.e2e_key_id, now), "now": now}
+        for row in LOCK_MEMBERS(session, room)
+        if row.e2e_key is not None or row.suggested_key is not None
+    ]
+    if holders:
+        run(session, PUT_AWAY, holders)
     ALL_WAIT(session, {**room, "now": now})
     KEEP(session, {**mine, "key": new.key, "now": now})
     STOP_WAITING(session, mine)
