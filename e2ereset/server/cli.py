@@ -7,6 +7,7 @@ from werkzeug.utils import import_string
 from e2ereset.cli.base import OneLineErrors
 from e2ereset.cli.groups import GROUPS as LIBRARY
 
+from .arrival.commands import arrivals
 from .checks import doctor
 from .database_commands import database
 from .demo import demo
@@ -15,14 +16,8 @@ from .people.commands import user
 from .sessions import commands as tokens  # noqa: F401 - they fill `user`
 
 APP = "e2ereset.server.app:create_app"
-GROUPS = (
-    database,
-    user,
-    grants,
-    *LIBRARY,
-    demo,
-    doctor,
-)  # this doctor knows more than the library's
+# Our doctor and our import know more than those of the library.
+GROUPS = (database, user, grants, *LIBRARY, demo, doctor, arrivals)
 
 
 class CommandLine(OneLineErrors, FlaskGroup):

@@ -75,26 +75,23 @@ def test_what_its_owner_disabled_here_stays_off(host, load):
     assert not host.runtime.factors.status(BOB.id).totp
 
 
-@pytest.mark.parametrize(
-    ("row", "why"),
-    [
+def test_a_row_that_cannot_be_is_left_out_and_the_others_are_stored(load):
+    no_id = "It is no row with an account id."
+    cases = [
         ({"id": "nobody", "secret": SECRET}, "There is no account of this id."),
-        ({"secret": SECRET}, "It is no row with an account id."),
-        ({"id": True, "secret": SECRET}, "It is no row with an account id."),
-        ({"id": "\ud800", "secret": SECRET}, "It is no row with an account id."),
-        ([], "It is no row with an account id."),
+        ({"secret": SECRET}, no_id),
+        ({"id": True, "secret": SECRET}, no_id),
+        ({"id": "\ud800", "secret": SECRET}, no_id),
+        ([], no_id),
         ({"id": BOB.id, "secret": "0189"}, "The secret is no base32 of 80 bits or more"),
         ({"id": BOB.id, "secret": 7}, "The secret is no text"),
         ({"id": BOB.id, "secret": {"enckey": {}}}, "The secret is encrypted by another server"),
-    ],
-    ids=str,
-)
-def test_a_row_that_cannot_be_is_left_out_and_the_others_are_stored(load, row, why):
-    good = {"id": SUE.id, "secret": SECRET}
-    code, result = load(json.dumps([row, good]))
+    ]
+    rows = [row for row, _ in cases]
+    code, result = load(json.dumps([*rows, {"id": SUE.id, "secret": SECRET}]))
     assert (code, result["stored"]) == (1, 1)
-    assert result["leftOut"][0]["row"] == 1
-    assert why in result["leftOut"][0]["why"]
+    for number, ((_, why), left) in enumerate(zip(cases, result["leftOut"], strict=True), 1):
+        assert (left["row"], why in left["why"]) == (number, True)
     assert SECRET not in json.dumps(result)
 
 

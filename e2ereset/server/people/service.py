@@ -56,6 +56,7 @@ class NewPerson:
     """A user to be made; without a `password_hash` one can sign in by tokens only.
 
     An address is a text, or a pair of it and whether it is verified; `verified` is for the texts.
+    `id` is one that the user has had elsewhere; None makes one.
     """
 
     username: str
@@ -68,6 +69,7 @@ class NewPerson:
     name: str | None = None
     """What people call it; None for the username."""
     profile: str | None = None
+    id: str | None = None
 
     @property
     def addresses(self) -> list[tuple[str, bool]]:
@@ -86,7 +88,7 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Any) -> User
         check_address(address)
     check_roles(session, new.roles)
     user = User(
-        id="".join(entropy.choice(ID_ALPHABET) for _ in range(ID_LENGTH)),
+        id=new.id or "".join(entropy.choice(ID_ALPHABET) for _ in range(ID_LENGTH)),
         username=new.username,
         username_key=name_key(new.username),
         name=new.name or new.username,

@@ -1,0 +1,1 @@
+"""Arrival: what people had on a Rocket.Chat server is taken over, row by row."""
