@@ -176,6 +176,24 @@ class NoFactor(Refusal):
     reason = "No second factor is set up for your account. Set one up, then try again"
 
 
+class GrantElsewhere(Refusal):
+    """The grant of a machine does not hold for its address."""
+
+    code = "error-grant-address"
+    reason = "The grant of this token does not hold for your address"
+
+
+class GrantSpent(Refusal):
+    """The grant of a machine is used up for today. `retry_after`: seconds to the next day (UTC)."""
+
+    code = "error-grant-spent"
+    reason = "The grant of this token is used up for today"
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(retryAfter=retry_after)
+
+
 class NotAllowed(Refusal):
     """The caller may not do this, or not to this target."""
 

@@ -11,6 +11,8 @@ from e2ereset.errors import (
     CrossSite,
     FactorInvalid,
     FactorRequired,
+    GrantElsewhere,
+    GrantSpent,
     InvalidParams,
     InvalidQuery,
     InvalidSort,
@@ -27,7 +29,14 @@ from .bodies import JSON_TYPE
 from .described import Described
 from .pagination import PageQuery
 
-OF_STEP_UP = (NoFactor, TooManyAttempts, FactorRequired, FactorInvalid)
+OF_STEP_UP = (
+    NoFactor,
+    TooManyAttempts,
+    FactorRequired,
+    FactorInvalid,
+    GrantElsewhere,
+    GrantSpent,
+)
 NUMBER = {"schema": {"type": "string", "pattern": "^[0-9]+$"}}
 HEADERS_OF = {
     "X-RateLimit-Limit": {"description": "Requests in a window.", **NUMBER},

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import bindparam, case, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from e2ereset import Caller, Refusal
-from e2ereset.errors import E2EResetError, NotAllowed
+from e2ereset import Caller
+from e2ereset.errors import E2EResetError, GrantElsewhere, GrantSpent, NotAllowed
 from e2ereset.records import ActionRequest
 from e2ereset.server.people import accounts
 from e2ereset.server.people.acts import Change
@@ -56,24 +56,6 @@ LIST = (
     .order_by(accounts.USERS.c.username, GRANTS.c.name)
 )
 Network = IPv4Network | IPv6Network
-
-
-class GrantElsewhere(Refusal):
-    """The grant of this token does not hold for the address of the caller."""
-
-    code = "error-grant-address"
-    reason = "The grant of this token does not hold for your address"
-
-
-class GrantSpent(Refusal):
-    """The grant is used up for today. `retry_after`: seconds to the next day (UTC)."""
-
-    code = "error-grant-spent"
-    reason = "The grant of this token is used up for today"
-
-    def __init__(self, retry_after: int) -> None:
-        self.retry_after = retry_after
-        super().__init__(retryAfter=retry_after)
 
 
 class BadGrant(E2EResetError):
