@@ -60,6 +60,10 @@ class UnknownRoom(Refusal):
     reason = 'The required "roomId" or "roomName" param provided does not match any group'
 
 
+NO_ROOM = (RoomParamMissing, UnknownRoom)
+"""What a route that takes a group refuses with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomName:
     """How a request names a room: by its id, else by its name, for the caller's own rooms."""

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from e2ereset.http import Answer, Whole
+from e2ereset.http import Answer, Text, Whole
 
 
 class GroupAnswer(Answer):
@@ -16,6 +16,12 @@ class Changes(Answer):
 
     update = fields.List(fields.Dict(), required=True)
     remove = fields.List(fields.Dict(), required=True)
+
+
+class Saved(Answer):
+    """The room whose settings were saved."""
+
+    rid = Text(required=True)
 
 
 class RoomAnswer(Answer):
@@ -52,3 +58,4 @@ class MemberList(ListAnswer):
 
 GROUP, ONE_ROOM, ONE_SUBSCRIPTION = GroupAnswer(), RoomAnswer(), SubscriptionAnswer()
 CHANGED, GROUP_LIST, MEMBER_LIST = Changes(), GroupList(), MemberList()
+SAVED = Saved()

@@ -78,7 +78,7 @@ def _read(session: Session, rows: Sequence[Any]) -> list[dict[str, Any]]:
     queues = defaultdict(list)
     for row in session.execute(QUEUES, {"rooms": [row.id for row in rows]}):
         queues[row.room_id].append(row)
-    return [_room(row, queues[row.id][:LISTED]) for row in rows]
+    return [_room(row, queues[row.id]) for row in rows]
 
 
 def _room(row: Any, queue: Sequence[Any]) -> dict[str, Any]:
@@ -97,7 +97,9 @@ def _room(row: Any, queue: Sequence[Any]) -> dict[str, Any]:
         "broadcast": False,
         "encrypted": row.encrypted,
         "e2eKeyId": row.e2e_key_id,
-        "usersWaitingForE2EKeys": [{"userId": one.user_id, "ts": iso(one.since)} for one in queue]
+        "usersWaitingForE2EKeys": [
+            {"userId": one.user_id, "ts": iso(one.since)} for one in queue[:LISTED]
+        ]
         or None,
         "ts": iso(row.created_at),
         "_updatedAt": iso(updated_at),

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Executable, bindparam, delete, func, select, 
 from e2ereset import Account
 from e2ereset.server.people import accounts
 from e2ereset.store.retained import NOW, Expiring
-from e2ereset.store.statements import Inserts, Statement
+from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 
 from .access import OWNER, ROOM_ROLES, ROOMS, SUBSCRIPTIONS, RoomAct
@@ -41,12 +41,16 @@ COUNT_OWNERS = Statement(
 )
 
 
-@Statement
-def NOTE_LEFT(insert: Inserts) -> Executable:
-    """Note when the user has left the room."""
-    noted = insert(LEFT)
-    newer = {"left_at": noted.excluded.left_at}
-    return noted.on_conflict_do_update(index_elements=["user_id", "room_id"], set_=newer)
+def noted_again(noting: Any) -> Executable:
+    """This INSERT of left rooms, for users who have left the room before, too."""
+    newer = {"left_at": noting.excluded.left_at}
+    again: Executable = noting.on_conflict_do_update(
+        index_elements=["user_id", "room_id"], set_=newer
+    )
+    return again
+
+
+NOTE_LEFT = Statement(lambda insert: noted_again(insert(LEFT)))
 
 
 def find_people(act: RoomAct, names: Iterable[str], *, by_id: bool) -> list[Account]:
@@ -86,6 +90,7 @@ def remove(act: RoomAct, room_id: str, user_id: str) -> bool:
     The room's row is locked.
     """
     mine = {"user": user_id, "room": room_id}
+    accounts.lock_account(act.session, user_id)  # a reset locks it before the memberships, too
     DROP_ROLES(act.session, mine)
     if not LEAVE(act.session, mine).rowcount:
         return False

@@ -10,6 +10,7 @@ from marshmallow.validate import Equal, Length
 
 from e2ereset import Refusal
 from e2ereset.http import Body, Flag, PageQuery, Query, Text, filled
+from e2ereset.permissions.schemas import TargetBody
 
 from .access import RoomName
 from .groups import NewGroup, People
@@ -87,6 +88,17 @@ class InviteBody(RoomBody):
     usernames = names()
 
 
+class KickBody(RoomBody, TargetBody):
+    """The room, and which one of its members."""
+
+
+class SettingsBody(Body):
+    """The settings of a room."""
+
+    rid = Text(required=True, validate=filled())
+    encrypted = Flag(required=True)
+
+
 class RoomQuery(Query):
     """The room. `roomId` counts before `roomName`."""
 
@@ -119,6 +131,7 @@ class MembersQuery(PageQuery, RoomQuery):
 
 
 NEW_GROUP, INVITE = GroupBody(), InviteBody()
+ROOM_BODY, KICK, SETTINGS = RoomBody(), KickBody(), SettingsBody()
 ROOM, ROOM_ID, CHANGES = RoomQuery(), RoomIdQuery(), ChangesQuery()
 GROUPS, MEMBERS = GroupsQuery(), MembersQuery()
 

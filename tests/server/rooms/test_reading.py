@@ -132,9 +132,9 @@ def test_only_what_has_changed_since_then_is_told(world, get, ann, secret, creat
     assert get(ann, route, updatedSince=iso(NOW + 200)).json["update"] == []
 
 
-@pytest.mark.parametrize("since", ["2027-01-15T08:00:09.999Z", "2027-01-15T09:00:09+01:00"])
-def test_a_change_that_was_committed_late_is_told(get, ann, secret, since):
-    assert get(ann, "subscriptions.get", updatedSince=since).json["update"]
+def test_a_change_that_was_committed_late_is_told(get, ann, secret):
+    for since in ("2027-01-15T08:00:09.999Z", "2027-01-15T09:00:09+01:00"):
+        assert get(ann, "subscriptions.get", updatedSince=since).json["update"]
 
 
 def test_a_reset_is_a_change_of_the_subscription_and_of_who_waits(world, get, ann, ben, secret):
@@ -178,23 +178,22 @@ def test_rooms_that_were_left_are_told_to_who_left_them(world, get, ann, ben):
         ),
     ],
 )
-@pytest.mark.parametrize("since", ["soon", "2027-13-01", "1e9", "2027-01-15T08:00:00 01:00"])
-def test_a_time_that_is_none_is_refused(get, ann, route, words, since):
-    answer = get(ann, route, updatedSince=since)
-    assert (answer.status_code, answer.json["error"]) == (400, words)
+def test_a_time_that_is_none_is_refused(get, ann, route, words):
+    for since in ("soon", "2027-13-01", "1e9", "2027-01-15T08:00:00 01:00"):
+        answer = get(ann, route, updatedSince=since)
+        assert (answer.status_code, answer.json["error"]) == (400, words)
 
 
-@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
-@pytest.mark.parametrize("route", ["rooms.get", "subscriptions.get"])
-def test_the_first_and_the_last_time_are_times(get, ann, route, since):
-    assert get(ann, route, updatedSince=since).status_code == 200
+def test_the_first_and_the_last_time_are_times(get, ann):
+    for since in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+        for route in ("rooms.get", "subscriptions.get"):
+            assert get(ann, route, updatedSince=since).status_code == 200
 
 
-@pytest.mark.parametrize("by", ["roomId", "roomName"])
-def test_a_room_is_found_by_id_and_by_name(get, ben, secret, by):
-    query = {"roomId": secret} if by == "roomId" else {"roomName": "secret"}
-    room = get(ben, "rooms.info", **query).json["room"]
-    assert (room["_id"], room["usersCount"]) == (secret, 2)
+def test_a_room_is_found_by_id_and_by_name(get, ben, secret):
+    for query in ({"roomId": secret}, {"roomName": "secret"}):
+        room = get(ben, "rooms.info", **query).json["room"]
+        assert (room["_id"], room["usersCount"]) == (secret, 2)
 
 
 @pytest.mark.parametrize("route", ["rooms.info", "groups.members"])
@@ -232,11 +231,11 @@ def test_members_are_listed_as_clients_read_them(get, ann, ben, secret):
     assert (answer["count"], answer["offset"], answer["total"]) == (2, 0, 2)
 
 
-@pytest.mark.parametrize(("wanted", "found"), [("BE", ["ben"]), ("%", []), ("n", ["ann", "ben"])])
-def test_members_are_found_by_a_part_of_their_names(get, ann, secret, wanted, found):
-    answer = get(ann, "groups.members", roomId=secret, filter=wanted).json
-    assert [one["username"] for one in answer["members"]] == found
-    assert answer["total"] == len(found)
+def test_members_are_found_by_a_part_of_their_names(get, ann, secret):
+    for wanted, found in (("BE", ["ben"]), ("%", []), ("n", ["ann", "ben"])):
+        answer = get(ann, "groups.members", roomId=secret, filter=wanted).json
+        assert [one["username"] for one in answer["members"]] == found
+        assert answer["total"] == len(found)
 
 
 def test_disabled_accounts_are_no_members_for_the_list(world, get, ann, secret):

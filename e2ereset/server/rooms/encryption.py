@@ -1,0 +1,84 @@
+"""Switches the encryption of a room on and off."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Executable, bindparam, delete, select, update
+
+from e2ereset import Refusal
+from e2ereset.records import ActionRequest
+from e2ereset.store.statements import Inserts, Statement
+
+from .access import ROOMS, SUBSCRIPTIONS, RoomAct, RoomName, act
+from .acts import Acts
+from .keys.refusals import InvalidRoom
+from .members import ROOM, USER, WAITING
+
+METHOD = "saveRoomSettings"
+WITH_KEYS = ("p", "d")
+"""The kinds of rooms that can be encrypted: private groups and direct messages."""
+
+NOW: Any = bindparam("now", type_=BigInteger)
+SWITCH = Statement(
+    update(ROOMS)
+    .where(ROOMS.c.id == ROOM)
+    .values(encrypted=bindparam("encrypted", type_=ROOMS.c.encrypted.type), updated_at=NOW)
+)
+WAIT_NO_MORE = Statement(delete(WAITING).where(WAITING.c.room_id == ROOM))
+
+
+@Statement
+def OTHERS_WAIT(insert: Inserts) -> Executable:
+    """Have all members but the user wait for the key, if they do not have it."""
+    lacking = select(SUBSCRIPTIONS.c.room_id, SUBSCRIPTIONS.c.user_id, NOW).where(
+        SUBSCRIPTIONS.c.room_id == ROOM,
+        SUBSCRIPTIONS.c.user_id != USER,
+        SUBSCRIPTIONS.c.e2e_key.is_(None),
+    )
+    columns = ["room_id", "user_id", "since"]
+    return insert(WAITING).from_select(columns, lacking).on_conflict_do_nothing()
+
+
+class ActionNotAllowed(Refusal):
+    """The caller may not change this of the room."""
+
+    code = "error-action-not-allowed"
+    reason = "Editing room is not allowed"
+
+
+def switch_encryption(acts: Acts, asked: ActionRequest, room_id: str, encrypted: bool) -> None:
+    """Encrypt the room from now on, or no more. The key and its id stay.
+
+    Raises ActionNotAllowed, and InvalidRoom where there is no such room, which only those learn who
+    may edit any room.
+    """
+
+    def switch(switching: RoomAct) -> None:
+        room = switching.lock_room(RoomName(room_id=room_id))
+        if not switching.may("edit-room", room and room.id):
+            raise ActionNotAllowed(method=METHOD, action="Editing_room")
+        if room is None:
+            raise InvalidRoom(method=METHOD)
+        if room.encrypted != encrypted:
+            _check(switching, room)
+            _switch(switching, room.id, encrypted)
+
+    act(acts, asked, switch)
+
+
+def _check(switching: RoomAct, room: Any) -> None:
+    where = {"method": METHOD, "action": "Change_Room_Encrypted"}
+    if room.kind not in WITH_KEYS:
+        raise ActionNotAllowed("Only groups or direct channels can enable encryption", **where)
+    if not switching.may("toggle-room-e2e-encryption", room.id):
+        raise ActionNotAllowed("You do not have permission to toggle E2E encryption", **where)
+
+
+def _switch(switching: RoomAct, room_id: str, encrypted: bool) -> None:
+    session, now = switching.session, switching.now
+    SWITCH(session, {"room": room_id, "encrypted": encrypted, "now": now})
+    if encrypted:
+        OTHERS_WAIT(session, {"room": room_id, "user": switching.caller_id, "now": now})
+    else:
+        WAIT_NO_MORE(session, {"room": room_id})
+    outcome = "encrypted" if encrypted else "not encrypted"
+    switching.note("change-room", room_id, outcome=outcome)
