@@ -137,6 +137,8 @@ class Gates:
             loaded: dict[str, Any] = schema.load_query(request.args)
         except ValidationError as error:
             raise InvalidQuery(_first(error.messages_dict)) from None
+        except UnicodeDecodeError:
+            raise InvalidQuery("Invalid query parameters") from None
         return loaded
 
     def rate_limit(self, kind: Kind = "guarded") -> None:

@@ -260,6 +260,11 @@ def test_a_query_that_does_not_fit_is_refused(send, query, words):
     }
 
 
+def test_a_query_that_is_no_utf_8_is_refused(send):
+    answer = send("list", BOB, method="GET", environ_overrides={"QUERY_STRING": "\x80"})
+    assert answer.json["error"].startswith("Invalid query parameters")
+
+
 def test_a_route_with_a_query_refuses_a_broken_body(send):
     answer = listed(send, data=b"{broken", content_type="application/json")
     assert answer.json["errorType"] == "invalid-params"
