@@ -2,10 +2,12 @@
 
 import ast
 import inspect
+import json
 import re
 import sys
 import textwrap
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 
 import pytest
 from flask import Blueprint
@@ -22,9 +24,15 @@ READ_ELSEWHERE = {"LOGIN"}
 """Bodies with more forms than a schema has words for, which a reader of their own reads."""
 
 
+KEPT = {}
+
+
 @pytest.fixture
-def document(app):
-    return app.test_client().get(DOCUMENT).json
+def document(request):
+    """The document of the server, which is the same for every test."""
+    if not KEPT:
+        KEPT.update(request.getfixturevalue("app").test_client().get(DOCUMENT).json)
+    return KEPT
 
 
 def routes(app):
@@ -76,12 +84,12 @@ def test_the_document_is_the_url_map(app, document):
 
 def test_it_is_openapi_3_1_with_schemas_and_references_that_hold(document):
     assert document["openapi"] == "3.1.0"
+    schemas = {json.dumps(one) for one in document["components"]["schemas"].values()}
     for part in parts(document):
         assert look_up(document, part) is not None
-        if "schema" in part:
-            Draft202012Validator.check_schema(part["schema"])
-    for schema in document["components"]["schemas"].values():
-        Draft202012Validator.check_schema(schema)
+        schemas |= {json.dumps(part["schema"])} if "schema" in part else set()
+    for schema in schemas:
+        Draft202012Validator.check_schema(json.loads(schema))
 
 
 def test_each_operation_has_a_name_of_its_own_and_words(document):
@@ -101,6 +109,44 @@ def test_links_lead_from_a_sign_in_to_operations_that_take_it(document):
 
 def links_of(operation):
     return operation["responses"]["200"].get("links", {})
+
+
+def value_of(expression, answer):
+    """What an expression of a link stands for."""
+    where, _, pointer = expression.partition("#")
+    if where == "$response.body":
+        return reduce(getitem, pointer.strip("/").split("/"), answer.json)
+    return answer.request.headers[where.removeprefix("$request.header.")]
+
+
+@pytest.fixture
+def follow(world, document):
+    """The answer of the operation to which a link of this answer leads."""
+    named = {one["operationId"]: (method, path) for method, path, one in described(document)}
+
+    def follow(answer, name):
+        operation = document["paths"][answer.request.path][answer.request.method.lower()]
+        method, path = named[name]
+        given = {"header": {}, "query": {}}
+        for target, expression in links_of(operation)[name]["parameters"].items():
+            place, _, parameter = target.partition(".")
+            given[place][parameter] = value_of(expression, answer)
+        where = {"headers": given["header"], "query_string": given["query"]}
+        return world.client.open(path, method=method, **where)
+
+    return follow
+
+
+def test_links_can_be_followed_from_a_sign_in_on(world, follow):
+    bob = world.person("bob", password="pw")
+    me = follow(world.login("bob"), "me")
+    assert (me.status_code, me.json["username"]) == (200, "bob")
+    assert follow(me, "users.info").json["user"]["username"] == "bob"
+    group = world.client.post(f"{API}groups.create", headers=bob.headers, json={"name": "g"})
+    assert group.status_code == 200
+    assert follow(group, "rooms.info").json["room"]["name"] == "g"
+    assert follow(group, "subscriptions.getOne").json["subscription"]["name"] == "g"
+    assert follow(group, "groups.members").json["total"] == 1
 
 
 def test_examples_fit_their_schemas(document):

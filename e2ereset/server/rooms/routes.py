@@ -10,6 +10,7 @@ from e2ereset.errors import Forbidden, NotAllowed, TargetParamMissing, UnknownTa
 from e2ereset.http import Body, Described, Gates, envelope
 from e2ereset.permissions.schemas import target_named
 from e2ereset.records import ActionRequest
+from e2ereset.server.links import OF_GROUP
 
 from .access import NO_ROOM
 from .answers import GROUP, SAVED
@@ -46,7 +47,12 @@ def add_groups(blueprint: Blueprint, groups: Groups, gates: Gates) -> None:
     """Put the making of groups on the blueprint."""
 
     @blueprint.post("/groups.create")
-    @Described(body=NEW_GROUP, answer=GROUP, refuses=(Forbidden, BadRoomName, RoomNameTaken))
+    @Described(
+        body=NEW_GROUP,
+        answer=GROUP,
+        refuses=(Forbidden, BadRoomName, RoomNameTaken),
+        links=dict.fromkeys(("rooms.info", "subscriptions.getOne", "groups.members"), OF_GROUP),
+    )
     def create_group() -> Response:
         """Make a private group, which the caller owns."""
         with _asked(gates, "create-room", NEW_GROUP) as (asked, body):

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from e2ereset import Caller, Refusal, Runtime
 from e2ereset.errors import InvalidParams, NotSignedIn
 from e2ereset.http import Described, Gates, envelope, origin, proof
+from e2ereset.server.links import OF_USER, SIGN_IN
 from e2ereset.server.people.profiles import own
 from e2ereset.server.people.service import find_person
 
@@ -20,11 +21,8 @@ from .sign_outs import SignOuts
 from .token_routes import add_sign_out_routes, add_token_routes
 from .tokens import find_signed_in, sign_in_of
 
-SIGN_IN = {
-    "header.X-User-Id": "$response.body#/data/userId",
-    "header.X-Auth-Token": "$response.body#/data/authToken",
-}
-"""Where the values of a sign-in go."""
+AFTER = ("me", "e2e.fetchMyKeys", "subscriptions.get", "users.resetE2EKey", "logout.post")
+"""What clients do after a sign-in."""
 
 
 def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Blueprint:
@@ -37,7 +35,7 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
         answer=SIGNED_IN,
         signed_in=False,
         failures={401: LOGIN_FAILURE},
-        links={"me": SIGN_IN, "users.resetE2EKey": SIGN_IN, "logout.post": SIGN_IN},
+        links=dict.fromkeys(AFTER, SIGN_IN),
     )
     def login() -> Response:
         """Sign in by password or by a live token."""
@@ -62,7 +60,7 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
         return envelope.success(status="success", data={"message": "You've been logged out!"})
 
     @blueprint.get("/me")
-    @Described(answer=ME)
+    @Described(answer=ME, links={"users.info": OF_USER})
     def me() -> Response:
         """The caller's own account."""
         return envelope.success(**_me(sessions, _signed_in(gates, "me").account.id))
