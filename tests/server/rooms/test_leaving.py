@@ -1,10 +1,13 @@
 """The ends of memberships and groups, and the switch of encryption."""
 
+from functools import partial
+
 import pytest
 
 from e2ereset.records import iso
 from e2ereset.server.rooms.models import LeftRoom, Room, RoomRole, Subscription, Waiting
 from tests.kit.client import API
+from tests.kit.live import at_once
 from tests.kit.server import NOW
 
 NOT_FOUND = "error-room-not-found"
@@ -147,6 +150,19 @@ def test_the_last_owner_stays_and_one_of_two_may_go(world, post, ann, ben, secre
     give_role(world, ben, secret, "owner")
     assert post(ann, "groups.leave", roomId=secret).status_code == 200
     assert post(ben, "groups.leave", roomId=secret).json["error"] == LAST
+
+
+def test_of_two_owners_who_leave_at_once_one_stays(world, ann, ben, secret):
+    give_role(world, ben, secret, "owner")
+
+    def leave(person):
+        client = world.through(world.app).client
+        body = {"roomId": secret}
+        return client.post(API + "groups.leave", json=body, headers=person.headers).status_code
+
+    answers = at_once([partial(leave, person) for person in (ann, ben)])
+    assert sorted(answers) == [200, 400]
+    assert len(world.rows(RoomRole, room_id=secret)) == 1
 
 
 def test_who_may_not_leave_stays(world, post, ben, secret):
