@@ -1,5 +1,7 @@
 """People look after their second factors by request (rows of the reference's section 4.1)."""
 
+from functools import partial
+
 import pyotp
 import pytest
 from sqlalchemy import update
@@ -9,6 +11,7 @@ from e2ereset.records import iso
 from e2ereset.server.people.models import Email
 from e2ereset.server.sessions.models import PERSONAL, Token
 from tests.kit.client import API
+from tests.kit.live import at_once
 from tests.kit.rows import row
 from tests.kit.states import enrol_totp
 from tests.kit.world import error, sha256
@@ -393,3 +396,23 @@ def test_a_new_enrolment_was_never_used(world, status, bob):
 
 def test_status_is_nobody_elses(world):
     assert world.client.get(API + "users.2fa.status").status_code == 401
+
+
+# At the same time
+
+
+def test_a_code_enrols_and_disables_once(world, post, ann):
+    def all_at_once(name, code):
+        """The answers to four such requests."""
+        facts = {"json": {"code": code}, "headers": ann.headers}
+        clients = [world.app.test_client() for _ in range(4)]
+        asked = at_once([partial(client.post, API + name, **facts) for client in clients])
+        return [answer.json for answer in asked]
+
+    ann.totp = pyotp.TOTP(post("users.enableTotp", ann, **password()).json["secret"])
+    confirmed = all_at_once("users.validateTotp", world.code(ann))
+    (codes,) = [answer["codes"] for answer in confirmed if answer["success"]]
+    later(world, 300)
+    disabled = all_at_once("users.disableTotp", codes[0])
+    assert sum(answer.get("disabled", False) for answer in disabled) == 1
+    assert world.told() == ["TOTP was enabled", "TOTP was disabled"]
