@@ -23,6 +23,7 @@ from .people.new_passwords import NewPasswords
 from .people.password_hashing import PasswordHasher
 from .people.routes import People
 from .people.routes import make_routes as make_people
+from .people.verification_routes import make_page
 from .request_log import log_requests, note_caller
 from .roles.routes import make_routes as make_role_routes
 from .rooms.acts import Acts
@@ -68,8 +69,9 @@ def create_app(
     runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter
     operations_of(app).health.add("migrations", check_migrations)
     passwords = app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
-    people = People(runtime, passwords)
+    people = People(runtime, passwords, settings.public_url)
     app.register_blueprint(make_people(people, runtime.gates, url_prefix=API))
+    app.register_blueprint(make_page(people.verification, runtime.gates))
     app.register_blueprint(make_role_routes(runtime, url_prefix=API))
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions

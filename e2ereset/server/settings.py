@@ -1,5 +1,6 @@
 """The settings of the standalone server alone: the `E2ERESET_SERVER_` keys."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from e2ereset.errors import SettingsError
 from e2ereset.settings import SERVER_PREFIX, bounded, choice, read_fields
 
+PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
 SAFE_BCRYPT_COST = 10  # OWASP ASVS 4.0, 2.4.4
 SHORTEST_PASSWORD = 8
 SAFE_ALONE = 15  # NIST SP 800-63B-4, 3.1.1.2: where a password can be the only factor
@@ -27,6 +29,8 @@ class ServerSettings:
     """Life of a sign-in."""
     proxy_hops: int = bounded(0, 0, 5)
     """How many reverse proxies stand in front and set `X-Forwarded-For`. 0 trusts no header."""
+    public_url: str = ""
+    """Where people reach the server, such as `https://chat.example.org`: mailed links begin so."""
     trust_request_id: bool = False
     """Whether a request is logged under the proxy's `X-Request-Id`; needs a proxy."""
     failures_per_5_minutes: int = bounded(20, 5, 100_000)
@@ -66,6 +70,11 @@ def load_server_settings(config: Mapping[str, Any]) -> ServerSettings:
     if settings.bcrypt_cost < SAFE_BCRYPT_COST and not config.get("TESTING"):
         raise SettingsError(
             f"{SERVER_PREFIX}BCRYPT_COST must be {SAFE_BCRYPT_COST} or more outside of tests."
+        )
+    if settings.public_url and not PUBLIC_URL.fullmatch(settings.public_url):
+        raise SettingsError(
+            f"{SERVER_PREFIX}PUBLIC_URL is {settings.public_url!r}. Write it like"
+            " 'https://chat.example.org', without a slash at its end."
         )
     if settings.trust_request_id and not settings.proxy_hops:
         raise SettingsError(

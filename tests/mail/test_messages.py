@@ -30,6 +30,12 @@ KINDS = {
     "factor-locked": {"username": "bob", "method": "sign-in", "at": NOW, **PLACE},
     "factor-changed": {"username": "bob", "at": NOW, "change": "TOTP was enabled."},
     "key-wrapped-anew": {"username": "bob", "at": NOW, **PLACE},
+    "verify-email": {
+        "username": "bob",
+        "link": "(link)",
+        "expires_at": NOW + 600,
+        **PLACE,
+    },
     "account-changed": {
         "username": "bob",
         "by": "an operator",

@@ -17,6 +17,8 @@ from .new_passwords import NewPasswords
 from .own_account import UPDATE as UPDATE_OWN
 from .own_account import OwnAccount
 from .updates import UPDATE, Updates
+from .verification import Verification
+from .verification_routes import add_sending
 
 VALUES = (
     refusals.ActionNotAllowed,
@@ -54,6 +56,12 @@ class People:
 
     runtime: Runtime
     passwords: NewPasswords
+    public_url: str = ""
+
+    @property
+    def verification(self) -> Verification:
+        """Mails links that verify addresses."""
+        return Verification(runtime=self.runtime, public_url=self.public_url)
 
     @property
     def directory(self) -> Directory:
@@ -87,6 +95,7 @@ def make_routes(people: People, gates: Gates, *, url_prefix: str) -> Blueprint:
     add_directory(blueprint, people.directory, gates)
     add_administration(blueprint, people, gates)
     add_own(blueprint, people.own_account, gates)
+    add_sending(blueprint, people.verification, gates)
     return blueprint
 
 

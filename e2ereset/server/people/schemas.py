@@ -114,7 +114,13 @@ class OwnBody(Body):
     customFields = fields.Dict(keys=fields.String())
 
 
-OWN = OwnBody()
+class ConfirmBody(Body):
+    """The address to be verified."""
+
+    email = Text(required=True)
+
+
+OWN, CONFIRM = OwnBody(), ConfirmBody()
 INFO, LIST = InfoQuery(), ListQuery()
 CREATE, UPDATE, DELETE, ACTIVE = CreateBody(), UpdateBody(), DeleteBody(), ActiveBody()
 
