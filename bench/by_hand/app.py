@@ -73,7 +73,7 @@ def reset_key() -> Response:
     rows = database.execute(SIGNED_IN, values).fetchall()
     if not rows or not rows[0][2]:
         return _answer(401, error="You must be logged in to do this.")
-    secret = database.execute(SECRET, (user,)).fetchone()
+    secret = database.execute(SECRET, (user, rows[0][8])).fetchone()
     if secret is None:
         return _answer(400, error="There is no second factor.")
     if "x-2fa-code" not in request.headers:
@@ -110,7 +110,7 @@ def _burn(database: Any, user: str, token: str, encrypted: str, now: int) -> boo
     for step in range(present - WINDOW, present + WINDOW + 1):
         if hmac.compare_digest(totp.generate_otp(step), code):
             place = (request.remote_addr, _digest(SIGN_IN_KEY, _token_digest(token)))
-            taken = database.execute(TAKE_STEP, (step, *place, user, encrypted, step))
+            taken = database.execute(TAKE_STEP, (step, *place, now, user, encrypted, step))
             return taken.rowcount == 1  # type: ignore[no-any-return]
     return False
 

@@ -33,11 +33,14 @@ _NAMES = """LEFT OUTER JOIN user_roles ON user_roles.user_id = users.id
   LEFT OUTER JOIN emails ON emails.user_id = users.id AND emails.verified"""
 ACCOUNT = _sql(f"{_USER} FROM users {_NAMES} WHERE users.id = ? ORDER BY emails.id")
 SIGNED_IN = _sql(f"""
-{_USER}, tokens.bypass_two_factor FROM tokens JOIN users ON tokens.user_id = users.id {_NAMES}
+{_USER}, tokens.bypass_two_factor, tokens.created_at
+FROM tokens JOIN users ON tokens.user_id = users.id {_NAMES}
 WHERE tokens.digest = ? AND tokens.user_id = ?
   AND (tokens.expires_at IS NULL OR tokens.expires_at > ?)
 ORDER BY emails.id""")
-SECRET = _sql("SELECT secret FROM e2ereset_totp WHERE account_id = ? AND enabled_at IS NOT NULL")
+SECRET = _sql("""
+SELECT secret FROM e2ereset_totp
+WHERE account_id = ? AND enabled_at IS NOT NULL AND (counts_from IS NULL OR counts_from <= ?)""")
 _OVER = {
     n: f"(b.start_{n} + :length_{n} <= :now OR b.start_{n} >= :now + :length_{n})"
     for n in (1, 2, 3)
@@ -59,7 +62,7 @@ LOCK_TOKEN = _sql("""
 UPDATE tokens SET kind = kind
 WHERE digest = ? AND user_id = ? AND (expires_at IS NULL OR expires_at > ?)""")
 TAKE_STEP = _sql("""
-UPDATE e2ereset_totp SET last_step = ?, last_address = ?, last_sign_in = ?
+UPDATE e2ereset_totp SET last_step = ?, last_address = ?, last_sign_in = ?, used_at = ?
 WHERE account_id = ? AND secret = ? AND last_step < ?""")
 _LESS = ", ".join(
     f"count_{n} = CASE WHEN purpose = 'verify:totp' AND start_{n} = ? THEN count_{n} - 1"
