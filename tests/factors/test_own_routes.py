@@ -401,18 +401,14 @@ def test_status_is_nobody_elses(world):
 # At the same time
 
 
-def test_a_code_enrols_and_disables_once(world, post, ann):
-    def all_at_once(name, code):
-        """The answers to four such requests."""
-        facts = {"json": {"code": code}, "headers": ann.headers}
-        clients = [world.app.test_client() for _ in range(4)]
-        asked = at_once([partial(client.post, API + name, **facts) for client in clients])
-        return [answer.json for answer in asked]
+def test_a_code_disables_once_in_however_many_sign_ins(world, bob):
+    def ask(headers):
+        """The answer to one request, in a sign-in of its own."""
+        body = {"code": bob.backup_codes[0]}
+        url = API + "users.disableTotp"
+        return world.app.test_client().post(url, json=body, headers=headers).json
 
-    ann.totp = pyotp.TOTP(post("users.enableTotp", ann, **password()).json["secret"])
-    confirmed = all_at_once("users.validateTotp", world.code(ann))
-    (codes,) = [answer["codes"] for answer in confirmed if answer["success"]]
-    later(world, 300)
-    disabled = all_at_once("users.disableTotp", codes[0])
+    sign_ins = [world.sign_in(bob.id) for _ in range(4)]
+    disabled = at_once([partial(ask, headers) for headers in sign_ins])
     assert sum(answer.get("disabled", False) for answer in disabled) == 1
     assert world.told() == ["TOTP was enabled", "TOTP was disabled"]
