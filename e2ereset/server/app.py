@@ -32,6 +32,7 @@ from .rooms.keys.lacking import Lacking
 from .rooms.keys.restart import Restarts
 from .rooms.keys.routes import make_routes as make_room_key_routes
 from .rooms.keys.service import RoomKeys
+from .rooms.memberships import own_subscriptions
 from .rooms.reading import Reading
 from .rooms.routes import make_routes as make_room_routes
 from .sessions.routes import identify, make_routes
@@ -69,7 +70,7 @@ def create_app(
     runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter
     operations_of(app).health.add("migrations", check_migrations)
     passwords = app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
-    people = People(runtime, passwords, settings.public_url)
+    people = People(runtime, passwords, own_subscriptions, settings.public_url)
     app.register_blueprint(make_people(people, runtime.gates, url_prefix=API))
     app.register_blueprint(make_page(people.verification, runtime.gates))
     app.register_blueprint(make_role_routes(runtime, url_prefix=API))

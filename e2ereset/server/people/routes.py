@@ -1,8 +1,11 @@
 """`users.*`: who there is, and what is done to accounts."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response
+from sqlalchemy.orm import Session
 
 from e2ereset import Runtime
 from e2ereset.errors import NotAllowed, TargetParamMissing, UnknownTarget
@@ -56,6 +59,7 @@ class People:
 
     runtime: Runtime
     passwords: NewPasswords
+    subscriptions: Callable[[Session, str, int | None], Sequence[Mapping[str, Any]]]
     public_url: str = ""
 
     @property
@@ -66,7 +70,7 @@ class People:
     @property
     def directory(self) -> Directory:
         """Shows users to each other."""
-        return Directory(runtime=self.runtime)
+        return Directory(runtime=self.runtime, subscriptions=self.subscriptions)
 
     @property
     def new_accounts(self) -> NewAccounts:
@@ -107,9 +111,11 @@ def add_directory(blueprint: Blueprint, directory: Directory, gates: Gates) -> N
     def info() -> Response:
         """One user, as far as the caller may see it."""
         with gates.entered("users.info") as asked:
-            by, name = schemas.selected(gates.query(schemas.INFO))
+            query = gates.query(schemas.INFO)
+            by, name = schemas.selected(query)
             gates.rate_limit("read")
-            user = directory.info(asked.caller, by, name)
+            rooms = query.get("includeUserRooms", False)
+            user = directory.info(asked.caller, by, name, rooms=rooms)
         return envelope.success(user=user)
 
     @blueprint.get("/users.list")

@@ -91,3 +91,15 @@ def test_the_list_needs_view_d_room(world, get, ann):
 @pytest.mark.parametrize("name", ["users.info", "users.list"])
 def test_nobody_is_shown_to_a_stranger(world, name):
     assert world.client.get(API + name, query_string={"username": "bob"}).status_code == 401
+
+
+def test_rooms_are_for_oneself_and_who_may_view_channels_of_others(world, get, ann, admin):
+    world.room("r1", ann)
+    for person in (ann, admin):
+        user = get(person, "users.info", username="ann", includeUserRooms="true").json["user"]
+        assert [room["rid"] for room in user["rooms"]] == ["r1"]
+        assert not {"E2EKey", "E2ESuggestedKey", "oldRoomKeys"} & user["rooms"][0].keys()
+    eve = world.person("eve", key=False)
+    other = get(eve, "users.info", username="ann", includeUserRooms="true").json["user"]
+    assert "rooms" not in other
+    assert "rooms" not in get(ann, "users.info", username="ann").json["user"]
