@@ -22,7 +22,8 @@ WANTED: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("get", "find", "find_by_email"), (Account | None, "an Account or None")),
     **dict.fromkeys(("end_sessions", "end_other_sessions"), (int, "a number")),
     "drop_keys": (int, "True or False"),
-    **dict.fromkeys((*ONLY_TRUE, "keys_set", "expiring"), (object, "")),
+    "remembered_proof": (str, "a text"),
+    **dict.fromkeys((*ONLY_TRUE, "keys_set", "expiring", "remember_proof"), (object, "")),
 }
 """Every method of `ports`: the type that it must give, and the words for it."""
 

@@ -98,6 +98,20 @@ class HoldsGrants(Protocol):
 
 
 @runtime_checkable
+class RemembersProofs(Protocol):
+    """Optional: keeps beside a sign-in that it was proven, for the actions that allow it.
+
+    What is kept ends with the sign-in.
+    """
+
+    def remember_proof(self, session: Session, sign_in: str, mark: str, until: int) -> None:
+        """Keep this text of at most 80 characters until then (epoch seconds), and no other."""
+
+    def remembered_proof(self, session: Session, sign_in: str, now: int) -> str:
+        """The text that is kept and not over; empty when there is none."""
+
+
+@runtime_checkable
 class ListensForKeys(Protocol):
     """Optional: for hosts whose rooms wait for people to have a key pair."""
 

@@ -14,6 +14,7 @@ from .errors import HostError
 
 BYPASS = "bypass"
 GRANT = "grant"
+REMEMBERED = "remembered"
 OFF = "off"
 LONGEST_ID = 255
 LONGEST_ADDRESS = 320
@@ -127,8 +128,9 @@ class ActionRequest:
     `fallback`: whether accounts without another method may use the fallback method. `proven`:
     whether a proof is needed at all. `enrols`: it adds a factor, so an account that has none needs
     no proof. `itself`: it changes the factor that proves it, so nothing spares the proof, and the
-    factor counts however young it is. `new_sign_in` is the handle of the sign-in that the request
-    makes, if it is a sign-in. `memo` is that of its `Attempt`s.
+    factor counts however young it is. `remembers`: a proof that this sign-in gave a while ago, from
+    the same address and program, is enough, and its own is remembered. `new_sign_in` is the handle
+    of the sign-in that the request makes, if it is a sign-in. `memo` is that of its `Attempt`s.
     """
 
     caller: Caller
@@ -139,6 +141,7 @@ class ActionRequest:
     proven: bool = True
     enrols: bool = False
     itself: bool = False
+    remembers: bool = False
     new_sign_in: str = field(default="", repr=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -169,8 +172,8 @@ class Passed:
     """The open transaction of an action, after its proof was right.
 
     `method` proved it: empty if the account has none and needs none, `bypass` for a token that
-    skips the proof, `grant:NAME` for one that has a grant for this, `off` if the workspace does not
-    check. `caller` was read again in this
+    skips the proof, `grant:NAME` for one that has a grant for this, `remembered` if the sign-in was
+    proven a while ago, `off` if the workspace does not check. `caller` was read again in this
     transaction, so its roles are those of now.
     """
 

@@ -17,6 +17,7 @@ from .factors.enrolment import Factors
 from .factors.grants import Grants
 from .factors.own import OwnFactors
 from .factors.rechecks import Rechecks
+from .factors.remembered import Remembered
 from .factors.resend import ASKED, Codes
 from .factors.stepup import StepUp
 from .factors.strategies import Strategy
@@ -109,6 +110,7 @@ def make_runtime(
         budgets=budgets,
         rechecks=rechecks,
         grants=Grants(parts.accounts),
+        remembered=Remembered(parts, strategies),
         traces=traces,
     )
     permissions = Permissions(parts.transactions)

@@ -108,6 +108,8 @@ class Settings:
     """Budget of mailed codes per user."""
     sends_per_day: int = bounded(15, 1, 50)
     """Budget of mailed codes per user."""
+    remember_seconds: int = bounded(1800, 0, 1800)
+    """How long a proof is remembered for its sign-in, by the routes that allow it. 0: never."""
     delivery: str = choice("auto", "auto", "thread", "process")
     """Who delivers mail and seals the audit log: a thread in each worker, or the process
     `e2ereset outbox deliver`. `auto` means `thread`, or `process` if `TESTING` is set."""

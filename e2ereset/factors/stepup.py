@@ -20,12 +20,13 @@ from e2ereset.errors import (
     TooManyAttempts,
 )
 from e2ereset.parts import Parts
-from e2ereset.records import BYPASS, GRANT, OFF, ActionRequest, Attempt, Passed
+from e2ereset.records import BYPASS, GRANT, OFF, REMEMBERED, ActionRequest, Attempt, Passed
 
 from .budgets import Budgets, Charge
 from .challenges import Challenges, attempt_of
 from .grants import Grants
 from .rechecks import Rechecks
+from .remembered import Remembered
 from .strategies.base import Strategy
 from .strategies.checks import is_true, is_usable
 from .traces import Traces
@@ -58,6 +59,7 @@ class StepUp:
     budgets: Budgets
     rechecks: Rechecks
     grants: Grants
+    remembered: Remembered
     traces: Traces
 
     def run(
@@ -94,8 +96,7 @@ class StepUp:
             try:
                 self._verify(session, asked, chosen)
                 caller = self.rechecks.caller(session, asked.caller, asked.now, known=chosen.known)
-                if chosen.granted:
-                    self.grants.use(session, replace(asked, caller=caller))
+                self._settle(session, replace(asked, caller=caller), chosen)
                 done = block(Passed(session=session, method=chosen.method, caller=caller))
             except Refusal as refusal:
                 self.traces.refused(session, asked, refusal, chosen.method)
@@ -103,6 +104,19 @@ class StepUp:
             if outcome:
                 self.traces.record(session, asked, outcome, chosen.method)
             return done
+
+    def _settle(self, session: Session, asked: ActionRequest, chosen: Chosen) -> None:
+        """Count the use of a grant; look at a remembered proof again; remember a new one."""
+        if chosen.granted:
+            self.grants.use(session, asked)
+        elif chosen.method == REMEMBERED and chosen.strategy is None:
+            if not self.remembered.holds(session, asked):  # a factor was changed a moment ago
+                attempt = attempt_of(asked, session)
+                strategy, _ = self._serving(attempt, asked)
+                told = self.challenges.details(attempt, strategy) if strategy else {}
+                raise FactorRequired(**told)
+        elif chosen.strategy is not None:
+            self.remembered.keep(session, asked)
 
     def _choose(self, asked: ActionRequest) -> Chosen:
         """Choose the method and charge the try. Raises the refusals that come before a check."""
@@ -113,6 +127,8 @@ class StepUp:
             if not asked.itself and self.grants.cover(session, asked):
                 method = f"{GRANT}:{asked.caller.grant}"
                 return Chosen(method=method, known=known, granted=True)
+            if self.remembered.holds(session, asked):
+                return Chosen(method=REMEMBERED, known=known)
             attempt = attempt_of(asked, session)
             strategy, named = self._serving(attempt, asked)
             if strategy is None:

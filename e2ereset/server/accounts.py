@@ -25,6 +25,8 @@ class ServerAccounts:
     is_signed_in = staticmethod(tokens.lock_sign_in)
     has_grant = staticmethod(grants.has_grant)
     use_grant = staticmethod(grants.use_grant)
+    remember_proof = staticmethod(tokens.remember_proof)
+    remembered_proof = staticmethod(tokens.remembered_proof)
 
     def __init__(self, hasher: PasswordHasher) -> None:
         self.hasher = hasher

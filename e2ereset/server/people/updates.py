@@ -52,7 +52,7 @@ class Updates:
         with noting(self.runtime, asked):
             new_hash = self._hash(asked.caller, data)
         act = partial(self._update, user_id, data, new_hash)
-        return run_act(self.runtime, asked, act, proven=True)
+        return run_act(self.runtime, replace(asked, remembers=True), act, proven=True)
 
     def _action(self, caller: Caller, user_id: str) -> Action:
         """What a proof is for; its mail names the user only to who may know that there is one."""

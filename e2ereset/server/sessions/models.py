@@ -1,6 +1,6 @@
 """Sign-ins, personal access tokens, and the networks that people sign in from."""
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from e2ereset.server.tables import Base
@@ -28,6 +28,9 @@ class Token(Base):
     created_at: Mapped[Epoch]
     expires_at: Mapped[Epoch | None]
     last_part: Mapped[str | None] = mapped_column(String(6))
+    proven_mark: Mapped[str | None] = mapped_column(String(80))
+    proven_until: Mapped[int | None] = mapped_column(BigInteger)
+    """The mark of a remembered proof (`ports.RemembersProofs`), and when that is over."""
 
     # Also the index by which a reset finds a user's tokens.
     __table_args__ = (UniqueConstraint("user_id", "name"),)

@@ -27,6 +27,8 @@ RENEW, REMOVE = "regenerate-token", "remove-token"
 METHODS = {ADD: "generateToken", ADD_BYPASS: "generateToken"}
 METHODS |= {RENEW: "regenerateToken", REMOVE: "removeToken"}
 """How Rocket.Chat names what was asked for, in the details of its refusal."""
+REMEMBERING = (ADD, REMOVE)
+"""What a remembered proof is enough for: not what may hand out a token that skips all proofs."""
 SKIPS = " that skips the second factor"
 
 
@@ -99,6 +101,7 @@ class PersonalTokens:
         # No name in the phrase: who stole the sign-in could write any words into the owner's mail.
         target = f"{asked.caller.account.id}:{name}"
         asked = replace(asked, action=Action(name=action, target=target, phrase=phrase))
+        asked = replace(asked, remembers=action in REMEMBERING)
 
         def block(passed: Passed) -> str:
             """Check the permission as of now, then act."""

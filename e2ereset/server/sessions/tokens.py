@@ -67,6 +67,14 @@ LOCK = Statement(update(TOKENS).where(*THIS, LIVE).values(kind=TOKENS.c.kind))
 DROP = Statement(delete(TOKENS).where(*THIS))
 DROP_ALL = Statement(delete(TOKENS).where(OWN))
 DROP_EXPIRED = Statement(delete(TOKENS).where(OWN, TOKENS.c.expires_at <= bindparam("now")))
+REMEMBER = Statement(
+    update(TOKENS)
+    .where(*THIS)
+    .values(proven_mark=bindparam("mark"), proven_until=bindparam("until"))
+)
+REMEMBERED = Statement(
+    select(TOKENS.c.proven_mark).where(*THIS, TOKENS.c.proven_until > bindparam("now"))
+)
 EXPIRING = Expiring("tokens", TOKENS, TOKENS.c.expires_at <= NOW)
 
 
@@ -207,6 +215,18 @@ def lock_sign_in(session: Session, sign_in: str, now: int) -> bool:
     """Whether the token of this sign-in is live; locks it until the commit."""
     digest, _, owner = sign_in.partition(" ")
     return LOCK(session, {"key": digest, "owner": owner, "now": now}).rowcount == 1
+
+
+def remember_proof(session: Session, sign_in: str, mark: str, until: int) -> None:
+    """Keep the mark of a proof beside this sign-in; see `ports.RemembersProofs`."""
+    digest, _, owner = sign_in.partition(" ")
+    REMEMBER(session, {"key": digest, "owner": owner, "mark": mark, "until": until})
+
+
+def remembered_proof(session: Session, sign_in: str, now: int) -> str:
+    """The mark that is kept beside this sign-in, and not over; else an empty text."""
+    digest, _, owner = sign_in.partition(" ")
+    return REMEMBERED(session, {"key": digest, "owner": owner, "now": now}).scalar() or ""
 
 
 def drop_token(session: Session, user_id: str, token: str) -> bool:
