@@ -11,15 +11,17 @@ from .gates import Gates, proof
 from .origin import caller_address, origin
 from .pagination import Page, PageQuery, read_page
 from .rates import Rates
-from .schemas import Answer, Body, Flag, Query, Text, Whole, filled, one_of
+from .schemas import Answer, Body, Entries, Flag, Items, Query, Text, Whole, filled, one_of
 
 __all__ = [
     "Answer",
     "Body",
     "CrossSite",
     "Described",
+    "Entries",
     "Flag",
     "Gates",
+    "Items",
     "Page",
     "PageQuery",
     "Query",

@@ -4,7 +4,7 @@ from marshmallow import fields
 from marshmallow.validate import Length
 
 from e2ereset.errors import InvalidQuery
-from e2ereset.http import Body, Flag, PageQuery, Query, Text, filled, one_of
+from e2ereset.http import Body, Flag, Items, PageQuery, Query, Text, filled, one_of
 from e2ereset.permissions.schemas import TargetBody
 
 LONGEST = Length(max=255, error="must NOT have more than 255 characters")
@@ -46,7 +46,7 @@ class AccountBody(ProfileBody):
     """What an administrator sets. There are no channels to join by default."""
 
     active = Flag()
-    roles = fields.List(Text())
+    roles = Items(Text())
     verified = Flag()
     requirePasswordChange = Flag()
     setRandomPassword = Flag()

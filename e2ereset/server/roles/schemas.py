@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from e2ereset.http import Body, Flag, PageQuery, Query, Text, filled, one_of
+from e2ereset.http import Body, Flag, Items, PageQuery, Query, Text, filled, one_of
 from e2ereset.permissions.schemas import TargetBody
 
 from .refusals import BadDate
@@ -63,13 +63,13 @@ class HeldBody(Body):
     """A permission, and all roles that are to hold it."""
 
     _id = Text(required=True)
-    roles = fields.List(Text(), required=True, validate=unique)
+    roles = Items(Text(), required=True, validate=unique)
 
 
 class PermissionsBody(Body):
     """Permissions whose roles are replaced."""
 
-    permissions = fields.List(fields.Nested(HeldBody), required=True)
+    permissions = Items(fields.Nested(HeldBody), required=True)
 
 
 class OneRoleBody(Body):

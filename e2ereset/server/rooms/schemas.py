@@ -9,7 +9,7 @@ from marshmallow import fields
 from marshmallow.validate import Equal, Length
 
 from e2ereset import Refusal
-from e2ereset.http import Body, Flag, PageQuery, Query, Text, filled
+from e2ereset.http import Body, Flag, Items, PageQuery, Query, Text, filled
 from e2ereset.permissions.schemas import TargetBody
 
 from .access import RoomName
@@ -40,10 +40,10 @@ class BadLastUpdate(Refusal):
     reason = 'The "lastUpdate" query parameter must be a valid date.'
 
 
-def names() -> fields.List[str]:
+def names() -> Items:
     """A list of names or ids of people."""
     few = Length(max=MOST_PEOPLE, error="must NOT have more than {max} items")
-    return fields.List(Text(), load_default=list, validate=few)
+    return Items(Text(), load_default=list, validate=few)
 
 
 def never() -> Flag:

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import ValidationError, fields
 from marshmallow.validate import Length, Regexp
 
-from e2ereset.http import Body, Query, Text
+from e2ereset.http import Body, Entries, Items, Query, Text
 
 NOT_BLANK = Regexp(r"^[\s\S]*\S", error="must NOT have fewer than 1 characters")
 """A blank key would count as a key that somebody has."""
@@ -62,14 +62,14 @@ class SuggestionBody(Body):
 
     _id = Text(required=True)
     key = Text(required=True, validate=NOT_BLANK)
-    oldKeys = fields.List(fields.Nested(OldKeyBody))
+    oldKeys = Items(fields.Nested(OldKeyBody))
 
 
 class SuggestionsBody(Body):
     """Suggestions by the ids of their rooms."""
 
-    usersSuggestedGroupKeys = fields.Dict(
-        keys=Text(), values=fields.List(fields.Nested(SuggestionBody)), required=True
+    usersSuggestedGroupKeys = Entries(
+        keys=Text(), values=Items(fields.Nested(SuggestionBody)), required=True
     )
 
 
