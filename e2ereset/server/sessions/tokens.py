@@ -72,6 +72,7 @@ REMEMBER = Statement(
     .where(*THIS)
     .values(proven_mark=bindparam("mark"), proven_until=bindparam("until"))
 )
+FORGET = Statement(update(TOKENS).where(OWN).values(proven_mark=None, proven_until=None))
 REMEMBERED = Statement(
     select(TOKENS.c.proven_mark).where(*THIS, TOKENS.c.proven_until > bindparam("now"))
 )
@@ -247,8 +248,10 @@ def drop_tokens(session: Session, account_id: str) -> int:
 def drop_other_logins(session: Session, account_id: str, sign_in: str) -> int:
     """End every sign-in of the account but this one; the number of those ended.
 
-    Personal tokens stay. No new sign-in is made before the commit.
+    Personal tokens stay, but no proof is remembered for one any more, nor for this sign-in. No new
+    sign-in is made before the commit.
     """
     accounts.lock_account(session, account_id)
     kept = sign_in.partition(" ")[0]
+    FORGET(session, {"owner": account_id})
     return DROP_OTHER_LOGINS(session, {"owner": account_id, "kept": kept}).rowcount

@@ -98,6 +98,18 @@ def test_any_change_of_a_factor_or_the_password_makes_it_void(run, proven, add, 
     assert add() == code
 
 
+def test_a_password_that_its_owner_changes_makes_it_void_for_personal_tokens_too(world, bob, add):
+    script = world.sign_in(bob.id, name="script", expires_at=None)
+    assert add(world.code(bob), headers=script) is None
+    assert add(headers=script) is None
+    world.clock.now += 30
+    headers = bob.headers | {"x-2fa-code": world.code(bob)}
+    body = {"data": {"newPassword": "a new and long password"}}
+    answer = world.client.post(API + "users.updateOwnBasicInfo", json=body, headers=headers)
+    assert answer.status_code == 200, answer.json
+    assert add(headers=script) == TOLD
+
+
 def test_a_change_between_the_choice_and_the_act_makes_it_void(world, run, proven, add):
     changed = []
 
