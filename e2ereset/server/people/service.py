@@ -16,6 +16,7 @@ from e2ereset.records import name_key
 from e2ereset.server.roles.seeds import ROOM_ROLES
 from e2ereset.vault.models import KeyPair
 
+from .accounts import could_be_stored
 from .models import Email, User, UserRole
 
 # Meteor's alphabet for ids: no character looks like another.
@@ -113,8 +114,14 @@ def add_person(session: Session, new: NewPerson, now: int, entropy: Any) -> User
 
 def check_address(address: str) -> None:
     """Raise BadPerson unless this is an e-mail address."""
-    if not (ADDRESS.fullmatch(address) and address.isprintable()):
+    if not is_address(address):
         raise BadPerson(f"{address!r} is no e-mail address.")
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an e-mail address that can be stored and found again."""
+    # The key may be longer than the address: the small letter of \u0130 is two characters.
+    return bool(ADDRESS.fullmatch(text)) and could_be_stored(name_key(text))
 
 
 def check_roles(session: Session, roles: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from .refusals import (
     IdentityNotSaved,
     NameBlocked,
 )
-from .service import ADDRESS, USERNAME, known_roles
+from .service import USERNAME, is_address, known_roles
 
 Allows = Callable[[str], bool]
 ADMIN, ASSIGN_ADMIN = "admin", "assign-admin-role"
@@ -70,7 +70,7 @@ def check_username(session: Session, username: str, *, of: str | None = None) ->
 
 def check_address_free(session: Session, address: str, *, of: str | None = None) -> None:
     """Raise FieldInvalid or FieldUnavailable for an address that the user cannot get."""
-    if not (ADDRESS.fullmatch(address) and address.isprintable()):
+    if not is_address(address):
         raise FieldInvalid(f"{address} is not a valid email", method=METHOD, input=address)
     found = find_account_by_email(session, address)
     if found and found.id != of:

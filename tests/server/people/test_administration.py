@@ -53,6 +53,8 @@ def test_create_takes_all_that_the_reference_takes(world, post, boss):
 
 REQUIRED, INVALID = "error-the-field-is-required", "error-input-is-not-a-valid-field"
 TAKEN, POLICY = "error-field-unavailable", "error-password-policy-not-met"
+SWELLS = f"{chr(0x130) * 64}@{chr(0x130) * 150}"
+"""An address whose key, by which it is found, is twice as long."""
 REFUSED = [
     ({"name": "<b>"}, "Name contains invalid characters", None),
     ({"roles": ["x"]}, "The field Roles consist invalid role id", "error-action-not-allowed"),
@@ -63,6 +65,7 @@ REFUSED = [
     ({"username": "BOSS"}, "BOSS is already in use :(", TAKEN),
     ({"email": "Boss@x.org"}, "Boss@x.org is already in use :(", TAKEN),
     ({"email": "boss"}, "boss is not a valid email", INVALID),
+    ({"email": SWELLS}, f"{SWELLS} is not a valid email", INVALID),
     ({"username": "here"}, "here is blocked and can't be used!", "error-blocked-username"),
     ({"password": "x" * 7}, "A password has at least 8 characters.", POLICY),
     ({"name": 1}, "must be string", "invalid-params"),
