@@ -12,7 +12,7 @@ from e2ereset.store.statements import Inserts, Statement
 
 from .access import ROOM_ROLES, ROOMS, SUBSCRIPTIONS, RoomAct, RoomName, act
 from .acts import Acts
-from .members import LEFT, ROOM, WAITING, is_last_owner, noted_again, remove
+from .members import LEFT, ROOM, WAITING, is_last_owner, keep_members, noted_again, remove
 
 DROP_ROOM = [
     *(
@@ -100,6 +100,7 @@ class Leaving:
             room = deleting.enter_group(named)
             if not deleting.may("delete-p", room.id):
                 raise NotAllowed(method="eraseRoom")
+            keep_members(deleting, room.id)
             ALL_LEFT(deleting.session, {"room": room.id, "now": deleting.now})
             for statement in DROP_ROOM:
                 statement(deleting.session, {"room": room.id})

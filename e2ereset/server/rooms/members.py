@@ -41,6 +41,16 @@ COUNT_OWNERS = Statement(
 )
 
 
+# As the check of a foreign key does, but before the members are read.
+LOCK_MEMBERS = Statement(
+    select(accounts.USERS.c.id)
+    .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.user_id == accounts.USERS.c.id)
+    .where(SUBSCRIPTIONS.c.room_id == ROOM)
+    .order_by(accounts.USERS.c.id)
+    .with_for_update(of=accounts.USERS, read=True, key_share=True)
+)
+
+
 def noted_again(noting: Any) -> Executable:
     """This INSERT of left rooms, for users who have left the room before, too."""
     newer = {"left_at": noting.excluded.left_at}
@@ -98,6 +108,11 @@ def remove(act: RoomAct, room_id: str, user_id: str) -> bool:
     NOTE_LEFT(act.session, {"user_id": user_id, "room_id": room_id, "left_at": act.now})
     touch(act, room_id)
     return True
+
+
+def keep_members(act: RoomAct, room_id: str) -> None:
+    """Wait for who deletes a member of the room, whose row is locked, and let nobody begin to."""
+    LOCK_MEMBERS(act.session, {"room": room_id})
 
 
 def touch(act: RoomAct, room_id: str) -> None:

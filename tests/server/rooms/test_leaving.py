@@ -1,10 +1,15 @@
 """The ends of memberships and groups, and the switch of encryption."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
+from e2ereset.audit import Operator
 from e2ereset.records import iso
+from e2ereset.server.people.acts import Acting
+from e2ereset.server.people.administration import delete_user
 from e2ereset.server.rooms.models import LeftRoom, Room, RoomRole, Subscription, Waiting
 from tests.kit.client import API
 from tests.kit.live import at_once
@@ -267,3 +272,37 @@ def test_settings_that_do_not_fit_are_refused(post, ann):
         answer = post(ann, "rooms.saveRoomSettings", **body)
         assert answer.json["errorType"] == "invalid-params"
         assert words in answer.json["error"]
+
+
+@contextmanager
+def while_deleted(world, person, call):
+    """What `call` returns, which is begun while this person is being deleted."""
+    on = Acting(runtime=world.runtime, by=Operator(login="root")).on(person.username)
+
+    def begin(change):
+        delete_user(change)
+        begun.append(pool.submit(call))
+        wait(begun, timeout=0.3)  # it must not get past the deletion
+
+    with ThreadPoolExecutor(1) as pool:
+        begun = []
+        on.run(begin)
+        yield begun[0].result()
+
+
+def test_a_group_is_deleted_while_a_member_is(world, ann, ben, secret):
+    twin = world.through(world.app)
+    body, path = {"roomId": secret}, API + "groups.delete"
+    delete = partial(twin.client.post, path, json=body, headers=ann.headers)
+    with while_deleted(world, ben, delete) as answer:
+        assert answer.status_code == 200, answer.json
+    assert not [*world.rows(Room), *world.rows(Subscription), *world.rows(Waiting)]
+
+
+def test_who_is_being_deleted_is_not_made_to_wait_for_a_key(world, ann, ben, plain):
+    twin = world.through(world.app)
+    body, path = {"rid": plain, "encrypted": True}, API + "rooms.saveRoomSettings"
+    encrypt = partial(twin.client.post, path, json=body, headers=ann.headers)
+    with while_deleted(world, ben, encrypt) as answer:
+        assert answer.status_code == 200, answer.json
+    assert not world.rows(Waiting)
