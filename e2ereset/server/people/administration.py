@@ -17,6 +17,7 @@ from e2ereset.factors.statements import DROP_CODES
 from e2ereset.ports import EndsOtherSessions
 from e2ereset.records import name_key
 from e2ereset.server.tables import Base
+from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 from e2ereset.upkeep.forgetting import forget
 
@@ -41,6 +42,7 @@ SET_PROFILE = (
     .values(name=bindparam("new_name"), profile=bindparam("new_profile"))
 )
 SET_ACTIVE = update(USERS).where(USERS.c.id == OWN, USERS.c.active != WANTED).values(active=WANTED)
+ADD_ROLE = Statement(lambda insert: insert(ROLES).on_conflict_do_nothing())
 DROP_ROLE = delete(ROLES).where(ROLES.c.user_id == OWN, ROLES.c.role == bindparam("held"))
 ADMINS = select(ROLES.c.user_id).where(ROLES.c.role == ADMIN)
 LOCK_ADMINS = ADMINS.order_by(ROLES.c.user_id).with_for_update()
@@ -143,10 +145,10 @@ def change_roles(
     """
     session, account = change.session, change.account
     check_roles(session, [*add, *remove])
-    new = [role for role in dict.fromkeys(add) if role not in account.roles]
+    wanted = [role for role in dict.fromkeys(add) if role not in account.roles]
     with _keeping_an_admin(session):
-        session.add_all(UserRole(user_id=account.id, role=role) for role in new)
-        session.flush()
+        rows = ({"user_id": account.id, "role": role} for role in wanted)
+        new = [row["role"] for row in rows if ADD_ROLE(session, row).rowcount]
         gone = [role for role in dict.fromkeys(remove) if change.execute(DROP_ROLE, held=role)]
     done = [*(f"added {role}" for role in new), *(f"removed {role}" for role in gone)]
     if words := ", ".join(done):

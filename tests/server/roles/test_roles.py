@@ -1,8 +1,11 @@
 """`roles.*`: section 5.2 of the reference."""
 
+from sqlalchemy import event
+
 from e2ereset.audit.models import AuditRow
 from e2ereset.permissions.models import Role
 from e2ereset.server.people.models import UserRole
+from tests.kit.databases import only_postgresql
 from tests.kit.people import FORBIDDEN, refused
 
 NO_ACCESS = {
@@ -69,6 +72,22 @@ def test_add_user_to_role(world, post, boss, ann):
     (row,) = world.rows(AuditRow)
     assert (row.action, row.caller, row.target) == ("change-roles", boss.id, ann.id)
     assert [to for to, _ in world.queued("account-changed")] == ["ann@x.org"]
+
+
+@only_postgresql
+def test_a_role_that_somebody_else_gives_meanwhile_is_given_once(world, run, post, boss, ann):
+    given = []
+
+    @event.listens_for(world.engine, "before_cursor_execute")
+    def give(_connection, _cursor, statement, *_):
+        if "FOR UPDATE" in statement and "user_roles" in statement and not given:
+            given.append(True)
+            given.append(run("user", "role", "ann", "--add", "bot").exit_code)
+
+    answer = post(boss, "roles.addUserToRole", {"roleId": "bot", "username": "ann"}, {})
+    assert (given, answer.status_code) == ([True, 0], 200)
+    assert of(world, ann) == {"user", "bot"}
+    assert [row.action for row in world.rows(AuditRow)] == ["change-roles"]
 
 
 def test_add_user_to_role_refuses_in_the_words_of_the_reference(world, post, boss, ann):
