@@ -28,14 +28,15 @@ class Changes:
 
         Raises MissingPermission, UnknownTarget, NotAllowed, AdminRequired.
         """
-        run_act(self.runtime, asked, partial(self._delete, named))
+        run_act(self.runtime, asked, partial(self._delete, named), target=str(named))
 
     def set_active(self, asked: ActionRequest, user_id: str, active: bool) -> None:
         """Let this user sign in, or not any more, which ends the sign-ins.
 
         Raises MissingPermission, UnknownTarget, NotAllowed, AdminRequired.
         """
-        run_act(self.runtime, asked, partial(self._set_active, user_id, active))
+        act = partial(self._set_active, user_id, active)
+        run_act(self.runtime, asked, act, target=user_id)
 
     def _delete(self, named: TargetName, passed: Passed) -> None:
         change = self._begin(passed, named, DELETE)

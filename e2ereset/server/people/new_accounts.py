@@ -1,7 +1,7 @@
 """Makes accounts for an administrator: what is checked, and in which order."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ class NewAccounts:
         Raises BadName, ActionNotAllowed, NotAllowed, FieldRequired, FieldInvalid, FieldUnavailable,
         NameBlocked, PasswordPolicy.
         """
+        asked = replace(asked, action=replace(asked.action, target=given["username"]))
         if given.get("setRandomPassword"):  # nobody learns it
             given = {**given, "password": self.runtime.entropy.token_urlsafe(PASSWORD_BYTES)}
         with noting(self.runtime, asked):

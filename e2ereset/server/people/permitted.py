@@ -20,13 +20,21 @@ T = TypeVar("T")
 
 
 def run_act(
-    runtime: Runtime, asked: ActionRequest, block: Callable[[Passed], T], *, proven: bool = False
+    runtime: Runtime,
+    asked: ActionRequest,
+    block: Callable[[Passed], T],
+    *,
+    target: str | None = None,
+    proven: bool = False,
 ) -> T:
     """Run the block in a transaction, `proven` by the caller's second factor; what it returns.
 
     The block writes the audit rows of what it does. A Refusal in it is committed, and one within
-    `undoing` rolls everything back; both have an audit row.
+    `undoing` rolls everything back; both have an audit row, with the `target` that was named,
+    where the action of the request has none.
     """
+    if target is not None:
+        asked = replace(asked, action=replace(asked.action, target=target))
     try:
         return runtime.stepup.run(replace(asked, proven=proven), block, outcome="")
     except Undone as fault:

@@ -40,11 +40,13 @@ class PermissionTable:
         Raises MissingPermission, UnknownPermission, UnknownRole, and NotAllowed where it changes
         what a role may that outranks the caller.
         """
-        run_act(self.runtime, asked, partial(self._replace, asked, wanted))
+        named = ", ".join(wanted)
+        run_act(self.runtime, asked, partial(self._replace, asked, wanted), target=named)
 
     def grant(self, asked: ActionRequest, permission: str, role: str, *, granted: bool) -> None:
         """Give a role a permission, or take it. Raises as `replace` does."""
-        run_act(self.runtime, asked, partial(self._grant, asked, permission, role, granted))
+        act = partial(self._grant, asked, permission, role, granted)
+        run_act(self.runtime, asked, act, target=f"{permission} {role}")
 
     def _replace(
         self, asked: ActionRequest, wanted: Mapping[str, Sequence[str]], passed: Passed

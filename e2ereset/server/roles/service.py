@@ -70,7 +70,9 @@ class Roles:
 
         Raises ActionNotAllowed, BadRole, RoleNameTaken.
         """
-        return run_act(self.runtime, asked, partial(self._create, asked, given))
+        return run_act(
+            self.runtime, asked, partial(self._create, asked, given), target=given["name"]
+        )
 
     def add_user(self, asked: ActionRequest, named: TargetName, role: str) -> dict[str, Any]:
         """Give a user a role; the role.
@@ -78,7 +80,7 @@ class Roles:
         Raises ActionNotAllowed before anything tells who exists, RoleNotFound, UnknownTarget,
         NotAllowed, HasRoleAlready.
         """
-        return run_act(self.runtime, asked, partial(self._add_user, named, role))
+        return run_act(self.runtime, asked, partial(self._add_user, named, role), target=str(named))
 
     def remove_user(self, asked: ActionRequest, username: str, role: str) -> dict[str, Any]:
         """Take a role from a user; the role.
@@ -86,7 +88,9 @@ class Roles:
         Raises MissingPermission, NobodyOfThisName, NoSuchRole, HasNotRole, NotAllowed,
         AdminRequired.
         """
-        return run_act(self.runtime, asked, partial(self._remove_user, username, role))
+        return run_act(
+            self.runtime, asked, partial(self._remove_user, username, role), target=username
+        )
 
     def holders(
         self, caller: Caller, role: str, page: Page
