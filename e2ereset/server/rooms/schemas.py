@@ -56,7 +56,10 @@ class ExtraData(Body):
     """What else a new group is. Broadcast, federated and team rooms are out of scope."""
 
     encrypted = Flag(load_default=False)
-    topic = Text(load_default="")
+    topic = Text(
+        load_default="",
+        validate=Length(max=5000, error="must NOT have more than {max} characters"),
+    )
     broadcast = never()
     federated = never()
 

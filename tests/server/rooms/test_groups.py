@@ -73,6 +73,7 @@ UNFIT = [
     ({"name": "a", "members": "ben"}, "must be array"),
     ({"name": "a", "members": ["b"] * 501}, "must NOT have more than 500 items"),
     ({"name": "a", "extraData": 1}, "must be object"),
+    ({"name": "a", "extraData": {"topic": "x" * 5001}}, "must NOT have more than 5000 characters"),
     ({"name": "a", "extraData": {"encrypted": "yes"}}, "must be boolean"),
     ({"name": "a", "extraData": {"broadcast": True}}, "must be equal to constant"),
     ({"name": "a", "excludeSelf": True}, "must be equal to constant"),

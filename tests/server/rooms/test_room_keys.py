@@ -77,6 +77,12 @@ def test_a_body_that_does_not_fit_is_refused(world, people):
         ("setRoomKeyID", {"keyID": " "}, empty),
         ("setRoomKeyID", {"keyID": "x" * 256}, "must NOT have more than 255 characters"),
         ("updateGroupKey", {"key": "\n"}, empty),
+        ("updateGroupKey", {"key": "x" * 4097}, "must NOT have more than 4096 characters"),
+        (
+            "resetRoomKey",
+            {"rid": "r1", "e2eKeyId": "id", "e2eKey": "x" * 4097},
+            "must NOT have more than 4096 characters",
+        ),
         ("updateGroupKey", {"key": 1}, "must be string"),
         ("acceptSuggestedGroupKey", {"extra": 1}, more),
         ("requestSubscriptionKeys", {"rid": "r1"}, more),

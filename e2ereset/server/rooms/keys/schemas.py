@@ -27,7 +27,14 @@ class Moment(Text):
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-KEY_ID: list[Any] = [NOT_BLANK, Length(max=255, error="must NOT have more than {max} characters")]
+LONGEST_KEY = 4096
+"""In characters; one that is wrapped by RSA of 4096 bits has 700. The keys that a member is given
+by others come with each answer to the member, who must be able to read it."""
+TOO_LONG = "must NOT have more than {max} characters"
+SHORT: Any = Length(max=255, error=TOO_LONG)
+NOT_TOO_LONG: Any = Length(max=LONGEST_KEY, error=TOO_LONG)
+KEY_ID: list[Any] = [NOT_BLANK, SHORT]
+KEY: list[Any] = [NOT_BLANK, NOT_TOO_LONG]
 
 
 class RoomBody(Body):
@@ -46,22 +53,22 @@ class GroupKeyBody(RoomBody):
     """A room key, wrapped with the public key of the user `uid`."""
 
     uid = Text(required=True)
-    key = Text(required=True, validate=NOT_BLANK)
+    key = Text(required=True, validate=KEY)
 
 
 class OldKeyBody(Body):
     """A room key that was in use before, as in `oldRoomKeys` of a subscription."""
 
-    e2eKeyId = Text(required=True)
+    e2eKeyId = Text(required=True, validate=SHORT)
     ts = Moment(required=True, metadata={"format": "date-time"})
-    E2EKey = Text(required=True)
+    E2EKey = Text(required=True, validate=NOT_TOO_LONG)
 
 
 class SuggestionBody(Body):
     """A room key for the user `_id`, with the keys that were in use before, newest first."""
 
     _id = Text(required=True)
-    key = Text(required=True, validate=NOT_BLANK)
+    key = Text(required=True, validate=KEY)
     oldKeys = Items(fields.Nested(OldKeyBody))
 
 
@@ -76,7 +83,7 @@ class SuggestionsBody(Body):
 class RestartBody(RoomBody):
     """The key that a room is restarted with, wrapped for the caller."""
 
-    e2eKey = Text(required=True, validate=NOT_BLANK)
+    e2eKey = Text(required=True, validate=KEY)
     e2eKeyId = Text(required=True, validate=KEY_ID)
 
 
