@@ -107,7 +107,11 @@ class OwnFactors:
         def confirm(passed: Passed) -> tuple[str, ...]:
             """Compare the code, and take the charge back."""
             session, account = passed.session, passed.caller.account
-            codes = self._changes.confirm_totp(session, account, code, now=now, by=caller)
+            try:
+                codes = self._changes.confirm_totp(session, account, code, now=now, by=caller)
+            except EnrolmentInvalid:
+                self._traces.failed(session, asked, totp.TotpStrategy.name, charge)
+                raise
             self._budgets.refund(session, charge)
             self._end_others(session, caller)
             return codes

@@ -214,10 +214,7 @@ class StepUp:
         if is_true(strategy, strategy.verify(attempt, code)):
             self.budgets.refund(session, charge, unlocks=not strategy.fallback)
             return
-        if charge.locks:
-            self.traces.locked(session, asked, strategy.name)
-        elif charge.last:
-            self.traces.spent(session, asked, strategy.name)
+        self.traces.failed(session, asked, strategy.name, charge)
         self.parts.meter.second_factor(strategy.name, FactorInvalid.code)
         why = strategy.explain(attempt, code)
         raise FactorInvalid(**{**why, **self.challenges.details(attempt, strategy)})

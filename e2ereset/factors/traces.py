@@ -9,7 +9,7 @@ from e2ereset.parts import Parts
 from e2ereset.records import Action, ActionRequest
 from e2ereset.signals import budget_spent, refused
 
-from .budgets import Budgets
+from .budgets import Budgets, Charge
 
 WARNINGS = {
     "budget-exhausted": ((3600, 1), (3600, 1), (86400, 24)),  # one mail an hour
@@ -77,6 +77,13 @@ class Traces:
             method=method,
             code=refusal.code,
         )
+
+    def failed(self, session: Session, asked: ActionRequest, method: str, charge: Charge) -> None:
+        """Report a wrong code, where its try was the last one or locked the method."""
+        if charge.locks:
+            self.locked(session, asked, method)
+        elif charge.last:
+            self.spent(session, asked, method)
 
     def locked(self, session: Session, asked: ActionRequest, method: str) -> None:
         """Report that a hundred failures in a row locked the method: audit row, mail, signal."""

@@ -162,6 +162,15 @@ def test_tries_at_a_pending_secret_are_counted_and_the_owner_told(world, post, a
     assert len(world.queued("budget-exhausted")) == 1
 
 
+def test_the_try_that_locks_a_pending_secret_is_recorded_and_told(world, post, ann):
+    post("users.enableTotp", ann, **password())
+    for _ in range(100):
+        later(world, 86400)
+        post("users.validateTotp", world.again(ann), {"code": "000000"})
+    assert [facts["method"] for _, facts in world.queued("factor-locked")] == ["totp"]
+    assert world.outcomes().count(("lock-factor", ann.id, ann.id, "totp", "locked")) == 1
+
+
 def test_validate_totp_logs_out_other_clients(world, ann, enrol):
     other = world.sign_in(ann.id)
     enrol(ann, **password())
