@@ -11,7 +11,7 @@ from e2ereset.records import Action, ActionRequest, Caller, Proof
 from e2ereset.server.rooms.acts import Acts
 from e2ereset.server.rooms.keys.refusals import RestartFailed, RestartInProgress
 from e2ereset.server.rooms.keys.restart import NewKey, Restarts
-from e2ereset.server.rooms.keys.statements import SUGGEST
+from e2ereset.server.rooms.keys.statements import SET_KEY_ID, SUGGEST
 from e2ereset.server.rooms.models import Room, RoomRole, Subscription, Waiting
 from tests.kit.client import API
 from tests.kit.live import at_once
@@ -235,6 +235,33 @@ def test_a_key_that_is_suggested_meanwhile_is_one_of_before_the_restart(world, p
         assert restarting.result().json == SUCCESS
     assert subscription(world, bob).suggested_key is None
     assert world.waiting(bob) == {"r1"}
+
+
+def test_an_old_key_without_an_id_can_be_handed_on(world, people, room):
+    ann, _, carl = people
+    change(world, Room, "r1", e2e_key_id=None)
+    change(world, Subscription, (ann.id, "r1"), old_keys=None)
+    assert restart(world, ann).json == SUCCESS
+    path = f"{API}subscriptions.getOne?roomId=r1"
+    old = world.client.get(path, headers=ann.headers).json["subscription"]["oldRoomKeys"]
+    given = {"r1": [{"_id": carl.id, "key": "S", "oldKeys": old}]}
+    path, body = f"{API}e2e.provideUsersSuggestedGroupKeys", {"usersSuggestedGroupKeys": given}
+    assert world.client.post(path, json=body, headers=ann.headers).json == SUCCESS
+
+
+def test_a_key_id_that_is_set_meanwhile_is_the_one_of_the_old_key(world, people, room):
+    ann, bob, _ = people
+    change(world, Room, "r1", e2e_key_id=None)
+    restarts, asked = Restarts(Acts(world.runtime)), request_of(world, ann)
+    new = NewKey(room_id="r1", key_id="second", key="NEW")
+    with restarts.lease(asked, "r1") as lease, ThreadPoolExecutor(1) as pool:
+        with world.runtime.transactions.begin() as session:
+            named = {"room": "r1", "key_id": "first", "by": bob.id, "now": world.clock.now}
+            assert SET_KEY_ID(session, named).rowcount
+            restarting = pool.submit(restarts.restart_held, asked, new, lease)
+            wait([restarting], timeout=0.3)  # it must not read the room's key id before
+        restarting.result()
+    assert json.loads(subscription(world, bob).old_keys)[0]["e2eKeyId"] == "first"
 
 
 def test_a_restart_and_its_refusals_are_in_the_audit_log(world, people, room):

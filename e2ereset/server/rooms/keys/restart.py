@@ -54,6 +54,7 @@ CAN_RESTART = Statement(
     .join(PAIRS, PAIRS.c.account_id == USER)
     .where(*HELD, ROOMS.c.encrypted, PAIRS.c.public_key != "")
     .where(ROOMS.c.e2e_key_id.is_distinct_from(bindparam("key_id", type_=String)))
+    .with_for_update(of=ROOMS, key_share=True)  # who sets its first key id comes before or after
 )
 # All of them, as a key that somebody is about to keep or suggest is one of before the restart.
 LOCK_MEMBERS = Statement(
@@ -161,6 +162,6 @@ def _old_keys(row: Any, key_id: str | None, now: int) -> str | None:
     """The member's old keys with the present one in front, as on the wire."""
     if row.e2e_key is None:
         return str(row.old_keys) if row.old_keys else None
-    newest = {"e2eKeyId": key_id, "ts": iso(now), "E2EKey": row.e2e_key}
+    newest = {"e2eKeyId": key_id or "", "ts": iso(now), "E2EKey": row.e2e_key}
     keys = [newest, *json.loads(row.old_keys or "[]")]
     return json.dumps(keys[:OLD_KEYS], separators=(",", ":"))
