@@ -31,10 +31,15 @@ def run_act(
 
     The block writes the audit rows of what it does. A Refusal in it is committed, and one within
     `undoing` rolls everything back; both have an audit row, with the `target` that was named,
-    where the action of the request has none.
+    where the action of the request has none. Raises NotAllowed for the token of a grant, where no
+    proof is asked for: it could make another administrator, whom no limit holds.
     """
     if target is not None:
         asked = replace(asked, action=replace(asked.action, target=target))
+    if asked.caller.grant and not proven:
+        refusal = NotAllowed("The token of a grant changes no account, role or permission")
+        runtime.traces.note_refusal(asked, refusal)
+        raise refusal
     try:
         return runtime.stepup.run(replace(asked, proven=proven), block, outcome="")
     except Undone as fault:

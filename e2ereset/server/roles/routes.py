@@ -43,7 +43,7 @@ def add_roles(blueprint: Blueprint, roles: Roles, gates: Gates) -> None:
     @Described(
         body=schemas.NEW_ROLE,
         answer=answers.ONE_ROLE,
-        refuses=(ActionNotAllowed, refusals.BadRole, refusals.RoleNameTaken),
+        refuses=(ActionNotAllowed, NotAllowed, refusals.BadRole, refusals.RoleNameTaken),
     )
     def create() -> Response:
         """Make a role, which holds nothing yet."""

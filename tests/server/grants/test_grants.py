@@ -13,6 +13,7 @@ UNLOCK = API + "users.unlockFactor"
 LIMITS = {"--action": "reset-e2e-key", "--role": "user", "--from": "127.0.0.0/8"}
 LIMITS |= {"--per-day": "10", "--until": "2027-01-31"}
 BOB = {"username": "bob"}
+OTHER = {"username": "mal", "name": "m", "email": "m@x.org", "password": "correct horse"}
 
 
 @pytest.fixture
@@ -55,6 +56,23 @@ def test_every_use_is_in_the_audit_log_with_the_name_of_the_grant(world, granted
     rows = [row for row in world.outcomes() if row[0] == "reset-e2e-key"]
     of = ("reset-e2e-key", machine.id, "id-of-bob", "grant:nightly")
     assert rows == [(*of, "nothing-to-reset"), (*of, "error-grant-spent")]
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("users.create", OTHER | {"roles": ["admin"]}),
+        ("roles.addUserToRole", {"roleId": "admin", "username": "bob"}),
+        ("permissions.addRole", {"permissionId": "edit-other-user-e2ee", "role": "user"}),
+        ("users.setActiveStatus", {"userId": "id-of-bob", "activeStatus": False}),
+    ],
+)
+def test_it_makes_no_other_administrator(world, granted, route, body):
+    answer = world.client.post(API + route, json=body, headers=granted().headers)
+    assert (answer.status_code, error(answer)) == (400, "error-not-allowed")
+    (outcome,) = [row[4] for row in world.outcomes() if row[1] == "id-of-robot"]
+    assert outcome == "error-not-allowed"
+    assert world.login("mal", OTHER["password"]).status_code == 401
 
 
 def test_an_11th_use_of_10_a_day_is_refused_until_the_next_day(world, granted):
