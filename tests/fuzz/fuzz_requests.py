@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["e2ereset"]):
     from tests.kit.server import configuration
     from tests.kit.states import account_of, add_user
     from tests.kit.wire import HEADERS, NAMES, TYPES, send_raw
-    from tests.kit.world import api_routes
+    from tests.kit.world import enveloped_routes
 
 
 class Target:
@@ -33,7 +33,7 @@ class Target:
         self.clock = FakeClock()
         self.app = create_app(configuration(f"sqlite:///{folder}/fuzz.sqlite3"), clock=self.clock)
         self.runtime = get_e2ereset(self.app)
-        self.routes = api_routes(self.app)
+        self.routes = enveloped_routes(self.app)
         with self.app.app_context():
             fill(db.engine)
         self.bob = add_user(self.runtime, "bob")

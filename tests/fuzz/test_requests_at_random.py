@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.kit.rows import row
 from tests.kit.wire import HEADERS, NAMES, TYPES, send_raw
-from tests.kit.world import api_routes
+from tests.kit.world import enveloped_routes
 
 LATIN = st.characters(max_codepoint=255, exclude_characters="\r\n\0")
 VALUES = st.text(LATIN, max_size=80)
@@ -47,7 +47,7 @@ def untouched(world, person):
 @row("9.24")
 @given(data=st.data())
 def test_no_request_to_any_route_is_a_fault_or_a_reset(world, app, bob, data):
-    method, path = data.draw(st.sampled_from(api_routes(app)))
+    method, path = data.draw(st.sampled_from(enveloped_routes(app)))
     headers = data.draw(st.dictionaries(st.sampled_from(HEADERS), VALUES, max_size=4))
     headers["X-2fa-Code"] = data.draw(CODES)
     if data.draw(st.booleans()):
@@ -67,7 +67,7 @@ def test_no_request_to_any_route_is_a_fault_or_a_reset(world, app, bob, data):
 @given(data=st.data(), body=BODIES, announced=st.integers(0, 300).map(str) | VALUES)
 def test_no_body_of_another_length_than_announced_is_taken(world, app, bob, data, body, announced):
     assume(not (announced.isdecimal() and int(announced) == len(body)) and (announced or body))
-    method, path = data.draw(st.sampled_from(api_routes(app)))
+    method, path = data.draw(st.sampled_from(enveloped_routes(app)))
     # Bob holds every permission, as one that is missing is told before the body is looked at.
     headers = world.sign_in(bob.id) | {"X-2fa-Code": world.code(bob)}
     options = {"body": body, "kind": data.draw(st.sampled_from(TYPES)), "announced": announced}

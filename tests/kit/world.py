@@ -230,6 +230,11 @@ def api_routes(app):
     return sorted({(m, rule.rule) for rule in rules for m in rule.methods - {"HEAD", "OPTIONS"}})
 
 
+def enveloped_routes(app):
+    """Those of them whose every answer is in the envelope, as no document is."""
+    return [(m, path) for m, path in api_routes(app) if "/openapi." not in path]
+
+
 def break_table(engine, name):
     """Have every statement on this table fail from now on."""
     with engine.begin() as connection:
