@@ -142,15 +142,14 @@ def test_the_setting_can_allow_a_replacement_without_proof(world, with_settings,
     assert world.tokens(bob) == 0
 
 
-PAIRS = [{"public_key": p, "private_key": q} for p in ("EVIL", "") for q in ("EVIL", "")]
-OTHERS = [{name: "bob"} for name in ("username", "user", "emailOrUsername")]
-OTHERS += [{"userId": "id-of-bob"}, {"password": "x"}, {"code": "123456"}, {"force": True}]
+EVIL = {"public_key": "EVIL", "private_key": "EVIL"}
+NAMED = ({"username": "bob"}, {"userId": "id-of-bob"}, {"code": "123456"})
 BODIES = [
     {},
-    *PAIRS,
-    *OTHERS,
-    *(pair | {"force": force} for pair in PAIRS for force in (True, False, "true", 1)),
-    *(PAIRS[0] | other for other in OTHERS),
+    EVIL,
+    EVIL | {"private_key": ""},
+    EVIL | {"force": True},
+    *(EVIL | it for it in NAMED),
 ]
 
 
@@ -158,9 +157,9 @@ def test_no_route_changes_a_public_key_behind_a_token_alone(world):
     bob = world.person("bob", totp=True, password="right")
     rules = [r for r in world.app.url_map.iter_rules() if r.endpoint != "static"]
     for rule, method in ((r.rule, m) for r in rules for m in r.methods - {"HEAD", "OPTIONS"}):
-        kinds = ("json", "data") if method != "GET" else ("json",)
-        for kind, body in ((kind, body) for kind in kinds for body in BODIES):
-            world.client.open(rule, method=method, headers=bob.headers, **{kind: body})
+        for body in BODIES:
+            world.client.open(rule, method=method, headers=bob.headers, json=body)
+        world.client.open(rule, method=method, headers=bob.headers, data=EVIL | {"force": "true"})
         assert stored(world, bob)[0][0] == "PUB", (rule, method)
         bob.headers = world.sign_in(bob.id)
 
