@@ -30,6 +30,7 @@ class Acts:
         """
 
         def act() -> T:
+            """Do it in one transaction."""
             with self._transactions.begin() as session:
                 # First the user, then its sign-in: a reset locks them in the same order.
                 if not lock_active(session, asked.caller.account.id):
