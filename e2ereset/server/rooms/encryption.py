@@ -53,6 +53,7 @@ def switch_encryption(acts: Acts, asked: ActionRequest, room_id: str, encrypted:
     """
 
     def switch(switching: RoomAct) -> None:
+        """Switch it, if the caller may."""
         room = switching.lock_room(RoomName(room_id=room_id))
         if not switching.may("edit-room", room and room.id):
             raise ActionNotAllowed(method=METHOD, action="Editing_room")

@@ -84,6 +84,7 @@ class Groups:
         """
 
         def create(making: RoomAct) -> dict[str, Any]:
+            """Make the group, and have its members join."""
             if not making.may("create-p"):
                 raise Forbidden
             room_id = _add_room(making, new)
@@ -107,6 +108,7 @@ class Groups:
         """
 
         def invite(inviting: RoomAct) -> dict[str, Any]:
+            """Have them join the group."""
             anywhere = inviting.may("add-user-to-any-p-room")
             room = inviting.lock_room(named)
             if room is None or room.kind != PRIVATE:

@@ -61,6 +61,7 @@ class Leaving:
         """
 
         def kick(kicking: RoomAct) -> None:
+            """End the membership of another."""
             method = "removeUserFromRoom"
             room = kicking.enter_group(named)
             if not kicking.may("remove-user", room.id):
@@ -80,6 +81,7 @@ class Leaving:
         """
 
         def leave(leaving: RoomAct) -> None:
+            """End the caller's own membership."""
             room = leaving.enter_group(named)
             if not leaving.may("leave-p", room.id):
                 raise NotAllowed(method="leaveRoom")
@@ -97,6 +99,7 @@ class Leaving:
         """
 
         def delete(deleting: RoomAct) -> None:
+            """Delete the group, with all memberships."""
             room = deleting.enter_group(named)
             if not deleting.may("delete-p", room.id):
                 raise NotAllowed(method="eraseRoom")

@@ -29,6 +29,7 @@ class RoomKeys:
         method = "e2e.setRoomKeyID"
 
         def name(naming: RoomAct) -> None:
+            """Name the key, if the room has none."""
             by = naming.caller_id
             named = {"room": room_id, "by": by, "key_id": key_id, "now": naming.now}
             if statements.SET_KEY_ID(naming.session, named).rowcount:
@@ -47,6 +48,7 @@ class RoomKeys:
         this = {"room": room_id, "user": user_id}
 
         def keep(keeping: RoomAct) -> None:
+            """Keep the caller's own key, or suggest it to another member."""
             given = {**this, "key": key, "now": keeping.now}
             if user_id != keeping.caller_id:
                 statements.SUGGEST(keeping.session, {**given, "by": keeping.caller_id})
@@ -62,6 +64,7 @@ class RoomKeys:
         """
 
         def accept(accepting: RoomAct) -> None:
+            """Take the suggestion."""
             this = {"room": room_id, "user": accepting.caller_id}
             if not statements.ACCEPT(accepting.session, {**this, "now": accepting.now}).rowcount:
                 _refuse(accepting, room_id, "e2e.acceptSuggestedGroupKey")
@@ -76,6 +79,7 @@ class RoomKeys:
         """
 
         def reject(rejecting: RoomAct) -> None:
+            """Refuse the suggestion, and wait again."""
             by, now = rejecting.caller_id, rejecting.now
             this = {"room": room_id, "user": by, "now": now}
             if not statements.REJECT(rejecting.session, this).rowcount:
@@ -94,6 +98,7 @@ class RoomKeys:
         """
 
         def suggest(suggesting: RoomAct) -> None:
+            """Suggest them to members who wait."""
             session, given = suggesting.session, {"by": suggesting.caller_id, "now": asked.now}
             found = list(_to_members(suggesting, suggestions))
             if not found:
