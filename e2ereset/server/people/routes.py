@@ -98,6 +98,7 @@ def make_routes(people: People, gates: Gates, *, url_prefix: str) -> Blueprint:
     blueprint = gates.blueprint("people", url_prefix=url_prefix)
     add_directory(blueprint, people.directory, gates)
     add_administration(blueprint, people, gates)
+    add_ends(blueprint, people, gates)
     add_own(blueprint, people.own_account, gates)
     add_sending(blueprint, people.verification, gates)
     return blueprint
@@ -155,6 +156,10 @@ def add_administration(blueprint: Blueprint, people: People, gates: Gates) -> No
         with gates.waking():
             user = people.updates.update(asked, body["userId"], body["data"])
         return envelope.success(user=user)
+
+
+def add_ends(blueprint: Blueprint, people: People, gates: Gates) -> None:
+    """Put what ends or suspends an account on the blueprint."""
 
     @blueprint.post("/users.delete")
     @Described(

@@ -13,6 +13,8 @@ from . import answers, refusals, schemas
 from .permissions import PermissionTable
 from .service import ACCESS, Roles
 
+GIVEN = (NotAllowed, refusals.RoleNotFound, refusals.HasRoleAlready)
+TAKEN = (NotAllowed, refusals.NobodyOfThisName, refusals.NoSuchRole, refusals.HasNotRole)
 CHANGES = (refusals.UnknownPermission, refusals.UnknownRole, NotAllowed)
 
 
@@ -22,6 +24,7 @@ def make_routes(runtime: Runtime, *, url_prefix: str) -> Blueprint:
     blueprint = gates.blueprint("roles", url_prefix=url_prefix)
     add_roles(blueprint, Roles(runtime=runtime), gates)
     add_holders(blueprint, Roles(runtime=runtime), gates)
+    add_list_of_holders(blueprint, Roles(runtime=runtime), gates)
     add_permissions(blueprint, PermissionTable(runtime=runtime), gates)
     add_grants(blueprint, PermissionTable(runtime=runtime), gates)
     return blueprint
@@ -59,20 +62,13 @@ def add_roles(blueprint: Blueprint, roles: Roles, gates: Gates) -> None:
 
 
 def add_holders(blueprint: Blueprint, roles: Roles, gates: Gates) -> None:
-    """Put who has which role on the blueprint."""
+    """Put what gives and takes a role on the blueprint."""
 
     @blueprint.post("/roles.addUserToRole")
     @Described(
         body=schemas.ADD_USER,
         answer=answers.ONE_ROLE,
-        refuses=(
-            TargetParamMissing,
-            UnknownTarget,
-            ActionNotAllowed,
-            NotAllowed,
-            refusals.RoleNotFound,
-            refusals.HasRoleAlready,
-        ),
+        refuses=(TargetParamMissing, UnknownTarget, ActionNotAllowed, *GIVEN),
     )
     def add_user() -> Response:
         """Give a user a role."""
@@ -91,13 +87,7 @@ def add_holders(blueprint: Blueprint, roles: Roles, gates: Gates) -> None:
         body=schemas.REMOVE_USER,
         answer=answers.ONE_ROLE,
         permissions=(ACCESS,),
-        refuses=(
-            refusals.NobodyOfThisName,
-            refusals.NoSuchRole,
-            refusals.HasNotRole,
-            NotAllowed,
-            AdminRequired,
-        ),
+        refuses=(*TAKEN, AdminRequired),
     )
     def remove_user() -> Response:
         """Take a role from a user."""
@@ -108,6 +98,10 @@ def add_holders(blueprint: Blueprint, roles: Roles, gates: Gates) -> None:
         with gates.waking():
             role = roles.remove_user(asked, body["username"], body["roleId"])
         return envelope.success(role=role)
+
+
+def add_list_of_holders(blueprint: Blueprint, roles: Roles, gates: Gates) -> None:
+    """Put the list of who has a role on the blueprint."""
 
     @blueprint.get("/roles.getUsersInRole")
     @Described(
