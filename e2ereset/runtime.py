@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from flask import Flask, current_app
 
@@ -102,27 +102,17 @@ def make_runtime(
     """
     budgets = Budgets(parts.transactions, parts.meter, by_database=by_database)
     traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
-    rechecks = Rechecks(parts.accounts, parts.clock)
-    challenges = Challenges(parts, strategies, budgets)
-    stepup = StepUp(
-        parts,
-        challenges=challenges,
-        budgets=budgets,
-        rechecks=rechecks,
-        grants=Grants(parts.accounts),
-        remembered=Remembered(parts, strategies),
-        traces=traces,
-    )
+    stepup = _make_stepup(parts, strategies, budgets, traces)
     permissions = Permissions(parts.transactions)
-    targets = Targets(parts, permissions)
     changes = Changes(parts, budgets)
-    factors, vault = Factors(parts, budgets, changes), Vault(parts, rechecks)
-    codes = Codes(parts, challenges)
+    factors, vault = Factors(parts, budgets, changes), Vault(parts, stepup.rechecks)
+    codes = Codes(parts, stepup.challenges)
+    guarded: dict[str, Any] = {"stepup": stepup, "targets": Targets(parts, permissions)}
     sealer = _make_sealer(parts)
     worker = _make_worker(parts, mailer, partial(in_context, codes.answer))
     # Two threads, so that a mail relay that hangs does not delay the sealing.
     threads = (Background(worker.run_due), Background(sealer.seal))
-    awake = threads if parts.settings.delivery == "thread" else ()
+    wake = partial(_wake, threads if parts.settings.delivery == "thread" else ())
     return Runtime(
         **{field.name: getattr(parts, field.name) for field in fields(parts)},
         strategies=strategies,
@@ -130,28 +120,31 @@ def make_runtime(
         traces=traces,
         permissions=permissions,
         stepup=stepup,
-        resets=Resets(parts, targets=targets, stepup=stepup, traces=traces, vault=vault),
+        resets=Resets(parts, traces=traces, vault=vault, **guarded),
         vault=vault,
         factors=factors,
-        own_factors=OwnFactors(
-            parts,
-            budgets=budgets,
-            changes=changes,
-            stepup=stepup,
-            targets=targets,
-            traces=traces,
-        ),
-        unlocks=Unlocks(parts, targets=targets, stepup=stepup, factors=factors),
+        own_factors=OwnFactors(parts, budgets=budgets, changes=changes, traces=traces, **guarded),
+        unlocks=Unlocks(parts, factors=factors, **guarded),
         codes=codes,
         sealer=sealer,
         worker=worker,
         mailer=mailer,
         background=threads,
-        gates=gates(
-            allows=permissions.allow_now,
-            note_refusal=traces.note_refusal,
-            wake=partial(_wake, awake),
-        ),
+        gates=gates(allows=permissions.allow_now, note_refusal=traces.note_refusal, wake=wake),
+    )
+
+
+def _make_stepup(
+    parts: Parts, strategies: tuple[Strategy, ...], budgets: Budgets, traces: Traces
+) -> StepUp:
+    return StepUp(
+        parts,
+        challenges=Challenges(parts, strategies, budgets),
+        budgets=budgets,
+        rechecks=Rechecks(parts.accounts, parts.clock),
+        grants=Grants(parts.accounts),
+        remembered=Remembered(parts, strategies),
+        traces=traces,
     )
 
 
