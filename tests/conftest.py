@@ -1,5 +1,7 @@
 """Fixtures that several test modules share, and how a run is set up."""
 
+import gc
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -46,6 +48,8 @@ settings.load_profile("few")
 def pytest_configure(config):  # noqa: F811 - the fixture has the same name
     claim_base(config)
     share_compiled()
+    # Each test leaves an app behind: to look through them all takes a sixth of the run.
+    gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_generate_tests(metafunc):
