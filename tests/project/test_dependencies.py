@@ -74,3 +74,11 @@ def test_what_ci_and_the_image_install_is_pinned_by_hashes(folder):
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
     wanted = declared_for(LOCKS[folder]) | {"setuptools"}
     assert wanted - {canonical(re.match(r"[A-Za-z0-9._-]+", block)[0]) for block in blocks} == set()
+
+
+def test_every_package_is_in_the_wheel():
+    """They are named by hand, and nothing that runs from the checkout misses one."""
+    named = SETUP["options"]["packages"].split()
+    files = (ROOT / "e2ereset").rglob("*.py")
+    found = {".".join(file.parent.relative_to(ROOT).parts) for file in files}
+    assert found <= set(named)
