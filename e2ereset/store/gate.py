@@ -32,7 +32,7 @@ def begin_writing(connection: Connection, driver: Any) -> None:
     It waits for SQLite's `busy_timeout` at most, then the driver raises "database is locked".
     Raises SettingsError for a connection whose `commit` does nothing.
     """
-    if connection.dialect.name != "sqlite" or driver.in_transaction:
+    if driver.in_transaction:
         return
     if getattr(driver, "autocommit", False) is True:  # Python 3.12 has it
         raise SettingsError(

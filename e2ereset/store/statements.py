@@ -21,8 +21,6 @@ Inserts = Callable[[sa.Table], "sqlite.Insert"]
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 DRIVER = "e2ereset driver"
 """The key in `Session.info` of the `Driver` that the session works on."""
-
-
 LISTENERS = attrgetter(
     "echo",
     "dispatch.before_execute",
@@ -42,10 +40,11 @@ def is_watched(connection: Connection) -> bool:
 class Driver:
     """The driver's connection below one of SQLAlchemy's, from its checkout to its return.
 
-    What holds for all statements in between is looked up here once.
+    It finds out once what holds for all statements in between. `is_watched`: they go through
+    SQLAlchemy. `is_begun`: a transaction is begun for reads too, as the host listens for its begin.
     """
 
-    __slots__ = ("connection", "is_heard", "is_sqlite", "is_watched", "kind", "raw")
+    __slots__ = ("connection", "is_begun", "is_sqlite", "is_watched", "kind", "raw")
 
     def __init__(self, connection: Connection) -> None:
         dialect = connection.dialect
@@ -53,7 +52,7 @@ class Driver:
         self.kind = (type(dialect), dialect.paramstyle)
         self.is_sqlite = dialect.name == "sqlite"
         self.is_watched = is_watched(connection)
-        self.is_heard = bool(connection.dispatch.begin)
+        self.is_begun = bool(connection.dispatch.begin)
         self.raw: Any = connection.connection.dbapi_connection
 
 
@@ -71,12 +70,9 @@ class Builds(Protocol):
 class Rows(list[Any]):
     """The rows of a result, as named tuples; `rowcount` is how many rows were changed."""
 
-    rowcount = -1
-
-    def counted(self, rowcount: int) -> "Rows":
-        """These rows, of which so many were changed."""
+    def __init__(self, rows: Iterable[Any], rowcount: int) -> None:
+        super().__init__(rows)
         self.rowcount = rowcount
-        return self
 
     def first(self) -> Any:
         """The first row; None when there is none."""
@@ -142,17 +138,17 @@ class _Compiled:
     def execute(self, driver: Driver, parameters: Mapping[str, Any]) -> Rows:
         """Execute it on the driver's cursor, or as SQLAlchemy does where somebody listens."""
         connection, values, cursor = driver.connection, self._given(parameters), None
-        if (self._writes or driver.is_heard) and not connection.in_transaction():
+        if (self._writes or driver.is_begun) and not connection.in_transaction():
             connection.begin()
         try:
             if self._writes and driver.is_sqlite:
                 begin_writing(connection, driver.raw)
             if driver.is_watched:
                 result = connection.execute(self._statement, dict(parameters))
-                return Rows(result.all() if result.returns_rows else ()).counted(result.rowcount)
+                return Rows(result.all() if result.returns_rows else (), result.rowcount)
             cursor = driver.raw.cursor()
             cursor.execute(self._sql, values)
-            rows = Rows(self._read(cursor)).counted(cursor.rowcount)
+            rows = Rows(self._read(cursor), cursor.rowcount)
         except connection.dialect.loaded_dbapi.Error as fault:
             # It has no public name. It makes SQLAlchemy's error of the driver's, calls who listens
             # for errors, and drops a connection that is broken.
