@@ -161,15 +161,17 @@ class E2EReset:
     def _routes(self, runtime: Runtime) -> Blueprint:
         gates = runtime.gates
         blueprint = gates.blueprint(self.name, url_prefix=self.url_prefix)
+        reset_key = None
         if "reset" in self.areas:
+            reset_key = runtime.resets.reset_key
             reset.add_routes(blueprint, runtime.resets, gates)
+        if {"reset", "factors"} & set(self.areas):
             factors.add_routes(blueprint, runtime.codes, runtime.unlocks, gates)
         if "keys" in self.areas:
             vault.add_routes(blueprint, runtime.vault, runtime.resets.replace_key, gates)
         if "factors" in self.areas:
             status_of = runtime.factors.status
             own_routes.add_routes(blueprint, runtime.own_factors, status_of, gates)
-            reset_key = runtime.resets.reset_key
             method_routes.add_routes(blueprint, runtime.own_factors, reset_key, gates)
         if runtime.settings.openapi:
             document.add_routes(blueprint, gates, sign_in=tuple(self.sign_in_headers))

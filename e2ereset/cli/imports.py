@@ -65,7 +65,7 @@ def import_totp(
         "without": done.without,
         "leftOut": done.left_out,
     }
-    lines = [f"Row {one['row']}, {one['account']}: left out. {one['why']}" for one in done.left_out]
+    lines = [f"{_row(one)}: left out. {one['why']}" for one in done.left_out]
     counts = f"{done.stored} stored, {done.present} there already, {done.without} without a secret"
     return data, [*lines, f"{counts}, {len(lines)} left out."], int(bool(lines))
 
@@ -99,10 +99,15 @@ def _text(account_id: Any) -> str:
     return text if text.isprintable() else ""  # database drivers fail on some other characters
 
 
+def _row(left_out: Mapping[str, Any]) -> str:
+    account = left_out["account"]
+    return f"Row {left_out['row']}" + (f", {account}" if account else "")
+
+
 def _is_csv(file: Path) -> bool:
     return file.suffix.lower() == ".csv"
 
 
 def _check(wanted: set[str], names: list[str]) -> None:
     if not wanted <= set(names):
-        raise BadFile(f"The first line must name the columns {', '.join(sorted(wanted))}.")
+        raise BadFile(f"The first line must name the columns {' and '.join(sorted(wanted))}.")

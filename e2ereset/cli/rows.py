@@ -40,13 +40,16 @@ def rows_of(path: Path, read: Callable[[TextIO], Numbered], label: str) -> Numbe
 def read_json(text: TextIO) -> Numbered:
     """The rows of JSON lines or of one JSON array, whichever the file has.
 
-    Raises BadFile where an array is malformed or cut off; the rows before that have been read.
+    Raises BadFile where an array is malformed or cut off, when the rows before that have been read,
+    and for a file that is no JSON from its beginning on.
     """
     blank = 0
     while (head := text.read(1)).isspace():
         blank += head == "\n"
     if head == "[":
         return _read_array(text)
+    if head not in "{":  # which the end of an empty file is in
+        raise BadFile("The file is no JSON: it begins neither with [ nor with {.")
     return read_json_lines(chain([head + text.readline()], text), after=blank)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from e2ereset.errors import InvalidParams, Refusal
+from e2ereset.errors import InvalidParams, NotSignedIn, Refusal
 from e2ereset.http import Described, Gates, envelope
 from e2ereset.records import ActionRequest, Caller, Proof, TargetName
 
@@ -54,9 +54,9 @@ class Call:
 
 
 def add_routes(
-    blueprint: Blueprint, factors: OwnFactors, reset_key: ResetKey, gates: Gates
+    blueprint: Blueprint, factors: OwnFactors, reset_key: ResetKey | None, gates: Gates
 ) -> None:
-    """Put the route on the blueprint."""
+    """Put the route on the blueprint; without `reset_key` it resets no key."""
     methods = _methods(factors, reset_key)
 
     @blueprint.post("/method.call/<name>")
@@ -69,8 +69,10 @@ def add_routes(
         try:
             with gates.waking():
                 found = methods.get(call.method, _unknown)(call)
+        except NotSignedIn:  # the sign-in has ended since the request came in
+            raise
         except Refusal as refusal:
-            return envelope.failed(message=_answer(call, error=_told(refusal)))
+            return envelope.failed(refusal, message=_answer(call, error=_told(refusal)))
         result = {} if found is None else {"result": found}
         return envelope.success(message=_answer(call, **result))
 
@@ -100,7 +102,7 @@ def read_call(message: str, asked: ActionRequest) -> Call:
     )
 
 
-def _methods(factors: OwnFactors, reset_key: ResetKey) -> dict[str, Callable[[Call], Any]]:
+def _methods(factors: OwnFactors, reset_key: ResetKey | None) -> dict[str, Callable[[Call], Any]]:
     """The methods by name. A result that is None is left out of the answer."""
 
     def enable(call: Call) -> dict[str, str]:
@@ -127,6 +129,8 @@ def _methods(factors: OwnFactors, reset_key: ResetKey) -> dict[str, Callable[[Ca
 
     def reset(call: Call) -> bool:
         """Reset the own key."""
+        if reset_key is None:
+            raise UnknownMethod()
         reset_key(call.caller, None, call.proof, call.now)
         return True
 

@@ -67,9 +67,9 @@ def success(**fields: Any) -> Response:
     return answer(200, {**fields, "success": True})
 
 
-def failed(**fields: Any) -> Response:
-    """400 with the fields, and `success` last: for answers that tell of a refusal elsewhere."""
-    return answer(400, {**fields, "success": False})
+def failed(refusal: Refusal, **fields: Any) -> Response:
+    """400 with the fields, which tell of the refusal, and `success` last."""
+    return answer(400, {**fields, "success": False}, _retry(refusal))
 
 
 def failure(refusal: Refusal) -> Response:

@@ -57,6 +57,12 @@ def test_an_array_that_is_cut_off_says_after_which_row(end):
         next(rows)
 
 
+@pytest.mark.parametrize("text", ["# A page", "\n id,secret\n", "7"])
+def test_a_file_that_is_no_json_is_one_fault(text):
+    with pytest.raises(BadFile, match="no JSON"):
+        read(text)
+
+
 class Terminal(io.StringIO):
     """A terminal that remembers what it showed."""
 

@@ -1,5 +1,7 @@
 """A host has the routes of the areas that it switches on, and no others."""
 
+import json
+
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 
@@ -36,6 +38,15 @@ def test_an_area_adds_its_routes(make_host, areas, expected):
 def test_the_route_of_an_area_that_is_off_is_not_there(make_host):
     host = make_host(options={"areas": ["reset"]})
     assert host.post("/api/v1/e2e.setUserPublicAndPrivateKeys", BOB).status_code == 404
+
+
+def test_without_the_area_of_resets_no_method_resets(make_host):
+    host = make_host(options={"areas": ["factors"]})
+    message = json.dumps({"method": "e2e.resetOwnE2EKey", "params": []})
+    answer = host.post("/api/v1/method.call/any", BOB, host.code(), json={"message": message})
+    assert json.loads(answer.json["message"])["error"]["error"] == 404
+    # What a proof needs is there.
+    assert RESET - routes(host) == {"users.resetE2EKey"}
 
 
 @pytest.mark.parametrize("areas", [[], ["resets"], ["reset", "rooms"], "all"])

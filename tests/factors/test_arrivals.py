@@ -105,7 +105,7 @@ def test_people_read_which_rows_were_left_out(host, tmp_path):
 def test_columns_that_are_missing_are_one_clear_line(host, tmp_path):
     (tmp_path / "a.csv").write_text("account,secret\n")
     error = error_of(host.run("e2ereset", "import", "totp", str(tmp_path / "a.csv")))
-    assert "must name the columns id, secret" in error
+    assert "must name the columns id and secret" in error
 
 
 @pytest.mark.parametrize(

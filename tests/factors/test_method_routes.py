@@ -83,6 +83,25 @@ def test_the_own_key_is_reset_by_a_proof_in_the_headers_or_the_parameters(world,
     assert world.outcomes()[-1] == ("reset-e2e-key", bob.id, bob.id, "totp", "nothing-to-reset")
 
 
+def test_a_spent_budget_says_how_long_to_wait(world, bob):
+    message = json.dumps({"method": "e2e.resetOwnE2EKey", "params": [proof("000000", "totp")]})
+    url = f"{API}method.call/any"
+    for _ in range(6):
+        answer = world.client.post(url, json={"message": message}, headers=bob.headers)
+    told = json.loads(answer.json["message"])["error"]
+    assert (answer.status_code, told["error"]) == (400, "totp-max-attempts")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_sign_in_that_ends_meanwhile_is_401(world, bob, monkeypatch):
+    monkeypatch.setattr(world.runtime.accounts, "is_signed_in", lambda *_: False)
+    message = json.dumps({"method": "e2e.resetOwnE2EKey", "params": []})
+    headers = bob.headers | {"x-2fa-code": world.code(bob)}
+    url = f"{API}method.call/any"
+    answer = world.client.post(url, json={"message": message}, headers=headers)
+    assert answer.status_code == 401
+
+
 def test_the_name_in_the_address_does_not_count(call, bob):
     assert call(bob, "2fa:checkCodesRemaining", name="2fa:disable")[1]["result"]["remaining"] == 12
 
