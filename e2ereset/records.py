@@ -26,6 +26,11 @@ def iso(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+def iso_if_known(epoch: int | None) -> str | None:
+    """The same, where None stays None."""
+    return None if epoch is None else iso(epoch)
+
+
 def name_key(name: str) -> str:
     """The key by which usernames and addresses are compared: NFC, and lower case.
 

@@ -7,7 +7,8 @@ import click
 
 from e2ereset.audit import Operator
 from e2ereset.errors import E2EResetError
-from e2ereset.records import Account
+from e2ereset.factors.enrolment import FactorStatus
+from e2ereset.records import Account, iso_if_known
 from e2ereset.runtime import Runtime
 
 from .base import Commands, Output, facts, prints, with_reason
@@ -29,14 +30,14 @@ def of_account(command: Callable[..., Any]) -> Callable[..., Any]:
 @prints(factor.command("list"))
 @of_account
 def list_factors(runtime: Runtime, **account: Any) -> Output:
-    """Show which second factors ACCOUNT has, and which are locked."""
+    """Show the second factors of ACCOUNT: since when, last used, codes left, what is locked."""
     found = find(runtime, **account)
     status = runtime.factors.status(found.id)
     data = {
         "userId": found.id,
         "username": found.username,
-        "totp": status.totp,
-        "email": status.email,
+        **_facts(status, "totp"),
+        **_facts(status, "email"),
         "backupCodesLeft": status.backup_codes_left,
         "locked": list(status.locked),
     }
@@ -72,6 +73,17 @@ def unlock(runtime: Runtime, operator: Operator, **account: Any) -> Output:
     data = {"userId": found.id, "unlocked": list(unlocked)}
     what = ", ".join(unlocked) or "nothing: nothing was locked"
     return data, [f"Unlocked for {found.username}: {what}."]
+
+
+def _facts(status: FactorStatus, method: str) -> dict[str, Any]:
+    """Whether the method is on, since when, and when it was last used."""
+    history = status.history.get(method)
+    enabled_at, used_at = (history.enabled_at, history.used_at) if history else (None, None)
+    return {
+        method: history is not None,
+        f"{method}EnabledAt": iso_if_known(enabled_at),
+        f"{method}LastUsedAt": iso_if_known(used_at),
+    }
 
 
 def find(runtime: Runtime, *, account: str, by_id: bool) -> Account:

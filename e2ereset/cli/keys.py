@@ -9,7 +9,7 @@ import click
 from e2ereset.factors.strategies import Strategy
 from e2ereset.factors.strategies.totp import TotpStrategy
 from e2ereset.jobs import queue
-from e2ereset.records import iso
+from e2ereset.records import iso_if_known
 from e2ereset.runtime import Runtime
 from e2ereset.upkeep.rotation import Batch, Rotation, Use
 
@@ -77,7 +77,7 @@ def _verdicts(ids: Sequence[str], uses: list[Use]) -> dict[str, Any]:
 
 
 def _shown(use: Use) -> dict[str, Any]:
-    until = None if use.until is None else iso(use.until)
+    until = iso_if_known(use.until)
     return {"what": use.what, "count": use.count, "until": until}
 
 

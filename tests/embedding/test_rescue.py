@@ -6,6 +6,7 @@ import pyotp
 import pytest
 
 from e2ereset import factor_disabled, factor_enabled
+from e2ereset.records import iso
 from e2ereset.testing import Mailbox, enable_email, enrol_totp, make_account
 from tests.kit.commands import error_of, operator_acts
 from tests.kit.host import BOB, SUE
@@ -30,13 +31,21 @@ def run(host):
 
 
 def test_the_factors_of_an_account_are_listed(host, run):
-    enrol_totp(host.app, BOB)
+    enabled, device = iso(host.clock.now), enrol_totp(host.app, BOB)
+    host.clock.tick(3600)
+    used = iso(host.clock.now)
+    assert host.reset(BOB, device.backup_codes[0]).status_code == 200
+    host.clock.tick(3600)
     assert run("list", "BOB") == {
         "userId": BOB.id,
         "username": "bob",
         "totp": True,
+        "totpEnabledAt": enabled,
+        "totpLastUsedAt": used,
         "email": False,
-        "backupCodesLeft": 12,
+        "emailEnabledAt": None,
+        "emailLastUsedAt": None,
+        "backupCodesLeft": 11,
         "locked": [],
     }
 
