@@ -85,7 +85,7 @@ def _take(
         account = runtime.accounts.get(session, wanted)
         if account is None:
             raise BadRow("There is no account of this id.")
-        taken = take_totp(session, runtime.factors, account, secret, now)
+        taken = take_totp(session, runtime.factors, account, secret, now=now)
         if taken:
             runtime.audit.write(session, "import-totp", operator, at=now, target=account.id)
     done.stored += taken

@@ -30,8 +30,8 @@ def take_totp(
     factors: Factors,
     account: Account,
     secret: str,
-    now: int,
     *,
+    now: int,
     hashed_codes: Iterable[str] = (),
 ) -> bool:
     """Enable TOTP by a secret in base32. False, and nothing is done, where TOTP is on already.

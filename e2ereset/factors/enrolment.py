@@ -88,7 +88,7 @@ class Factors:
         now = int(self._parts.clock())
         with self._parts.transactions.begin() as session:
             enrolment = self._changes.enrol_totp(session, account, secret, now)
-            self._record(session, "enable-totp", by, account, now)
+            self._record(session, "enable-totp", account, by=by, now=now)
         return enrolment
 
     def enable_totp_in(
@@ -108,7 +108,7 @@ class Factors:
         now = int(self._parts.clock())
         with self._parts.transactions.begin() as session:
             if disabled := self._changes.disable_totp(session, account, now=now):
-                self._record(session, "disable-totp", by, account, now)
+                self._record(session, "disable-totp", account, by=by, now=now)
         return disabled
 
     def renew_backup_codes(
@@ -118,7 +118,7 @@ class Factors:
         now = int(self._parts.clock())
         with self._parts.transactions.begin() as session:
             codes = self._changes.renew_backup_codes(session, account, now=now)
-            self._record(session, "new-backup-codes", by, account, now)
+            self._record(session, "new-backup-codes", account, by=by, now=now)
         return codes
 
     def set_email(self, account: Account, enabled: bool, *, by: Operator | None = None) -> bool:
@@ -130,7 +130,7 @@ class Factors:
         now, word = int(self._parts.clock()), "enable" if enabled else "disable"
         with self._parts.transactions.begin() as session:
             if changed := self._changes.set_email(session, account, enabled, now=now):
-                self._record(session, f"{word}-email-codes", by, account, now)
+                self._record(session, f"{word}-email-codes", account, by=by, now=now)
         return changed
 
     def status(self, account_id: str) -> FactorStatus:
@@ -172,7 +172,7 @@ class Factors:
         return locked
 
     def _record(
-        self, session: Session, act: str, by: Operator | None, account: Account, now: int
+        self, session: Session, act: str, account: Account, *, by: Operator | None, now: int
     ) -> None:
         """Write the audit row of an operator. That of a request is written by who serves it."""
         if by is not None:

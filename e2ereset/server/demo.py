@@ -13,7 +13,7 @@ import pyotp
 from flask import current_app
 from flask.cli import with_appcontext
 
-from e2ereset import Account, Caller, Runtime, get_e2ereset
+from e2ereset import Account, Caller, Runtime
 from e2ereset.cli.base import Commands, Output, as_json, emit, find_operator, prints
 from e2ereset.errors import E2EResetError
 from e2ereset.files import private
@@ -25,7 +25,7 @@ from .people.acts import Acting
 from .people.administration import add_user
 from .people.password_hashing import PasswordHasher
 from .people.service import NewPerson, list_people
-from .sessions.service import current_sessions
+from .sessions.service import Sessions, current_sessions
 
 PEOPLE = {"alice": "user", "bob": "user", "carol": "admin"}
 PASSWORD_BYTES = 12
@@ -49,10 +49,11 @@ def demo(ctx: click.Context, /, *, url: str, yes: bool, if_empty: bool, json_out
     """
     if ctx.invoked_subcommand is not None:
         return
-    if if_empty and not yes and _is_in_use():
+    sessions = current_sessions()
+    if if_empty and not yes and _is_in_use(sessions.runtime):
         emit({"made": False}, ["There are users already: no demo was made."], json_output)
         return
-    facts = prepare(beside_others=yes)
+    facts = prepare(sessions, beside_others=yes)
     facts["curl"] = _curl(url, facts)
     emit(facts, _guide(url, facts), json_output)
 
@@ -64,39 +65,39 @@ def code(runtime: Runtime) -> Output:
     return {"code": present}, [present]
 
 
-def prepare(*, beside_others: bool = False) -> dict[str, Any]:
+def prepare(sessions: Sessions, *, beside_others: bool = False) -> dict[str, Any]:
     """Make the users on the first call, a key for bob and a live token of carol on every one.
 
     Raises NoDemo where there are other users, unless `beside_others`.
     """
-    runtime = get_e2ereset()
+    runtime = sessions.runtime
     acting = Acting(runtime=runtime, by=find_operator())
     now = acting.now
     with runtime.transactions.read() as session:
         is_made = any(find_account(session, name) for name in PEOPLE)
     if not is_made:
-        if not beside_others and _is_in_use():
+        if not beside_others and _is_in_use(runtime):
             raise NoDemo(
                 "This database has users, so no demo is made: it has an administrator whose"
                 " password is printed. Say --yes to make it all the same."
             )
-        _make_people(Acting(runtime=runtime, by=find_operator("demo")))
+        _make_people(sessions.hasher, Acting(runtime=runtime, by=find_operator("demo")))
     facts = _load()
     bob, carol = (_account(runtime, facts["userIds"][name]) for name in ("bob", "carol"))
     pair = Pair("demo public key", "demo private key")
     runtime.vault.set(Caller(account=bob), pair, force=True, now=now)
     with runtime.transactions.begin() as session:
-        token = current_sessions().add(session, carol.id, now)
+        token = sessions.add(session, carol.id, now)
         acting.note(session, "add-token", carol.id)
     return facts | {"authToken": token}
 
 
-def _make_people(acting: Acting) -> None:
+def _make_people(hasher: PasswordHasher, acting: Acting) -> None:
     runtime, ids = acting.runtime, {}
     passwords = {name: runtime.entropy.token_urlsafe(PASSWORD_BYTES) for name in PEOPLE}
     with runtime.transactions.begin() as session:
         for name, role in PEOPLE.items():
-            stored = current_sessions().hasher.hash(passwords[name])
+            stored = hasher.hash(passwords[name])
             emails = [(f"{name}@example.org", True)]
             new = NewPerson(username=name, emails=emails, roles=[role], password_hash=stored)
             ids[name] = add_user(session, acting, new)
@@ -106,9 +107,9 @@ def _make_people(acting: Acting) -> None:
         json.dump({"userIds": ids, "passwords": passwords, "totpSecret": secret}, file, indent=2)
 
 
-def _is_in_use() -> bool:
+def _is_in_use(runtime: Runtime) -> bool:
     """Whether there are users, and none of them is of a demo that was made here."""
-    with get_e2ereset().transactions.read() as session:
+    with runtime.transactions.read() as session:
         return not _path().exists() and next(list_people(session), None) is not None
 
 

@@ -137,8 +137,8 @@ def arrived(world):
     bob = world.person("bob")
     hashes = [sha256(CODES[0]), sha256(CODES[1]).upper()]
     with world.runtime.transactions.begin() as session:
-        args = (session, world.runtime.factors, world.account(bob), SECRET, world.clock.now)
-        assert take_totp(*args, hashed_codes=hashes)
+        args = (session, world.runtime.factors, world.account(bob), SECRET)
+        assert take_totp(*args, now=world.clock.now, hashed_codes=hashes)
     return bob
 
 
@@ -169,5 +169,5 @@ def test_a_pending_enrolment_is_left_to_its_owner(world):
     account = world.account(world.person("bob"))
     world.runtime.factors.begin_totp(account)
     with world.runtime.transactions.begin() as session, pytest.raises(TouchedHere):
-        take_totp(session, world.runtime.factors, account, SECRET, world.clock.now)
+        take_totp(session, world.runtime.factors, account, SECRET, now=world.clock.now)
     assert world.rows(Totp)[0].enabled_at is None

@@ -96,7 +96,7 @@ def _factors(
     totp, email = _services(row, "totp"), _services(row, "email2fa")
     if totp.get("enabled") and totp.get("secret"):
         secret, codes = totp["secret"], totp["codes"]
-        take_totp(session, runtime.factors, account, secret, now, hashed_codes=codes)
+        take_totp(session, runtime.factors, account, secret, now=now, hashed_codes=codes)
     elif totp.get("enabled"):
         yield "TOTP: it has no secret."
     elif totp.get("pending"):
@@ -117,7 +117,7 @@ def _tokens(
         created_at = token.get("created_at" if token.get("kind") == PERSONAL else "when", now)
         ends_at = min(created_at, now) + arriving.sign_in_seconds
         why = _why_dead(account, token, ends_at <= now)
-        if not why and not _keep(session, account, token, created_at, ends_at):
+        if not why and not _keep(session, account, token, created_at=created_at, ends_at=ends_at):
             why = "There is this token, or one of its name, already"
         if why:
             left_out[why] = left_out.get(why, 0) + 1
@@ -140,7 +140,7 @@ def _why_dead(account: Account, token: Mapping[str, Any], is_old: bool) -> str:
 
 
 def _keep(
-    session: Session, account: Account, token: Mapping[str, Any], created_at: int, ends_at: int
+    session: Session, account: Account, token: Mapping[str, Any], *, created_at: int, ends_at: int
 ) -> bool:
     personal = token.get("kind") == PERSONAL
     return keep_token(

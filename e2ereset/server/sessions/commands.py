@@ -5,11 +5,12 @@ from typing import Any
 import click
 
 from e2ereset.cli.base import Output, table
-from e2ereset.records import iso
+from e2ereset.records import iso, iso_if_known
 from e2ereset.server.people.acts import Change, OnAccount
 from e2ereset.server.people.commands.base import on_account
 
-from .service import current_sessions
+from .login_budgets import LoginBudgets
+from .service import Sessions, current_sessions
 from .tokens import list_tokens
 
 COLUMNS = {"kind": "kind", "createdAt": "made", "expiresAt": "ends", "name": "name"}
@@ -22,7 +23,7 @@ def token(on: OnAccount, personal: str | None, bypass: bool) -> Output:
     """Make a token of NAME: a sign-in, or a personal access token. The owner is told."""
     if bypass and not personal:
         raise click.UsageError("--bypass needs --personal.")
-    made = on.run(_make_token, personal, bypass=bypass)
+    made = on.run(_make_token, current_sessions(), personal, bypass=bypass)
     data = {"userId": on.account.id, "authToken": made}
     return data, [f"X-User-Id: {on.account.id}", f"X-Auth-Token: {made}"]
 
@@ -44,15 +45,15 @@ def tokens(on: OnAccount, end: bool) -> Output:
 @on_account("unlock")
 def unlock(on: OnAccount) -> Output:
     """Unlock the second factors and the password of NAME, and give all tries back."""
-    unlocked = on.run(_unlock)
+    unlocked = on.run(_unlock, current_sessions().budgets)
     words = "unlocked: " + ", ".join(unlocked) if unlocked else "nothing was locked"
     data = {"username": on.account.username, "unlocked": list(unlocked)}
     return data, [f"{on.account.username} can try again; {words}."]
 
 
-def _make_token(change: Change, label: str | None, bypass: bool) -> str:
+def _make_token(change: Change, sessions: Sessions, label: str | None, bypass: bool) -> str:
     session, owner, now = change.session, change.account.id, change.now
-    made = current_sessions().add(session, owner, now, name=label, bypass_two_factor=bypass)
+    made = sessions.add(session, owner, now, name=label, bypass_two_factor=bypass)
     kind = "A sign-in" if label is None else f"A personal access token ({label})"
     skips = " that skips the second factor" if bypass else ""
     change.done("add-token", f"{kind}{skips} was made for you")
@@ -66,8 +67,8 @@ def _end_tokens(change: Change) -> int:
     return ended
 
 
-def _unlock(change: Change) -> tuple[str, ...]:
-    current_sessions().budgets.forget(change.session, change.account)
+def _unlock(change: Change, budgets: LoginBudgets) -> tuple[str, ...]:
+    budgets.forget(change.session, change.account)
     unlock = change.runtime.factors.unlock_in
     return unlock(change.session, change.account, change.operator, at=change.now)
 
@@ -77,7 +78,7 @@ def _facts(row: Any) -> dict[str, Any]:
         "kind": row.kind,
         "name": row.name,
         "createdAt": iso(row.created_at),
-        "expiresAt": None if row.expires_at is None else iso(row.expires_at),
+        "expiresAt": iso_if_known(row.expires_at),
         "bypassTwoFactor": row.bypass_two_factor,
     }
 

@@ -7,7 +7,7 @@ from e2ereset.records import ActionRequest
 
 
 def tell(
-    runtime: Runtime, session: Session, asked: ActionRequest, owner: Account, change: str
+    runtime: Runtime, session: Session, asked: ActionRequest, *, owner: Account, change: str
 ) -> None:
     """Queue a mail to the owner that says what was changed, by whom and from where."""
     caller = asked.caller

@@ -30,6 +30,13 @@ METHODS |= {RENEW: "regenerateToken", REMOVE: "removeToken"}
 REMEMBERING = (ADD, REMOVE)
 """What a remembered proof is enough for: not what may hand out a token that skips all proofs."""
 SKIPS = " that skips the second factor"
+PHRASES = {
+    ADD: "make a personal access token",
+    ADD_BYPASS: f"make a personal access token{SKIPS}",
+    RENEW: "regenerate a personal access token",
+    REMOVE: "remove a personal access token",
+}
+"""What the owner reads. No name: who stole the sign-in could write any words into that mail."""
 
 
 class NotAuthorized(Refusal):
@@ -69,20 +76,19 @@ class PersonalTokens:
         With `bypass` it skips the second factor; raises NotAllowed where E2ERESET_BYPASS_TOKENS is
         off. Raises TokenExists.
         """
-        action, kind = (ADD_BYPASS, SKIPS) if bypass else (ADD, "")
-        phrase = f"make a personal access token{kind}"
-        return self._run(asked, action, name, phrase, partial(self._add, bypass=bypass))
+        action = ADD_BYPASS if bypass else ADD
+        return self._run(asked, action, name, partial(self._add, bypass=bypass))
 
     def renew(self, asked: ActionRequest, name: str) -> str:
         """Put a new token in the place of the one of this name; the new one.
 
         What it may skip stays as it was. Raises NoSuchToken.
         """
-        return self._run(asked, RENEW, name, "regenerate a personal access token", self._renew)
+        return self._run(asked, RENEW, name, self._renew)
 
     def remove(self, asked: ActionRequest, name: str) -> None:
         """End the token of this name. Raises NoSuchToken."""
-        self._run(asked, REMOVE, name, "remove a personal access token", self._remove)
+        self._run(asked, REMOVE, name, self._remove)
 
     def owned(self, user_id: str, now: int) -> list[dict[str, Any]]:
         """The live tokens of the user, oldest first, as the wire has them."""
@@ -94,14 +100,12 @@ class PersonalTokens:
         asked: ActionRequest,
         action: str,
         name: str,
-        phrase: str,
         act: Callable[[ActionRequest, str, Session], str],
     ) -> str:
         """Do it for the token of this name, to which the proof is bound."""
-        # No name in the phrase: who stole the sign-in could write any words into the owner's mail.
         target = f"{asked.caller.account.id}:{name}"
-        asked = replace(asked, action=Action(name=action, target=target, phrase=phrase))
-        asked = replace(asked, remembers=action in REMEMBERING)
+        of_token = Action(name=action, target=target, phrase=PHRASES[action])
+        asked = replace(asked, action=of_token, remembers=action in REMEMBERING)
 
         def block(passed: Passed) -> str:
             """Check the permission as of now, then act."""
@@ -147,7 +151,7 @@ class PersonalTokens:
         return ""
 
     def _tell(self, session: Session, asked: ActionRequest, words: str) -> None:
-        tell(self.runtime, session, asked, asked.caller.account, words)
+        tell(self.runtime, session, asked, owner=asked.caller.account, change=words)
 
 
 def _facts(row: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class SignOuts:
             owner = self._owner(passed, target)
             if owner and drop_tokens(passed.session, owner.id):
                 words = "All your sign-ins and personal access tokens were ended"
-                tell(self.runtime, passed.session, asked, owner, words)
+                tell(self.runtime, passed.session, asked, owner=owner, change=words)
             return target
 
         return self.runtime.stepup.run(asked, block, outcome="done")
@@ -57,7 +57,7 @@ class SignOuts:
             if drop_others(session, account.id, kept, personal=personal):
                 also = " and personal access tokens" if personal else ""
                 words = f"All your sign-ins{also} but the one in use were ended"
-                tell(self.runtime, session, asked, passed.caller.account, words)
+                tell(self.runtime, session, asked, owner=passed.caller.account, change=words)
             return end_of(session, account.id, kept)
 
         return self.runtime.stepup.run(asked, block, outcome="done")
