@@ -2,13 +2,15 @@
 
 import secrets
 
-from flask import request
+from flask import request, session
 from flask_login import current_user
 from sqlalchemy import select, update
 
 from e2ereset import Account, Caller, name_key
 
 from .models import User
+
+SIGNED_IN_AT = "signed_in_at"
 
 
 class HostAccounts:
@@ -53,4 +55,5 @@ def identify():
         account=to_account(current_user),
         address=request.remote_addr or "",
         agent=request.user_agent.string,
+        signed_in_at=session.get(SIGNED_IN_AT, 0),
     )

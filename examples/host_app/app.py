@@ -8,19 +8,18 @@ Flask-WTF's CSRFProtect would guard those too, and covers e2ereset's routes as w
 """
 
 import time
-from functools import wraps
 
-from flask import Flask, request
-from flask_login import LoginManager, current_user, login_required, login_user
+from flask import Flask, request, session
+from flask_login import LoginManager, login_user
 
-from e2ereset import E2EReset, Refusal, get_e2ereset, name_key, two_factor_required
+from e2ereset import E2EReset, name_key, two_factor_required
 
-from .accounts import HostAccounts, identify, to_account
+from .accounts import SIGNED_IN_AT, HostAccounts, identify
 from .models import Project, User, db
 
 
 def create_app(config=None, clock=time.time):
-    """The host app, with e2ereset under /keys and its gate around a view of the host's own."""
+    """The host app, with resets and enrolment under /keys, and the gate around a view."""
     app = Flask(__name__)
     app.config.from_mapping(
         SQLALCHEMY_DATABASE_URI="sqlite:///host.sqlite3",
@@ -30,7 +29,7 @@ def create_app(config=None, clock=time.time):
     app.config.from_prefixed_env()
     app.config.from_mapping(config or {})
     db.init_app(app)
-    add_sign_in(app)
+    add_sign_in(app, clock)
     E2EReset(
         app,
         db=db,
@@ -38,14 +37,15 @@ def create_app(config=None, clock=time.time):
         identify=identify,
         url_prefix="/keys",
         name="keys",
+        areas=["reset", "factors"],
         clock=clock,
     )
     add_views(app)
     return app
 
 
-def add_sign_in(app):
-    """Flask-Login, as the host always had it."""
+def add_sign_in(app, clock):
+    """Flask-Login, as the host always had it; and when a sign-in began."""
     manager = LoginManager(app)
 
     @manager.user_loader
@@ -60,55 +60,12 @@ def add_sign_in(app):
         if user is None or not user.has_password(request.form["password"]):
             return {"error": "Wrong name or password"}, 401
         login_user(user)
+        session[SIGNED_IN_AT] = int(clock())
         return {"name": user.name}
 
 
-def proven_by_who_can(action):
-    """Guard a view with the second factor of those who have one: a stolen sign-in adds none.
-
-    A first factor has nothing to be guarded by but the sign-in.
-    """
-
-    def decorate(view):
-        guarded = two_factor_required(action)(view)
-
-        @wraps(view)
-        def either(*args, **kwargs):
-            status = get_e2ereset().factors.status(to_account(current_user).id)
-            return (guarded if status.totp or status.email else view)(*args, **kwargs)
-
-        return either
-
-    return decorate
-
-
 def add_views(app):
-    """Enrolment in TOTP, and a view that runs only behind the second factor."""
-
-    @app.errorhandler(Refusal)
-    def refused(refusal):
-        return {"error": str(refusal)}, 400
-
-    @app.post("/two-factor/begin")
-    @login_required
-    @proven_by_who_can("enrol-totp")
-    def begin():
-        enrolment = get_e2ereset().factors.begin_totp(to_account(current_user))
-        return {"secret": enrolment.secret, "url": enrolment.url}
-
-    @app.post("/two-factor/confirm")
-    @login_required
-    @proven_by_who_can("enrol-totp")
-    def confirm():
-        caller, code = identify(), request.form["code"]
-        codes = get_e2ereset().factors.confirm_totp(caller.account, code, caller=caller)
-        return {"backupCodes": codes}
-
-    @app.post("/two-factor/disable")
-    @login_required
-    @two_factor_required("disable-totp")
-    def disable():
-        return {"disabled": get_e2ereset().factors.disable_totp(to_account(current_user))}
+    """A view that runs only behind the second factor."""
 
     @app.delete("/projects/<int:project>")
     @two_factor_required("delete-project", target=lambda project: str(project))

@@ -1,10 +1,9 @@
 """What the host promises its users."""
 
-import pyotp
 import pytest
 
 from e2ereset import get_e2ereset, key_reset
-from e2ereset.testing import enable_email, enrol_totp
+from e2ereset.testing import TotpDevice, enable_email, enrol_totp
 from examples.host_app.models import User
 
 RESET = "/keys/users.resetE2EKey"
@@ -19,47 +18,38 @@ def test_nobody_is_signed_in_at_first(app):
     assert app.test_client().post(RESET).status_code == 401
 
 
-def test_ann_enrols_and_resets_her_key(sign_in, e2ereset_clock):
+@pytest.fixture
+def enrolled(sign_in, e2ereset_clock):
+    """Ann's client that has enrolled her authenticator app, and the app."""
     ann = sign_in("ann")
-    secret = ann.post("/two-factor/begin").json["secret"]
-    totp = pyotp.TOTP(secret)
-    confirmed = ann.post("/two-factor/confirm", data={"code": totp.at(e2ereset_clock.now)})
-    assert len(confirmed.json["backupCodes"]) == 12
-    e2ereset_clock.tick(30)
-    code = totp.at(e2ereset_clock.now)
-    assert ann.post(RESET, headers={"x-2fa-code": code}).data == b'{"success":true}'
+    e2ereset_clock.tick(60)
+    phone = TotpDevice(ann.post("/keys/users.enableTotp").json["secret"], e2ereset_clock)
+    confirmed = ann.post("/keys/users.validateTotp", json={"code": phone.next_code()})
+    assert len(confirmed.json["codes"]) == 12
+    return ann, phone
 
 
-def test_a_wrong_first_code_does_not_confirm(sign_in):
-    ann = sign_in("ann")
-    ann.post("/two-factor/begin")
-    refused = ann.post("/two-factor/confirm", data={"code": "nonsense"})
-    assert (refused.status_code, refused.json) == (400, {"error": "Invalid TOTP [invalid-totp]"})
+def test_ann_enrols_and_resets_her_key_when_she_signs_in_again(enrolled, sign_in):
+    proof = {"x-2fa-code": enrolled[1].next_code()}
+    assert sign_in("ann").post(RESET, headers=proof).data == b'{"success":true}'
 
 
-def test_who_is_enrolled_does_not_enrol_again(sign_in, device):
-    proof = {"x-2fa-code": device.code()}
-    refused = sign_in("ann").post("/two-factor/begin", headers=proof)
-    assert (refused.status_code, "enabled already" in refused.json["error"]) == (400, True)
+def test_a_stolen_sign_in_is_not_proven_by_the_app_that_it_enrols(enrolled):
+    ann, phone = enrolled
+    refused = ann.post(RESET, headers={"x-2fa-code": phone.next_code()})
+    assert refused.json["errorType"] == "error-two-factor-not-available"
 
 
-@pytest.mark.parametrize("view", ["begin", "confirm", "disable"])
-def test_a_stolen_sign_in_changes_no_factor_of_who_has_one(sign_in, device, view):
-    refused = sign_in("ann").post(f"/two-factor/{view}", data={"code": "123456"})
+@pytest.mark.parametrize("route", ["users.enableTotp", "users.2fa.enableEmail"])
+def test_a_stolen_sign_in_adds_no_factor_to_another(app, account, sign_in, route):
+    enable_email(app, account("ann"))
+    refused = sign_in("ann").post(f"/keys/{route}")
     assert (refused.status_code, refused.json["errorType"]) == (400, "totp-required")
 
 
-def test_who_has_mailed_codes_adds_an_app_by_one(app, account, sign_in, e2ereset_mailbox):
-    enable_email(app, account("ann"))
-    ann = sign_in("ann")
-    assert ann.post("/two-factor/begin").json["errorType"] == "totp-required"
-    proof = {"x-2fa-code": e2ereset_mailbox.code_for("ann@x.org")}
-    assert ann.post("/two-factor/begin", headers=proof).json["secret"]
-
-
 def test_ann_disables_her_app_by_it(app, account, sign_in, device):
-    proof = {"x-2fa-code": device.code()}
-    assert sign_in("ann").post("/two-factor/disable", headers=proof).json == {"disabled": True}
+    code = {"code": device.code()}
+    assert sign_in("ann").post("/keys/users.disableTotp", json=code).json["disabled"]
     with app.app_context():
         assert not get_e2ereset().factors.status(account("ann").id).totp
 
