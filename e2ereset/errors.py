@@ -42,6 +42,8 @@ class Refusal(E2EResetError):
     """Whether the text ends with the code in brackets."""
     typed: ClassVar[bool] = True
     """Whether clients are told the code apart from the text, too."""
+    action: Any = None
+    """The `records.Action` whose proof was refused, for the page that asks for the proof."""
 
     def __init__(self, reason: str | None = None, **details: Any) -> None:
         self.words = reason or self.reason

@@ -41,7 +41,7 @@ from .store.tables import Base
 from .store.transactions import Transactions
 from .vault import routes as vault
 
-AREAS = ("reset", "keys", "factors")
+AREAS = ("reset", "keys", "factors", "pages")
 """The groups of routes. A host has the resets alone, unless it switches others on."""
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ class E2EReset:
     `db`: the host's Flask-SQLAlchemy object, initialised before. `accounts`: its users, see
     `e2ereset.ports`. `identify`: returns the caller who is signed in to this request, else None.
     `bind_key`: which of SQLALCHEMY_BINDS has our tables; None for the default database.
-    `areas`: the groups of routes to add, of "reset", "keys" and "factors".
+    `areas`: the groups of routes to add, of "reset", "keys", "factors" and "pages".
+    `pages_prefix`: where the pages are.
     `sign_in_headers`: the headers of a sign-in, which the OpenAPI document names.
     `send`: delivers a `Message` by your own mailer, and raises when it cannot.
     `strategies`: classes that E2ERESET_METHODS may name. `clock` gives epoch seconds; `entropy` has
@@ -69,6 +70,7 @@ class E2EReset:
     url_prefix: str = "/api/v1"
     name: str = "e2ereset"
     areas: Iterable[str] = ("reset",)
+    pages_prefix: str = "/security"
     bind_key: str | None = None
     send: Callable[[Message], Any] | None = None
     strategies: Iterable[type[Strategy]] = ()
@@ -98,6 +100,8 @@ class E2EReset:
         runtime = self._make(app, load_settings(app.config, name=app.name))
         app.extensions["e2ereset"] = runtime
         app.register_blueprint(self._routes(runtime))
+        if "pages" in self.areas:
+            _add_pages(app, runtime, self.pages_prefix)
         # This answers refusals in the host's own views, unless the host has a handler for them.
         if Refusal not in app.error_handler_spec[None][None]:
             app.register_error_handler(Refusal, envelope.failure)
@@ -184,6 +188,12 @@ def _check_areas(areas: Iterable[str]) -> tuple[str, ...]:
     if not named or not set(named) <= set(AREAS):
         raise SettingsError(f"areas is {areas!r}. Name some of {', '.join(AREAS)}.")
     return named
+
+
+def _add_pages(app: Flask, runtime: Runtime, prefix: str) -> None:
+    from .pages.routes import make_pages  # only an app that has pages loads them
+
+    app.register_blueprint(make_pages(app, runtime, url_prefix=prefix))
 
 
 def _in_context(app: Flask, function: Callable[..., bool], *given: Any) -> bool:

@@ -29,7 +29,7 @@ class Answered(HTTPException):
 
     def __init__(self, response: Response) -> None:
         super().__init__(response=response)
-        self.data = response.get_json()
+        self.data = response.get_json(silent=True)
 
 
 def two_factor_required(
@@ -75,16 +75,20 @@ def _prove(action: Action) -> None:
     after_this_request(add_rate_headers)
     runtime = get_e2ereset()
     gates = runtime.gates
+    site = current_app.extensions.get("e2ereset_pages")
     try:
         gates.cross_site.refuse()
         bodies.settle()
         asked = gates.action_request(action)
+        if site and site.flow.take_proven(action, asked.caller):
+            return
         with gates.recorded(asked):
             gates.rate_limit()
         with gates.waking():
             runtime.stepup.run(asked, lambda _passed: None)
     except Refusal as refusal:
-        raise Answered(envelope.failure(refusal)) from refusal
+        page = site.guard_refused(refusal) if site else None
+        raise Answered(page or envelope.failure(refusal)) from refusal
     except envelope.FAULTS as fault:
         raise Answered(envelope.faulty(fault)) from None
 

@@ -25,6 +25,7 @@ from .factors.traces import Traces
 from .factors.unlocks import Unlocks
 from .http import Gates
 from .jobs import Handler, Worker
+from .kept.service import KeptRequests
 from .mail import Mailer
 from .parts import Parts
 from .permissions.service import Permissions
@@ -48,6 +49,7 @@ class Runtime(Parts):
     own_factors: OwnFactors
     unlocks: Unlocks
     codes: Codes
+    kept: KeptRequests
     sealer: Sealer
     worker: Worker
     mailer: Mailer
@@ -126,6 +128,7 @@ def make_runtime(
         own_factors=OwnFactors(parts, budgets=budgets, changes=changes, traces=traces, **guarded),
         unlocks=Unlocks(parts, factors=factors, **guarded),
         codes=codes,
+        kept=KeptRequests(parts),
         sealer=sealer,
         worker=worker,
         mailer=mailer,

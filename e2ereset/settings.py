@@ -110,6 +110,12 @@ class Settings:
     """Budget of mailed codes per user."""
     remember_seconds: int = bounded(1800, 0, 1800)
     """How long a proof is remembered for its sign-in, by the routes that allow it. 0: never."""
+    pages_base: str = ""
+    """Your template that the pages stand in, such as `base.html`, with the blocks `title` and
+    `content`. Empty: a plain one of ours."""
+    sign_in_page: str = ""
+    """Where the pages lead who is not signed in: the endpoint of your page, such as `auth.login`,
+    which gets `next`, or its path. Empty: the page of Flask-Login, else an answer of 401."""
     delivery: str = choice("auto", "auto", "thread", "process")
     """Who delivers mail and seals the audit log: a thread in each worker, or the process
     `e2ereset outbox deliver`. `auto` means `thread`, or `process` if `TESTING` is set."""

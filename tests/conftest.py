@@ -21,6 +21,7 @@ from tests.kit.databases import (  # noqa: F401
 from tests.kit.host import hears, host, make_host, with_users  # noqa: F401
 from tests.kit.jobs import desk  # noqa: F401
 from tests.kit.order import refuse_addresses, refuse_sets
+from tests.kit.pages import pages  # noqa: F401
 from tests.kit.people import ann, boss, get, post  # noqa: F401
 from tests.kit.ram import claim_base
 from tests.kit.server import (  # noqa: F401

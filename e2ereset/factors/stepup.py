@@ -77,6 +77,7 @@ class StepUp:
         try:
             chosen = self._choose(asked)
         except Refusal as refusal:
+            refusal.action = asked.action
             self.traces.refused_at_the_gate(asked, refusal)
             raise
         prove = partial(self._prove, asked, chosen, block, outcome)
@@ -99,6 +100,7 @@ class StepUp:
                 self._settle(session, replace(asked, caller=caller), chosen)
                 done = block(Passed(session=session, method=chosen.method, caller=caller))
             except Refusal as refusal:
+                refusal.action = asked.action
                 self.traces.refused(session, asked, refusal, chosen.method)
                 raise
             if outcome:

@@ -11,6 +11,7 @@ from . import envelope
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITE = ("same-origin", "same-site", "none")
+OWN_ORIGIN = ("same-origin", "none")
 BY_ITSELF = ("basic", "digest", "negotiate", "ntlm")
 """Schemes of `Authorization` that a browser adds by itself, like a cookie."""
 ALLOWED_HEADERS = (
@@ -48,6 +49,15 @@ class CrossSite:
         scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
         added = "Cookie" in request.headers or scheme in BY_ITSELF
         return added and self.settings.cookie_sign_in
+
+    def is_own_origin(self) -> bool:
+        """Whether no page of another origin sent this request, not even one of a subdomain.
+
+        For forms on pages of ours, with a cookie or without: also a sign-in is not for others to
+        send.
+        """
+        site = request.headers.get("Sec-Fetch-Site")
+        return site in OWN_ORIGIN if site is not None else not self._is_cross_site()
 
     def preflight(self) -> Response | None:
         """204 for a CORS preflight from an allowed origin; None for any other request."""

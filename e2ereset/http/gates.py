@@ -49,9 +49,12 @@ class Gates:
     note_refusal: Callable[[ActionRequest, Refusal], None]
     wake: Callable[[], None]
 
-    def blueprint(self, name: str, *, url_prefix: str | None = None) -> Blueprint:
-        """An empty blueprint: bodies are read first, errors are answered in the envelope."""
-        blueprint = _Routes(name, __name__, url_prefix=url_prefix)
+    def blueprint(self, name: str, *, url_prefix: str | None = None, **options: Any) -> Blueprint:
+        """An empty blueprint: bodies are read first, errors are answered in the envelope.
+
+        `options` are those of Flask's Blueprint.
+        """
+        blueprint = _Routes(name, __name__, url_prefix=url_prefix, **options)
         envelope.handle_errors(blueprint)
         blueprint.record_once(partial(strays.note_blueprint, self.settings.max_body_bytes))
         blueprint.before_request(self.cross_site.refuse_changes)

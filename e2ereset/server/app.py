@@ -11,6 +11,7 @@ from e2ereset.cli.base import Commands
 from e2ereset.http import envelope
 from e2ereset.libraries import check_types
 from e2ereset.operations.routes import operations_of
+from e2ereset.pages.site import find_site
 
 from . import logs
 from .accounts import ServerAccounts
@@ -35,6 +36,7 @@ from .rooms.keys.service import RoomKeys
 from .rooms.memberships import own_subscriptions
 from .rooms.reading import Reading
 from .rooms.routes import make_routes as make_room_routes
+from .sessions.page_routes import make_pages as make_sign_in
 from .sessions.routes import identify, make_routes
 from .sessions.service import EXTENSION as SESSIONS
 from .sessions.service import Sessions
@@ -56,6 +58,7 @@ def create_app(
     logs.set_up(settings.log_format, settings.log_level)
     log_requests(app, trust_id=settings.trust_request_id)
     hasher = PasswordHasher(settings.bcrypt_cost, at_once=settings.hashes_at_once)
+    app.config.setdefault("E2ERESET_SIGN_IN_PAGE", "sign_in.sign_in")
     db = connect(app, settings.database_connections)
     E2EReset(
         app,
@@ -64,7 +67,7 @@ def create_app(
         identify=lambda: note_caller(identify(get_e2ereset(app))),
         url_prefix=API,
         sign_in_headers=("X-User-Id", "X-Auth-Token"),
-        areas=("reset", "keys", "factors"),
+        areas=("reset", "keys", "factors", "pages"),
         clock=clock,
     )
     runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter
@@ -77,6 +80,7 @@ def create_app(
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
+    app.register_blueprint(make_sign_in(sessions, find_site(app)))
     _add_rooms(app, runtime)
     envelope.handle_errors(app)
     app.register_error_handler(Exception, envelope.faulty)

@@ -14,6 +14,7 @@ from e2ereset import audit
 from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import Budget, EmailChallenge
 from e2ereset.jobs.queue import JOBS
+from e2ereset.kept.service import EXPIRING as KEPT
 from e2ereset.parts import Parts
 from e2ereset.ports import HoldsExpiring
 from e2ereset.store.paging import KeysetPages
@@ -36,6 +37,7 @@ OURS = (
     Expiring("codes", CODES, CODES.c.sent_at <= NOW - CODE_SECONDS),
     # Failures in a row count over whatever time.
     Expiring("budgets", BUDGETS, and_(*WINDOWS_OVER, BUDGETS.c.failures == 0)),
+    KEPT,
     Expiring("mails", JOBS, and_(JOBS.c.due_at.is_(None), JOBS.c.created_at < MADE_BEFORE)),
 )
 

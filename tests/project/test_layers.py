@@ -36,12 +36,14 @@ ALLOWED = {
     "audit": SMALL | {"store"},
     "parts": BASE - {"parts"},
     "http": SMALL | {"outages"},
+    "kept": BASE,
     "permissions": SUBJECT,
     "factors": SUBJECT | {"permissions"},
     "vault": SUBJECT | {"factors"},
     "reset": SUBJECT | {"factors", "permissions", "vault"},
-    "upkeep": SUBJECT | {"factors"},
-    "runtime": SUBJECT | {"background", "factors", "http", "permissions", "reset", "vault"},
+    "upkeep": SUBJECT | {"factors", "kept"},
+    "runtime": SUBJECT | {"background", "factors", "http", "kept", "permissions", "reset", "vault"},
+    "pages": SUBJECT | {"factors", "http", "kept", "reset", "runtime", "vault"},
     "guard": SMALL | {"http", "runtime"},
     "operations": SUBJECT | {"background", "runtime"},
     "doctor": SUBJECT | {"factors", "permissions", "upkeep"},
@@ -50,12 +52,12 @@ ALLOWED = {
 }
 """For each room of the library the rooms that it may use. `extension` and the package itself may
 use all; routes may use `http`, schemas its schemas."""
-WITH_FLASK = {"cli", "extension", "guard", "http", "libraries", "runtime", "testing"}
+WITH_FLASK = {"cli", "extension", "guard", "http", "libraries", "pages", "runtime", "testing"}
 """The rooms that know Flask; so do routes, and these modules."""
 MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "mailman", "flaskmail")}
 SERVER_USES = {"addresses", "audit", "cli", "doctor", "errors", "files", "http", "libraries"} | {
     *("metrics", "operations", "permissions", "ports", "records", "settings", "store", "upkeep"),
-    *("vault", "factors", "testing"),
+    *("vault", "factors", "pages", "testing"),
 }
 """The short list of what the server takes besides the public names of `e2ereset`."""
 

@@ -9,11 +9,13 @@ from flask import Blueprint, Response, request
 from e2ereset import Caller, Refusal, Runtime
 from e2ereset.errors import InvalidParams, NotSignedIn
 from e2ereset.http import Described, Gates, envelope, origin, proof
+from e2ereset.pages.site import find_site
 from e2ereset.server.links import OF_USER, SIGN_IN
 from e2ereset.server.people.profiles import own
 from e2ereset.server.people.service import find_person
 
 from .answers import LOGIN, LOGIN_FAILURE, ME, SIGNED_IN, SIGNED_OUT
+from .page_routes import COOKIE
 from .personal import PersonalTokens
 from .schemas import Credentials, Resume, mistyped_field, read_credentials
 from .service import Sessions, SignedIn, Unauthorized
@@ -71,8 +73,13 @@ def make_routes(sessions: Sessions, gates: Gates, *, url_prefix: str) -> Bluepri
 
 
 def identify(runtime: Runtime) -> Caller | None:
-    """The caller whose live token is in the two headers; None when nobody's is."""
+    """The caller whose live token is in the two headers; None when nobody's is.
+
+    Only on pages it may be in the cookie that a browser adds by itself.
+    """
     user_id, token = request.headers.get("X-User-Id"), request.headers.get("X-Auth-Token")
+    if request.blueprint in find_site().names:
+        user_id, _, token = request.cookies.get(COOKIE, "").partition(":")
     if not user_id or not token:
         return None
     # A bare connection: this read comes with every request, and a session costs as much again.

@@ -1,0 +1,1 @@
+"""Requests of browsers that wait for the proof of their action."""

@@ -1,0 +1,152 @@
+"""Leads a browser that needs a proof to the page of the proof, and back to what it wanted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Response, current_app, redirect, request, session, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from e2ereset.errors import FactorInvalid, FactorRequired, Refusal, TooManyAttempts
+from e2ereset.http import Gates, bodies
+from e2ereset.kept.service import Kept, KeptRequests
+from e2ereset.records import Action, Caller, Proof
+
+COOKIE = "e2ereset_browser"
+REPEATS, REFUSED = "e2ereset.repeats", "e2ereset.refused"
+"""In the environ of a request that is repeated with a proof: that it is one, and its refusal."""
+PROVABLE = (FactorRequired, FactorInvalid, TooManyAttempts)
+"""The refusals that a proof page answers."""
+LONGEST = 256 * 1024
+"""Bytes of a body that is kept."""
+
+
+class TooLongToKeep(Refusal):
+    """A form with a file, or a very long one, cannot wait for its proof."""
+
+    code = "error-too-long-to-keep"
+    reason = "This form is too long to wait for a proof"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """What came of a request that was repeated with a proof: an answer, or a refused proof."""
+
+    response: Response = field(default_factory=Response)
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The way over the page of the proof, whose endpoint is `page`."""
+
+    gates: Gates
+    kept: KeptRequests
+    entropy: Any
+    page: str
+
+    def lead(self, refusal: Refusal, action: Action, caller: Caller | None) -> AnyResponse:
+        """Keep this request, and lead its browser to the page of the proof.
+
+        A request that is repeated by that page is not kept again: the page learns its refusal.
+        Raises TooLongToKeep.
+        """
+        if REPEATS in request.environ:
+            request.environ[REFUSED] = refusal
+            return Response()
+        cookie = request.cookies.get(COOKIE) or self.entropy.token_urlsafe(32)
+        told = dict(refusal.details)
+        key = self.kept.keep(_kept(self.gates, action, told), cookie, caller)
+        response = redirect(url_for(self.page, key=key), 303)
+        self._set_cookie(response, cookie)
+        return response
+
+    def repeat(self, kept: Kept, proof: Proof) -> Repeated:
+        """Send the kept request again with this proof, as the browser would."""
+        with current_app.app_context():  # what the host keeps in `g` is of one request
+            context = current_app.request_context(_environ(kept, proof))
+            with context:
+                response = current_app.full_dispatch_request()
+                left = dict(session)
+                refusal = request.environ.get(REFUSED)
+        if dict(session) != left:  # this request is answered last, and must not undo it
+            session.clear()
+            session.update(left)
+        return Repeated(response=response, refusal=refusal)
+
+    def take_proven(self, action: Action, caller: Caller) -> bool:
+        """Whether this browser has just proven this action, to see the page that it asks for."""
+        cookie = request.cookies.get(COOKIE, "")
+        return (
+            request.method in ("GET", "HEAD")
+            and bool(cookie)
+            and self.kept.take_proven(action, cookie, caller)
+        )
+
+    def _set_cookie(self, response: Any, cookie: str) -> None:
+        response.set_cookie(
+            COOKIE,
+            cookie,
+            path=f"{request.root_path}/",
+            httponly=True,
+            secure=request.is_secure,
+            samesite="Lax",
+        )
+
+
+def wants_page() -> bool:
+    """Whether this request is a browser's for a page: others get the refusal itself."""
+    if REPEATS in request.environ:
+        return True
+    offered = ["application/json", "text/html"]  # of two that are as welcome, the first
+    best = request.accept_mimetypes.best_match(offered)
+    return best == "text/html" and not request.headers.get("x-2fa-code")
+
+
+def _kept(gates: Gates, action: Action, told: Mapping[str, Any]) -> Kept:
+    kind, body = _body(gates)
+    if len(body) > LONGEST:
+        raise TooLongToKeep()
+    return Kept(
+        method=request.method,
+        path=request.path,
+        query=request.query_string.decode("latin-1"),
+        kind=kind,
+        body=body,
+        action=action,
+        told=told,
+    )
+
+
+def _body(gates: Gates) -> tuple[str, bytes]:
+    """The content type and the bytes of this request's body."""
+    if bodies.KEY in request.environ:
+        return request.content_type or "", gates.read_body().raw
+    if "form" in vars(request):  # the host has parsed it, and the bytes are gone
+        if request.files:
+            raise TooLongToKeep()
+        pairs = list(request.form.items(multi=True))
+        return (bodies.FORM_TYPE, urlencode(pairs).encode()) if pairs else ("", b"")
+    return request.content_type or "", request.get_data()
+
+
+def _environ(kept: Kept, proof: Proof) -> dict[str, Any]:
+    ours = {name: value for name, value in request.environ.items() if _carries_over(name)}
+    return ours | {
+        "REQUEST_METHOD": kept.method,
+        "PATH_INFO": kept.path.encode().decode("latin-1"),
+        "QUERY_STRING": kept.query,
+        "CONTENT_TYPE": kept.kind,
+        "CONTENT_LENGTH": str(len(kept.body)),
+        "wsgi.input": BytesIO(kept.body),
+        "HTTP_X_2FA_CODE": (proof.code or "").encode().decode("latin-1"),
+        "HTTP_X_2FA_METHOD": proof.method or "",
+        REPEATS: True,
+    }
+
+
+def _carries_over(name: str) -> bool:
+    """Whether the repeated request has this, too: its body is read anew."""
+    return not name.startswith(("e2ereset.", "werkzeug.request", "flask.", "HTTP_X_2FA"))

@@ -1,0 +1,125 @@
+"""The page on which people prove who they are, for the action that their browser asked for."""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, Response, request
+from marshmallow.validate import Length
+from werkzeug.wrappers import Response as AnyResponse
+
+from e2ereset.errors import FactorRequired, Refusal
+from e2ereset.http import Flag, Text
+from e2ereset.http.origin import origin
+from e2ereset.kept.service import Kept
+from e2ereset.records import ActionRequest, Caller, Proof
+from e2ereset.typed import plain_code
+
+from .flow import COOKIE, PROVABLE, Repeated
+from .site import Form, Site
+
+LONGEST = Length(max=1000, error="must NOT have more than {max} characters")
+
+
+class ProofForm(Form):
+    """A code of a method; without a code, a wish for the method. `again`: mail another code."""
+
+    code = Text(load_default="", validate=LONGEST)
+    method = Text(load_default=None, validate=LONGEST)
+    again = Flag(load_default=False)
+
+
+PROOF = ProofForm()
+
+
+def add_routes(blueprint: Blueprint, site: Site) -> None:
+    """Put the page on the blueprint."""
+    kept = site.flow.kept
+
+    @blueprint.get("/proof/<key>")
+    def prove(key: str) -> AnyResponse:
+        """Show what is asked for, and ask for the code."""
+        found = kept.find(key, _cookie(), site.runtime.gates.identify())
+        return _page(site, key, found) if found else site.page("over", status=410)
+
+    @blueprint.post("/proof/<key>")
+    def check(key: str) -> AnyResponse:
+        """Repeat the kept request with this proof."""
+        form, caller = site.form(PROOF), site.runtime.gates.identify()
+        site.runtime.gates.rate_limit()
+        if form["again"] and caller:
+            _mail_again(site, caller)
+            return site.go(".prove", key=key, sent=1)
+        waiting = kept.take(key, _cookie(), caller)
+        if waiting is None:
+            return site.page("over", status=410)
+        return _repeat(site, key, waiting, _proof(form, waiting))
+
+
+def _mail_again(site: Site, caller: Caller) -> None:
+    address, agent = origin()
+    account_id, now = caller.account.id, int(site.runtime.clock())
+    site.runtime.codes.ask("", now, address=address, agent=agent, signed_in=account_id)
+    site.runtime.wake()
+
+
+def _repeat(site: Site, key: str, waiting: Kept, proof: Proof) -> AnyResponse:
+    caller = site.runtime.gates.identify()
+    if waiting.method in ("GET", "HEAD") and caller:
+        done = _note_proven(site, waiting, caller, proof)
+    else:
+        done = site.flow.repeat(waiting, proof)
+    if done.refusal is None:
+        if done.response.status_code >= 500:  # it can be sent again when the fault is over
+            site.flow.kept.put_back(key, waiting, _cookie(), caller)
+        return done.response
+    told = {**waiting.told, **done.refusal.details}
+    again = replace(waiting, told=told)
+    site.flow.kept.put_back(key, again, _cookie(), caller)
+    status = 200 if isinstance(done.refusal, FactorRequired) else 400
+    return _page(site, key, again, refusal=done.refusal, status=status)
+
+
+def _note_proven(site: Site, waiting: Kept, caller: Caller, proof: Proof) -> Repeated:
+    """Check the proof here, as a page must be shown at its own address."""
+    runtime, now = site.runtime, int(site.runtime.clock())
+    asked = ActionRequest(caller=caller, proof=proof, action=waiting.action, now=now)
+    keep = site.flow.kept.note_proven
+    try:
+        with runtime.gates.waking():
+            runtime.stepup.run(
+                asked, lambda passed: keep(passed.session, asked.action, _cookie(), caller)
+            )
+    except PROVABLE as refusal:
+        return Repeated(refusal=refusal)
+    address = request.root_path + waiting.path + (f"?{waiting.query}" if waiting.query else "")
+    return Repeated(response=Response(status=303, headers={"Location": address}))
+
+
+def _proof(form: dict[str, Any], waiting: Kept) -> Proof:
+    method = form["method"] or waiting.told.get("method")
+    code = form["code"]
+    if method == "password" and code:
+        return Proof(code=sha256(code.encode()).hexdigest(), method=method)
+    return Proof(code=plain_code(code) or code or None, method=method)
+
+
+def _page(
+    site: Site, key: str, kept: Kept, *, refusal: Refusal | None = None, status: int = 200
+) -> Response:
+    told = kept.told
+    return site.page(
+        "proof",
+        status=status,
+        key=key,
+        phrase=kept.action.phrase or kept.action.name.replace("-", " "),
+        method=told.get("method", ""),
+        others=[m for m in told.get("availableMethods", ()) if m != told.get("method")],
+        address=told.get("emailOrUsername", ""),
+        refusal=None if isinstance(refusal, FactorRequired) else refusal,
+        sent="sent" in request.args,
+    )
+
+
+def _cookie() -> str:
+    return request.cookies.get(COOKIE, "")

@@ -1,0 +1,200 @@
+"""The kit for pages: their blueprint, their answers, and what a refusal becomes in a browser."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from marshmallow import EXCLUDE
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from e2ereset.errors import (
+    CrossSite,
+    InvalidParams,
+    NotSignedIn,
+    Refusal,
+    SettingsError,
+)
+from e2ereset.http import Body, envelope
+from e2ereset.records import Action, ActionRequest, Caller
+from e2ereset.runtime import Runtime
+
+from .flow import PROVABLE, Flow, wants_page
+
+FOLDER = Path(__file__).parent
+EXTENSION = "e2ereset_pages"
+OWN_BASE = "e2ereset/base.html"
+NAME = "e2ereset_pages"
+"""The name of the library's blueprint of pages, which has the sheet and the templates."""
+HEADERS = {
+    **envelope.UNCACHED,
+    # With no referrer at all a browser sends no Origin either, which shows other sites' forms.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HOST_POLICY = "frame-ancestors 'none'"
+"""In the base template of a host, the host says what else its pages may load."""
+
+
+class Form(Body):
+    """The fields of a form on a page. The token of a host's CSRF protection is left out."""
+
+    def load_form(self, form: Any) -> Any:
+        """As `Body.load_form`, and spaces around a text do not count."""
+        typed = {name: text.strip() for name, text in form.items() if name != "csrf_token"}
+        return super().load_form(typed)
+
+
+class Fields(Form):
+    """A form of which a page reads a few fields."""
+
+    class Meta:
+        """Other fields are ignored."""
+
+        unknown = EXCLUDE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The pages of one app. `base` is the template that they stand in.
+
+    `names` are those of all blueprints of pages.
+    """
+
+    runtime: Runtime
+    flow: Flow
+    base: str = OWN_BASE
+    names: set[str] = field(default_factory=set)
+
+    def blueprint(self, name: str, url_prefix: str) -> Blueprint:
+        """An empty blueprint of pages: refusals become pages, or lead to the page of the proof."""
+        shared: dict[str, Any] = {}
+        if name == NAME:
+            shared = {
+                "template_folder": str(FOLDER / "templates"),
+                "static_folder": str(FOLDER / "static"),
+            }
+        blueprint = self.runtime.gates.blueprint(name, url_prefix=url_prefix, **shared)
+        self.names.add(name)
+        blueprint.before_request(self._refuse_other_origins)
+        blueprint.register_error_handler(Refusal, self.refused)
+        blueprint.register_error_handler(HTTPException, self._failed)
+        for fault in envelope.FAULTS:
+            blueprint.register_error_handler(fault, self._faulty)
+        return blueprint
+
+    def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
+        """The page that this template of ours makes of the facts."""
+        html = render_template(
+            f"e2ereset/{template}.html",
+            base=self.base,
+            pages=NAME,
+            t=self.translate,
+            workspace=self.runtime.settings.workspace,
+            **facts,
+        )
+        response: Response = make_response(html, status)
+        response.headers.update(HEADERS)
+        own = self.base == OWN_BASE
+        response.headers.setdefault("Content-Security-Policy", POLICY if own else HOST_POLICY)
+        return response
+
+    def form(self, schema: Form) -> dict[str, Any]:
+        """The fields of this request's form. Raises InvalidParams with the first fault."""
+        return self.runtime.gates.body(schema)
+
+    def asked(self, action: Action) -> ActionRequest:
+        """The signed-in caller's request for this action, within the rate. Raises NotSignedIn."""
+        asked = self.runtime.gates.action_request(action)
+        with self.runtime.gates.recorded(asked):
+            self.runtime.gates.rate_limit()
+        return asked
+
+    def caller(self) -> Caller:
+        """The caller who looks at a page, within the rate. Raises NotSignedIn."""
+        caller = self.runtime.gates.signed_in()
+        self.runtime.gates.rate_limit("read")
+        return caller
+
+    def go(self, endpoint: str, **values: Any) -> AnyResponse:
+        """Lead the browser to another page, after something was done."""
+        return redirect(url_for(endpoint, **values), 303)
+
+    def refused(self, refusal: Refusal) -> AnyResponse:
+        """What a browser sees of a refusal."""
+        if isinstance(refusal, NotSignedIn):
+            return self._sign_in()
+        if isinstance(refusal, PROVABLE) and refusal.action is not None:
+            return self.flow.lead(refusal, refusal.action, self.runtime.gates.identify())
+        status = envelope.status_of(type(refusal))
+        return self.page("refused", status=status, refusal=refusal)
+
+    def guard_refused(self, refusal: Refusal) -> AnyResponse | None:
+        """The same for a view of the host's behind the gate; None for whoever wants no page."""
+        return self.refused(refusal) if wants_page() else None
+
+    def translate(self, text: str, **facts: Any) -> str:
+        """The text in the reader's language."""
+        return text % facts if facts else text
+
+    def _refuse_other_origins(self) -> None:
+        if request.method == "POST" and not self.runtime.gates.cross_site.is_own_origin():
+            raise CrossSite()
+
+    def _sign_in(self) -> AnyResponse:
+        manager = getattr(current_app, "login_manager", None)
+        page = self.runtime.settings.sign_in_page
+        if page:
+            back = request.full_path.rstrip("?") if request.method == "GET" else ""
+            target = url_for(page, next=back or None) if "/" not in page else page
+            return redirect(target, 303)
+        if manager is not None:  # Flask-Login's, which knows the way and flashes its words
+            unauthorized: Callable[[], AnyResponse] = manager.unauthorized
+            return make_response(unauthorized())
+        return self.page("refused", status=401, refusal=NotSignedIn())
+
+    def _failed(self, error: HTTPException) -> AnyResponse:
+        status = error.code or 500
+        if error.response is not None or status < 400:
+            return error.get_response()
+        return self.page("refused", status=status, refusal=InvalidParams(error.name))
+
+    def _faulty(self, fault: Exception) -> Response:
+        told = envelope.faulty(fault)
+        page = self.page("unavailable", status=told.status_code)
+        page.headers["Retry-After"] = told.headers["Retry-After"]
+        return page
+
+
+def find_site(app: Flask | None = None) -> Site:
+    """The pages of this app, or of the current one. Raises SettingsError when it has none."""
+    site: Site | None = (app or current_app).extensions.get(EXTENSION)
+    if site is None:
+        raise SettingsError('This app has no pages. Give E2EReset the area "pages".')
+    return site
+
+
+def make_site(runtime: Runtime) -> Site:
+    """The kit of the pages of one app."""
+    flow = Flow(
+        gates=runtime.gates, kept=runtime.kept, entropy=runtime.entropy, page=f"{NAME}.prove"
+    )
+    base = runtime.settings.pages_base or OWN_BASE
+    return Site(runtime=runtime, flow=flow, base=base)

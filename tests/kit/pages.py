@@ -1,0 +1,50 @@
+"""A host whose pages are on, and a browser that looks at them."""
+
+import re
+
+import pytest
+from flask import request, session
+
+from e2ereset import two_factor_required
+from tests.kit.cookie_host import CookieHost
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
+
+
+class PagesHost(CookieHost):
+    """A host whose pages are on, with a form and a page behind the gate."""
+
+    def __init__(self, uri, **config):
+        super().__init__(uri, options={"areas": ["reset", "keys", "pages"]}, **config)
+        self.browser.environ_base |= {"HTTP_ACCEPT": BROWSER["Accept"]}
+        self.done = []
+
+    def add_routes(self):
+        super().add_routes()
+
+        @self.app.post("/drop/<name>")
+        @two_factor_required("drop", target=lambda name: name)
+        def drop(name):
+            session["dropped"] = name
+            self.done.append((name, request.form.getlist("why"), request.query_string))
+            return f"dropped {name}"
+
+        @self.app.get("/plans")
+        @two_factor_required("see-plans")
+        def plans():
+            return "the plans"
+
+    def led(self, response):
+        """The address of the page of the proof."""
+        assert response.status_code == 303
+        assert re.fullmatch(r"/security/proof/[\w-]+", response.location)
+        return response.location
+
+    def drop(self, name="atlas"):
+        url = f"/drop/{name}?from=list"
+        return self.led(self.browser.post(url, data={"why": ["old", "ü & b"]}, headers=BROWSER))
+
+
+@pytest.fixture
+def pages(make_host):
+    return make_host("pages", kind=PagesHost)

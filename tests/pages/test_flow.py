@@ -1,0 +1,97 @@
+"""A browser that meets the gate is led to the page of the proof, and back to what it wanted."""
+
+import pytest
+
+from tests.kit.pages import BROWSER
+
+
+def test_a_form_is_kept_while_its_sender_proves_who_they_are(pages):
+    proof = pages.drop()
+    page = pages.browser.get(proof)
+    assert (page.status_code, "drop atlas" in page.text) == (200, True)
+    done = pages.browser.post(proof, data={"code": pages.totp.code(), "method": "totp"})
+    assert (done.status_code, done.text) == (200, "dropped atlas")
+    assert pages.done == [("atlas", ["old", "ü & b"], b"from=list")]
+    with pages.browser.session_transaction() as kept:
+        assert kept["dropped"] == "atlas"
+
+
+def test_a_page_is_shown_at_its_own_address_after_the_proof(pages):
+    proof = pages.led(pages.browser.get("/plans?year=2"))
+    back = pages.browser.post(proof, data={"code": pages.totp.code()})
+    assert (back.status_code, back.location) == (303, "/plans?year=2")
+    assert pages.browser.get(back.location).text == "the plans"
+    pages.led(pages.browser.get("/plans"))  # one proof shows it once
+
+
+def test_a_wrong_code_keeps_the_form(pages):
+    proof = pages.drop()
+    wrong = pages.browser.post(proof, data={"code": "000000"})
+    assert (wrong.status_code, "not right" in wrong.text) == (400, True)
+    assert pages.browser.post(proof, data={"code": pages.totp.code()}).text == "dropped atlas"
+
+
+def test_a_kept_form_is_sent_once(pages):
+    proof = pages.drop()
+    pages.browser.post(proof, data={"code": pages.totp.code()})
+    assert pages.browser.post(proof, data={"code": pages.totp.next_code()}).status_code == 410
+    assert len(pages.done) == 1
+
+
+@pytest.mark.parametrize("seconds", [599, 600])
+def test_a_kept_form_is_over_after_ten_minutes(pages, seconds):
+    proof = pages.drop()
+    pages.clock.tick(seconds)
+    assert pages.browser.get(proof).status_code == (410 if seconds == 600 else 200)
+
+
+def test_another_browser_of_the_same_person_finds_no_kept_form(pages):
+    proof = pages.drop()
+    other = pages.app.test_client()
+    other.get("/in")
+    assert other.get(proof).status_code == 410
+    assert other.post(proof, data={"code": pages.totp.code()}).status_code == 410
+
+
+def test_a_proof_for_one_page_shows_no_other(pages):
+    pages.led(pages.browser.get("/plans"))
+    proof = pages.drop()
+    assert pages.browser.post(proof, data={"code": pages.totp.code()}).status_code == 200
+    pages.led(pages.browser.get("/plans"))
+
+
+def test_others_than_browsers_get_the_refusal(pages):
+    for accept in ("*/*", "application/json", ""):
+        answer = pages.browser.post("/drop/a", headers={"Accept": accept})
+        assert (answer.status_code, answer.json["errorType"]) == (400, "totp-required")
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://b.example"}]
+)
+def test_a_form_of_another_site_is_refused(pages, headers):
+    proof = pages.drop()
+    refused = pages.browser.post(proof, data={"code": pages.totp.code()}, headers=headers)
+    assert refused.status_code == 403
+    assert pages.done == []
+
+
+def test_a_neighbouring_site_is_another_one(pages):
+    headers = {"Sec-Fetch-Site": "same-site"}
+    assert pages.browser.post(pages.drop(), data={}, headers=headers).status_code == 403
+
+
+def test_the_kept_form_is_encrypted(pages):
+    pages.drop()
+    rows = pages.look(pages.db.text("SELECT content FROM e2ereset_kept_requests"))
+    assert "old" not in rows
+
+
+def test_who_is_not_signed_in_is_told_so(pages):
+    assert pages.app.test_client().get("/security/", headers=BROWSER).status_code == 401
+
+
+def test_a_page_may_load_nothing_of_others(pages):
+    policy = pages.browser.get("/security/").headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy

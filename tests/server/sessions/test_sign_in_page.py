@@ -1,0 +1,74 @@
+"""The page of the server to sign in; its cookie signs pages in, and nothing else."""
+
+import pytest
+
+HTML = {"Accept": "text/html,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
+SIGN_IN, HOME = "/sign-in", "/security/"
+
+
+@pytest.fixture
+def browser(world):
+    world.person("dora", password="a long password")
+    return world.app.test_client()
+
+
+def enter(browser, password="a long password", **fields):
+    form = {"name": "dora", "password": password, **fields}
+    return browser.post(SIGN_IN, data=form, headers=HTML)
+
+
+def test_the_right_password_signs_in(browser):
+    assert browser.get(HOME, headers=HTML).location == "/sign-in?next=/security/"
+    entered = enter(browser, next="/security/?a=b")
+    assert (entered.status_code, entered.location) == (303, "/security/?a=b")
+    assert "Signed in as dora" in browser.get(HOME).text
+
+
+@pytest.mark.parametrize("fields", [{"password": "wrong"}, {"name": "nobody"}, {"password": ""}])
+def test_anything_else_does_not(browser, fields):
+    refused = enter(browser, **fields)
+    assert (refused.status_code, 'role="alert"' in refused.text) == (401, True)
+    assert browser.get_cookie("e2ereset_sign_in") is None
+
+
+@pytest.mark.parametrize("next_", ["//evil.example/", "https://evil.example", "/\\evil.example"])
+def test_nobody_is_led_to_another_site(browser, next_):
+    assert enter(browser, next=next_).location == HOME
+
+
+def test_the_second_factor_is_asked_for_on_a_page_of_its_own(world):
+    zoe = world.person("zoe", password="a long password", totp=True)
+    browser = world.app.test_client()
+    proof = enter(browser, name="zoe").location
+    assert "sign in as zoe" in browser.get(proof, headers=HTML).text
+    wrong = browser.post(proof, data={"code": "000000"}, headers=HTML)
+    assert (wrong.status_code, browser.get_cookie("e2ereset_sign_in")) == (400, None)
+    right = browser.post(proof, data={"code": world.code(zoe)}, headers=HTML)
+    assert (right.status_code, right.location) == (303, HOME)
+    assert "Signed in as zoe" in browser.get(HOME).text
+
+
+def test_the_cookie_signs_no_api_call_in(browser):
+    enter(browser)
+    assert browser.post("/api/v1/users.resetE2EKey").status_code == 401
+    assert browser.get("/api/v1/me").status_code == 401
+
+
+def test_the_cookie_is_not_for_scripts_nor_for_other_sites(browser):
+    cookie = enter(browser).headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+def test_another_site_signs_nobody_in(browser):
+    form = {"name": "dora", "password": "a long password"}
+    headers = HTML | {"Sec-Fetch-Site": "cross-site"}
+    assert browser.post(SIGN_IN, data=form, headers=headers).status_code == 403
+
+
+def test_who_signs_out_is_signed_out(browser):
+    enter(browser)
+    kept = browser.get_cookie("e2ereset_sign_in").value
+    browser.post("/sign-out", headers=HTML)
+    browser.set_cookie("e2ereset_sign_in", kept)
+    assert browser.get(HOME, headers=HTML).status_code == 303
