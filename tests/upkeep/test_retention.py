@@ -12,6 +12,7 @@ from e2ereset.errors import SettingsError
 from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.models import Budget, EmailChallenge
 from e2ereset.jobs.models import Job
+from e2ereset.kept.models import KeptRequest
 from e2ereset.server.rooms.models import LeftRoom
 from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.settings import load_settings
@@ -64,6 +65,11 @@ def budget(world, account, *starts):
     put(world, Budget, account_id=account, purpose="p", **counts, **windows)
 
 
+def kept_request(world, key, at):
+    facts = {"browser": "b", "action": "a", "target": "t", "content": "c", "expires_at": at}
+    put(world, KeptRequest, id=key, **facts)
+
+
 def mail(world, recipient, at, **facts):
     put(world, Job, kind="k", recipient=recipient, created_at=at, attempts=1, **facts)
 
@@ -75,6 +81,7 @@ EXPIRING = {
     "left rooms": (left_room, LeftRoom.room_id, NOW - 90 * DAY),
     "codes": (mailed_code, EmailChallenge.account_id, NOW - 1200),
     "budgets": (budget, Budget.account_id, NOW - DAY),
+    "kept requests": (kept_request, KeptRequest.id, NOW),
     "mails": (mail, Job.recipient, NOW - 30 * DAY - 1),
 }
 
@@ -260,7 +267,7 @@ def test_a_row_that_somebody_holds_is_left_to_the_next_purge(world):
 def test_a_host_without_rows_of_that_kind_purges_the_librarys(world):
     fill(world, 1)
     retention = Retention(replace(world.runtime, accounts=MemoryAccounts()))
-    assert retention.purge(10) == {"codes": 1, "budgets": 1, "mails": 1}
+    assert retention.purge(10) == {"codes": 1, "budgets": 1, "kept requests": 1, "mails": 1}
 
 
 # What it costs
