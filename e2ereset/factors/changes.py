@@ -131,14 +131,16 @@ class Changes:
     ) -> bool:
         """Enable or disable mailed codes. False when nothing changed.
 
-        Disabling deletes the codes that were mailed. Sign-ins that began earlier are not proven by
-        it, if a caller enables it. Raises NoVerifiedAddress.
+        Disabling deletes the codes that were mailed, enabling a pending TOTP. Sign-ins that began
+        earlier are not proven by it, if a caller enables it. Raises NoVerifiedAddress.
         """
         if enabled and not account.emails:
             raise NoVerifiedAddress()
         if enabled:
             row = {"account_id": account.id, "enabled_at": now, "counts_from": by and now}
             changed = sql.ADD_EMAIL(session, row).rowcount
+            # One that was begun without this factor: whoever began it did not prove it.
+            run(session, sql.DROP_PENDING, {"account": account.id})
         else:
             changed = run(session, sql.DROP_EMAIL, {"account": account.id}).rowcount
             run(session, sql.DROP_CODES, {"account": account.id})

@@ -135,7 +135,7 @@ class StepUp:
             strategy, named = self._serving(attempt, asked)
             if strategy is None:
                 # For a sign-in the password was proof already: no second factor is needed.
-                if self._needs_some(asked):
+                if self._needs_some(asked, attempt):
                     raise NoFactor()
                 return Chosen(method="", known=known)
             if asked.proof.code is None:
@@ -156,11 +156,15 @@ class StepUp:
             return OFF
         return BYPASS if asked.caller.bypasses_two_factor and settings.bypass_tokens else ""
 
-    def _needs_some(self, asked: ActionRequest) -> bool:
+    def _needs_some(self, asked: ActionRequest, attempt: Attempt) -> bool:
         """Whether an account that has no usable method is refused."""
         if asked.enrols:
             return False
-        return asked.itself or (asked.fallback and self.parts.settings.without_method != "allow")
+        if asked.itself or (asked.fallback and self.parts.settings.without_method != "allow"):
+            return True
+        # A factor that is younger than the sign-in is no proof for it, yet guards the account.
+        ageless = replace(attempt, signed_in_at=None, memo={})
+        return attempt.signed_in_at is not None and self._serving(ageless, asked)[0] is not None
 
     def _serving(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
         """The strategy that checks the proof, and whether the caller named it or named none."""

@@ -147,6 +147,14 @@ def test_enable_totp_refuses_who_has_it(post, bob):
     assert error(post("users.enableTotp", bob)) == "error-2fa-already-enabled"
 
 
+def test_a_secret_that_was_begun_before_mailed_codes_is_not_behind_them(world, post):
+    person = world.person("new")
+    totp = pyotp.TOTP(post("users.enableTotp", person).json["secret"])
+    assert post("users.2fa.enableEmail", person).status_code == 200
+    late = post("users.validateTotp", person, {"code": totp.at(world.clock.now)})
+    assert error(late) == "invalid-totp"
+
+
 def test_validate_totp_refuses_a_wrong_code_and_one_without_a_pending_secret(world, post, ann):
     assert error(post("users.validateTotp", ann, {"code": "000000"})) == "invalid-totp"
     post("users.enableTotp", ann, **password())
@@ -266,6 +274,15 @@ def test_a_sign_in_without_any_older_factor_proves_nothing(world, enrol):
     enrol(person)
     later(world)
     assert error(world.reset(person, code=world.code(person))) == "error-two-factor-not-available"
+
+
+def test_who_has_a_factor_is_never_let_through_as_somebody_without(world, enrol, with_settings):
+    person, allows = world.person("new"), with_settings(E2ERESET_WITHOUT_METHOD="allow")
+    later(world)
+    enrol(person)
+    later(world)
+    assert error(allows.reset(person)) == "error-two-factor-not-available"
+    assert allows.reset(world.again(person), code=world.code(person)).status_code == 200
 
 
 # users.resetTOTP
