@@ -24,6 +24,7 @@ from e2ereset.upkeep.forgetting import forget
 from . import profiles
 from .acts import Acting, Change
 from .models import Email, User, UserRole
+from .relinquish import relinquish_rooms
 from .service import BadPerson, NewPerson, add_person, addresses_of, check_address, check_roles
 
 ADMIN = "admin"
@@ -47,7 +48,12 @@ DROP_ROLE = delete(ROLES).where(ROLES.c.user_id == OWN, ROLES.c.role == bindpara
 ADMINS = select(ROLES.c.user_id).where(ROLES.c.role == ADMIN)
 LOCK_ADMINS = ADMINS.order_by(ROLES.c.user_id).with_for_update()
 COUNT_ADMINS = select(func.count()).where(USERS.c.id.in_(ADMINS), USERS.c.active)
-OWNED = [rows for rows in reversed(Base.metadata.sorted_tables) if "user_id" in rows.c]
+# Who refers to a row before the row. Tables without foreign keys come last, as who adds to one may
+# hold a row of another meanwhile: who is made to wait for a room key holds the membership.
+OWNED = sorted(
+    (rows for rows in reversed(Base.metadata.sorted_tables) if "user_id" in rows.c),
+    key=lambda rows: not rows.foreign_keys,
+)
 DROP_ROWS = [delete(rows).where(rows.c.user_id == OWN) for rows in OWNED]
 DROP_USER = delete(USERS).where(USERS.c.id == OWN)
 THIS = (EMAILS.c.user_id == OWN, EMAILS.c.address_key == bindparam("one"))
@@ -111,29 +117,36 @@ def change_profile(change: Change, data: Mapping[str, Any]) -> bool:
     return True
 
 
-def set_active(change: Change, active: bool) -> bool:
+def set_active(change: Change, active: bool, *, relinquish: bool = False) -> bool:
     """Enable an account, or disable it and end its sign-ins. False when nothing changed.
 
-    Raises LastAdmin.
+    Who is disabled gives up rooms, for which `relinquish` is needed. Raises LastAdmin, LastOwner.
     """
     if not active:
         change.end_sign_ins()
     with _keeping_an_admin(change.session):
         if not change.execute(SET_ACTIVE, wanted=active):
             return False
+    if not active:
+        relinquish_rooms(change, confirmed=relinquish, for_good=False)
     word = "enable" if active else "disable"
     change.done(f"{word}-user", f"Your account was {word}d")
     return True
 
 
-def delete_user(change: Change) -> None:
-    """Delete a user and all its rows, except audit rows. Raises LastAdmin."""
+def delete_user(change: Change, *, relinquish: bool = False) -> list[str]:
+    """Delete a user and all its rows, except audit rows; the ids of the rooms deleted with it.
+
+    `relinquish` is needed to give up rooms. Raises LastAdmin, LastOwner.
+    """
     change.done("delete-user", "Your account was deleted")
     change.end_sign_ins()
+    rooms = relinquish_rooms(change, confirmed=relinquish, for_good=True)
     with _keeping_an_admin(change.session):
         for statement in (*DROP_ROWS, DROP_USER):
             change.execute(statement)
     forget(change.session, change.account.id)
+    return rooms
 
 
 def change_roles(

@@ -21,7 +21,7 @@ class UserList(Answer):
 
 
 class Deleted(Answer):
-    """Somebody was deleted; no room goes with its last owner."""
+    """Somebody was deleted, with these rooms."""
 
     deletedRooms = fields.List(Text(), required=True)
 

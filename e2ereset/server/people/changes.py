@@ -1,7 +1,6 @@
 """Deletes accounts, and switches them on and off, for an administrator."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from e2ereset import Runtime
 from e2ereset.errors import MissingPermission
@@ -23,30 +22,33 @@ class Changes:
 
     runtime: Runtime
 
-    def delete(self, asked: ActionRequest, named: TargetName) -> None:
-        """Delete the named user.
+    def delete(self, asked: ActionRequest, named: TargetName, *, relinquish: bool) -> list[str]:
+        """Delete the named user; the ids of the rooms that are deleted, too.
 
-        Raises MissingPermission, UnknownTarget, NotAllowed, AdminRequired.
+        Raises MissingPermission, UnknownTarget, NotAllowed, AdminRequired, and UserLastOwner unless
+        it may `relinquish` rooms.
         """
-        run_act(self.runtime, asked, partial(self._delete, named), target=str(named))
 
-    def set_active(self, asked: ActionRequest, user_id: str, active: bool) -> None:
-        """Let this user sign in, or not any more, which ends the sign-ins.
+        def delete(passed: Passed) -> list[str]:
+            """Delete the user, or do nothing."""
+            change = self._begin(passed, named, DELETE)
+            with undoing():
+                return delete_user(change, relinquish=relinquish)
 
-        Raises MissingPermission, UnknownTarget, NotAllowed, AdminRequired.
-        """
-        act = partial(self._set_active, user_id, active)
-        run_act(self.runtime, asked, act, target=user_id)
+        return run_act(self.runtime, asked, delete, target=str(named))
 
-    def _delete(self, named: TargetName, passed: Passed) -> None:
-        change = self._begin(passed, named, DELETE)
-        with undoing():
-            delete_user(change)
+    def set_active(
+        self, asked: ActionRequest, user_id: str, active: bool, *, relinquish: bool
+    ) -> None:
+        """Let this user sign in, or not any more, which ends the sign-ins. Raises as `delete`."""
 
-    def _set_active(self, user_id: str, active: bool, passed: Passed) -> None:
-        change = self._begin(passed, TargetName(user_id=user_id), *ACTIVATE)
-        with undoing():
-            set_active(change, active)
+        def switch(passed: Passed) -> None:
+            """Switch the account, or do nothing."""
+            change = self._begin(passed, TargetName(user_id=user_id), *ACTIVATE)
+            with undoing():
+                set_active(change, active, relinquish=relinquish)
+
+        run_act(self.runtime, asked, switch, target=user_id)
 
     def _begin(self, passed: Passed, named: TargetName, *permissions: str) -> Change:
         """The change of the named user, for a caller with one of the permissions."""

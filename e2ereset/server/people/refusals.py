@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from e2ereset import Refusal
 from e2ereset.errors import E2EResetError
+from e2ereset.server.rooms.giving_up import LastOwner
 
 from .administration import DeadFactor, LastAdmin
 from .new_passwords import WeakPassword
@@ -77,6 +78,13 @@ class AdminRequired(Refusal):
     reason = "You need to have at least one admin"
 
 
+class UserLastOwner(Refusal):
+    """Rooms would have no owner or no member any more; `confirmRelinquish` goes on."""
+
+    code = "user-last-owner"
+    reason = ""
+
+
 class AddressNeeded(Refusal):
     """The user has codes by e-mail, and would have no verified address."""
 
@@ -104,7 +112,7 @@ def undoing() -> Iterator[None]:
     """Have a refusal in the block, which writes, roll the transaction back. Raises Undone."""
     try:
         yield
-    except (Refusal, LastAdmin, DeadFactor, BadPerson, WeakPassword) as fault:
+    except (Refusal, LastAdmin, LastOwner, DeadFactor, BadPerson, WeakPassword) as fault:
         raise Undone(as_refusal(fault)) from fault
 
 
@@ -115,6 +123,8 @@ def as_refusal(fault: E2EResetError) -> Refusal:
             return fault
         case LastAdmin():
             return AdminRequired()
+        case LastOwner(passed=passed, deleted=deleted):
+            return UserLastOwner(shouldChangeOwner=passed, shouldBeRemoved=deleted)
         case DeadFactor():
             return AddressNeeded()
         case WeakPassword():

@@ -38,6 +38,7 @@ CHANGED = (
     refusals.PersonGone,
     refusals.IdentityNotSaved,
     refusals.AdminRequired,
+    refusals.UserLastOwner,
     refusals.AddressNeeded,
 )
 OWN = (
@@ -50,7 +51,7 @@ OWN = (
     refusals.AddressNeeded,
     refusals.PasswordPolicy,
 )
-TARGET = (UnknownTarget, NotAllowed, refusals.AdminRequired)
+TARGET = (UnknownTarget, NotAllowed, refusals.AdminRequired, refusals.UserLastOwner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,9 @@ def add_administration(blueprint: Blueprint, people: People, gates: Gates) -> No
             body = gates.body(schemas.UPDATE)
             gates.rate_limit()
         with gates.waking():
-            user = people.updates.update(asked, body["userId"], body["data"])
+            user = people.updates.update(
+                asked, body["userId"], body["data"], body["confirmRelinquish"]
+            )
         return envelope.success(user=user)
 
 
@@ -172,13 +175,14 @@ def add_ends(blueprint: Blueprint, people: People, gates: Gates) -> None:
         """Delete a user."""
         with gates.entered(DELETE) as asked:
             gates.permit(asked, DELETE)
-            named = target_named(gates.body(schemas.DELETE))
+            body = gates.body(schemas.DELETE)
+            named = target_named(body)
             if named is None:
                 raise TargetParamMissing()
             gates.rate_limit("write")
         with gates.waking():
-            people.changes.delete(asked, named)
-        return envelope.success(deletedRooms=[])
+            rooms = people.changes.delete(asked, named, relinquish=body["confirmRelinquish"])
+        return envelope.success(deletedRooms=rooms)
 
     @blueprint.post("/users.setActiveStatus")
     @Described(
@@ -192,7 +196,8 @@ def add_ends(blueprint: Blueprint, people: People, gates: Gates) -> None:
             gates.rate_limit("write")
         user_id, active = body["userId"], body["activeStatus"]
         with gates.waking():
-            people.changes.set_active(asked, user_id, active)
+            confirmed = body["confirmRelinquish"]
+            people.changes.set_active(asked, user_id, active, relinquish=confirmed)
         return envelope.success(user={"_id": user_id, "active": active})
 
 

@@ -79,13 +79,13 @@ class UpdateBody(Body):
 
     userId = Text(required=True)
     data = fields.Nested(ChangedBody, required=True)
-    confirmRelinquish = Flag()
+    confirmRelinquish = Flag(load_default=False)
 
 
 class DeleteBody(TargetBody):
     """Whom to delete."""
 
-    confirmRelinquish = Flag()
+    confirmRelinquish = Flag(load_default=False)
 
 
 class ActiveBody(Body):
@@ -93,7 +93,7 @@ class ActiveBody(Body):
 
     userId = Text(required=True)
     activeStatus = Flag(required=True)
-    confirmRelinquish = Flag()
+    confirmRelinquish = Flag(load_default=False)
 
 
 class OwnData(ProfileBody):

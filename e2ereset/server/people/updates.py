@@ -42,16 +42,18 @@ class Updates:
     runtime: Runtime
     passwords: NewPasswords
 
-    def update(self, asked: ActionRequest, user_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    def update(
+        self, asked: ActionRequest, user_id: str, data: Mapping[str, Any], relinquish: bool
+    ) -> dict[str, Any]:
         """Change the user of this id; the user afterwards, as far as the caller may see it.
 
-        Raises the refusals of the second factor, ActionNotAllowed, PersonGone, NotAllowed, and what
-        a new value is refused with.
+        Raises the refusals of the second factor, ActionNotAllowed, PersonGone, NotAllowed, what a
+        new value is refused with, and UserLastOwner unless the user may `relinquish` rooms.
         """
         asked = replace(asked, action=self._action(asked.caller, user_id))
         with noting(self.runtime, asked):
             new_hash = self._hash(asked.caller, data)
-        act = partial(self._update, user_id, data, new_hash)
+        act = partial(self._update, user_id, data, new_hash, relinquish=relinquish)
         return run_act(self.runtime, replace(asked, remembers=True), act, proven=True)
 
     def _action(self, caller: Caller, user_id: str) -> Action:
@@ -78,7 +80,13 @@ class Updates:
         return self.passwords.hash_in_turn(password)
 
     def _update(
-        self, user_id: str, data: Mapping[str, Any], new_hash: str | None, passed: Passed
+        self,
+        user_id: str,
+        data: Mapping[str, Any],
+        new_hash: str | None,
+        passed: Passed,
+        *,
+        relinquish: bool,
     ) -> dict[str, Any]:
         session, caller = passed.session, passed.caller
         change = self._begin(passed, user_id)
@@ -87,6 +95,8 @@ class Updates:
             new_hash = None
         with undoing():
             apply(change, data, new_hash)
+            if "active" in data:
+                set_active(change, data["active"], relinquish=relinquish)
         sees_all = self._allows(session, caller, VIEW_ALL)
         return profiles.shown(person_of(session, user_id), sees_all=sees_all)
 
@@ -131,8 +141,6 @@ def apply(change: Change, data: Mapping[str, Any], new_hash: str | None) -> None
         change_roles(change, wanted, [role for role in held if role not in wanted])
     if new_hash:
         set_password(change, new_hash)
-    if "active" in data:
-        set_active(change, data["active"])
 
 
 def change_address(change: Change, data: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from e2ereset import Caller, Refusal, Runtime
@@ -22,8 +22,8 @@ ROOMS, SUBSCRIPTIONS, ROOM_ROLES = table(Room), table(Subscription), table(RoomR
 KEY: Any = bindparam("key")
 OWNER = "owner"
 
-# Whoever changes the room or its members locks its row first. Not FOR UPDATE: a reset of a member
-# must be able to refer to the room meanwhile.
+# Whoever changes the room or its members locks its row first; who deletes a user locks those of all
+# the user's rooms. Not FOR UPDATE: a reset of a member must be able to refer to the room meanwhile.
 LOCK = Statement(select(ROOMS).where(ROOMS.c.id == KEY).with_for_update(key_share=True))
 _MINE = (SUBSCRIPTIONS.c.user_id == bindparam("user"), SUBSCRIPTIONS.c.room_id == KEY)
 IS_MEMBER = Statement(select(SUBSCRIPTIONS.c.room_id).where(*_MINE))
@@ -43,7 +43,7 @@ FIND_NAMED = Statement(
     )
     .order_by(SUBSCRIPTIONS.c.joined_at, ROOMS.c.id)
 )
-ADD_ROLE = Statement(insert(ROOM_ROLES))
+ADD_ROLE = Statement(lambda insert: insert(ROOM_ROLES).on_conflict_do_nothing())
 
 
 class RoomParamMissing(Refusal):

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 
-from .models import LeftRoom, Room, RoomRole, Subscription
+from .access import ADD_ROLE
+from .models import LeftRoom, Room, Subscription
 from .service import wait_for_key
 
-ROOMS, MEMBERS, ROLES, LEFT = table(Room), table(Subscription), table(RoomRole), table(LeftRoom)
+ROOMS, MEMBERS, LEFT = table(Room), table(Subscription), table(LeftRoom)
 ADD_ROOM = Statement(lambda insert: insert(ROOMS).on_conflict_do_nothing())
 ADD_MEMBER = Statement(lambda insert: insert(MEMBERS).on_conflict_do_nothing())
-ADD_ROLE = Statement(lambda insert: insert(ROLES).on_conflict_do_nothing())
 ENCRYPTED = Statement(select(ROOMS.c.encrypted).where(ROOMS.c.id == bindparam("room")))
 HAS_LEFT = Statement(
     select(LEFT.c.left_at).where(

@@ -11,11 +11,12 @@ from e2ereset.store.statements import Inserts, Statement
 from .access import ROOMS, SUBSCRIPTIONS, RoomAct, RoomName, act
 from .acts import Acts
 from .keys.refusals import InvalidRoom
-from .members import ROOM, USER, WAITING, keep_members
+from .members import ROOM, USER, WAITING
+from .models import DIRECT, PRIVATE
 
 METHOD = "saveRoomSettings"
-WITH_KEYS = ("p", "d")
-"""The kinds of rooms that can be encrypted: private groups and direct messages."""
+WITH_KEYS = (PRIVATE, DIRECT)
+"""The kinds of rooms that can be encrypted."""
 
 NOW: Any = bindparam("now", type_=BigInteger)
 SWITCH = Statement(
@@ -78,7 +79,6 @@ def _switch(switching: RoomAct, room_id: str, encrypted: bool) -> None:
     session, now = switching.session, switching.now
     SWITCH(session, {"room": room_id, "encrypted": encrypted, "now": now})
     if encrypted:
-        keep_members(switching, room_id)
         OTHERS_WAIT(session, {"room": room_id, "user": switching.caller_id, "now": now})
     else:
         WAIT_NO_MORE(session, {"room": room_id})

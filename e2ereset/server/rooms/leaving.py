@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Executable, bindparam, delete, select
+from sqlalchemy.orm import Session
 
 from e2ereset import Account, Refusal
 from e2ereset.errors import NotAllowed, TargetParamMissing, UnknownTarget
@@ -12,7 +13,7 @@ from e2ereset.store.statements import Inserts, Statement
 
 from .access import ROOM_ROLES, ROOMS, SUBSCRIPTIONS, RoomAct, RoomName, act
 from .acts import Acts
-from .members import LEFT, ROOM, WAITING, is_last_owner, keep_members, noted_again, remove
+from .members import LEFT, ROOM, WAITING, is_last_owner, noted_again, remove
 
 DROP_ROOM = [
     *(
@@ -63,10 +64,14 @@ class Leaving:
         def kick(kicking: RoomAct) -> None:
             """End the membership of another."""
             method = "removeUserFromRoom"
+            person = None if whom is None else _find(kicking, whom)
+            if person:  # before the room, as who deletes the person does
+                accounts.lock_account(kicking.session, person.id)
             room = kicking.enter_group(named)
             if not kicking.may("remove-user", room.id):
                 raise NotAllowed(method=method)
-            person = _find(kicking, whom)
+            if person is None:
+                raise TargetParamMissing if whom is None else UnknownTarget
             if is_last_owner(kicking, room.id, person.id):
                 raise LastOwner(method=method)
             if not remove(kicking, room.id, person.id):
@@ -103,22 +108,20 @@ class Leaving:
             room = deleting.enter_group(named)
             if not deleting.may("delete-p", room.id):
                 raise NotAllowed(method="eraseRoom")
-            keep_members(deleting, room.id)
-            ALL_LEFT(deleting.session, {"room": room.id, "now": deleting.now})
-            for statement in DROP_ROOM:
-                statement(deleting.session, {"room": room.id})
+            drop_room(deleting.session, room.id, deleting.now)
             deleting.note("delete-room", room.id)
 
         act(self.acts, asked, delete)
 
 
-def _find(kicking: RoomAct, whom: TargetName | None) -> Account:
-    if whom is None:
-        raise TargetParamMissing
+def drop_room(session: Session, room_id: str, now: int) -> None:
+    """Delete a room, whose row is locked, with its memberships and keys. `now` in epoch seconds."""
+    ALL_LEFT(session, {"room": room_id, "now": now})
+    for statement in DROP_ROOM:
+        statement(session, {"room": room_id})
+
+
+def _find(kicking: RoomAct, whom: TargetName) -> Account | None:
     if whom.user_id is not None:
-        found = accounts.get_account(kicking.session, whom.user_id)
-    else:
-        found = accounts.find_account(kicking.session, whom.username or "")
-    if found is None:
-        raise UnknownTarget
-    return found
+        return accounts.get_account(kicking.session, whom.user_id)
+    return accounts.find_account(kicking.session, whom.username or "")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Executable, bindparam, delete, select, update
 
 from e2ereset import Account
 from e2ereset.server.people import accounts
@@ -34,21 +34,13 @@ LEAVE = Statement(
 TOUCH = Statement(
     update(ROOMS).where(ROOMS.c.id == ROOM).values(updated_at=bindparam("now", type_=BigInteger))
 )
-COUNT_OWNERS = Statement(
-    select(func.count().label("owners")).where(
-        ROOM_ROLES.c.room_id == ROOM, ROOM_ROLES.c.role == OWNER
-    )
+OTHER_OWNERS = select(ROOM_ROLES.c.user_id).where(
+    ROOM_ROLES.c.role == OWNER,
+    ROOM_ROLES.c.user_id != USER,
+    ROOM_ROLES.c.user_id.in_(select(accounts.USERS.c.id).where(accounts.USERS.c.active)),
 )
-
-
-# As the check of a foreign key does, but before the members are read.
-LOCK_MEMBERS = Statement(
-    select(accounts.USERS.c.id)
-    .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.user_id == accounts.USERS.c.id)
-    .where(SUBSCRIPTIONS.c.room_id == ROOM)
-    .order_by(accounts.USERS.c.id)
-    .with_for_update(of=accounts.USERS, read=True, key_share=True)
-)
+"""The owners who can sign in, but for this one."""
+OTHER_OWNERS_IN = Statement(OTHER_OWNERS.where(ROOM_ROLES.c.room_id == ROOM))
 
 
 def noted_again(noting: Any) -> Executable:
@@ -110,19 +102,12 @@ def remove(act: RoomAct, room_id: str, user_id: str) -> bool:
     return True
 
 
-def keep_members(act: RoomAct, room_id: str) -> None:
-    """Wait for who deletes a member of the room, whose row is locked, and let nobody begin to."""
-    LOCK_MEMBERS(act.session, {"room": room_id})
-
-
 def touch(act: RoomAct, room_id: str) -> None:
     """Note that the room has changed, for clients that ask what is new."""
     TOUCH(act.session, {"room": room_id, "now": act.now})
 
 
 def is_last_owner(act: RoomAct, room_id: str, user_id: str) -> bool:
-    """Whether the room, whose row is locked, has this owner only."""
-    if OWNER not in act.roles_in(room_id, user_id):
-        return False
-    counted = COUNT_OWNERS(act.session, {"room": room_id}).first()
-    return counted is not None and counted.owners == 1
+    """Whether the user owns the room, whose row is locked, and no other owner can sign in."""
+    others = OTHER_OWNERS_IN(act.session, {"room": room_id, "user": user_id})
+    return OWNER in act.roles_in(room_id, user_id) and others.first() is None

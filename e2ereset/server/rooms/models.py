@@ -6,8 +6,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from e2ereset.server.tables import Base
 from e2ereset.store.tables import Epoch, Key
 
-PRIVATE = "p"
-"""The kind of a private group, as the wire spells it."""
+PRIVATE, DIRECT = "p", "d"
+"""The kinds of private groups and direct messages, as the wire spells them."""
 
 
 class Room(Base):

@@ -201,13 +201,15 @@ def test_deleting_leaves_audit_rows_and_nothing_else(world, bob, eve, run):
     world.session.add(KnownAddress(user_id=bob.id, network="192.0.2.1", seen_at=1))
     world.session.commit()
     world.reset(bob, code="000000")
-    assert run("user", "delete", "bob").exit_code == 0
+    assert "Would be deleted: r." in run("user", "delete", "bob").stderr
+    assert world.rows(Room)
+    assert run("user", "delete", "bob", "--relinquish").exit_code == 0
     for rows in db.metadata.sorted_tables:
         for name in {"account_id", "user_id", "id"} & set(rows.c.keys()):
             his = select(rows).where(cast(rows.c[name], String) == bob.id)
             assert world.session.execute(his).all() == [], rows.name
-    assert {row.target for row in world.rows(AuditRow)} == {bob.id}
-    assert world.rows(Room)
+    assert {row.target for row in world.rows(AuditRow)} == {bob.id, "r"}
+    assert not world.rows(Room)
     assert world.tokens(eve) == 1
 
 

@@ -10,6 +10,12 @@ from e2ereset.server.people.acts import OnAccount
 
 from .base import on_account, read_new_password, state
 
+RELINQUISH = click.option(
+    "--relinquish",
+    is_flag=True,
+    help="Rooms that NAME is the last owner of get another one; those without others are deleted.",
+)
+
 
 @on_account("password")
 @click.option("--password-stdin", is_flag=True, help="Read it from standard input.")
@@ -69,20 +75,22 @@ def enable(on: OnAccount) -> Output:
 
 
 @on_account("disable")
-def disable(on: OnAccount) -> Output:
+@RELINQUISH
+def disable(on: OnAccount, relinquish: bool) -> Output:
     """Keep NAME from signing in, and end all sign-ins; one administrator must remain."""
-    return _switch(on, active=False)
+    return _switch(on, active=False, relinquish=relinquish)
 
 
 @on_account("delete")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(on: OnAccount, yes: bool) -> Output:
+@RELINQUISH
+def delete(on: OnAccount, yes: bool, relinquish: bool) -> Output:
     """Delete NAME with its key pair, factors and memberships; audit rows stay."""
     username = on.account.username
     if not yes and sys.stdin.isatty():
         click.confirm(f"Delete {username} for good?", abort=True, err=True)
-    on.run(administration.delete_user)
-    data = {"userId": on.account.id, "username": username, "deleted": True}
+    rooms = on.run(administration.delete_user, relinquish=relinquish)
+    data = {"userId": on.account.id, "username": username, "deleted": True, "deletedRooms": rooms}
     return data, [f"{username} is deleted."]
 
 
@@ -95,7 +103,8 @@ def reset_key(on: OnAccount) -> Output:
     return {"username": username, "nothingToReset": nothing}, [f"{username} {words}."]
 
 
-def _switch(on: OnAccount, *, active: bool) -> Output:
-    changed, username = on.run(administration.set_active, active), on.account.username
+def _switch(on: OnAccount, *, active: bool, relinquish: bool = False) -> Output:
+    changed = on.run(administration.set_active, active, relinquish=relinquish)
+    username = on.account.username
     data = {"username": username, "active": active, "changed": changed}
     return data, [f"{username} is switched {state(active, changed)}."]

@@ -134,12 +134,11 @@ def _to_members(
     Only they are sent to the database: a body full of names that do not exist costs it nothing.
     """
     own = statements.ROOMS_OF(acting.session, {"by": acting.caller_id})
-    # In one order, so that two who suggest cannot deadlock.
-    for room_id in sorted({row.room_id for row in own} & suggestions.keys()):
-        members = statements.MEMBERS_OF(acting.session, {"room": room_id})
+    for room_id in [row.room_id for row in own if row.room_id in suggestions]:
         given = {one["_id"]: one for one in suggestions[room_id]}
-        for user_id in sorted({row.user_id for row in members} & given.keys()):
-            yield room_id, given[user_id]
+        for member in statements.MEMBERS_OF(acting.session, {"room": room_id}):
+            if member.user_id in given:
+                yield room_id, given[member.user_id]
 
 
 def _old_keys(suggestion: Mapping[str, Any]) -> str | None:

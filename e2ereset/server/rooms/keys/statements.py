@@ -29,8 +29,14 @@ SET_KEY_ID = Statement(
     .values(e2e_key_id=bindparam("key_id"), **TOUCHED)
 )
 KEEP = Statement(update(MEMBERS).where(*THIS).values(e2e_key=KEY, **TOUCHED))
-ROOMS_OF = Statement(select(MEMBERS.c.room_id).where(MEMBERS.c.user_id == BY))
-MEMBERS_OF = Statement(select(MEMBERS.c.user_id).where(MEMBERS.c.room_id == ROOM))
+# In the order in which a restart of the room locks its members, so that nobody deadlocks. It is the
+# database's, which is not always that of Python.
+ROOMS_OF = Statement(
+    select(MEMBERS.c.room_id).where(MEMBERS.c.user_id == BY).order_by(MEMBERS.c.room_id)
+)
+MEMBERS_OF = Statement(
+    select(MEMBERS.c.user_id).where(MEMBERS.c.room_id == ROOM).order_by(MEMBERS.c.user_id)
+)
 # This one and the next are for many rows at once.
 SUGGEST_ALL = (
     update(MEMBERS)
