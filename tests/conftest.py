@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.kit.audit import log, sealed  # noqa: F401
+from tests.kit.browser import axe, browse, chromium, site  # noqa: F401
 from tests.kit.certificates import certificate  # noqa: F401
 from tests.kit.commands import done, run  # noqa: F401
 from tests.kit.compiled import share_compiled
