@@ -88,6 +88,18 @@ class Gates:
             yield asked
 
     @contextmanager
+    def asked(self, action: str, schema: Body) -> Iterator[tuple[ActionRequest, dict[str, Any]]]:
+        """`entered`, with the body or the query, within the rate of what writes or reads."""
+        with self.entered(action) as asked:
+            if isinstance(schema, Query):
+                sent = self.query(schema)
+                self.rate_limit("read")
+            else:
+                sent = self.body(schema)
+                self.rate_limit("write")
+            yield asked, sent
+
+    @contextmanager
     def recorded(self, asked: ActionRequest) -> Iterator[None]:
         """Report a refusal in this block, which holds the checks before the proof."""
         try:

@@ -2,41 +2,30 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, update
 
 from e2ereset import Refusal
 from e2ereset.records import ActionRequest
-from e2ereset.store.statements import Inserts, Statement
+from e2ereset.store.statements import Statement
 
 from .access import ROOMS, SUBSCRIPTIONS, RoomAct, RoomName, act
 from .acts import Acts
 from .keys.refusals import InvalidRoom
 from .members import ROOM, USER, WAITING
 from .models import DIRECT, PRIVATE
+from .service import IN_ROOM, NOW, waiting
 
 METHOD = "saveRoomSettings"
 WITH_KEYS = (PRIVATE, DIRECT)
 """The kinds of rooms that can be encrypted."""
 
-NOW: Any = bindparam("now", type_=BigInteger)
 SWITCH = Statement(
     update(ROOMS)
     .where(ROOMS.c.id == ROOM)
     .values(encrypted=bindparam("encrypted", type_=ROOMS.c.encrypted.type), updated_at=NOW)
 )
+OTHERS_WAIT = waiting(IN_ROOM, SUBSCRIPTIONS.c.user_id != USER)
 WAIT_NO_MORE = Statement(delete(WAITING).where(WAITING.c.room_id == ROOM))
-
-
-@Statement
-def OTHERS_WAIT(insert: Inserts) -> Executable:
-    """Have all members but the user wait for the key, if they do not have it."""
-    lacking = select(SUBSCRIPTIONS.c.room_id, SUBSCRIPTIONS.c.user_id, NOW).where(
-        SUBSCRIPTIONS.c.room_id == ROOM,
-        SUBSCRIPTIONS.c.user_id != USER,
-        SUBSCRIPTIONS.c.e2e_key.is_(None),
-    )
-    columns = ["room_id", "user_id", "since"]
-    return insert(WAITING).from_select(columns, lacking).on_conflict_do_nothing()
 
 
 class ActionNotAllowed(Refusal):

@@ -1,14 +1,9 @@
 """What clients read of rooms: `rooms.get`, `rooms.info`, `subscriptions.*`, and the lists."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 from flask import Blueprint, Response
 
-from e2ereset import Caller
 from e2ereset.errors import InvalidSort
-from e2ereset.http import Described, Gates, Query, envelope, read_page
+from e2ereset.http import Described, Gates, envelope, read_page
 
 from .access import NO_ROOM
 from .answers import CHANGED, GROUP_LIST, MEMBER_LIST, ONE_ROOM, ONE_SUBSCRIPTION
@@ -42,17 +37,17 @@ def add_changes(blueprint: Blueprint, reading: Reading, gates: Gates) -> None:
     @Described(query=CHANGES, answer=CHANGED, refuses=(BadUpdatedSince,))
     def get_rooms() -> Response:
         """The caller's rooms, or what has changed of them."""
-        with _asked(gates, "list-rooms", CHANGES) as (caller, query):
+        with gates.asked("list-rooms", CHANGES) as (asked, query):
             since = read_since(query["updatedSince"], BadUpdatedSince)
-        return envelope.success(**reading.rooms(caller, since))
+        return envelope.success(**reading.rooms(asked.caller, since))
 
     @blueprint.get("/subscriptions.get")
     @Described(query=CHANGES, answer=CHANGED, refuses=(BadLastUpdate,))
     def get_subscriptions() -> Response:
         """The caller's memberships with their room keys, or what has changed of them."""
-        with _asked(gates, "list-subscriptions", CHANGES) as (caller, query):
+        with gates.asked("list-subscriptions", CHANGES) as (asked, query):
             since = read_since(query["updatedSince"], BadLastUpdate)
-        return envelope.success(**reading.subscriptions(caller, since))
+        return envelope.success(**reading.subscriptions(asked.caller, since))
 
 
 def add_rooms(blueprint: Blueprint, reading: Reading, gates: Gates) -> None:
@@ -62,16 +57,16 @@ def add_rooms(blueprint: Blueprint, reading: Reading, gates: Gates) -> None:
     @Described(query=ROOM, answer=ONE_ROOM, refuses=NO_ROOM)
     def room_info() -> Response:
         """A room that the caller is in."""
-        with _asked(gates, "read-room", ROOM) as (caller, query):
-            room = reading.room(caller, room_named(query))
+        with gates.asked("read-room", ROOM) as (asked, query):
+            room = reading.room(asked.caller, room_named(query))
         return envelope.success(room=room)
 
     @blueprint.get("/subscriptions.getOne")
     @Described(query=ROOM_ID, answer=ONE_SUBSCRIPTION)
     def get_subscription() -> Response:
         """The caller's membership of a room; null where the caller is not in it."""
-        with _asked(gates, "read-subscription", ROOM_ID) as (caller, query):
-            subscription = reading.subscription(caller, query["roomId"])
+        with gates.asked("read-subscription", ROOM_ID) as (asked, query):
+            subscription = reading.subscription(asked.caller, query["roomId"])
         return envelope.success(subscription=subscription)
 
 
@@ -82,26 +77,17 @@ def add_lists(blueprint: Blueprint, reading: Reading, gates: Gates) -> None:
     @Described(query=GROUPS, answer=GROUP_LIST, refuses=(InvalidSort,))
     def list_groups() -> Response:
         """A page of the private groups that the caller is in."""
-        with _asked(gates, "list-groups", GROUPS) as (caller, query):
+        with gates.asked("list-groups", GROUPS) as (asked, query):
             page = read_page(query, GROUP_COLUMNS, default="_id")
-        groups, total = reading.groups(caller, page)
+        groups, total = reading.groups(asked.caller, page)
         return envelope.success(groups=groups, **page.facts(len(groups), total))
 
     @blueprint.get("/groups.members")
     @Described(query=MEMBERS, answer=MEMBER_LIST, refuses=(*NO_ROOM, InvalidSort))
     def list_members() -> Response:
         """A page of the members of a private group that the caller is in."""
-        with _asked(gates, "list-members", MEMBERS) as (caller, query):
+        with gates.asked("list-members", MEMBERS) as (asked, query):
             page = read_page(query, MEMBER_COLUMNS, default="username")
             named, wanted = room_named(query), query["filter"]
-            members, total = reading.members(caller, named, page, wanted)
+            members, total = reading.members(asked.caller, named, page, wanted)
         return envelope.success(members=members, **page.facts(len(members), total))
-
-
-@contextmanager
-def _asked(gates: Gates, action: str, schema: Query) -> Iterator[tuple[Caller, dict[str, Any]]]:
-    """The caller and the query, within the rate. A refusal in the block is recorded."""
-    with gates.entered(action) as asked:
-        query = gates.query(schema)
-        gates.rate_limit("read")
-        yield asked.caller, query

@@ -1,15 +1,10 @@
 """What changes rooms: `groups.*`, and `rooms.saveRoomSettings`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 from flask import Blueprint, Response
 
 from e2ereset.errors import Forbidden, NotAllowed, TargetParamMissing, UnknownTarget
-from e2ereset.http import Body, Described, Gates, envelope
+from e2ereset.http import Described, Gates, envelope
 from e2ereset.permissions.schemas import target_named
-from e2ereset.records import ActionRequest
 from e2ereset.server.links import OF_GROUP
 
 from .access import NO_ROOM
@@ -55,7 +50,7 @@ def add_groups(blueprint: Blueprint, groups: Groups, gates: Gates) -> None:
     )
     def create_group() -> Response:
         """Make a private group, which the caller owns."""
-        with _asked(gates, "create-room", NEW_GROUP) as (asked, body):
+        with gates.asked("create-room", NEW_GROUP) as (asked, body):
             group = groups.create(asked, new_group(body))
         return envelope.success(group=group)
 
@@ -67,7 +62,7 @@ def add_groups(blueprint: Blueprint, groups: Groups, gates: Gates) -> None:
     )
     def invite() -> Response:
         """Make people members of a private group."""
-        with _asked(gates, "invite-to-room", INVITE) as (asked, body):
+        with gates.asked("invite-to-room", INVITE) as (asked, body):
             group = groups.invite(asked, room_named(body), people_named(body))
         return envelope.success(group=group)
 
@@ -82,7 +77,7 @@ def add_leaving(blueprint: Blueprint, leaving: Leaving, gates: Gates) -> None:
     )
     def kick() -> Response:
         """Remove a member from a private group."""
-        with _asked(gates, "remove-from-room", KICK) as (asked, body):
+        with gates.asked("remove-from-room", KICK) as (asked, body):
             leaving.kick(asked, room_named(body), target_named(body))
         return envelope.success()
 
@@ -90,7 +85,7 @@ def add_leaving(blueprint: Blueprint, leaving: Leaving, gates: Gates) -> None:
     @Described(body=ROOM_BODY, refuses=(*NO_ROOM, NotAllowed, LastOwner))
     def leave() -> Response:
         """Leave a private group."""
-        with _asked(gates, "leave-room", ROOM_BODY) as (asked, body):
+        with gates.asked("leave-room", ROOM_BODY) as (asked, body):
             leaving.leave(asked, room_named(body))
         return envelope.success()
 
@@ -98,7 +93,7 @@ def add_leaving(blueprint: Blueprint, leaving: Leaving, gates: Gates) -> None:
     @Described(body=ROOM_BODY, refuses=(*NO_ROOM, NotAllowed))
     def delete_group() -> Response:
         """Delete a private group."""
-        with _asked(gates, "delete-room", ROOM_BODY) as (asked, body):
+        with gates.asked("delete-room", ROOM_BODY) as (asked, body):
             leaving.delete(asked, room_named(body))
         return envelope.success()
 
@@ -110,17 +105,6 @@ def add_settings(blueprint: Blueprint, groups: Groups, gates: Gates) -> None:
     @Described(body=SETTINGS, answer=SAVED, refuses=(ActionNotAllowed, InvalidRoom))
     def save_room_settings() -> Response:
         """Encrypt a room from now on, or no more."""
-        with _asked(gates, "change-room", SETTINGS) as (asked, body):
+        with gates.asked("change-room", SETTINGS) as (asked, body):
             switch_encryption(groups.acts, asked, body["rid"], body["encrypted"])
         return envelope.success(rid=body["rid"])
-
-
-@contextmanager
-def _asked(
-    gates: Gates, action: str, schema: Body
-) -> Iterator[tuple[ActionRequest, dict[str, Any]]]:
-    """The request and its body, within the rate. A refusal in the block is recorded."""
-    with gates.entered(action) as asked:
-        body = gates.body(schema)
-        gates.rate_limit("write")
-        yield asked, body

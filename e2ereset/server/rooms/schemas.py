@@ -102,11 +102,8 @@ class SettingsBody(Body):
     encrypted = Flag(required=True)
 
 
-class RoomQuery(Query):
-    """The room. `roomId` counts before `roomName`."""
-
-    roomId = Text(load_default="")
-    roomName = Text(load_default="")
+class RoomQuery(RoomBody, Query):
+    """The room, in a query."""
 
 
 class RoomIdQuery(Query):

@@ -21,19 +21,27 @@ DROP_KEYS = Statement(
 )
 
 
-def _wait(insert: Inserts, *conditions: ColumnElement[bool]) -> Executable:
-    rooms = (
+def waiting(*conditions: ColumnElement[bool]) -> Statement:
+    """Have the members that these conditions choose wait for the keys of encrypted rooms.
+
+    Who has the key does not wait, and who waits already keeps the place.
+    """
+    lacking = (
         select(SUBSCRIPTIONS.c.room_id, SUBSCRIPTIONS.c.user_id, NOW)
         .join(ROOMS, ROOMS.c.id == SUBSCRIPTIONS.c.room_id)
-        .where(MINE, SUBSCRIPTIONS.c.e2e_key.is_(None), ROOMS.c.encrypted, *conditions)
+        .where(SUBSCRIPTIONS.c.e2e_key.is_(None), ROOMS.c.encrypted, *conditions)
     )
     columns = ["room_id", "user_id", "since"]
-    return insert(WAITING).from_select(columns, rooms).on_conflict_do_nothing()
+
+    def wait(insert: Inserts) -> Executable:
+        found: Executable = insert(WAITING).from_select(columns, lacking).on_conflict_do_nothing()
+        return found
+
+    return Statement(wait)
 
 
-WAIT = Statement(_wait)
-"""Wait in each encrypted room of the user whose key the user does not have."""
-WAIT_IN_ROOM = Statement(lambda insert: _wait(insert, ROOMS.c.id == bindparam("room")))
+IN_ROOM = ROOMS.c.id == bindparam("room")
+WAIT, WAIT_IN_ROOM = waiting(MINE), waiting(MINE, IN_ROOM)
 
 
 def drop_room_keys(session: Session, account_id: str, now: int) -> bool:

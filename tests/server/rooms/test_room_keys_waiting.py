@@ -3,11 +3,13 @@
 import json
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
+from e2ereset.server.rooms.keys.restart import LOCK_MEMBERS
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
 from e2ereset.vault.models import KeyPair
 from tests.kit.client import API
+from tests.kit.databases import only_postgresql
 from tests.kit.server import make_user
 
 OLD = {"e2eKeyId": "id", "ts": "2026-11-26T21:00:00+01:00", "E2EKey": "old"}
@@ -195,6 +197,26 @@ def test_names_that_do_not_exist_cost_the_database_nothing(world, people, room):
     assert suggest(world, people[0], **rooms).status_code == 200
     assert 0 < len(seen) < 20
     assert [row.suggested_key for row in world.subscriptions(people[1])] == ["S"]
+
+
+@only_postgresql
+def test_members_are_suggested_to_in_the_order_in_which_a_restart_locks_them(world):
+    people = [world.person(name) for name in ("B", "a")]
+    world.room("r1", *people, keys=False)
+    key = "ALTER TABLE subscriptions ALTER user_id TYPE varchar(255) COLLATE "
+    world.session.execute(text(f'{key}"und-x-icu"'))  # in which a comes before B, as in most
+    world.session.commit()
+    locked = [row.user_id for row in LOCK_MEMBERS(world.session, {"room": "r1"})]
+    world.session.rollback()
+    seen = []
+
+    def note(_connection, _cursor, statement, rows, _context, many):
+        if "SET suggested_key" in statement or "suggested_key=" in statement:
+            seen.extend(row["user"] for row in (rows if many else [rows]))
+
+    event.listen(world.engine, "before_cursor_execute", note)
+    suggest(world, people[0], r1=[{"_id": one.id, "key": "S"} for one in people])
+    assert seen == locked == [one.id for one in reversed(people)]
 
 
 def test_suggestions_that_do_not_fit_are_refused_and_none_is_stored(world, people, room):

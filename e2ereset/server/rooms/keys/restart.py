@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, String, Text, bindparam, or_, select, update
+from sqlalchemy import BigInteger, String, Text, bindparam, or_, select, update
 
 from e2ereset.records import ActionRequest, iso
 from e2ereset.server.rooms.access import RoomAct, act
 from e2ereset.server.rooms.acts import Acts
-from e2ereset.store.statements import Inserts, Statement
+from e2ereset.server.rooms.service import IN_ROOM, waiting
+from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 from e2ereset.vault.models import KeyPair
@@ -30,7 +31,6 @@ from .statements import (
     THIS,
     TOUCHED,
     USER,
-    WAITING,
 )
 
 PERMISSION = "toggle-room-e2e-encryption"
@@ -71,14 +71,7 @@ PUT_AWAY = (  # for many rows at once
 RENAME = Statement(
     update(ROOMS).where(*HELD).values(e2e_key_id=bindparam("key_id", type_=String), **TOUCHED)
 )
-
-
-@Statement
-def ALL_WAIT(insert: Inserts) -> Executable:
-    """All members of the room wait for its key; who waits already keeps the place."""
-    rows = select(MEMBERS.c.room_id, MEMBERS.c.user_id, NOW).where(MEMBERS.c.room_id == ROOM)
-    columns = ["room_id", "user_id", "since"]
-    return insert(WAITING).from_select(columns, rows).on_conflict_do_nothing()
+ALL_WAIT = waiting(IN_ROOM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,8 @@
 """The routes of room keys, as Rocket.Chat clients know them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 from flask import Blueprint, Response
 
-from e2ereset.http import Body, Described, Gates, Query, envelope
-from e2ereset.records import ActionRequest
+from e2ereset.http import Described, Gates, envelope
 
 from . import answers, restart, schemas
 from .lacking import Lacking
@@ -46,7 +41,7 @@ def _add_keys_of_rooms(
     @Described(body=schemas.KEY_OF_ROOM, refuses=(InvalidRoom, RoomKeyExists))
     def set_room_key_id() -> Response:
         """Name the key of a room that has none."""
-        with _entered(gates, "set-room-key-id", schemas.KEY_OF_ROOM) as (asked, body):
+        with gates.asked("set-room-key-id", schemas.KEY_OF_ROOM) as (asked, body):
             keys.set_key_id(asked, body["rid"], body["keyID"])
         return envelope.success()
 
@@ -54,7 +49,7 @@ def _add_keys_of_rooms(
     @Described(body=schemas.RESTART, refuses=NO_RESTART)
     def reset_room_key() -> Response:
         """Restart a room with a new key, for which all other members wait."""
-        with _entered(gates, restart.ACTION, schemas.RESTART) as (asked, body):
+        with gates.asked(restart.ACTION, schemas.RESTART) as (asked, body):
             new = NewKey(room_id=body["rid"], key_id=body["e2eKeyId"], key=body["e2eKey"])
             restarts.restart(asked, new)
         return envelope.success()
@@ -65,7 +60,7 @@ def _add_own_keys(blueprint: Blueprint, keys: RoomKeys, gates: Gates) -> None:
     @Described(body=schemas.ROOM, refuses=NO_SUGGESTION)
     def accept_suggested_group_key() -> Response:
         """Make the suggested key one's own."""
-        with _entered(gates, "accept-room-key", schemas.ROOM) as (asked, body):
+        with gates.asked("accept-room-key", schemas.ROOM) as (asked, body):
             keys.accept_key(asked, body["rid"])
         return envelope.success()
 
@@ -73,7 +68,7 @@ def _add_own_keys(blueprint: Blueprint, keys: RoomKeys, gates: Gates) -> None:
     @Described(body=schemas.ROOM, refuses=NO_SUGGESTION)
     def reject_suggested_group_key() -> Response:
         """Drop the suggested key, and wait for another one."""
-        with _entered(gates, "reject-room-key", schemas.ROOM) as (asked, body):
+        with gates.asked("reject-room-key", schemas.ROOM) as (asked, body):
             keys.reject_key(asked, body["rid"])
         return envelope.success()
 
@@ -81,7 +76,7 @@ def _add_own_keys(blueprint: Blueprint, keys: RoomKeys, gates: Gates) -> None:
     @Described(body=schemas.NOTHING)
     def request_subscription_keys() -> Response:
         """Wait for each room key that is missing."""
-        with _entered(gates, "request-room-keys", schemas.NOTHING) as (asked, _):
+        with gates.asked("request-room-keys", schemas.NOTHING) as (asked, _):
             keys.request_keys(asked)
         return envelope.success()
 
@@ -93,7 +88,7 @@ def _add_keys_of_others(
     @Described(body=schemas.GROUP_KEY)
     def update_group_key() -> Response:
         """Keep one's own room key, or suggest one to another member."""
-        with _entered(gates, "update-room-key", schemas.GROUP_KEY) as (asked, body):
+        with gates.asked("update-room-key", schemas.GROUP_KEY) as (asked, body):
             keys.update_key(asked, body["rid"], body["uid"], body["key"])
         return envelope.success()
 
@@ -101,7 +96,7 @@ def _add_keys_of_others(
     @Described(body=schemas.SUGGESTIONS)
     def provide_users_suggested_group_keys() -> Response:
         """Suggest keys to members of several rooms."""
-        with _entered(gates, "suggest-room-keys", schemas.SUGGESTIONS) as (asked, body):
+        with gates.asked("suggest-room-keys", schemas.SUGGESTIONS) as (asked, body):
             keys.suggest_keys(asked, body["usersSuggestedGroupKeys"])
         return envelope.success()
 
@@ -109,7 +104,7 @@ def _add_keys_of_others(
     @Described(query=schemas.OF_ROOM, answer=answers.WITHOUT_KEY, refuses=(InvalidRoom,))
     def get_users_of_room_without_key() -> Response:
         """The members of a room who have no key of it."""
-        with _entered(gates, "list-without-room-key", schemas.OF_ROOM) as (asked, query):
+        with gates.asked("list-without-room-key", schemas.OF_ROOM) as (asked, query):
             users = lacking.of_room(asked.caller, query["rid"])
         return envelope.success(users=users)
 
@@ -117,21 +112,6 @@ def _add_keys_of_others(
     @Described(query=schemas.OF_ROOMS, answer=answers.WAITING)
     def fetch_users_waiting_for_group_key() -> Response:
         """The members of several rooms to whom a key can be suggested."""
-        with _entered(gates, "list-waiting-for-room-key", schemas.OF_ROOMS) as (asked, query):
+        with gates.asked("list-waiting-for-room-key", schemas.OF_ROOMS) as (asked, query):
             waiting = lacking.of_rooms(asked.caller, query["roomIds"])
         return envelope.success(usersWaitingForE2EKeys=waiting)
-
-
-@contextmanager
-def _entered(
-    gates: Gates, action: str, schema: Body
-) -> Iterator[tuple[ActionRequest, dict[str, Any]]]:
-    """The request, and its body or query, within the rate. Refusals in the block are recorded."""
-    with gates.entered(action) as asked:
-        if isinstance(schema, Query):
-            sent = gates.query(schema)
-            gates.rate_limit("read")
-        else:
-            sent = gates.body(schema)
-            gates.rate_limit("write")
-        yield asked, sent

@@ -87,10 +87,8 @@ class RestartBody(RoomBody):
     e2eKeyId = Text(required=True, validate=KEY_ID)
 
 
-class RoomQuery(Query):
-    """Names a room."""
-
-    rid = Text(required=True)
+class RoomQuery(RoomBody, Query):
+    """Names a room, in a query."""
 
 
 class RoomsQuery(Query):
