@@ -150,6 +150,16 @@ def number(name: str, default: int, words: str = "", **more: Any) -> Decorator:
     return click.option(name, type=bounds, default=default, show_default=True, help=words, **more)
 
 
+def with_dry_run() -> Decorator:
+    """Give a command that stores rows the flag `--dry-run`."""
+    return click.option("--dry-run", is_flag=True, help="Check every row and store none.")
+
+
+def stored_words(dry: bool) -> str:
+    """What a command says of the rows that it stored, or in a dry run would have."""
+    return "would be stored" if dry else "stored"
+
+
 def limit(default: int) -> Decorator:
     """Give a command the option `--limit`."""
     return number("--limit", default, "Rows to show, at most.")

@@ -12,8 +12,9 @@ from e2ereset.audit import Operator
 from e2ereset.errors import E2EResetError, Refusal
 from e2ereset.factors.arrivals import read_stored_secret, take_totp
 from e2ereset.runtime import Runtime
+from e2ereset.store.transactions import Begin
 
-from .base import Commands, Output, prints, with_reason
+from .base import Commands, Output, prints, stored_words, with_dry_run, with_reason
 from .rows import BadFile, read_csv, read_json, rows_of
 
 arrivals = Commands("import", help="Takes over what people have on another server.")
@@ -41,9 +42,10 @@ class Taken:
 @click.argument("file", type=FILE)
 @click.option("--id", "name", default="id", show_default=True, help="Where the account ids are.")
 @click.option("--secret", default="secret", show_default=True, help="Where the secrets are.")
+@with_dry_run()
 @with_reason()
 def import_totp(
-    runtime: Runtime, *, file: Path, name: str, secret: str, operator: Operator
+    runtime: Runtime, *, file: Path, name: str, secret: str, dry_run: bool, operator: Operator
 ) -> Output:
     """Enable TOTP by the secrets in FILE: CSV where it is named so, else JSON.
 
@@ -51,27 +53,31 @@ def import_totp(
     """
     done = Taken()
     read = partial(read_csv, check=partial(_check, {name, secret})) if _is_csv(file) else read_json
-    for number, row in rows_of(file, read, "TOTP"):
-        given = row if isinstance(row, Mapping) else {}
-        try:
-            _take(runtime, operator, done, account_id=given.get(name), stored=given.get(secret))
-        except E2EResetError as fault:
-            why = fault.words if isinstance(fault, Refusal) else str(fault)
-            account = _text(given.get(name))
-            done.left_out.append({"row": number, "account": account, "why": why})
+    with runtime.transactions.begin_many(dry=dry_run) as begin:
+        take = partial(_take, runtime, operator, done, begin=begin)
+        for number, row in rows_of(file, read, "TOTP"):
+            given = row if isinstance(row, Mapping) else {}
+            try:
+                take(account_id=given.get(name), stored=given.get(secret))
+            except E2EResetError as fault:
+                why = fault.words if isinstance(fault, Refusal) else str(fault)
+                account = _text(given.get(name))
+                done.left_out.append({"row": number, "account": account, "why": why})
     data: dict[str, Any] = {
+        "dryRun": dry_run,
         "stored": done.stored,
         "present": done.present,
         "without": done.without,
         "leftOut": done.left_out,
     }
     lines = [f"{_row(one)}: left out. {one['why']}" for one in done.left_out]
-    counts = f"{done.stored} stored, {done.present} there already, {done.without} without a secret"
-    return data, [*lines, f"{counts}, {len(lines)} left out."], int(bool(lines))
+    stored = f"{done.stored} {stored_words(dry_run)}, {done.present} there already"
+    counts = f"{stored}, {done.without} without a secret, {len(lines)} left out."
+    return data, [*lines, counts], int(bool(lines))
 
 
 def _take(
-    runtime: Runtime, operator: Operator, done: Taken, *, account_id: Any, stored: Any
+    runtime: Runtime, operator: Operator, done: Taken, *, begin: Begin, account_id: Any, stored: Any
 ) -> None:
     """Enable TOTP by one row, in a transaction of its own, with its audit row."""
     wanted, now = _text(account_id), int(runtime.clock())
@@ -81,7 +87,7 @@ def _take(
     if not secret:
         done.without += 1
         return
-    with runtime.transactions.begin() as session:
+    with begin() as session:
         account = runtime.accounts.get(session, wanted)
         if account is None:
             raise BadRow("There is no account of this id.")

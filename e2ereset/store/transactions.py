@@ -1,7 +1,8 @@
 """The library's transactions on the host's engine, and statements that differ per database."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -14,9 +15,12 @@ from sqlalchemy.sql.functions import FunctionElement
 from e2ereset.errors import Refusal, SettingsError
 
 from .engines import Binds, Routed
-from .statements import DRIVER, INSERTS, Driver, Opened, connection_of
+from .gate import begin_writing
+from .statements import DRIVER, INSERTS, Driver, Opened, connection_of, driver_of
 
 T = TypeVar("T")
+Begin = Callable[[], AbstractContextManager[Session]]
+"""Begins a transaction, as `Transactions.begin` does."""
 RETRIES = 3
 AFTER = "e2ereset after"
 HEARD = Session().dispatch
@@ -60,6 +64,23 @@ class Transactions:
                     session.close()
         for call in session.info.get(AFTER, ()):
             call()
+
+    @contextmanager
+    def begin_many(self, *, dry: bool) -> Iterator[Begin]:
+        """What begins the transaction of each of many rows: `begin`, or in a dry run a part of one.
+
+        That one is undone at the end. Until then a part sees what those before it did, but for
+        those that raised; on SQLite nobody else can write.
+        """
+        if not dry:
+            yield self.begin
+            return
+        with suppress(_Undone), self.begin() as session:
+            driver = driver_of(session)
+            if driver.is_sqlite:  # a savepoint outside of a transaction would be one, and commit
+                begin_writing(driver.connection, driver.raw)
+            yield partial(_part, session)
+            raise _Undone
 
     @contextmanager
     def begin_keeping_refusals(self) -> Iterator[Session]:
@@ -145,6 +166,17 @@ class Transactions:
             self._waits_for_ever[engine] = limit == "0"
         if self._waits_for_ever[engine]:
             connection.execute(LIMIT_WAITING)
+
+
+class _Undone(Exception):
+    """Undoes a dry run."""
+
+
+@contextmanager
+def _part(session: Session) -> Iterator[Session]:
+    with session.begin_nested():
+        session.connection()  # only now there is a savepoint
+        yield session
 
 
 EPOCH: dict[str, Any] = {

@@ -4,7 +4,9 @@ import json
 
 import pyotp
 import pytest
+from sqlalchemy import select
 
+from e2ereset import factor_enabled
 from e2ereset.errors import EnrolmentInvalid
 from e2ereset.factors.arrivals import TouchedHere, read_stored_secret, take_totp
 from e2ereset.factors.models import BackupCode, Totp
@@ -30,8 +32,9 @@ def load(host, tmp_path):
     return loaded
 
 
-def said(stored=0, present=0, without=0, left_out=()):
+def said(stored=0, present=0, without=0, left_out=(), *, dry_run=False):
     return {
+        "dryRun": dry_run,
         "stored": stored,
         "present": present,
         "without": without,
@@ -66,6 +69,19 @@ def test_running_it_again_changes_nothing(host, load):
     assert len(operator_acts(host.runtime)) == 1
 
 
+def test_a_dry_run_says_the_same_and_changes_nothing(host, load, hears):
+    enabled = hears(factor_enabled)
+    rows = [{"id": BOB.id, "secret": SECRET}, {"id": SUE.id, "secret": "x"}] * 2
+    text = "\n".join(map(json.dumps, rows))
+    tried = load(text, "--dry-run")
+    with host.runtime.transactions.read() as session:
+        assert session.scalars(select(Totp)).all() == []
+    assert (operator_acts(host.runtime), enabled) == ([], [])
+    code, done = load(text)
+    assert tried == (code, done | {"dryRun": True})
+    assert (code, done["stored"], done["present"], len(done["leftOut"])) == (1, 1, 1, 2)
+
+
 def test_what_its_owner_disabled_here_stays_off(host, load):
     load(json.dumps([{"id": BOB.id, "secret": SECRET}]))
     host.runtime.factors.disable_totp(BOB)
@@ -97,9 +113,11 @@ def test_a_row_that_cannot_be_is_left_out_and_the_others_are_stored(load):
 
 def test_people_read_which_rows_were_left_out(host, tmp_path):
     (tmp_path / "a").write_text('{"id": "x", "secret": "y"}\n')
-    lines = host.run("e2ereset", "import", "totp", str(tmp_path / "a")).output.splitlines()
+    command = ("e2ereset", "import", "totp", str(tmp_path / "a"))
+    lines = host.run(*command).output.splitlines()
     assert lines[0] == "Row 1, x: left out. There is no account of this id."
     assert lines[1] == "0 stored, 0 there already, 0 without a secret, 1 left out."
+    assert "\n0 would be stored, 0 there" in host.run(*command, "--dry-run").output
 
 
 def test_columns_that_are_missing_are_one_clear_line(host, tmp_path):

@@ -1,5 +1,7 @@
 """Our transactions, as the host's listeners see them."""
 
+from contextlib import suppress
+
 import pytest
 from sqlalchemy import event, func, insert, select
 from sqlalchemy.orm import Session
@@ -40,6 +42,23 @@ def test_who_listens_for_a_commit_is_told_after_it(engine, by_class, uses_sessio
             ADD(session, GUIDE)
     event.remove(listened, "after_commit", look)
     assert seen == [7]
+
+
+@pytest.mark.parametrize(("dry", "left"), [(True, []), (False, ["guide", "last"])])
+def test_a_part_that_raises_is_undone_alone_and_a_dry_run_as_a_whole(engine, dry, left):
+    names = select(Role.name).where(Role.name.in_(["guide", "other", "last"])).order_by(Role.name)
+    with Transactions(lambda: engine).begin_many(dry=dry) as begin:
+        with begin() as session:
+            ADD(session, GUIDE)
+        with suppress(ZeroDivisionError), begin() as session:
+            ADD(session, GUIDE | {"name": "other"})
+            raise ZeroDivisionError
+        with begin() as session:
+            session.add(Role(name="last", rank=1))
+            session.flush()
+            assert session.scalars(names).all() == ["guide", "last"]
+    with Session(engine) as session:
+        assert session.scalars(names).all() == left
 
 
 @only_postgresql

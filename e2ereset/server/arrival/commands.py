@@ -8,7 +8,7 @@ import click
 
 from e2ereset import Runtime
 from e2ereset.audit import Operator
-from e2ereset.cli.base import Commands, Output, prints, with_reason
+from e2ereset.cli.base import Commands, Output, prints, stored_words, with_dry_run, with_reason
 from e2ereset.cli.imports import arrivals as library
 from e2ereset.cli.rows import BadFile
 from e2ereset.server.people.acts import Acting
@@ -25,9 +25,10 @@ EXPORT = click.Path(exists=True, readable=True, path_type=Path)
 @prints(arrivals.command("rocketchat"))
 @click.argument("export", type=EXPORT, metavar="DIR|FILE")
 @click.option("--collection", type=click.Choice(tuple(COLLECTIONS)), help="Of which FILE is.")
+@with_dry_run()
 @with_reason()
 def import_rocketchat(
-    runtime: Runtime, *, export: Path, collection: str | None, operator: Operator
+    runtime: Runtime, *, export: Path, collection: str | None, dry_run: bool, operator: Operator
 ) -> Output:
     """Take over users, roles, permissions, rooms and subscriptions, as mongoexport wrote them.
 
@@ -36,14 +37,16 @@ def import_rocketchat(
     """
     seconds = current_sessions().settings.token_seconds
     acting = Acting(runtime=runtime, by=operator)
-    arriving = Arriving(acting=acting, sign_in_seconds=seconds)
-    outcome = take_over(arriving, _files(export, collection))
-    data: dict[str, Any] = {
+    with runtime.transactions.begin_many(dry=dry_run) as begin:
+        arriving = Arriving(acting=acting, sign_in_seconds=seconds, begin=begin)
+        outcome = take_over(arriving, _files(export, collection))
+    data: dict[str, Any] = {"dryRun": dry_run}
+    data |= {
         name: {kind: counts[kind] for kind in (STORED, PRESENT, UNUSED)}
         for name, counts in outcome.counts.items()
     }
     data |= {"leftOut": outcome.left_out, "partly": outcome.partly}
-    return data, _lines(outcome), int(bool(outcome.left_out))
+    return data, _lines(outcome, stored_words(dry_run)), int(bool(outcome.left_out))
 
 
 def _files(export: Path, collection: str | None) -> dict[str, Path]:
@@ -57,12 +60,12 @@ def _files(export: Path, collection: str | None) -> dict[str, Path]:
     return {named: export}
 
 
-def _lines(outcome: Outcome) -> Iterator[str]:
+def _lines(outcome: Outcome, stored: str) -> Iterator[str]:
     for words, entries in (("without", outcome.partly), ("left out", outcome.left_out)):
         for one in entries:
             who = f"{one['collection']}, row {one['row']}, {one['id'] or 'without an id'}"
             yield f"{who}: {words}. {one['why']}"
     for name, counts in outcome.counts.items():
         left = sum(one["collection"] == name for one in outcome.left_out)
-        known = f"{counts[STORED]} stored, {counts[PRESENT]} there already"
+        known = f"{counts[STORED]} {stored}, {counts[PRESENT]} there already"
         yield f"{name}: {known}, {counts[UNUSED]} of no use here, {left} left out."

@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 
 from e2ereset.errors import E2EResetError, Refusal
 from e2ereset.server.people.acts import Acting
+from e2ereset.store.transactions import Begin
 
 STORED, PRESENT, UNUSED = "stored", "present", "unused"
 
@@ -29,10 +30,11 @@ class BadRow(E2EResetError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arriving:
-    """An import under way: who does it, and how many seconds a sign-in lives."""
+    """An import under way: who does it, how many seconds a sign-in lives, what begins each row."""
 
     acting: Acting
     sign_in_seconds: int
+    begin: Begin
 
 
 Take = Callable[[Arriving, Mapping[str, Any]], Took]

@@ -31,7 +31,7 @@ def take_user(arriving: Arriving, given: Mapping[str, Any]) -> Took:
     row, acting = USER.load(given), arriving.acting
     if row["kind"] not in SIGNING_IN:
         return Took(UNUSED)
-    with acting.runtime.transactions.begin() as session:
+    with arriving.begin() as session:
         if get_account(session, row["id"]):
             return Took(PRESENT)
         user_id = add_person(session, _new(row), _made_at(row, acting.now), None).id

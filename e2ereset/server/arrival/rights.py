@@ -18,7 +18,7 @@ RANK = 10
 def take_role(arriving: Arriving, given: Mapping[str, Any]) -> Took:
     """Store a role by its id, which users and permissions name. One that is there stays."""
     row, acting = ROLE.load(given), arriving.acting
-    with acting.runtime.transactions.begin() as session:
+    with arriving.begin() as session:
         if not ADD_ROLE(session, {"name": row["id"], "rank": RANK}).rowcount:
             return Took(PRESENT)
         acting.note(session, "import-role", row["id"])
@@ -36,7 +36,7 @@ def take_permission(arriving: Arriving, given: Mapping[str, Any]) -> Took:
     if name not in SEEDED:
         return Took(UNUSED)
     permissions = acting.runtime.permissions
-    with acting.runtime.transactions.begin() as session:
+    with arriving.begin() as session:
         held = {role for permission, role in permissions.rows(session) if permission == name}
         if held == wanted or held != set(SEEDED[name]):
             return Took(PRESENT)

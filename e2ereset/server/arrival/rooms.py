@@ -30,7 +30,7 @@ def take_room(arriving: Arriving, given: Mapping[str, Any]) -> Took:
         "e2e_key_id": row["key_id"],
         "creator_id": row["creator"] and row["creator"]["id"],
     }
-    with arriving.acting.runtime.transactions.begin() as session:
+    with arriving.begin() as session:
         return Took(STORED if arrivals.keep_room(session, room) else PRESENT)
 
 
@@ -44,7 +44,7 @@ def take_subscription(arriving: Arriving, given: Mapping[str, Any]) -> Took:
         return Took(UNUSED)
     user_id, room_id = row["user"]["id"], row["room_id"]
     roles = [role for role in row["roles"] if role in ROOM_ROLES]
-    with acting.runtime.transactions.begin() as session:
+    with arriving.begin() as session:
         if get_account(session, user_id) is None:
             raise BadRow("Its user is not here.")
         if not arrivals.has_room(session, room_id):

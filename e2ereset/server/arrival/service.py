@@ -77,6 +77,6 @@ def _take_all(arriving: Arriving, collection: str, path: Path, outcome: Outcome)
 def _note(arriving: Arriving, collection: str, stored: int) -> None:
     """Write the audit row of a collection; users, roles and permissions have one each as well."""
     if stored:
-        with arriving.acting.runtime.transactions.begin() as session:
+        with arriving.begin() as session:
             words = f"{stored} stored"
             arriving.acting.note(session, "import-rocketchat", collection, outcome=words)

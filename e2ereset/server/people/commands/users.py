@@ -7,7 +7,15 @@ import click
 
 from e2ereset import Runtime
 from e2ereset.audit import Operator
-from e2ereset.cli.base import Output, facts, prints, table, with_reason
+from e2ereset.cli.base import (
+    Output,
+    facts,
+    prints,
+    stored_words,
+    table,
+    with_dry_run,
+    with_reason,
+)
 from e2ereset.cli.rows import read_json_lines
 from e2ereset.factors.budgets import all_locks, locks
 from e2ereset.records import iso
@@ -50,7 +58,7 @@ def add(
     type=click.Choice(tuple(READERS)),
     help="Default: csv for a FILE that is named so, else jsonl.",
 )
-@click.option("--dry-run", is_flag=True, help="Check every row and store none.")
+@with_dry_run()
 @with_reason()
 def import_command(
     runtime: Runtime, *, file: TextIO, kind: str | None, dry_run: bool, operator: Operator
@@ -118,5 +126,5 @@ def _lines(done: Imported, *, dry_run: bool) -> Iterator[str]:
     for left in done.left_out:
         name = left["username"] or "without a name"
         yield f"Line {left['line']}, {name}: left out. {left['why']}"
-    words = "would be stored" if dry_run else "stored"
-    yield f"{done.stored} {words}, {done.present} there already, {len(done.left_out)} left out."
+    stored = f"{done.stored} {stored_words(dry_run)}"
+    yield f"{stored}, {done.present} there already, {len(done.left_out)} left out."
