@@ -9,20 +9,16 @@ from typing import Any
 import click
 
 from e2ereset.audit import Operator
-from e2ereset.errors import E2EResetError, Refusal
+from e2ereset.errors import E2EResetError
 from e2ereset.factors.arrivals import read_stored_secret, take_totp
 from e2ereset.runtime import Runtime
 from e2ereset.store.transactions import Begin
 
 from .base import Commands, Output, prints, stored_words, with_dry_run, with_reason
-from .rows import BadFile, read_csv, read_json, rows_of
+from .rows import BadFile, BadRow, read_csv, read_json, rows_of, words_of
 
 arrivals = Commands("import", help="Takes over what people have on another server.")
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-
-
-class BadRow(E2EResetError):
-    """The row cannot be stored; the text says why."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,9 +56,8 @@ def import_totp(
             try:
                 take(account_id=given.get(name), stored=given.get(secret))
             except E2EResetError as fault:
-                why = fault.words if isinstance(fault, Refusal) else str(fault)
                 account = _text(given.get(name))
-                done.left_out.append({"row": number, "account": account, "why": why})
+                done.left_out.append({"row": number, "account": account, "why": words_of(fault)})
     data: dict[str, Any] = {
         "dryRun": dry_run,
         "stored": done.stored,

@@ -4,14 +4,15 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
+from marshmallow import ValidationError
 
-from e2ereset.errors import E2EResetError
+from e2ereset.errors import E2EResetError, Refusal
 
 CHUNK = 1 << 16  # characters
 Numbered = Iterator[tuple[int, Any]]
@@ -21,6 +22,24 @@ read is None."""
 
 class BadFile(E2EResetError):
     """The file is none that we can read rows from; the text says why."""
+
+
+class BadRow(E2EResetError):
+    """The row cannot be stored; the text says why."""
+
+
+def words_of(fault: Exception) -> str:
+    """Why a row cannot be stored, without its values, which may be secret."""
+    if isinstance(fault, ValidationError):
+        return "; ".join(_flat("", fault.messages))
+    return fault.words if isinstance(fault, Refusal) else str(fault)
+
+
+def fields_of(row: Any) -> Mapping[str, Any]:
+    """The row, if it has fields by name. Raises BadRow."""
+    if not isinstance(row, Mapping):
+        raise BadRow("It is no row that can be read.")
+    return row
 
 
 def rows_of(path: Path, read: Callable[[TextIO], Numbered], label: str) -> Numbered:
@@ -79,6 +98,14 @@ def read_csv(lines: Iterable[str], *, check: Callable[[list[str]], object]) -> N
             yield reader.line_num, None
         elif texts:
             yield reader.line_num, {n: t for n, t in zip(names, texts, strict=True) if t}
+
+
+def _flat(path: str, faults: Any) -> list[str]:
+    """The faults of a document, each with its path, such as `services.totp.hashedBackup.0`."""
+    if isinstance(faults, Mapping):
+        inner = [(f"{path}.{name}" if path else str(name), one) for name, one in faults.items()]
+        return [words for place, one in inner for words in _flat(place, one)]
+    return [f"{path}: {' '.join(map(str, faults))}"]
 
 
 def _readable(reader: Iterator[list[str]]) -> Iterator[list[str] | None]:

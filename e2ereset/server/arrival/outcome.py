@@ -5,9 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from marshmallow import ValidationError
-
-from e2ereset.errors import E2EResetError, Refusal
+from e2ereset.cli.rows import words_of
 from e2ereset.server.people.acts import Acting
 from e2ereset.store.transactions import Begin
 
@@ -22,10 +20,6 @@ class Took(NamedTuple):
 
     kind: str
     without: tuple[str, ...] = ()
-
-
-class BadRow(E2EResetError):
-    """The row cannot be stored; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +56,7 @@ class Outcome:
 
     def leave_out(self, collection: str, number: int, given: Any, fault: Exception) -> None:
         """Note why this row was not stored, without its values, which may be secret."""
-        self.left_out.append(_entry(collection, number, given, _words(fault)))
+        self.left_out.append(_entry(collection, number, given, words_of(fault)))
 
 
 def _entry(collection: str, number: int, given: Any, why: str) -> dict[str, Any]:
@@ -70,17 +64,3 @@ def _entry(collection: str, number: int, given: Any, why: str) -> dict[str, Any]
     name = known.get("username") or known.get("_id")
     shown = name if isinstance(name, str) else ""
     return {"collection": collection, "row": number, "id": shown, "why": why}
-
-
-def _words(fault: Exception) -> str:
-    if isinstance(fault, ValidationError):
-        return "; ".join(_flat("", fault.messages))
-    return fault.words if isinstance(fault, Refusal) else str(fault)
-
-
-def _flat(path: str, why: Any) -> list[str]:
-    """The faults of a document, each with its path, such as `services.totp.hashedBackup.0`."""
-    if isinstance(why, Mapping):
-        inner = [(f"{path}.{name}" if path else str(name), one) for name, one in why.items()]
-        return [words for place, one in inner for words in _flat(place, one)]
-    return [f"{path}: {' '.join(map(str, why))}"]

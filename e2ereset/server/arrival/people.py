@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from e2ereset import Account
+from e2ereset.cli.rows import BadRow
 from e2ereset.factors.arrivals import take_email_factor, take_totp
 from e2ereset.server.people.accounts import get_account
 from e2ereset.server.people.password_hashing import can_verify
@@ -14,7 +15,7 @@ from e2ereset.server.people.service import NewPerson, add_person
 from e2ereset.server.sessions.arrivals import keep_token
 from e2ereset.vault.service import Pair
 
-from .outcome import PRESENT, STORED, UNUSED, Arriving, BadRow, Took
+from .outcome import PRESENT, STORED, UNUSED, Arriving, Took
 from .schemas import UserRow
 
 USER = UserRow()

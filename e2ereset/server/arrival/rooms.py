@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from e2ereset.cli.rows import BadRow
 from e2ereset.records import iso
 from e2ereset.server.people.accounts import get_account
 from e2ereset.server.roles.seeds import ROOM_ROLES
 from e2ereset.server.rooms import arrivals
 
-from .outcome import PRESENT, STORED, UNUSED, Arriving, BadRow, Took
+from .outcome import PRESENT, STORED, UNUSED, Arriving, Took
 from .schemas import RoomRow, SubscriptionRow
 
 ROOM, SUBSCRIPTION = RoomRow(), SubscriptionRow()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from marshmallow import ValidationError
 
-from e2ereset.cli.rows import BadFile, read_json, rows_of
+from e2ereset.cli.rows import BadFile, fields_of, read_json, rows_of
 from e2ereset.errors import E2EResetError
 
-from .outcome import STORED, Arriving, BadRow, Outcome, Take
+from .outcome import STORED, Arriving, Outcome, Take
 from .people import take_user
 from .rights import take_permission, take_role
 from .rooms import take_room, take_subscription
@@ -67,9 +67,8 @@ def take_over(arriving: Arriving, files: Mapping[str, Path]) -> Outcome:
 def _take_all(arriving: Arriving, collection: str, path: Path, outcome: Outcome) -> None:
     for number, given in rows_of(path, read_json, collection):
         try:
-            if not isinstance(given, Mapping):
-                raise BadRow("It is no row that can be read.")
-            outcome.add(collection, number, given, COLLECTIONS[collection](arriving, given))
+            took = COLLECTIONS[collection](arriving, fields_of(given))
+            outcome.add(collection, number, given, took)
         except (E2EResetError, ValidationError) as fault:
             outcome.leave_out(collection, number, given, fault)
 

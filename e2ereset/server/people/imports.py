@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from e2ereset.cli import rows
 from e2ereset.cli.rows import Numbered
-from e2ereset.errors import E2EResetError, Refusal
+from e2ereset.errors import E2EResetError
 from e2ereset.records import name_key
 
 from .accounts import find_account, get_account
@@ -87,16 +87,14 @@ def import_users(
                 done.present += 1
         except (E2EResetError, ValidationError) as fault:
             username = given.get("username") if isinstance(given, Mapping) else None
-            left = {"line": line, "username": str(username or ""), "why": _words(fault)}
+            left = {"line": line, "username": str(username or ""), "why": rows.words_of(fault)}
             done.left_out.append(left)
     return done
 
 
 def _read(given: Any) -> tuple[NewPerson, str | None]:
-    """The user of a row, and the secret of its TOTP. Raises BadPerson, ValidationError."""
-    if not isinstance(given, Mapping):
-        raise BadPerson("It is no row that can be read.")
-    row: dict[str, Any] = ROW.load(given)
+    """The user of a row, and the secret of its TOTP. Raises BadRow, BadPerson, ValidationError."""
+    row: dict[str, Any] = ROW.load(rows.fields_of(given))
     stored = row.get("password_hash")
     if stored is not None and not can_verify(stored):
         raise BadPerson("No password can be held against the passwordHash: bcrypt is needed.")
@@ -128,17 +126,3 @@ def _store(acting: Acting, new: NewPerson, secret: str | None, *, dry_run: bool)
             runtime.factors.enable_totp_in(session, account, secret, acting.now)
         acting.note(session, "import-user", user_id)
     return True
-
-
-def _words(fault: Exception) -> str:
-    """Why a row was left out, without its values, which may be secret."""
-    if isinstance(fault, ValidationError):
-        messages = fault.messages if isinstance(fault.messages, dict) else {"row": fault.messages}
-        return "; ".join(f"{name}: {_flat(why)}" for name, why in messages.items())
-    return fault.words if isinstance(fault, Refusal) else str(fault)
-
-
-def _flat(why: Any) -> str:
-    if isinstance(why, Mapping):
-        return " ".join(map(_flat, why.values()))
-    return " ".join(map(_flat, why)) if isinstance(why, list) else str(why)

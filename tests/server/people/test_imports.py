@@ -82,7 +82,7 @@ def test_a_dry_run_stores_nothing_and_says_the_same(world, load):
         ({"username": 7}, "username: Not a valid string"),
         ({"email": "nonsense"}, "no e-mail address"),
         ({"emails": [{"address": "a@x.org"}, {"address": "A@x.org"}]}, "twice"),
-        ({"emails": [{"adress": "a@x.org"}]}, "emails: "),
+        ({"emails": [{"adress": "a@x.org"}]}, "emails.0.adress: Unknown field"),
         ({"roles": ["king"]}, "There is no role 'king'. Known: admin"),
         ({"roles": "admin"}, "roles: Not a valid list"),
         *(({"passwordHash": it}, "bcrypt is needed") for it in ("5f4d" * 8, "$2b$10$short", "")),
