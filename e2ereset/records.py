@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import floor
 from typing import Any
 from unicodedata import normalize
 
@@ -24,6 +25,15 @@ WORDS = {str: "a text (str)", bool: "True or False", int: "a whole number (int)"
 def iso(epoch: int) -> str:
     """Epoch seconds as ISO 8601 in UTC with milliseconds and `Z`, as on the wire."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def epoch_of(text: str) -> int:
+    """An ISO 8601 time, in UTC where it has no offset, as epoch seconds, rounded down.
+
+    Raises ValueError for anything else.
+    """
+    moment = datetime.fromisoformat(text)
+    return floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def iso_if_known(epoch: int | None) -> str | None:

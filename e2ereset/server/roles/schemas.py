@@ -1,12 +1,12 @@
 """Queries and bodies of `roles.*` and `permissions.*`."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields
 
 from e2ereset.http import Body, Flag, Items, PageQuery, Query, Text, filled, one_of
 from e2ereset.permissions.schemas import TargetBody
+from e2ereset.records import epoch_of
 
 from .refusals import BadDate
 from .seeds import GLOBAL
@@ -90,7 +90,6 @@ def read_since(query: dict[str, Any]) -> int | None:
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
-        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
+        return epoch_of(text)
+    except ValueError:
         raise BadDate() from None

@@ -1,8 +1,6 @@
 """The bodies and queries of the routes of rooms."""
 
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import fields
@@ -11,6 +9,7 @@ from marshmallow.validate import Equal, Length
 from e2ereset import Refusal
 from e2ereset.http import Body, Flag, Items, PageQuery, Query, Text, filled
 from e2ereset.permissions.schemas import TargetBody
+from e2ereset.records import epoch_of
 
 from .access import RoomName
 from .groups import NewGroup, People
@@ -144,10 +143,9 @@ def read_since(text: str, bad: type[Refusal]) -> int | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        return epoch_of(text)
     except ValueError:
         raise bad from None
-    return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def new_group(body: Mapping[str, Any]) -> NewGroup:

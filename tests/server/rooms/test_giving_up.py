@@ -10,30 +10,13 @@ from e2ereset.server.rooms.models import Room, RoomRole, Subscription, Waiting
 from e2ereset.store.tables import table
 from tests.kit.client import API
 from tests.kit.live import at_once
-from tests.kit.people import PROOF
 from tests.kit.server import NOW
 
 
 @pytest.fixture
-def post(world):
-    """POST to a route as this person, with a proof by the password."""
-
-    def post(person, route, **body):
-        return world.client.post(API + route, json=body, headers=person.headers | PROOF)
-
-    return post
-
-
-@pytest.fixture
-def boss(world):
-    """An administrator."""
-    return world.person("boss", password="pw", roles=["admin"], key=False)
-
-
-@pytest.fixture
-def people(world, boss):
+def people(ann, ben, eve):
     """Ann, Ben and Eve, by their first letters."""
-    return {name[0]: world.person(name, key=False) for name in ("ann", "ben", "eve")}
+    return {"a": ann, "b": ben, "e": eve}
 
 
 @pytest.fixture

@@ -3,31 +3,8 @@
 import pytest
 
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
-from tests.kit.client import API
 
 NOT_FOUND = "error-room-not-found"
-
-
-@pytest.fixture
-def ann(world):
-    """Somebody who owns the groups."""
-    return world.person("ann", key=False)
-
-
-@pytest.fixture
-def ben(world):
-    """Somebody who is invited."""
-    return world.person("ben", key=False)
-
-
-@pytest.fixture
-def post(world):
-    """POST to a route as this person."""
-
-    def post(person, route, **body):
-        return world.client.post(API + route, json=body, headers=person.headers)
-
-    return post
 
 
 @pytest.fixture

@@ -23,28 +23,6 @@ LAST = (
 
 
 @pytest.fixture
-def post(world):
-    """POST to a route as this person."""
-
-    def post(person, route, **body):
-        return world.client.post(API + route, json=body, headers=person.headers)
-
-    return post
-
-
-@pytest.fixture
-def ann(world):
-    """The owner of the group."""
-    return world.person("ann", key=False)
-
-
-@pytest.fixture
-def ben(world):
-    """A plain member."""
-    return world.person("ben", key=False)
-
-
-@pytest.fixture
 def secret(post, ann, ben):
     """The id of an encrypted group of Ann's and Ben's."""
     body = {"name": "secret", "members": ["ben"], "extraData": {"encrypted": True}}

@@ -13,18 +13,6 @@ AT = "2027-01-15T08:00:00.000Z"
 
 
 @pytest.fixture
-def ann(world):
-    """Somebody with two groups."""
-    return world.person("ann", key=False)
-
-
-@pytest.fixture
-def ben(world):
-    """Somebody who is in one of Ann's groups."""
-    return world.person("ben", key=False, emails=[])
-
-
-@pytest.fixture
 def get(world):
     """GET a route as this person."""
 
