@@ -127,8 +127,8 @@ def set_active(change: Change, active: bool, *, relinquish: bool = False) -> boo
     with _keeping_an_admin(change.session):
         if not change.execute(SET_ACTIVE, wanted=active):
             return False
-    if not active:
-        relinquish_rooms(change, confirmed=relinquish, for_good=False)
+        if not active:
+            relinquish_rooms(change, confirmed=relinquish, for_good=False)
     word = "enable" if active else "disable"
     change.done(f"{word}-user", f"Your account was {word}d")
     return True
@@ -141,8 +141,8 @@ def delete_user(change: Change, *, relinquish: bool = False) -> list[str]:
     """
     change.done("delete-user", "Your account was deleted")
     change.end_sign_ins()
-    rooms = relinquish_rooms(change, confirmed=relinquish, for_good=True)
     with _keeping_an_admin(change.session):
+        rooms = relinquish_rooms(change, confirmed=relinquish, for_good=True)
         for statement in (*DROP_ROWS, DROP_USER):
             change.execute(statement)
     forget(change.session, change.account.id)

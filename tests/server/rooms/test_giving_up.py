@@ -1,15 +1,17 @@
 """What becomes of the rooms of who is deleted or switched off: section 5.1 of the reference."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 
 import pytest
 
 from e2ereset.server.people.administration import OWNED
 from e2ereset.server.people.models import User
+from e2ereset.server.rooms.access import LOCK
+from e2ereset.server.rooms.members import DROP_ROLES
 from e2ereset.server.rooms.models import Room, RoomRole, Subscription, Waiting
 from e2ereset.store.tables import table
 from tests.kit.client import API
-from tests.kit.live import at_once
 from tests.kit.server import NOW
 
 
@@ -140,18 +142,18 @@ def test_a_channel_stays_and_a_direct_message_goes_with_a_deleted_user(
     assert [room.id for room in world.rows(Room)] == [channel]
 
 
-def test_of_two_owners_who_are_deleted_at_once_one_hands_the_room_on(world, boss, people, group):
+def test_who_deletes_an_owner_waits_for_the_other_one_who_leaves(world, boss, people, group):
     shared = group("shared", "ben", "eve")
     world.session.add(RoomRole(user_id=people["b"].id, room_id=shared, role="owner"))
     world.session.commit()
-
-    def delete(person):
-        client = world.through(world.app).client
-        body = {"userId": person.id, "confirmRelinquish": True}
-        return client.post(API + "users.delete", json=body, headers=boss.headers).status_code
-
-    assert at_once([partial(delete, people[name]) for name in "ab"]) == [200, 200]
-    assert owners(world, shared) == [people["e"].id]
+    post = partial(world.through(world.app).client.post, headers=boss.headers)
+    with ThreadPoolExecutor(1) as pool:
+        with world.runtime.transactions.begin() as session:
+            LOCK(session, {"key": shared})
+            DROP_ROLES(session, {"user": people["b"].id, "room": shared})
+            deleting = pool.submit(post, API + "users.delete", json={"userId": people["a"].id})
+            wait([deleting], timeout=0.3)
+        assert deleting.result().json["errorType"] == "user-last-owner"
 
 
 def test_rows_go_before_what_they_refer_to_and_those_that_refer_to_nothing_last():

@@ -284,3 +284,15 @@ def test_who_is_being_deleted_is_not_made_to_wait_for_a_key(world, ann, ben, pla
     with while_deleted(world, ben, encrypt) as answer:
         assert answer.status_code == 200, answer.json
     assert not world.rows(Waiting)
+
+
+def test_who_owns_a_group_with_somebody_who_is_being_deleted_does_not_leave_it(
+    world, ann, ben, secret
+):
+    give_role(world, ben, secret, "owner")
+    twin = world.through(world.app)
+    body, path = {"roomId": secret}, API + "groups.leave"
+    leave = partial(twin.client.post, path, json=body, headers=ben.headers)
+    with while_deleted(world, ann, leave) as answer:
+        assert answer.json["error"] == LAST
+    assert [row.user_id for row in world.rows(RoomRole)] == [ben.id]
