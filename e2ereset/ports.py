@@ -101,7 +101,7 @@ class HoldsGrants(Protocol):
 class RemembersProofs(Protocol):
     """Optional: keeps beside a sign-in that it was proven, for the actions that allow it.
 
-    What is kept ends with the sign-in.
+    What is kept ends with the sign-in, and with the password: a new one deletes it.
     """
 
     def remember_proof(self, session: Session, sign_in: str, mark: str, until: int) -> None:

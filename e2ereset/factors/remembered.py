@@ -1,8 +1,8 @@
 """Proofs that are remembered for a while, by the actions that allow it. A reset never does.
 
 The host keeps one mark beside the sign-in. It is a keyed digest of the sign-in, the caller's
-address and program, and all that the proof stood on: so a change of any of them makes it void,
-whoever changes it, and nothing has to be deleted.
+address and program, and the factors and addresses of the account: so a change of any of them makes
+it void, whoever changes it. Of a password nothing is known here: who changes it deletes the mark.
 """
 
 import json

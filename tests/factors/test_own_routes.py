@@ -276,6 +276,7 @@ def test_a_sign_in_without_any_older_factor_proves_nothing(world, enrol):
     assert error(world.reset(person, code=world.code(person))) == "error-two-factor-not-available"
 
 
+@row("9.12")
 def test_who_has_a_factor_is_never_let_through_as_somebody_without(world, enrol, with_settings):
     person, allows = world.person("new"), with_settings(E2ERESET_WITHOUT_METHOD="allow")
     later(world)

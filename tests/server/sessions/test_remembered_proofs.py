@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.kit.client import API
+from tests.kit.rows import row
 from tests.kit.world import error
 
 ADD, REMOVE = API + "users.generatePersonalAccessToken", API + "users.removePersonalAccessToken"
@@ -81,6 +82,7 @@ def test_removing_a_token_remembers_and_neither_renewing_nor_a_reset_does(world,
     assert ask(REMOVE, {"tokenName": "1"}).json == {"success": True}
 
 
+@row("10.10")
 @pytest.mark.parametrize(
     ("command", "code"),
     [
