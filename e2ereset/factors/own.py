@@ -1,7 +1,8 @@
 """What people do with second factors by request: each behind the factors that they have."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -37,6 +38,7 @@ from .stepup import StepUp
 from .strategies import totp
 from .traces import Traces
 
+T = TypeVar("T")
 BEGIN, CONFIRM, DISABLE = "begin-totp", "enable-totp", "disable-totp"
 RENEW, RESET = "new-backup-codes", "reset-totp"
 ENABLE_EMAIL, DISABLE_EMAIL = "enable-email-codes", "disable-email-codes"
@@ -145,8 +147,7 @@ class OwnFactors:
             return self._changes.renew_backup_codes(passed.session, account, now=now, by=caller)
 
         asked = _by_code(caller, RENEW, code, now)
-        codes: tuple[str, ...] | None = self._by_itself(asked, renew)
-        return codes
+        return self._by_itself(asked, renew)
 
     def count_backup_codes(self, caller: Caller) -> int:
         """How many backup codes the caller has left. Raises EnrolmentInvalid when TOTP is off."""
@@ -216,7 +217,7 @@ class OwnFactors:
         ):
             raise TwoFactorOff()
 
-    def _by_itself(self, asked: ActionRequest, block: Any) -> Any:
+    def _by_itself(self, asked: ActionRequest, block: Callable[[Passed], T]) -> T | None:
         """Run the block if the proof is right; None if it is not."""
         try:
             return self._stepup.run(asked, block)
