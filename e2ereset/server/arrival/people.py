@@ -115,8 +115,10 @@ def _tokens(
     """Store the live tokens; what was left out, each reason once."""
     now, left_out = arriving.acting.now, dict[str, int]()
     for token in tokens:
-        created_at = token.get("created_at" if token.get("kind") == PERSONAL else "when", now)
-        ends_at = min(created_at, now) + arriving.sign_in_seconds
+        made_at = token.get("created_at" if token.get("kind") == PERSONAL else "when", now)
+        # A time to come would let a factor that is enrolled later count for it.
+        created_at = min(made_at, now)
+        ends_at = created_at + arriving.sign_in_seconds
         why = _why_dead(account, token, ends_at <= now)
         if not why and not _keep(session, account, token, created_at=created_at, ends_at=ends_at):
             why = "There is this token, or one of its name, already"

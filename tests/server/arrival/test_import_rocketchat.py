@@ -27,6 +27,7 @@ HASH = bcrypt.hashpw(sha256(PASSWORD).encode(), bcrypt.gensalt(4)).decode()
 ANN_ID, BEN_ID, ROOM_ID = "oPx6tR8wNfL2aBc4e", "3sSX7xMZ6Dowhzm9k", "Qm7HRpSw5vcXjNE2d"
 TOKEN, PERSONAL = "t" * 43, "p" * 43
 RECENT = {"$date": {"$numberLong": str((NOW - 86_400) * 1000)}}  # canonical extended JSON
+FUTURE = {"$date": "9999-01-01T00:00:00.000Z"}
 LONG_AGO = {"$date": "2019-05-01T10:00:00.123Z"}  # relaxed
 
 
@@ -223,6 +224,12 @@ def test_people_stay_signed_in_and_scripts_keep_their_tokens(world, arrived):
     assert get(world, "me").status_code == 401
     answer = world.client.post(f"{API}users.resetE2EKey", headers=headers(PERSONAL))
     assert answer.json == {"success": True}
+
+
+def test_a_token_was_not_made_in_the_future(world, load):
+    tokens = [TOKENS[0] | {"when": FUTURE}, TOKENS[2] | {"createdAt": FUTURE}]
+    load(users=[with_services(ANN | {"roles": ["user"]}, resume={"loginTokens": tokens})])
+    assert [row.created_at for row in world.rows(Token)] == [NOW, NOW]
 
 
 def test_a_personal_token_keeps_name_and_last_part(world, arrived):
