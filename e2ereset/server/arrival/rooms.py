@@ -9,20 +9,19 @@ from e2ereset.records import iso
 from e2ereset.server.people.accounts import get_account
 from e2ereset.server.roles.seeds import ROOM_ROLES
 from e2ereset.server.rooms import arrivals
+from e2ereset.server.rooms.encryption import WITH_KEYS
+from e2ereset.server.rooms.keys.service import OLD_KEYS
 
 from .outcome import PRESENT, STORED, UNUSED, Arriving, Took
 from .schemas import RoomRow, SubscriptionRow
 
 ROOM, SUBSCRIPTION = RoomRow(), SubscriptionRow()
-ENCRYPTABLE = ("p", "d")
-"""Private groups and direct messages: no other room can be encrypted."""
-MOST_OLD_KEYS = 10
 
 
 def take_room(arriving: Arriving, given: Mapping[str, Any]) -> Took:
     """Store a room that can be encrypted. A room of this id is left as it is."""
     row = ROOM.load(given)
-    if row["kind"] not in ENCRYPTABLE:
+    if row["kind"] not in WITH_KEYS:
         return Took(UNUSED)
     room = {name: row[name] for name in ("id", "kind", "name", "topic", "created_at", "updated_at")}
     room |= {
@@ -41,7 +40,7 @@ def take_subscription(arriving: Arriving, given: Mapping[str, Any]) -> Took:
     Raises BadRow where the user or the room is not there, and for who has left the room here.
     """
     row, acting = SUBSCRIPTION.load(given), arriving.acting
-    if row["kind"] not in ENCRYPTABLE:
+    if row["kind"] not in WITH_KEYS:
         return Took(UNUSED)
     user_id, room_id = row["user"]["id"], row["room_id"]
     roles = [role for role in row["roles"] if role in ROOM_ROLES]
@@ -74,7 +73,7 @@ def _old_keys(keys: Sequence[Mapping[str, Any]]) -> str | None:
     """Old keys as they are stored: newest first, as on the wire."""
     kept = [
         {"e2eKeyId": key["key_id"], "ts": iso(key["at"]), "E2EKey": key["key"]}
-        for key in keys[:MOST_OLD_KEYS]
+        for key in keys[:OLD_KEYS]
     ]
     return json.dumps(kept, separators=(",", ":")) if kept else None
 
@@ -82,6 +81,6 @@ def _old_keys(keys: Sequence[Mapping[str, Any]]) -> str | None:
 def _without(row: Mapping[str, Any], roles: Sequence[str]) -> tuple[str, ...]:
     unknown = sorted(set(row["roles"]).difference(roles))
     without = [f"Roles in the room: {', '.join(unknown)} are not known."] if unknown else []
-    if len(row["old_keys"]) > MOST_OLD_KEYS:
-        without.append(f"Old keys: only the newest {MOST_OLD_KEYS} are kept.")
+    if len(row["old_keys"]) > OLD_KEYS:
+        without.append(f"Old keys: only the newest {OLD_KEYS} are kept.")
     return tuple(without)

@@ -16,7 +16,7 @@ from .service import wait_for_key
 ROOMS, MEMBERS, LEFT = table(Room), table(Subscription), table(LeftRoom)
 ADD_ROOM = Statement(lambda insert: insert(ROOMS).on_conflict_do_nothing())
 ADD_MEMBER = Statement(lambda insert: insert(MEMBERS).on_conflict_do_nothing())
-ENCRYPTED = Statement(select(ROOMS.c.encrypted).where(ROOMS.c.id == bindparam("room")))
+THERE = Statement(select(ROOMS.c.id).where(ROOMS.c.id == bindparam("room")))
 HAS_LEFT = Statement(
     select(LEFT.c.left_at).where(
         LEFT.c.user_id == bindparam("user"), LEFT.c.room_id == bindparam("room")
@@ -31,7 +31,7 @@ def keep_room(session: Session, room: Mapping[str, Any]) -> bool:
 
 def has_room(session: Session, room_id: str) -> bool:
     """Whether there is this room."""
-    return bool(ENCRYPTED(session, {"room": room_id}))
+    return bool(THERE(session, {"room": room_id}))
 
 
 def has_left(session: Session, user_id: str, room_id: str) -> bool:

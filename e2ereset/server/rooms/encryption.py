@@ -17,7 +17,7 @@ from .service import IN_ROOM, NOW, waiting
 
 METHOD = "saveRoomSettings"
 WITH_KEYS = (PRIVATE, DIRECT)
-"""The kinds of rooms that can be encrypted."""
+"""No other kinds of rooms can be encrypted."""
 
 SWITCH = Statement(
     update(ROOMS)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Executable, bindparam, delete, select
+from sqlalchemy import Executable, delete, select
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, Refusal
@@ -14,6 +14,7 @@ from e2ereset.store.statements import Inserts, Statement
 from .access import ROOM_ROLES, ROOMS, SUBSCRIPTIONS, RoomAct, RoomName, act
 from .acts import Acts
 from .members import LEFT, ROOM, WAITING, is_last_owner, noted_again, remove
+from .service import NOW
 
 DROP_ROOM = [
     *(
@@ -28,8 +29,7 @@ DROP_ROOM = [
 @Statement
 def ALL_LEFT(insert: Inserts) -> Executable:
     """Note that all members have left the room."""
-    now = bindparam("now", type_=BigInteger)
-    members = select(SUBSCRIPTIONS.c.user_id, SUBSCRIPTIONS.c.room_id, now)
+    members = select(SUBSCRIPTIONS.c.user_id, SUBSCRIPTIONS.c.room_id, NOW)
     this = members.where(SUBSCRIPTIONS.c.room_id == ROOM)
     return noted_again(insert(LEFT).from_select(["user_id", "room_id", "left_at"], this))
 

@@ -12,9 +12,8 @@ from e2ereset.records import iso
 from e2ereset.server.people.accounts import USERS
 
 from .access import ROOM_ROLES, ROOMS, SUBSCRIPTIONS
-from .members import LEFT
+from .members import LEFT, ROOM
 
-ROOM: Any = bindparam("room")
 SINCE: Any = bindparam("since", type_=BigInteger)
 MINE = SUBSCRIPTIONS.c.user_id == bindparam("user")
 

@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, func, select
 
 from e2ereset.records import Caller
 from e2ereset.server.rooms.access import IS_MEMBER
+from e2ereset.server.rooms.members import ROOM
 from e2ereset.server.rooms.service import LISTED
 from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
@@ -16,7 +17,7 @@ from e2ereset.store.transactions import Transactions, run
 from e2ereset.vault.models import KeyPair
 
 from .refusals import InvalidRoom
-from .statements import BY, MEMBERS, OTHERS, ROOM, ROOMS, WAITING
+from .statements import BY, MEMBERS, OTHERS, ROOMS, WAITING
 
 PAIRS = table(KeyPair)
 HAS_PAIR = and_(PAIRS.c.account_id == MEMBERS.c.user_id, PAIRS.c.public_key != "")

@@ -12,7 +12,8 @@ from sqlalchemy import BigInteger, String, Text, bindparam, or_, select, update
 from e2ereset.records import ActionRequest, iso
 from e2ereset.server.rooms.access import RoomAct, act
 from e2ereset.server.rooms.acts import Acts
-from e2ereset.server.rooms.service import IN_ROOM, waiting
+from e2ereset.server.rooms.members import ROOM, USER
+from e2ereset.server.rooms.service import IN_ROOM, NOW, waiting
 from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
@@ -24,13 +25,10 @@ from .statements import (
     KEEP,
     MEMBERS,
     NO_SUGGESTION,
-    NOW,
-    ROOM,
     ROOMS,
     STOP_WAITING,
     THIS,
     TOUCHED,
-    USER,
 )
 
 PERMISSION = "toggle-room-e2e-encryption"

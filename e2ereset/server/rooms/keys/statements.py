@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, exists, func, select, update
+from sqlalchemy import Text, bindparam, delete, exists, func, select, update
 
+from e2ereset.server.rooms.members import ROOM, USER
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
+from e2ereset.server.rooms.service import NOW
 from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 
 ROOMS, MEMBERS, WAITING = table(Room), table(Subscription), table(Waiting)
-ROOM: Any = bindparam("room")
-USER: Any = bindparam("user")
 BY: Any = bindparam("by")
 KEY: Any = bindparam("key", type_=Text)
-NOW: Any = bindparam("now", type_=BigInteger)
 TOUCHED: dict[str, Any] = {"updated_at": NOW}
 
 THIS = (MEMBERS.c.room_id == ROOM, MEMBERS.c.user_id == USER)
