@@ -57,7 +57,7 @@ WITH_FLASK = {"cli", "extension", "guard", "http", "libraries", "pages", "runtim
 MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "mailman", "flaskmail")}
 SERVER_USES = {"addresses", "audit", "cli", "doctor", "errors", "files", "http", "libraries"} | {
     *("metrics", "operations", "permissions", "ports", "records", "settings", "store", "upkeep"),
-    *("vault", "factors", "pages", "testing"),
+    *("vault", "factors", "pages", "reset", "testing"),
 }
 """The short list of what the server takes besides the public names of `e2ereset`."""
 

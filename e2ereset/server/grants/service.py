@@ -15,7 +15,10 @@ from sqlalchemy.orm import Session
 
 from e2ereset import Caller
 from e2ereset.errors import E2EResetError, GrantElsewhere, GrantSpent, NotAllowed
+from e2ereset.factors.enrolment import UNLOCK
+from e2ereset.factors.own import RESET as RESET_TOTP
 from e2ereset.records import ActionRequest
+from e2ereset.reset.service import ACTION as RESET_KEY
 from e2ereset.server.people import accounts
 from e2ereset.server.people.acts import Change
 from e2ereset.server.people.service import check_roles
@@ -25,7 +28,7 @@ from e2ereset.store.tables import table
 
 from .models import MachineGrant
 
-ACTIONS = ("reset-e2e-key", "reset-totp", "unlock-factor")
+ACTIONS = (RESET_KEY, RESET_TOTP, UNLOCK)
 """What a grant can be for. Never a sign-in or a token: a machine would make itself more rights."""
 DAY = 86400
 GRANTS = table(MachineGrant)

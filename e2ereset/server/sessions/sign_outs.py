@@ -27,7 +27,7 @@ class SignOuts:
         """End all sign-ins and personal tokens of the user, or of the caller; whose they were.
 
         Raises Forbidden for somebody else's without the permission, and NotAllowed where the user
-        outranks the caller.
+        outranks the caller, or for the token of a grant.
         """
         target = asked.caller.account.id if user_id is None else user_id
         asked = _for(asked, END_ALL, target)
@@ -70,6 +70,8 @@ class SignOuts:
         permissions = self.runtime.permissions
         if not permissions.allows(session, caller.roles, PERMISSION):
             raise Forbidden()
+        if passed.caller.grant:  # from anywhere, as often as it likes: no limit of a grant holds
+            raise NotAllowed("The token of a grant ends nobody else's sign-ins")
         owner = accounts.get_account(session, target)
         peers = self.runtime.settings.peer_resets
         if owner and not permissions.outranks(session, caller.roles, owner.roles, peers=peers):

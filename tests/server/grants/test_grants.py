@@ -65,9 +65,10 @@ def test_every_use_is_in_the_audit_log_with_the_name_of_the_grant(world, granted
         ("roles.addUserToRole", {"roleId": "admin", "username": "bob"}),
         ("permissions.addRole", {"permissionId": "edit-other-user-e2ee", "role": "user"}),
         ("users.setActiveStatus", {"userId": "id-of-bob", "activeStatus": False}),
+        ("users.logout", {"userId": "id-of-bob"}),
     ],
 )
-def test_it_makes_no_other_administrator(world, granted, route, body):
+def test_what_asks_for_no_proof_is_not_for_a_grant(world, granted, route, body):
     answer = world.client.post(API + route, json=body, headers=granted().headers)
     assert (answer.status_code, error(answer)) == (400, "error-not-allowed")
     (outcome,) = [row[4] for row in world.outcomes() if row[1] == "id-of-robot"]
