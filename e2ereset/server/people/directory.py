@@ -11,7 +11,7 @@ from e2ereset.http import Page
 
 from . import profiles
 from .accounts import USERS, find_account, find_account_by_email, get_account
-from .service import Person, count_people, find_person, page_of_people
+from .service import Person, find_person, page_of_people
 
 VIEW_ALL, VIEW_ROOMS = "view-full-other-user-info", "view-other-user-channels"
 OF_ROOM = ("rid", "name", "t", "roles", "unread")
@@ -67,8 +67,7 @@ class Directory:
         """The users of this page, and how many there are in all."""
         with self.runtime.transactions.read() as session:
             sees_all = self.sees_all(session, caller)
-            total = count_people(session)
-            people = page_of_people(session, page.order, page.offset, page.limit)
+            people, total = page_of_people(session, page)
             return [self._shown(person, caller, sees_all) for person in people], total
 
     def sees_all(self, session: Session, caller: Caller) -> bool:

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import bindparam, func, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from e2ereset.errors import E2EResetError
 from e2ereset.factors.models import BackupCode, EmailFactor, Totp
+from e2ereset.http import Page
 from e2ereset.permissions.models import Role
 from e2ereset.records import name_key
 from e2ereset.server.roles.seeds import ROOM_ROLES
@@ -179,26 +180,14 @@ def get_person(session: Session, username: str) -> Person:
 
 
 def page_of_people(
-    session: Session, order: Sequence[ColumnElement[Any]], offset: int, limit: int
-) -> list[Person]:
-    """At most `limit` users after the first `offset`, in this order."""
-    page = PEOPLE.order_by(None).order_by(*order).offset(offset).limit(limit)
-    return [Person(*row) for row in session.execute(page)]
-
-
-def count_people(session: Session) -> int:
-    """How many users there are."""
-    return session.scalar(select(func.count()).select_from(User)) or 0
-
-
-def page_of_holders(
-    session: Session, role: str, order: Sequence[ColumnElement[Any]], offset: int, limit: int
+    session: Session, page: Page, role: str | None = None
 ) -> tuple[list[Person], int]:
-    """As `page_of_people`, of the users who have the role; and how many they are."""
-    has = User.id.in_(select(UserRole.user_id).where(UserRole.role == role))
-    page = PEOPLE.where(has).order_by(None).order_by(*order).offset(offset).limit(limit)
+    """The users of this page, of all or of those who have the role; and how many they are."""
+    has = User.id.in_(select(UserRole.user_id).where(UserRole.role == role)) if role else true()
+    rows = PEOPLE.where(has).order_by(None).order_by(*page.order)
     total = session.scalar(select(func.count()).select_from(User).where(has)) or 0
-    return [Person(*row) for row in session.execute(page)], total
+    found = session.execute(rows.offset(page.offset).limit(page.limit))
+    return [Person(*row) for row in found], total
 
 
 def person_of(session: Session, user_id: str) -> Person:

@@ -26,7 +26,7 @@ from e2ereset.server.people.permitted import (
     run_act,
 )
 from e2ereset.server.people.refusals import ActionNotAllowed, Undone, undoing
-from e2ereset.server.people.service import known_roles, page_of_holders
+from e2ereset.server.people.service import known_roles, page_of_people
 from e2ereset.server.people.vetting import ADMIN, ASSIGN_ADMIN
 from e2ereset.store.tables import table
 
@@ -100,7 +100,7 @@ class Roles:
             if role not in known_roles(session):
                 raise NoSuchRole()
             sees_all = self.runtime.permissions.allows(session, caller.account.roles, VIEW_ALL)
-            people, total = page_of_holders(session, role, page.order, page.offset, page.limit)
+            people, total = page_of_people(session, page, role)
             return [profiles.shown(person, sees_all=sees_all) for person in people], total
 
     def _create(
