@@ -12,6 +12,8 @@ from e2ereset import Runtime
 from e2ereset.permissions.models import Permission, Role
 from e2ereset.records import ActionRequest, Passed, iso
 from e2ereset.server.people.permitted import check_roles, run_act
+from e2ereset.server.people.refusals import ActionNotAllowed
+from e2ereset.server.people.vetting import ADMIN
 from e2ereset.store.tables import table
 
 from .refusals import UnknownPermission, UnknownRole
@@ -37,15 +39,15 @@ class PermissionTable:
     def replace(self, asked: ActionRequest, wanted: Mapping[str, Sequence[str]]) -> None:
         """Have exactly these roles hold each of these permissions; all, or nothing.
 
-        Raises MissingPermission, UnknownPermission, UnknownRole, and NotAllowed where it changes
-        what a role may that outranks the caller.
+        Raises MissingPermission, UnknownPermission, UnknownRole, NotAllowed where it changes what a
+        role may that outranks the caller, and ActionNotAllowed where it locks everybody out.
         """
         named = ", ".join(wanted)
         run_act(self.runtime, asked, partial(self._replace, asked, wanted), target=named)
 
     def grant(self, asked: ActionRequest, permission: str, role: str, *, granted: bool) -> None:
         """Give a role a permission, or take it. Raises as `replace` does."""
-        act = partial(self._grant, asked, permission, role, granted)
+        act = partial(self._grant, asked, permission, role, granted=granted)
         run_act(self.runtime, asked, act, target=f"{permission} {role}")
 
     def _replace(
@@ -62,7 +64,7 @@ class PermissionTable:
         self._change(asked, passed, changes)
 
     def _grant(
-        self, asked: ActionRequest, permission: str, role: str, granted: bool, passed: Passed
+        self, asked: ActionRequest, permission: str, role: str, passed: Passed, *, granted: bool
     ) -> None:
         self.runtime.permissions.require(passed.session, passed.caller.account.roles, ACCESS)
         self._check(passed, [permission], [role])
@@ -79,6 +81,12 @@ class PermissionTable:
         self, asked: ActionRequest, passed: Passed, changes: Sequence[tuple[str, str, bool]]
     ) -> None:
         check_roles(self.runtime, passed, sorted({role for _, role, _ in changes}))
+        if (ACCESS, ADMIN, False) in changes:
+            raise ActionNotAllowed(
+                f"Taking {ACCESS} from {ADMIN} is not allowed: nobody could give it back",
+                method="authorization:removeRoleFromPermission",
+                action="Accessing_permissions",
+            )
         table_of, session = self.runtime.permissions, passed.session
         for permission, role, granted in changes:
             act = table_of.grant if granted else table_of.revoke

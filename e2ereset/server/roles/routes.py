@@ -138,7 +138,7 @@ def add_permissions(blueprint: Blueprint, permissions: PermissionTable, gates: G
         body=schemas.PERMISSIONS,
         answer=answers.PERMISSION_LIST,
         permissions=(ACCESS,),
-        refuses=CHANGES,
+        refuses=(*CHANGES, ActionNotAllowed),
     )
     def update() -> Response:
         """Replace the roles of permissions."""
@@ -162,7 +162,7 @@ def add_grants(blueprint: Blueprint, permissions: PermissionTable, gates: Gates)
         return change(granted=True)
 
     @blueprint.post("/permissions.removeRole")
-    @Described(body=schemas.ONE_ROLE, permissions=(ACCESS,), refuses=CHANGES)
+    @Described(body=schemas.ONE_ROLE, permissions=(ACCESS,), refuses=(*CHANGES, ActionNotAllowed))
     def remove_role() -> Response:
         """Take a permission from a role."""
         return change(granted=False)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
+from e2ereset.server.roles.service import ACCESS
 from tests.kit.people import FORBIDDEN, refused
 
 TABLE = {"_id": EDIT_OTHER_USER_E2EE, "roles": ["admin", "bot"]}
@@ -118,6 +119,24 @@ def test_nobody_changes_what_a_role_above_their_own_holds(world, post, boss, ann
     answer = post(ann, "permissions.removeRole", CHANGES["permissions.removeRole"])
     assert refused(answer)[2] == "error-not-allowed"
     assert held(boss) == ["admin"]
+
+
+def test_admin_keeps_access_permissions_as_nobody_could_give_it_back(world, post, boss, held):
+    other = TABLE | {"roles": []}
+    for route, body in (
+        ("permissions.removeRole", {"permissionId": ACCESS, "role": "admin"}),
+        ("permissions.update", {"permissions": [other, {"_id": ACCESS, "roles": ["bot"]}]}),
+    ):
+        status, words, code = refused(post(boss, route, body))
+        assert (status, code) == (400, "error-action-not-allowed")
+        assert words.startswith(f"Taking {ACCESS} from admin is not allowed: nobody could")
+    assert held(boss, ACCESS) == ["admin"]
+    assert held(boss) == ["admin"]  # not half of it
+    body = {"permissions": [{"_id": ACCESS, "roles": ["admin", "bot"]}]}
+    assert post(boss, "permissions.update", body).status_code == 200
+    assert post(boss, "permissions.removeRole", {"permissionId": ACCESS, "role": "bot"}).json == {
+        "success": True
+    }
 
 
 def test_a_change_holds_for_the_next_request_in_another_worker(world, post, get, boss, ann):
