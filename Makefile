@@ -1,4 +1,4 @@
-# make run | test | docs | bench | timing | soak | lint. HOST=, PORT= and E2ERESET_INSTANCE= change where it runs.
+# make run | test | docs | bench | timing | soak | words | lint. HOST=, PORT= and E2ERESET_INSTANCE= change where it runs.
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -8,7 +8,7 @@ BIN := .venv/bin
 RUFF := $(BIN)/ruff
 export HOST PORT
 
-.PHONY: run test docs bench timing soak lint
+.PHONY: run test docs bench timing soak words lint
 
 run: .venv/server.installed
 	@$(BIN)/python -m e2ereset.server.listen_address
@@ -46,3 +46,6 @@ lint: .venv/test.installed
 	@echo "Installing e2ereset[$*] into .venv ..."
 	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
+
+words: .venv/test.installed
+	@$(BIN)/python -m tests.kit.catalogues

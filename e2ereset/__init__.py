@@ -9,7 +9,7 @@ from .extension import E2EReset
 from .factors.strategies import Strategy
 from .guard import two_factor_required
 from .mail import Message
-from .records import Account, Action, Attempt, Caller, Challenge, Proof, name_key
+from .records import Account, Action, Attempt, Caller, Challenge, Proof, Reader, name_key
 from .runtime import Runtime, get_e2ereset
 from .signals import budget_spent, factor_disabled, factor_enabled, key_reset, refused
 
@@ -22,6 +22,7 @@ __all__ = [
     "E2EReset",
     "Message",
     "Proof",
+    "Reader",
     "Refusal",
     "Runtime",
     "Strategy",

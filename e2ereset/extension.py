@@ -25,6 +25,7 @@ from .http import CrossSite, Gates, Rates, bodies, document, envelope
 from .http.rates import find_limiter, read_rates
 from .http.strays import answer_strays
 from .jobs import Queue
+from .languages import Languages
 from .libraries import check_switches_meant_off
 from .mail import Mailer, Message, Transport
 from .metrics import make_meter
@@ -128,6 +129,7 @@ class E2EReset:
             rates=Rates(limiter=limiter, rates=rates, settings=settings, clock=clock),
             cross_site=CrossSite(settings),
         )
+        languages = Languages(settings.languages, settings.catalogues)
         mailer = Mailer(
             Transport(app, self.send), sender=settings.mail_sender, workspace=settings.workspace
         )
@@ -135,6 +137,7 @@ class E2EReset:
             parts,
             strategies=resolve(settings.methods, parts, registered=self.strategies),
             mailer=mailer,
+            languages=languages,
             gates=gates,
             in_context=partial(_in_context, app),
             # If the host gives a clock, as tests do, budgets use it too.

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from .errors import HostError, SettingsError
 from .ports import Accounts
-from .records import Account, Caller, kind_of
+from .records import Account, Caller, Reader, kind_of
 
 NEEDED = ("get", "find", "check_password")
 ONLY_TRUE = ("check_password", "is_signed_in", "has_grant", "use_grant")
@@ -23,7 +23,10 @@ WANTED: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("end_sessions", "end_other_sessions"), (int, "a number")),
     "drop_keys": (int, "True or False"),
     "remembered_proof": (str, "a text"),
-    **dict.fromkeys((*ONLY_TRUE, "keys_set", "expiring", "remember_proof"), (object, "")),
+    "reader": (Reader | None, "a Reader or None"),
+    **dict.fromkeys(
+        (*ONLY_TRUE, "keys_set", "expiring", "remember_proof", "set_language"), (object, "")
+    ),
 }
 """Every method of `ports`: the type that it must give, and the words for it."""
 

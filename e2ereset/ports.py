@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
-from .records import Account, ActionRequest, Caller
+from .records import Account, ActionRequest, Caller, Reader
 from .store.retained import Expiring
 
 
@@ -117,6 +117,17 @@ class ListensForKeys(Protocol):
 
     def keys_set(self, session: Session, account_id: str, now: int) -> None:
         """The account has just stored a new key pair."""
+
+
+@runtime_checkable
+class KnowsReaders(Protocol):
+    """Optional: keeps the language that an account reads, for pages and mails."""
+
+    def reader(self, session: Session, account_id: str) -> Reader | None:
+        """The language and the time zone of the account, as far as they are known."""
+
+    def set_language(self, session: Session, account_id: str, language: str) -> None:
+        """Keep this language, which is one of E2ERESET_LANGUAGES."""
 
 
 @runtime_checkable

@@ -223,6 +223,17 @@ class TargetName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """How somebody reads pages and mails: a language such as `de`, and an IANA time zone.
+
+    Empty: unknown.
+    """
+
+    language: str = ""
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """A committed reset: who asked, whose key, proved by which method, when (epoch seconds).
 

@@ -26,6 +26,7 @@ from .factors.unlocks import Unlocks
 from .http import Gates
 from .jobs import Handler, Worker
 from .kept.service import KeptRequests
+from .languages import Languages
 from .mail import Mailer
 from .parts import Parts
 from .permissions.service import Permissions
@@ -55,6 +56,7 @@ class Runtime(Parts):
     mailer: Mailer
     background: tuple[Background, ...]
     gates: Gates
+    languages: Languages
 
     def start(self) -> None:
         """Start the mail and sealing threads of this process, if the settings want threads.
@@ -93,6 +95,7 @@ def make_runtime(
     *,
     strategies: tuple[Strategy, ...],
     mailer: Mailer,
+    languages: Languages,
     gates: Callable[..., Gates],
     in_context: Callable[..., bool],
     by_database: bool,
@@ -133,6 +136,7 @@ def make_runtime(
         worker=worker,
         mailer=mailer,
         background=threads,
+        languages=languages,
         gates=gates(allows=permissions.allow_now, note_refusal=traces.note_refusal, wake=wake),
     )
 

@@ -116,6 +116,10 @@ class Settings:
     sign_in_page: str = ""
     """Where the pages lead who is not signed in: the endpoint of your page, such as `auth.login`,
     which gets `next`, or its path. Empty: the page of Flask-Login, else an answer of 401."""
+    languages: tuple[str, ...] = ("en", "de")
+    """The languages of pages and mails. A reader gets the one they want; else the first one."""
+    catalogues: str = ""
+    """The folder of your own catalogues, which come before ours: `de/LC_MESSAGES/e2ereset.mo`."""
     delivery: str = choice("auto", "auto", "thread", "process")
     """Who delivers mail and seals the audit log: a thread in each worker, or the process
     `e2ereset outbox deliver`. `auto` means `thread`, or `process` if `TESTING` is set."""
@@ -178,6 +182,8 @@ def load_settings(config: Mapping[str, Any], *, name: str = "e2ereset") -> Setti
     settings = Settings(**given)
     _check_operations(settings)
     _check_origins(settings.cors_origins)
+    if not settings.languages:
+        raise SettingsError("E2ERESET_LANGUAGES is empty. Name one at least, such as ['en'].")
     if not settings.methods:
         raise SettingsError(
             "E2ERESET_METHODS is empty. Name at least one method, such as"

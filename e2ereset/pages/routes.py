@@ -4,7 +4,7 @@ from flask import Blueprint, Flask, Response
 
 from e2ereset.runtime import Runtime
 
-from . import proof_routes
+from . import language_routes, proof_routes
 from .site import EXTENSION, NAME, Site, make_site
 
 
@@ -12,6 +12,7 @@ def make_pages(app: Flask, runtime: Runtime, *, url_prefix: str) -> Blueprint:
     """The pages of the library, which the app then has as `find_site(app)`."""
     site = app.extensions[EXTENSION] = make_site(runtime)
     blueprint = site.blueprint(NAME, url_prefix)
+    language_routes.add_routes(blueprint, site)
     proof_routes.add_routes(blueprint, site)
     _add_overview(blueprint, site)
     return blueprint

@@ -10,6 +10,7 @@ from flask import (
     Flask,
     Response,
     current_app,
+    g,
     make_response,
     redirect,
     render_template,
@@ -28,7 +29,9 @@ from e2ereset.errors import (
     SettingsError,
 )
 from e2ereset.http import Body, envelope
-from e2ereset.records import Action, ActionRequest, Caller
+from e2ereset.languages import Words
+from e2ereset.ports import KnowsReaders
+from e2ereset.records import Action, ActionRequest, Caller, Reader
 from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, wants_page
@@ -38,6 +41,9 @@ EXTENSION = "e2ereset_pages"
 OWN_BASE = "e2ereset/base.html"
 NAME = "e2ereset_pages"
 """The name of the library's blueprint of pages, which has the sheet and the templates."""
+WORDS, LANGUAGE = "e2ereset_words", "e2ereset_language"
+"""Where `g` has the words of this request; the cookie of who chose a language without an account.
+"""
 HEADERS = {
     **envelope.UNCACHED,
     # With no referrer at all a browser sends no Origin either, which shows other sites' forms.
@@ -102,11 +108,16 @@ class Site:
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
         """The page that this template of ours makes of the facts."""
+        words = self.words()
         html = render_template(
             f"e2ereset/{template}.html",
             base=self.base,
             pages=NAME,
-            t=self.translate,
+            t=words,
+            time=words.time,
+            lang=words.language,
+            languages=self.runtime.languages.labels(),
+            direction=words.direction,
             workspace=self.runtime.settings.workspace,
             **facts,
         )
@@ -152,7 +163,27 @@ class Site:
 
     def translate(self, text: str, **facts: Any) -> str:
         """The text in the reader's language."""
-        return text % facts if facts else text
+        return self.words()(text, **facts)
+
+    def words(self) -> Words:
+        """The words of the language of who looks at this page.
+
+        It is the one that they chose, else one that their browser prefers.
+        """
+        if WORDS not in g:
+            reader = self._reader() or Reader()
+            wanted = [reader.language, request.cookies.get(LANGUAGE, "")]
+            wanted += list(request.accept_languages.values())
+            setattr(g, WORDS, self.runtime.languages.words(*wanted, zone=reader.zone))
+        words: Words = g.get(WORDS)
+        return words
+
+    def _reader(self) -> Reader | None:
+        accounts, caller = self.runtime.accounts, self.runtime.gates.identify()
+        if caller is None or not isinstance(accounts, KnowsReaders):
+            return None
+        with self.runtime.transactions.look_up() as session:
+            return accounts.reader(session, caller.account.id)
 
     def _refuse_other_origins(self) -> None:
         if request.method == "POST" and not self.runtime.gates.cross_site.is_own_origin():

@@ -6,6 +6,7 @@ from e2ereset.store.retained import Expiring
 
 from .grants import service as grants
 from .people import accounts as people
+from .people import readers
 from .people.password_hashing import PasswordHasher
 from .rooms import members
 from .rooms import service as rooms
@@ -25,6 +26,8 @@ class ServerAccounts:
     is_signed_in = staticmethod(tokens.lock_sign_in)
     has_grant = staticmethod(grants.has_grant)
     use_grant = staticmethod(grants.use_grant)
+    reader = staticmethod(readers.reader)
+    set_language = staticmethod(readers.set_language)
     remember_proof = staticmethod(tokens.remember_proof)
     remembered_proof = staticmethod(tokens.remembered_proof)
 

@@ -23,7 +23,7 @@ BASE = SMALL | {"store", "metrics", "signals", "jobs", "audit", "parts"}
 """What a subject stands on."""
 SUBJECT = BASE | {"mail"}
 ALONE = ("errors", "files", "addresses", "agents", "typed", "background", "metrics")
-WITH_ERRORS = ("crypto", "settings", "outages", "libraries", "store")
+WITH_ERRORS = ("crypto", "settings", "outages", "libraries", "languages", "store")
 ALLOWED = {
     **{name: set() for name in ALONE},
     **{name: {"errors"} for name in WITH_ERRORS},
@@ -32,7 +32,7 @@ ALLOWED = {
     "signals": {"store"},
     "hosted": {"errors", "ports", "records"},
     "jobs": SMALL | {"store"},
-    "mail": SMALL | {"jobs"},
+    "mail": SMALL | {"jobs", "languages"},
     "audit": SMALL | {"store"},
     "parts": BASE - {"parts"},
     "http": SMALL | {"outages"},
@@ -42,8 +42,9 @@ ALLOWED = {
     "vault": SUBJECT | {"factors"},
     "reset": SUBJECT | {"factors", "permissions", "vault"},
     "upkeep": SUBJECT | {"factors", "kept"},
-    "runtime": SUBJECT | {"background", "factors", "http", "kept", "permissions", "reset", "vault"},
-    "pages": SUBJECT | {"factors", "http", "kept", "reset", "runtime", "vault"},
+    "runtime": SUBJECT
+    | {"background", "factors", "http", "kept", "languages", "permissions", "reset", "vault"},
+    "pages": SUBJECT | {"factors", "http", "kept", "languages", "reset", "runtime", "vault"},
     "guard": SMALL | {"http", "runtime"},
     "operations": SUBJECT | {"background", "runtime"},
     "doctor": SUBJECT | {"factors", "permissions", "upkeep"},

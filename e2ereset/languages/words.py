@@ -1,0 +1,140 @@
+"""Texts and times in a reader's language.
+
+The texts in the code are English, and are the keys of the catalogues. A host's catalogue comes
+first, ours second, and a text that neither has stays English.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from gettext import GNUTranslations, NullTranslations, find
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from e2ereset.errors import SettingsError
+
+OURS = Path(__file__).parent / "catalogues"
+DOMAIN = "e2ereset"
+SOURCE = "en"
+PSEUDO = "ar-XB"
+"""The right-to-left pseudo-locale: English between marks, for finding texts with no translation."""
+RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
+MARK = "\N{RIGHT-TO-LEFT MARK}"
+
+
+def N_(text: str) -> str:
+    """The text, noted for the catalogues; it is translated where it is shown."""
+    return text
+
+
+MONTHS = (
+    *(N_("January"), N_("February"), N_("March"), N_("April"), N_("May"), N_("June")),
+    *(N_("July"), N_("August"), N_("September"), N_("October"), N_("November"), N_("December")),
+)
+
+
+DATE = N_("%(day)s %(month)s %(year)s, %(time)s")
+
+
+NAME = N_("English")
+"""A catalogue translates it by the name of its own language."""
+
+
+class Pseudo(NullTranslations):
+    """Puts marks around every text."""
+
+    def gettext(self, message: str) -> str:
+        """The text between marks."""
+        return f"{MARK}{message}{MARK}"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one language. `zone` is the reader's, by its IANA name; empty: UTC."""
+
+    language: str
+    catalogue: NullTranslations = field(repr=False)
+    zone: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the language in itself, such as `Deutsch`."""
+        return self(NAME)
+
+    @property
+    def direction(self) -> str:
+        """`ltr` or `rtl`, as HTML writes it."""
+        return "rtl" if self.language.partition("-")[0] in RIGHT_TO_LEFT else "ltr"
+
+    def __call__(self, text: str, **facts: Any) -> str:
+        """The text in this language, with the facts in the place of its `%(name)s`."""
+        found = self.catalogue.gettext(text)
+        return found % facts if facts else found
+
+    def time(self, epoch: int) -> str:
+        """Epoch seconds as people read a time, in their zone: `31 January 2026, 13:37 UTC`."""
+        at = datetime.fromtimestamp(epoch, UTC)
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            at = at.astimezone(ZoneInfo(self.zone)) if self.zone else at
+        return self(
+            DATE,
+            day=at.day,
+            month=self(MONTHS[at.month - 1]),
+            year=at.year,
+            time=at.strftime("%H:%M %Z"),
+        )
+
+
+class Languages:
+    """The languages that a workspace speaks, its own first."""
+
+    def __init__(self, names: Iterable[str], folder: str = "") -> None:
+        self.names = tuple(names)
+        folders = ([Path(folder)] if folder else []) + [OURS]
+        self._load = cache(lambda name: _catalogue(name, folders))
+        for name in self.names:
+            self._load(name)
+
+    def labels(self) -> dict[str, str]:
+        """The name of each language, in itself."""
+        return {name: Words(name, self._load(name)).name for name in self.names}
+
+    def pick(self, *wanted: str) -> str:
+        """The first language of those wanted that there is; `de-AT` is as good as `de`."""
+        known = {name.lower(): name for name in self.names}
+        for one in wanted:
+            for name in (one.lower(), one.lower().partition("-")[0]):
+                if name in known:
+                    return known[name]
+        return self.names[0]
+
+    def words(self, *wanted: str, zone: str = "") -> Words:
+        """The words of the language that `pick` picks."""
+        name = self.pick(*wanted)
+        return Words(name, self._load(name), zone)
+
+
+def _catalogue(name: str, folders: list[Path]) -> NullTranslations:
+    """The catalogues of a language, each in place of what the one before lacks.
+
+    Raises SettingsError for a language that nobody has.
+    """
+    if name == PSEUDO:
+        return Pseudo()
+    files = [find(DOMAIN, folder, [name.replace("-", "_")]) for folder in folders]
+    found = []
+    for file in filter(None, files):
+        with Path(file).open("rb") as stream:
+            found.append(GNUTranslations(stream))
+    if not found and name != SOURCE:
+        raise SettingsError(
+            f"E2ERESET_LANGUAGES names {name!r}, of which there is no catalogue. Put one into"
+            f" E2ERESET_CATALOGUES, as {name}/LC_MESSAGES/{DOMAIN}.mo."
+        )
+    for first, second in pairwise(found):
+        first.add_fallback(second)
+    return found[0] if found else NullTranslations()

@@ -1,0 +1,76 @@
+"""Texts and times in a reader's language."""
+
+import pytest
+
+from e2ereset.errors import SettingsError
+from e2ereset.languages import PSEUDO, Languages
+from tests.kit import catalogues
+
+BOTH = Languages(["en", "de", PSEUDO])
+AT = 1_790_000_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        (["de"], "de"),
+        (["de-AT"], "de"),
+        (["DE"], "de"),
+        (["fr", "de", "en"], "de"),
+        (["fr"], "en"),
+        (["", "de"], "de"),
+        ([], "en"),
+    ],
+)
+def test_a_reader_gets_the_first_language_that_there_is(wanted, language):
+    assert BOTH.pick(*wanted) == language
+
+
+def test_a_text_is_translated_and_its_facts_put_in():
+    assert BOTH.words("de")("My security") == "Meine Sicherheit"
+    assert BOTH.words("en")("Signed in as %(name)s.", name="bob") == "Signed in as bob."
+
+
+def test_a_text_that_no_catalogue_has_stays_english():
+    assert BOTH.words("de")("Nobody wrote this.") == "Nobody wrote this."
+
+
+@pytest.mark.parametrize(
+    ("language", "zone", "text"),
+    [
+        ("en", "", "21 September 2026, 14:13 UTC"),
+        ("de", "", "21. September 2026, 14:13 UTC"),
+        ("en", "Europe/Vienna", "21 September 2026, 16:13 CEST"),
+        ("en", "No/Where", "21 September 2026, 14:13 UTC"),
+    ],
+)
+def test_a_time_is_told_in_words_and_in_the_readers_zone(language, zone, text):
+    assert BOTH.words(language, zone=zone).time(AT) == text
+
+
+def test_the_pseudo_locale_is_read_from_right_to_left():
+    words = BOTH.words(PSEUDO)
+    assert words.direction == "rtl"
+    assert words("Sign in").strip("\u200f") == "Sign in"
+    assert words("Sign in") != "Sign in"
+
+
+def test_a_language_without_a_catalogue_refuses_to_start():
+    with pytest.raises(SettingsError, match="E2ERESET_CATALOGUES"):
+        Languages(["en", "fr"])
+
+
+def test_a_catalogue_of_the_host_comes_first_and_ours_fills_in(tmp_path):
+    folder = tmp_path / "de" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    own = catalogues.Catalog(locale="de")
+    own.add("Sign in", "Hereinspaziert")
+    (folder / "e2ereset.mo").write_bytes(catalogues.compiled(own))
+    words = Languages(["de"], str(tmp_path)).words()
+    assert (words("Sign in"), words("Password")) == ("Hereinspaziert", "Passwort")
+
+
+@pytest.mark.parametrize("po", catalogues.po_files(), ids=lambda path: path.parts[-3])
+def test_a_compiled_catalogue_is_that_of_its_source(po):
+    """Run `make words` after a change."""
+    assert po.with_suffix(".mo").read_bytes() == catalogues.compiled(catalogues.read(po))

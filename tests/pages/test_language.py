@@ -1,0 +1,34 @@
+"""The language of a page: the one that its reader chose, else what the browser prefers."""
+
+HOME, CHOOSE = "/security/", "/security/language"
+
+
+def shown(browser, **headers):
+    text = browser.get(HOME, headers=headers).text
+    return "de" if "Meine Sicherheit" in text and 'lang="de" dir="ltr"' in text else "en"
+
+
+def test_a_browser_tells_what_its_reader_prefers(pages):
+    assert shown(pages.browser) == "en"
+    assert shown(pages.browser, **{"Accept-Language": "fr, de-AT;q=0.8, en;q=0.5"}) == "de"
+
+
+def test_a_choice_stays_with_the_browser(pages):
+    chosen = pages.browser.post(CHOOSE, data={"language": "de"})
+    assert (chosen.status_code, chosen.location) == (303, HOME)
+    assert shown(pages.browser, **{"Accept-Language": "en"}) == "de"
+
+
+def test_a_language_that_there_is_not_is_the_first_one(pages):
+    pages.browser.post(CHOOSE, data={"language": "xx"})
+    assert shown(pages.browser) == "en"
+
+
+def test_a_choice_stays_with_the_account_where_the_host_keeps_it(world):
+    world.person("dora", password="a long password")
+    form = {"name": "dora", "password": "a long password"}
+    first, second = world.app.test_client(), world.app.test_client()
+    for browser in (first, second):
+        browser.post("/sign-in", data=form)
+    first.post(CHOOSE, data={"language": "de"})
+    assert shown(second) == "de"
