@@ -21,6 +21,7 @@ from .service import NewPerson, person_of
 
 CREATE = "create-user"
 PASSWORD_BYTES = 32
+DEFAULT_ROLES = ["user"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class NewAccounts:
         vetting.check_name(given["name"])
         if not allows(CREATE):
             raise vetting.not_allowed("Adding user", "Adding_user")
-        vetting.check_roles_given(session, _roles(given), allows)
+        vetting.check_roles_given(session, {*_roles(given)} ^ {*DEFAULT_ROLES}, allows)
         vetting.check_filled(given, "name", "username")
         vetting.check_username(session, given["username"])
         vetting.check_filled(given, "password")
@@ -82,7 +83,7 @@ class NewAccounts:
 
 
 def _roles(given: Mapping[str, Any]) -> list[str]:
-    return given.get("roles") or ["user"]
+    return given.get("roles") or DEFAULT_ROLES
 
 
 def _welcome(session: Session, acting: Acting, new: NewPerson) -> None:

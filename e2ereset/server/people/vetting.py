@@ -20,7 +20,7 @@ from .refusals import (
 from .service import USERNAME, is_address, known_roles
 
 Allows = Callable[[str], bool]
-ADMIN, ASSIGN_ADMIN = "admin", "assign-admin-role"
+ADMIN, ASSIGN, ASSIGN_ADMIN = "admin", "assign-roles", "assign-admin-role"
 DANGEROUS = re.compile(r"[<>/\\]")
 BLOCKED = {"all", "here", "admin", "administrator", "system", "user"}
 
@@ -46,6 +46,8 @@ def check_filled(given: Mapping[str, Any], *names: str) -> None:
 
 def check_roles_given(session: Session, changed: Collection[str], allows: Allows) -> None:
     """Raise ActionNotAllowed for a role that is unknown, or is not the caller's to give or take."""
+    if changed and not allows(ASSIGN):
+        raise not_allowed("Assign roles", "Assign_role")
     if not set(known_roles(session)).issuperset(changed):
         raise ActionNotAllowed(
             "The field Roles consist invalid role id", method=METHOD, action="Assign_role"

@@ -99,6 +99,10 @@ def test_admin_is_given_with_assign_admin_role_and_by_nobody_who_is_outranked(wo
     world.permit("create-user", "user")
     world.permit("view-full-other-user-info", "user")
     ann = world.person("ann", password="pw", key=False)
+    for roles in (["bot"], ["user", "bot"], ["admin"]):  # a bot could hold more than ann does
+        answer = post(ann, "users.create", NEW | {"roles": roles})
+        assert answer.json["error"] == "Assign roles is not allowed [error-action-not-allowed]"
+    world.permit("assign-roles", "user")
     answer = post(ann, "users.create", NEW | {"roles": ["admin"]})
     assert answer.json["error"] == "Assigning admin is not allowed [error-action-not-allowed]"
     assert answer.json["details"]["action"] == "Assign_admin"
