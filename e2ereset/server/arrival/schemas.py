@@ -104,6 +104,7 @@ class UserRow(Row):
     statusText = Stored()
     language = Stored()
     requirePasswordChange = fields.Boolean()
+    customFields = fields.Dict(keys=fields.String())
     services = part(ServicesRow)
     e2e = part(PairRow)
 

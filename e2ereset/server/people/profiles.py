@@ -9,7 +9,7 @@ from e2ereset.records import iso
 from .models import FEDERATED, User
 from .service import Person
 
-KEPT = ("bio", "nickname", "statusText", "language", "requirePasswordChange")
+KEPT = ("bio", "nickname", "statusText", "language", "requirePasswordChange", "customFields")
 """What `User.profile` holds; nothing of it matters to the server."""
 FOR_ALL = ("bio", "nickname", "statusText")
 PREFERENCES = {

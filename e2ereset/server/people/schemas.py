@@ -1,13 +1,17 @@
 """Queries and bodies of `users.*`."""
 
-from marshmallow import fields
+import json
+from typing import Any
+
+from marshmallow import ValidationError, fields
 from marshmallow.validate import Length
 
 from e2ereset.errors import InvalidQuery
-from e2ereset.http import Body, Flag, Items, PageQuery, Query, Text, filled, one_of
+from e2ereset.http import Body, Entries, Flag, Items, PageQuery, Query, Text, filled, one_of
 from e2ereset.permissions.schemas import TargetBody
 
 LONGEST = Length(max=255, error="must NOT have more than 255 characters")
+LONGEST_CUSTOM = 5000
 SELECTORS = ("userId", "username", "email", "importId")
 
 
@@ -33,13 +37,19 @@ def short(most: int) -> Text:
     return Text(validate=Length(max=most, error=f"must NOT have more than {most} characters"))
 
 
+def fits(value: dict[str, Any]) -> None:
+    """Raise ValidationError for custom fields that are too long as JSON."""
+    if len(json.dumps(value)) > LONGEST_CUSTOM:
+        raise ValidationError(f"must NOT have more than {LONGEST_CUSTOM} characters")
+
+
 class ProfileBody(Body):
-    """What everybody may have beside a name; `customFields` are taken, and none is kept."""
+    """What everybody may have beside a name; `customFields` are an administrator's to set."""
 
     bio = short(260)
     nickname = short(120)
     statusText = short(120)
-    customFields = fields.Dict(keys=fields.String())
+    customFields = Entries(keys=fields.String(), validate=fits)
 
 
 class AccountBody(ProfileBody):
@@ -111,7 +121,7 @@ class OwnBody(Body):
     """What to change of oneself."""
 
     data = fields.Nested(OwnData, required=True)
-    customFields = fields.Dict(keys=fields.String())
+    customFields = Entries(keys=fields.String())
 
 
 class ConfirmBody(Body):

@@ -62,6 +62,7 @@ ANN = {
     "roles": ["user", "help-desk"],
     "emails": [{"address": "ann@x.org", "verified": True}, {"address": "a@y.org"}],
     "bio": "Line one\nLine two",
+    "customFields": {"team": "red"},
     "e2e": {"public_key": '{"kty":"RSA"}', "private_key": '{"$binary":"AAAA"}'},
     "services": {
         "password": {"bcrypt": HASH},
@@ -204,6 +205,7 @@ def test_people_keep_password_and_authenticator(world, arrived):
     assert world.login("ann", "wrong", code=code).status_code == 401
     me = world.login("ann", PASSWORD, code=code).json["data"]["me"]
     assert (me["_id"], me["name"], me["roles"]) == (ANN_ID, "Ann Other", ["help-desk", "user"])
+    assert (me["bio"], me["customFields"]) == ("Line one\nLine two", {"team": "red"})
     assert [(one["address"], one["verified"]) for one in me["emails"]] == [
         ("ann@x.org", True),
         ("a@y.org", False),

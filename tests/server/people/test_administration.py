@@ -42,7 +42,9 @@ def test_create_takes_all_that_the_reference_takes(world, post, boss):
     more = {"roles": ["user", "bot"], "verified": True, "active": False, "bio": "b"}
     more |= {"nickname": "n", "statusText": "s", "requirePasswordChange": True}
     more |= {"setRandomPassword": True, "sendWelcomeEmail": True, "joinDefaultChannels": False}
-    user = post(boss, "users.create", NEW | more | {"customFields": {}}).json["user"]
+    more |= {"customFields": {"team": "red", "floor": [1, None]}}
+    user = post(boss, "users.create", NEW | more).json["user"]
+    assert user["customFields"] == more["customFields"]
     assert user["emails"] == [{"address": "dan@x.org", "verified": True}]
     assert (user["roles"], user["active"]) == (["bot", "user"], False)
     assert (user["bio"], user["nickname"], user["statusText"]) == ("b", "n", "s")
@@ -137,6 +139,24 @@ def test_update_changes_what_is_sent_and_tells_the_owner(world, post, boss, ann,
     assert ("anna@x.org", "boss") in told
     me = world.client.get(ME, headers=ann.headers).json
     assert (me["username"], me["language"]) == ("anna", "de")
+
+
+def test_custom_fields_are_an_administrators_to_set_and_not_for_everybody(
+    world, get, post, boss, ann
+):
+    def update(fields):
+        return post(boss, "users.update", {"userId": ann.id, "data": {"customFields": fields}})
+
+    eve = world.person("eve", password="pw", key=False)
+    assert update({"team": "red", "floor": 1}).status_code == 200
+    assert update({"team": "blue"}).json["user"]["customFields"] == {"team": "blue"}
+    own = {"data": {"bio": "b", "customFields": {"team": "gold"}}, "customFields": {"team": "gold"}}
+    assert post(ann, "users.updateOwnBasicInfo", own).status_code == 200
+    assert get(ann, "me").json["customFields"] == {"team": "blue"}
+    assert "customFields" not in get(eve, "users.info", username="ann").json["user"]
+    status, words, _ = refused(update({"long": "x" * 5000}))
+    assert (status, words) == (400, "must NOT have more than 5000 characters [invalid-params]")
+    assert "customFields" not in update({}).json["user"]
 
 
 def test_an_address_that_is_sent_as_it_is_stays_verified(post, boss, ann):
