@@ -25,6 +25,7 @@ EXAMPLES = {
 }
 BIND = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d+")
 ORIGIN = re.compile(r"[a-z][a-z\d+.-]*://([a-z\d._-]+|\[[\da-f:.]+\])(:\d{1,5})?")
+ANY_ORIGIN = "*"
 HIGHEST_PORT = 65535
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Settings:
     """The answer to a longer body is 413."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the routes from a browser (CORS), such as
-    `https://app.example.org`; empty: none."""
+    `https://app.example.org`; `*`: any page, but never with a cookie; empty: none."""
     openapi: bool = True
     """Whether the document of the routes is served, as `openapi.json` and `openapi.html`."""
     cookie_sign_in: bool = True
@@ -241,10 +242,12 @@ def _check_operations(settings: Settings) -> None:
 
 def _check_origins(origins: tuple[Any, ...]) -> None:
     for origin in origins:
+        if origin == ANY_ORIGIN:
+            continue
         if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
             raise SettingsError(
                 f"E2ERESET_CORS_ORIGINS holds {origin!r}. Write each origin as a browser does:"
-                " 'https://app.example.org', in small letters, without a path or '*'."
+                " 'https://app.example.org', in small letters and without a path; or '*' for any."
             )
 
 

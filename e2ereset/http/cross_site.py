@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import Response, request
 
 from e2ereset.errors import CrossSite as CrossSiteRefused
-from e2ereset.settings import Settings
+from e2ereset.settings import ANY_ORIGIN, Settings
 
 from . import envelope
 
@@ -80,12 +80,19 @@ class CrossSite:
         return response
 
     def _allowed_origin(self) -> str | None:
+        """Whose pages may read this answer: the origin that asks, if it is named, else `*`."""
+        if named := self._named_origin():
+            return named
+        anyone = ANY_ORIGIN in self.settings.cors_origins and "Origin" in request.headers
+        return ANY_ORIGIN if anyone else None
+
+    def _named_origin(self) -> str | None:
         origin = request.headers.get("Origin")
-        return origin if origin in self.settings.cors_origins else None
+        return origin if origin != ANY_ORIGIN and origin in self.settings.cors_origins else None
 
     def _is_cross_site(self) -> bool:
         origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-        if self._allowed_origin():
+        if self._named_origin():  # `*` is for sign-ins in headers: it trusts nobody with a cookie
             return False
         if site is not None:
             return site not in OWN_SITE

@@ -148,13 +148,31 @@ def test_an_allowed_page_may_also_where_the_sign_in_is_a_cookie(make_cookie_host
     assert host.browser.post(RESET, headers=headers).status_code == 200
 
 
-BAD_ORIGINS = ("*", "null", "https://a.org/", "https://*.a.org", "a.org", "https://A.org", 1)
+BAD_ORIGINS = ("null", "https://a.org/", "https://*.a.org", "a.org", "https://A.org", 1)
 
 
 @pytest.mark.parametrize("origin", [*BAD_ORIGINS, "https://a.org:"])
 def test_an_origin_that_no_browser_sends_is_refused_at_start(origin):
     with pytest.raises(SettingsError, match="E2ERESET_CORS_ORIGINS"):
         load_settings({"SECRET_KEY": "k" * 16, "E2ERESET_CORS_ORIGINS": [origin]})
+
+
+def test_any_origin_may_ask_and_read_where_cors_is_a_star(make_server, config, engine):
+    server = make_server(config | {"E2ERESET_CORS_ORIGINS": ["*"]}).test_client()
+    page = {"Origin": "https://anywhere.example"}
+    asked = server.options(RESET, headers=page | ASKS)
+    assert (asked.status_code, asked.headers["Access-Control-Allow-Origin"]) == (204, "*")
+    assert "x-2fa-code" in asked.headers["Access-Control-Allow-Headers"]
+    refused = server.post(RESET, headers=page)
+    assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, "*")
+    assert "Access-Control-Allow-Credentials" not in {**asked.headers, **refused.headers}
+    assert "Access-Control-Allow-Origin" not in server.post(RESET).headers
+
+
+@pytest.mark.parametrize("headers", [*FOREIGN, {"Origin": "*"}])
+def test_a_star_trusts_no_other_site_with_a_cookie(make_cookie_host, headers):
+    host = make_cookie_host(E2ERESET_CORS_ORIGINS=["*"])
+    assert_refused(host, host.browser.post(SET_KEYS, data=EVIL, headers=headers))
 
 
 def test_origins_that_browsers_send_are_taken():
