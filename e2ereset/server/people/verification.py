@@ -1,10 +1,12 @@
 """Verifies addresses by a mailed link, whose page has a button: looking at it changes nothing.
 
-The link has no row: it is a keyed digest of user, address and time. It ends with its day, with the
-address, and with its use, as a verified address is not verified again.
+The link has no row: it is a keyed digest of user, address, time, and of when the account was last
+changed. So it ends with its day and with any change, its own use among them.
 """
 
 from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
 
 from e2ereset import Caller, Refusal, Runtime
 from e2ereset.records import ActionRequest, name_key
@@ -12,6 +14,7 @@ from e2ereset.records import ActionRequest, name_key
 from .accounts import get_account
 from .acts import Acting
 from .administration import verify_address
+from .models import User
 from .service import BadPerson, UnknownPerson, addresses_of
 
 SEND = "send-confirmation"
@@ -53,7 +56,7 @@ class Verification:
                 return
             facts = {
                 "username": account.username,
-                "link": self._link(account.id, mailed[0], now + LIFE),
+                "link": self._link(session, account.id, mailed[0], now + LIFE),
                 "address": asked.caller.address,
                 "agent": asked.caller.agent,
                 "expires_at": now + LIFE,
@@ -73,11 +76,12 @@ class Verification:
             return False
         with self.runtime.transactions.read() as session:
             account = get_account(session, user_id)
-            rows = addresses_of(session, user_id) if account and account.active else []
+            if account is None or not account.active:
+                return False
+            rows, last = addresses_of(session, user_id), _last_change(session, user_id)
         matches = self.runtime.keyring.matches
         for one, verified in rows:
-            if not verified and matches(digest, PURPOSE, user_id, name_key(one), until):
-                assert account is not None  # noqa: S101 - it has this address
+            if not verified and matches(digest, PURPOSE, user_id, name_key(one), until, last):
                 by = Caller(account=account, address=address, agent=agent)
                 return self._verify(Acting(runtime=self.runtime, by=by), account.username, one)
         return False
@@ -88,6 +92,12 @@ class Verification:
         except (UnknownPerson, BadPerson):  # user or address is gone meanwhile
             return False
 
-    def _link(self, user_id: str, address: str, until: int) -> str:
-        digest = self.runtime.keyring.digest(PURPOSE, user_id, name_key(address), str(until))
+    def _link(self, session: Session, user_id: str, address: str, until: int) -> str:
+        parts = (user_id, name_key(address), str(until), _last_change(session, user_id))
+        digest = self.runtime.keyring.digest(PURPOSE, *parts)
         return f"{self.public_url}{PAGE}{user_id}.{until}.{digest}"
+
+
+def _last_change(session: Session, user_id: str) -> str:
+    """When the user was changed last, as text."""
+    return str(session.get_one(User, user_id).updated_at)

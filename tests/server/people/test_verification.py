@@ -50,6 +50,25 @@ def test_the_button_verifies_the_address_once_and_a_look_changes_nothing(public,
     assert public.client.post(path).status_code == 410
 
 
+@pytest.mark.parametrize("used", [True, False])
+def test_a_link_is_over_once_it_was_used_or_its_address_was_away(public, post, boss, ann, used):
+    def update(**data):
+        assert post(boss, "users.update", {"userId": ann.id, "data": data}).status_code == 200
+
+    update(email="ann@x.org")
+    public.clock.now += 1
+    send(public, ann, "ann@x.org")
+    path = mailed(public)
+    if used:
+        assert public.client.post(path).status_code == 200
+        update(verified=False)
+    else:
+        update(email="a@y.org")
+        update(email="ann@x.org")
+    assert public.client.post(path).status_code == 410
+    assert "ann@x.org" not in verified(public)
+
+
 def test_the_mail_has_the_link(public, ann):
     send(public, ann, "ann@x.org")
     with public.app.app_context():
@@ -66,6 +85,7 @@ def test_a_link_is_for_its_day_its_user_and_its_address_only(public, ann, clock)
     for token in (
         f"{eve.id}.{until}.{digest}",
         f"{user_id}.{int(until) + 1}.{digest}",
+        f"%00.{until}.{digest}",
         f"{user_id}.{until}.{digest[:-1]}x",
         *(f"{user_id}.{wrong}.{digest}" for wrong in ("", "x", "9" * 400)),
         "x",
