@@ -78,6 +78,15 @@ def test_each_kind_of_route_has_a_rate_of_its_own(limited):
     assert passed(limited, bob, "GET", "/api/v1/e2e.fetchMyKeys") == 3
 
 
+def test_401_403_and_400_of_validation_do_not_consume_the_allowance(limited):
+    bob, delete = limited.person("bob", key=False), "/api/v1/users.delete"
+    for _ in range(5):
+        assert limited.client.post(SET_KEYS, json=PAIR).status_code == 401
+        assert limited.client.post(delete, headers=bob.headers, json={}).status_code == 403
+        assert limited.client.post(SET_KEYS, headers=bob.headers, json={}).status_code == 400
+    assert passed(limited, bob, "POST", SET_KEYS, json=PAIR) == 2
+
+
 def test_a_write_that_brings_a_code_is_counted_as_guarded(limited):
     bob = limited.person("bob", key=False)
     bob.headers["x-2fa-code"] = "123456"

@@ -134,6 +134,15 @@ def test_without_the_permission_nothing_is_said_of_who_exists(world, bob, admin,
     assert world.has_key(admin)
 
 
+@pytest.mark.parametrize(("first", "then"), [("userId", "username"), ("username", "user")])
+def test_the_first_target_wins_in_the_order_user_id_username_user(world, admin, bob, first, then):
+    name = {"userId": bob.id, "username": "bob"}[first]
+    assert (
+        world.reset(admin, {then: "root", first: name}, code=world.code(admin)).status_code == 200
+    )
+    assert (world.has_key(admin), world.has_key(bob)) == (True, False)
+
+
 def test_an_unknown_target_is_told_to_who_may_know(world, admin):
     response = world.reset(admin, {"username": "nobody"}, code=world.code(admin))
     assert (response.status_code, response.data) == (400, UNKNOWN)

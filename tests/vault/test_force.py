@@ -3,7 +3,7 @@
 import pytest
 
 from e2ereset.vault.models import KeyPair
-from tests.kit.client import SET_KEYS
+from tests.kit.client import API, SET_KEYS
 from tests.kit.world import error
 
 PAIR = {"public_key": "PUB", "private_key": "OTHER"}
@@ -32,3 +32,16 @@ def test_true_overwrites_and_false_does_not(world, bob, kind, true, false):
     assert error(answer) == "error-keys-already-set"
     world.client.post(SET_KEYS, headers=bob.headers, **{kind: PAIR | {"force": true}})
     assert private_key(world) == "OTHER"
+
+
+@pytest.mark.parametrize(
+    "unset",
+    [{"public_key": "", "private_key": ""}, {"public_key": "PUB", "private_key": ""}],
+)
+def test_an_empty_half_of_a_pair_counts_as_not_set(world, unset):
+    ann = world.person("ann", key=False)
+    for pair in (unset, PAIR):
+        answer = world.client.post(SET_KEYS, headers=ann.headers, json=pair)
+        assert answer.json == {"success": True}
+    mine = world.client.get(API + "e2e.fetchMyKeys", headers=ann.headers).json
+    assert mine == PAIR | {"success": True}

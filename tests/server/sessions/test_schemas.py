@@ -48,6 +48,7 @@ def test_a_resume_is_understood():
         *({}, {"user": "bob"}, {"password": "pw"}, {"resume": 7}, {"resume": "t0ken"} | BOB),
         *(BOB | {"password": password} for password in (None, 7, ["pw"], {"$ne": ""})),
         *(BOB | {"password": HASHED | {"digest": digest}} for digest in ("pw", DIGEST * 2)),
+        BOB | {"password": {"hashed": DIGEST}},
         *(BOB | {"password": HASHED | more} for more in ({"algorithm": "md5"}, {"x": 1})),
         *(BOB | more for more in ({"code": 123456}, {"code": {"$ne": ""}}, {"cas": True})),
         *(BOB | {"user": user} for user in (["bob"], {"$ne": ""}, {"username": {"$ne": ""}})),
