@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass, field
+from hmac import compare_digest
 from typing import Any
 
 import pyotp
@@ -46,6 +47,13 @@ class Changes:
     def begin_totp(self, session: Session, account: Account) -> Enrolment:
         """Store a pending secret, which replaces an earlier one. Raises FactorAlreadyEnabled."""
         return self.enrolment(account, self._begin(session, account, None)[0])
+
+    def pending(self, session: Session, account: Account, secret: str) -> Enrolment | None:
+        """The enrolment with this secret; None when no secret waits, or another one."""
+        encrypted = session.scalar(sql.GET_PENDING, {"account": account.id})
+        if encrypted is None or not compare_digest(self._decrypt(account, encrypted), secret):
+            return None
+        return self.enrolment(account, secret)
 
     def confirm_totp(
         self, session: Session, account: Account, code: str, *, now: int, by: Caller | None

@@ -46,6 +46,15 @@ class FactorStatus:
     locked: tuple[str, ...] = ()
     history: Mapping[str, History] = field(default_factory=dict)
 
+    def proves(self, method: str, caller: Caller) -> bool:
+        """Whether this method of the caller's proves the sign-in that the caller has."""
+        history, began = self.history.get(method), caller.signed_in_at
+        if history is None or f"verify:{method}" in self.locked:
+            return False
+        since = history.counts_from
+        young = since is not None and began is not None and began < since
+        return not young and (method != "email" or bool(caller.account.emails))
+
 
 class Factors:
     """The second factors of accounts. The host checks who may call this."""

@@ -91,6 +91,11 @@ class OwnFactors:
 
         return self._stepup.run(asked, begin)
 
+    def pending_totp(self, caller: Caller, secret: str) -> Enrolment | None:
+        """What an app needs of this secret of the caller's, again; None when it does not wait."""
+        with self._parts.transactions.look_up() as session:
+            return self._changes.pending(session, caller.account, secret)
+
     def confirm_totp(self, caller: Caller, code: str, now: int) -> tuple[str, ...]:
         """Enable the pending secret with a first code; the backup codes.
 

@@ -70,12 +70,10 @@ def _told(status: FactorStatus, method: str, caller: Caller) -> dict[str, Any]:
     locked, history = f"verify:{method}" in status.locked, status.history.get(method)
     if history is None:
         return {"enabled": False, "provesThisSignIn": False, "locked": locked}
-    since, began = history.counts_from, caller.signed_in_at
-    young = since is not None and began is not None and began < since
-    proves = not young and (method != "email" or bool(caller.account.emails))
+    proves = status.proves(method, caller)
     used = {"lastUsedAt": iso(history.used_at)} if history.used_at is not None else {}
     times = {"enabledAt": iso(history.enabled_at), **used}
-    return {"enabled": True, **times, "provesThisSignIn": proves and not locked, "locked": locked}
+    return {"enabled": True, **times, "provesThisSignIn": proves, "locked": locked}
 
 
 def _add_email(blueprint: Blueprint, factors: own.OwnFactors, gates: Gates) -> None:

@@ -35,6 +35,7 @@ from e2ereset.records import Action, ActionRequest, Caller, Reader
 from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, wants_page
+from .overview import Overview
 
 FOLDER = Path(__file__).parent
 EXTENSION = "e2ereset_pages"
@@ -81,13 +82,14 @@ class Fields(Form):
 class Site:
     """The pages of one app. `base` is the template that they stand in.
 
-    `names` are those of all blueprints of pages.
+    `names` are those of all blueprints of pages; `overview` has the lines of My security.
     """
 
     runtime: Runtime
     flow: Flow
     base: str = OWN_BASE
     names: set[str] = field(default_factory=set)
+    overview: Overview = field(default_factory=Overview)
 
     def blueprint(self, name: str, url_prefix: str) -> Blueprint:
         """An empty blueprint of pages: refusals become pages, or lead to the page of the proof."""

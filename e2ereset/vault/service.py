@@ -12,9 +12,10 @@ from e2ereset.ports import ListensForKeys
 from e2ereset.records import Caller
 from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
+from e2ereset.store.transactions import run
 
 from .models import KeyPair
-from .thumbprints import is_same_key
+from .thumbprints import is_same_key, thumbprint
 
 ACTION = "set-e2e-keys"
 
@@ -22,6 +23,7 @@ KEYS = table(KeyPair)
 GET = Statement(
     select(KEYS.c.public_key, KEYS.c.private_key).where(KEYS.c.account_id == bindparam("account"))
 )
+FACTS = select(KEYS.c.public_key, KEYS.c.set_at).where(KEYS.c.account_id == bindparam("account"))
 DROP = Statement(delete(KEYS).where(KEYS.c.account_id == bindparam("account")))
 WRAP_ANEW = Statement(
     update(KEYS)
@@ -50,6 +52,17 @@ class Pair:
     private_key: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFacts:
+    """What is shown of a pair: when it was stored, in epoch seconds, and its fingerprint.
+
+    That is the hex thumbprint of the public key (RFC 7638), empty for one that is no JWK.
+    """
+
+    set_at: int
+    fingerprint: str
+
+
 class Vault:
     """Stores and returns the key pairs of accounts."""
 
@@ -63,6 +76,14 @@ class Vault:
         with self._parts.transactions.look_up() as session:
             pair = _stored(session, account_id)
         return pair if pair and pair.public_key else None
+
+    def facts(self, account_id: str) -> PairFacts | None:
+        """What is shown of the stored pair; None when no public key is set."""
+        with self._parts.transactions.look_up() as session:
+            row = run(session, FACTS, {"account": account_id}).first()
+        if row is None or not row.public_key:
+            return None
+        return PairFacts(set_at=row.set_at, fingerprint=thumbprint(row.public_key) or "")
 
     def set(self, caller: Caller, pair: Pair, *, force: bool, now: int) -> bool:
         """Store the caller's first pair, or with `force` a new private key for the same public key.

@@ -45,6 +45,21 @@ class PagesHost(CookieHost):
         return self.led(self.browser.post(url, data={"why": ["old", "ü & b"]}, headers=BROWSER))
 
 
+def browser_of(world, person):
+    """A browser in which somebody is signed in to the pages of the server."""
+    browser = world.app.test_client()
+    browser.environ_base |= {"HTTP_ACCEPT": BROWSER["Accept"]}
+    token = person.headers["X-Auth-Token"]
+    browser.set_cookie("e2ereset_sign_in", f"{person.id}:{token}")
+    return browser
+
+
+def prove(browser, led, code, **more):
+    """Give a code on the page of the proof that this answer leads to."""
+    assert "/security/proof/" in led.location
+    return browser.post(led.location, data={"code": code, **more})
+
+
 @pytest.fixture
 def pages(make_host):
     return make_host("pages", kind=PagesHost)

@@ -1,0 +1,29 @@
+"""My security: the first of the pages, with all that one has."""
+
+from flask import Blueprint, Response, current_app, request, url_for
+
+from .site import Site
+
+SIGN_OUT = "sign_in.sign_out"
+"""An endpoint that ends a sign-in by POST, which the standalone server has."""
+
+
+def add_routes(blueprint: Blueprint, site: Site) -> None:
+    """Put the page on the blueprint."""
+
+    @blueprint.get("/")
+    def overview() -> Response:
+        """Show the caller's factors, key and language, and the way to the other pages."""
+        caller = site.caller()
+        account, lines = caller.account, site.overview
+        status = site.runtime.factors.status(account.id)
+        done = lines.done.get(request.args.get("done", ""), "")
+        return site.page(
+            "security",
+            account=account,
+            factors=[one for find in lines.factors for one in find(caller, status)],
+            links=lines.links,
+            key=site.runtime.vault.facts(account.id),
+            done=site.translate(done) if done else "",
+            sign_out=url_for(SIGN_OUT) if SIGN_OUT in current_app.view_functions else "",
+        )

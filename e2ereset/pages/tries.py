@@ -1,0 +1,33 @@
+"""The field of a code on a page, and what the page says of a code that was not right."""
+
+from marshmallow.validate import Length
+
+from e2ereset.errors import InvalidParams, Refusal, TooManyAttempts
+from e2ereset.http import Text
+
+from .site import Form, Site
+
+
+class CodeForm(Form):
+    """A code of the app, or a backup code."""
+
+    code = Text(required=True, validate=Length(min=1, max=100))
+
+
+CODE = CodeForm()
+
+
+def wrong_code(site: Site, refusal: Refusal | None = None) -> str:
+    """The sentence for the reader. Without a refusal the code was wrong."""
+    t = site.translate
+    if isinstance(refusal, InvalidParams):
+        return t("Type the code.")
+    if not isinstance(refusal, TooManyAttempts):
+        return t("This code is not right. Look at it again, or wait for the next one.")
+    if refusal.retry_after is None:
+        return t(
+            "Too many tries. This way is locked until an administrator unlocks it, or you prove"
+            " yourself in another way."
+        )
+    minutes = (refusal.retry_after + 59) // 60
+    return t("Too many tries. Try again in %(minutes)s minutes.", minutes=minutes)

@@ -1,0 +1,157 @@
+"""My security: looking after one's second factors in a browser."""
+
+import re
+
+import pyotp
+import pytest
+
+from tests.kit.pages import browser_of, prove
+
+HOME, APP, CODES = "/security/", "/security/authenticator", "/security/backup-codes"
+SECRET = re.compile(r'"e2e-secret">([A-Z2-7 ]{39})</code>')
+SHOWN = re.compile(r"^(?:<pre[^>]*>)?([0-9A-Z]{4}-[0-9A-Z]{4})", re.MULTILINE)
+
+
+@pytest.fixture
+def dora(world):
+    """Somebody without a second factor."""
+    return world.person("dora", password="a long password")
+
+
+def begun(browser):
+    """The secret that a browser is shown."""
+    begin = prove(browser, browser.post(APP), "a long password", method="password")
+    assert (begin.status_code, begin.location) == (303, APP)
+    page = browser.get(APP).text
+    assert '<svg viewBox="0 0' in page
+    assert "style=" not in page
+    return SECRET.search(page)[1].replace(" ", "")
+
+
+def test_an_app_is_enrolled_by_its_first_code(world, dora):
+    browser, other = browser_of(world, dora), browser_of(world, world.again(dora))
+    world.clock.tick(60)
+    secret = begun(browser)
+    totp = pyotp.TOTP(secret)
+    for wrong in ("000000", " "):
+        again = browser.post(f"{APP}/confirm", data={"code": wrong})
+        assert (again.status_code, 'role="alert"' in again.text) == (400, True)
+        assert SECRET.search(again.text)[1].replace(" ", "") == secret
+    code = totp.at(world.clock.now)
+    done = browser.post(f"{APP}/confirm", data={"code": f"{code[:3]} {code[3:]}"})
+    codes = SHOWN.findall(done.text)
+    assert (done.status_code, len(set(codes))) == (200, 12)
+    assert "no-store" in done.headers["Cache-Control"]
+    assert secret not in browser.get(APP).text
+    home = browser.get(HOME).text
+    assert "On since 15 January 2027, 08:01 UTC" in home
+    assert "Backup codes left: 12" in home
+    assert "does not prove this sign-in" in home
+    assert other.get(HOME).location.startswith("/sign-in")
+
+
+def test_a_secret_is_shown_to_the_sign_in_that_asked_for_it(world, dora):
+    browser = browser_of(world, dora)
+    secret = begun(browser)
+    cookie = browser.get_cookie("e2ereset_authenticator", path=APP)
+    assert secret not in cookie.value
+    other = browser_of(world, world.again(dora))
+    other.set_cookie(cookie.key, cookie.value, path=APP)
+    assert "<svg" not in other.get(APP).text
+    assert begun(other) != secret  # replaces it
+    assert "<svg" not in browser.get(APP).text
+    over = browser.post(f"{APP}/confirm", data={"code": pyotp.TOTP(secret).at(world.clock.now)})
+    assert (over.status_code, "Begin again" in over.text) == (400, True)
+
+
+def test_an_app_is_enrolled_behind_the_factor_that_one_has(world, eve):
+    browser = browser_of(world, eve)
+    led = browser.post(APP)
+    assert "set up an authenticator app for eve" in browser.get(led.location).text
+    done = prove(browser, led, world.mailed_code(), method="email")
+    assert (done.status_code, done.location) == (303, APP)
+    assert "<svg" in browser.get(APP).text
+
+
+def test_an_app_is_switched_off_by_a_code_of_it(world, bob):
+    browser, off = browser_of(world, bob), f"{APP}/off"
+    assert "another way" not in browser.get(off).text  # there is none
+    wrong = browser.post(off, data={"code": "000000"})
+    assert (wrong.status_code, "This code is not right" in wrong.text) == (400, True)
+    done = browser.post(off, data={"code": world.code(bob)})
+    assert done.location == f"{HOME}?done=totp-off"
+    assert "The authenticator app is off" in browser.get(done.location).text
+    assert world.told() == ["TOTP was enabled", "TOTP was disabled"]
+    assert ("disable-totp", bob.id, bob.id, "totp", "passed") in world.outcomes()
+
+
+def test_wrong_codes_count(world, bob):
+    browser = browser_of(world, bob)
+    for page in (f"{APP}/off", CODES):
+        for _ in range(3):
+            last = browser.post(page, data={"code": "000000"})
+    assert (last.status_code, "Too many tries. Try again in" in last.text) == (400, True)
+
+
+def test_a_lost_app_is_switched_off_by_another_factor(world):
+    zoe = world.person("zoe", totp=True, email=True)
+    browser = browser_of(world, zoe)
+    assert "another way" in browser.get(f"{APP}/off").text
+    led = browser.post(f"{APP}/lost")
+    browser.post(led.location, data={"method": "email"})
+    done = prove(browser, led, world.mailed_code(), method="email")
+    assert done.status_code == 303
+    assert not world.runtime.factors.status(zoe.id).totp
+    assert world.tokens(zoe) == 0
+
+
+def test_backup_codes_are_renewed_by_a_code_and_saved_as_a_file(world, bob):
+    browser = browser_of(world, bob)
+    assert "Backup codes left: 12" in browser.get(CODES).text
+    done = browser.post(CODES, data={"code": bob.backup_codes[0]})
+    codes = SHOWN.findall(done.text)
+    assert len(codes) == 12
+    saved = browser.post(f"{CODES}/file", data={"codes": " ".join(codes)})
+    assert saved.mimetype == "text/plain"
+    assert saved.headers["Content-Disposition"] == "attachment; filename=backup-codes.txt"
+    assert saved.text.split("\r\n")[2:-1] == codes
+    for other in ("<b>hello</b>", "", f"{codes[0]} and more"):
+        assert browser.post(f"{CODES}/file", data={"codes": other}).status_code == 400
+    assert browser.post(CODES, data={"code": bob.backup_codes[1]}).status_code == 400
+    assert browser.post(CODES, data={"code": codes[0]}).status_code == 200
+
+
+def test_mailed_codes_are_switched_on_and_off(world, dora):
+    browser, other = browser_of(world, dora), browser_of(world, world.again(dora))
+    on = browser.post("/security/email/on")
+    assert "Codes by e-mail are on" in browser.get(on.location).text
+    assert other.get(HOME).status_code == 303
+    world.clock.tick(1)
+    browser = browser_of(world, world.again(dora))
+    led = browser.post("/security/email/off")
+    done = prove(browser, led, world.mailed_code())
+    assert "Codes by e-mail are off" in browser.get(done.location).text
+
+
+def test_who_has_no_verified_address_cannot_switch_them_on(world):
+    browser = browser_of(world, world.person("nick", emails=["nick@x.org!"]))
+    home = browser.get(HOME).text
+    assert "no verified e-mail address" in home
+    assert "/email/on" not in home
+    assert browser.post("/security/email/on").status_code == 400
+
+
+def test_my_security_tells_what_one_has(world, bob):
+    browser = browser_of(world, bob)
+    home = browser.get(HOME).text
+    assert "It proves this sign-in." in home
+    assert "Not used yet." in home
+    assert "Stored on 15 January 2027" in home
+    assert 'action="/sign-out"' in home
+    assert "None is on" not in home
+    world.fail(bob)
+    assert "Locked after too many wrong tries" in browser.get(HOME).text
+
+
+def test_no_page_of_a_host_has_a_button_to_sign_out(pages):
+    assert "sign-out" not in pages.browser.get(HOME).text
