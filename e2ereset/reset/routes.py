@@ -15,7 +15,7 @@ def add_routes(blueprint: Blueprint, resets: Resets, gates: Gates) -> None:
     @blueprint.post("/users.resetE2EKey")
     @Described(body=TARGET, step_up=True, refuses=(TargetParamMissing, UnknownTarget, NotAllowed))
     def reset_e2e_key() -> Response:
-        """Reset the caller's E2E key, or the key of the named target (SPEC 1)."""
+        """Reset the caller's E2E key, or the key of the named target."""
         with gates.entered(ACTION) as asked:
             named = target_named(gates.body(TARGET))
             gates.rate_limit()

@@ -96,6 +96,7 @@ def test_each_operation_has_a_name_of_its_own_and_words(document):
     operations = [operation for *_, operation in described(document)]
     assert len({one["operationId"] for one in operations}) == len(operations)
     assert all(one["summary"] and one["responses"]["200"] for one in operations)
+    assert "SPEC" not in json.dumps(document), "readers of the document do not have SPEC"
 
 
 def test_links_lead_from_a_sign_in_to_operations_that_take_it(document):
