@@ -4,6 +4,7 @@ Wire-compatible with Rocket.Chat's `POST /api/v1/users.resetE2EKey`; a Flask blu
 second-factor gate behind it.
 """
 
+from .adapters.accounts import SQLAlchemyAccounts
 from .errors import Refusal
 from .extension import E2EReset
 from .factors.strategies import Strategy
@@ -25,6 +26,7 @@ __all__ = [
     "Reader",
     "Refusal",
     "Runtime",
+    "SQLAlchemyAccounts",
     "Strategy",
     "budget_spent",
     "factor_disabled",

@@ -76,6 +76,8 @@ def _prove(action: Action) -> None:
     runtime = get_e2ereset()
     gates = runtime.gates
     site = current_app.extensions.get("e2ereset_pages")
+    if site:
+        site.note_if_page()
     try:
         gates.cross_site.refuse()
         bodies.settle()

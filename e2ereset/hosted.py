@@ -16,10 +16,12 @@ from .ports import Accounts
 from .records import Account, Caller, Reader, kind_of
 
 NEEDED = ("get", "find", "check_password")
-ONLY_TRUE = ("check_password", "is_signed_in", "has_grant", "use_grant")
+ONLY_TRUE = ("check_password", "check_plain_password", "is_signed_in", "has_grant", "use_grant")
 """The methods whose answer counts as no, unless it is True itself."""
 WANTED: dict[str, tuple[Any, str]] = {
-    **dict.fromkeys(("get", "find", "find_by_email"), (Account | None, "an Account or None")),
+    **dict.fromkeys(
+        ("get", "find", "find_by_email", "account"), (Account | None, "an Account or None")
+    ),
     **dict.fromkeys(("end_sessions", "end_other_sessions"), (int, "a number")),
     "drop_keys": (int, "True or False"),
     "remembered_proof": (str, "a text"),

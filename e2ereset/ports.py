@@ -5,7 +5,7 @@ rolled back together with the reset. It must not end that transaction.
 """
 
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,25 @@ class Accounts(Protocol):
         Only called for accounts whose `has_password` is true. A host without passwords
         returns False.
         """
+
+
+@runtime_checkable
+class ChecksPlainPasswords(Protocol):
+    """Optional: for hosts whose hashes are of the password itself. Pages prove it, no other way."""
+
+    def check_plain_password(self, session: Session, account_id: str, password: str) -> bool:
+        """True when this is the account's password. It is called in the place of `check_password`.
+
+        Only called for accounts whose `has_password` is true. It may raise `errors.Busy`.
+        """
+
+
+@runtime_checkable
+class KnowsUsers(Protocol):
+    """Optional: lets `flask_login_identify` make an account of the user who is signed in."""
+
+    def account(self, user: Any) -> Account | None:
+        """This user of the host's as an account; None for None."""
 
 
 @runtime_checkable

@@ -56,7 +56,8 @@ class Account:
     """A user as the library sees one; `id` is opaque, `emails` are the *verified* ones only.
 
     `emails` and `roles` may be given as any list of texts; None and blank texts in them are
-    ignored. Raises HostError for a field of another type.
+    ignored. `password_by_page`: what is stored is a hash of the password itself, not of its SHA-256
+    hex, so it is a proof on pages only. Raises HostError for a field of another type.
     """
 
     id: str
@@ -66,10 +67,11 @@ class Account:
     active: bool = True
     federated: bool = False
     has_password: bool = False
+    password_by_page: bool = False
 
     def __post_init__(self) -> None:
         require(self, str, "id", "username")
-        require(self, bool, "active", "federated", "has_password")
+        require(self, bool, "active", "federated", "has_password", "password_by_page")
         if not 0 < len(self.id) <= LONGEST_ID:
             raise HostError(f"Account.id must have from 1 to {LONGEST_ID} characters.")
         emails = (text for text in _texts(self, "emails") if len(text) <= LONGEST_ADDRESS)
@@ -118,10 +120,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The second factor in a request's headers; None for a header that is absent or empty."""
+    """The second factor of a request; None for a header that is absent or empty.
+
+    `typed` is what a person typed into the page of the proof, as it stands. It is empty before, and
+    None where the request is no page's.
+    """
 
     code: str | None = field(default=None, repr=False)
     method: str | None = None
+    typed: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +174,9 @@ class Attempt:
 
     `now` is in epoch seconds; `session` is the open transaction, which a strategy never ends.
     `sign_in` is the host's handle of the sign-in that the caller has, or is about to make, and
-    `signed_in_at` when it began; None if a factor counts however young it is. A strategy may keep
-    in `memo` what `usable` has read, for its later calls in the same request.
+    `signed_in_at` when it began; None if a factor counts however young it is. `typed` is that of
+    the `Proof`. A strategy may keep in `memo` what `usable` has read, for its later calls in the
+    same request.
     """
 
     account: Account
@@ -179,6 +187,7 @@ class Attempt:
     agent: str = ""
     sign_in: str = field(default="", repr=False)
     signed_in_at: int | None = None
+    typed: str | None = field(default=None, repr=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 

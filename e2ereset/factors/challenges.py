@@ -111,5 +111,6 @@ def attempt_of(asked: ActionRequest, session: Session) -> Attempt:
         sign_in=asked.new_sign_in or asked.caller.sign_in,
         # What guards an enrolment is all that the account has, however young it is.
         signed_in_at=None if asked.enrols or asked.itself else asked.caller.signed_in_at,
+        typed=asked.proof.typed,
         memo=asked.memo,
     )

@@ -138,6 +138,8 @@ class StepUp:
                 if self._needs_some(asked, attempt):
                     raise NoFactor()
                 return Chosen(method="", known=known)
+            if not strategy.provable(attempt):
+                raise NoFactor()
             if asked.proof.code is None:
                 self._ask(asked, attempt, strategy)
             try:

@@ -29,6 +29,8 @@ from .schemas import Body, Query
 
 CALLER = "e2ereset_caller"
 """Where `g` has the caller who has passed `signed_in`, for the rate."""
+PROOF = "e2ereset.proof"
+"""Where the environ has the proof of a page's request. No client can write there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,11 +190,25 @@ class _Routes(Blueprint):
         super().add_url_rule(rule, *args, **{"provide_automatic_options": False} | options)
 
 
+def note_page() -> None:
+    """Note that this request is a browser's for a page: it can be led to the page of the proof."""
+    request.environ.setdefault(PROOF, Proof(typed=""))
+
+
 def proof() -> Proof:
-    """The second factor in the headers; empty headers count as absent."""
-    return Proof(
-        code=header_text(request.headers.get("x-2fa-code", "")) or None,
-        method=request.headers.get("x-2fa-method") or None,
+    """The second factor in the headers; empty headers count as absent.
+
+    Where the page of the proof repeats a request it is what was proven there.
+    """
+    page: Proof = request.environ.get(PROOF, Proof())
+    return (
+        page
+        if page.code or page.method
+        else replace(
+            page,
+            code=header_text(request.headers.get("x-2fa-code", "")) or None,
+            method=request.headers.get("x-2fa-method") or None,
+        )
     )
 
 

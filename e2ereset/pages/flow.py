@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import FactorInvalid, FactorRequired, Refusal, TooManyAttempts
 from e2ereset.http import Gates, bodies
+from e2ereset.http.gates import PROOF
 from e2ereset.kept.service import Kept, KeptRequests
 from e2ereset.records import Action, Caller, Proof
 
@@ -141,8 +142,7 @@ def _environ(kept: Kept, proof: Proof) -> dict[str, Any]:
         "CONTENT_TYPE": kept.kind,
         "CONTENT_LENGTH": str(len(kept.body)),
         "wsgi.input": BytesIO(kept.body),
-        "HTTP_X_2FA_CODE": (proof.code or "").encode().decode("latin-1"),
-        "HTTP_X_2FA_METHOD": proof.method or "",
+        PROOF: proof,
         REPEATS: True,
     }
 

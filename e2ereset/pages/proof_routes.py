@@ -100,8 +100,10 @@ def _proof(form: dict[str, Any], waiting: Kept) -> Proof:
     method = form["method"] or waiting.told.get("method")
     code = form["code"]
     if method == "password" and code:
-        return Proof(code=sha256(code.encode()).hexdigest(), method=method)
-    return Proof(code=plain_code(code) or code or None, method=method)
+        typed = request.form["code"]  # spaces around a password belong to it
+        digest = sha256(typed.encode("utf-8", "surrogatepass")).hexdigest()
+        return Proof(code=digest, method=method, typed=typed)
+    return Proof(code=plain_code(code) or code or None, method=method, typed="")
 
 
 def _page(

@@ -29,6 +29,7 @@ from e2ereset.errors import (
     SettingsError,
 )
 from e2ereset.http import Body, envelope
+from e2ereset.http.gates import note_page
 from e2ereset.languages import Words
 from e2ereset.ports import KnowsReaders
 from e2ereset.records import Action, ActionRequest, Caller, Reader
@@ -101,6 +102,7 @@ class Site:
             }
         blueprint = self.runtime.gates.blueprint(name, url_prefix=url_prefix, **shared)
         self.names.add(name)
+        blueprint.before_request(note_page)
         blueprint.before_request(self._refuse_other_origins)
         blueprint.register_error_handler(Refusal, self.refused)
         blueprint.register_error_handler(HTTPException, self._failed)
@@ -158,6 +160,11 @@ class Site:
             return self.flow.lead(refusal, refusal.action, self.runtime.gates.identify())
         status = envelope.status_of(type(refusal))
         return self.page("refused", status=status, refusal=refusal)
+
+    def note_if_page(self) -> None:
+        """Note of a request for a view of the host's that a page can come of it."""
+        if wants_page():
+            note_page()
 
     def guard_refused(self, refusal: Refusal) -> AnyResponse | None:
         """The same for a view of the host's behind the gate; None for whoever wants no page."""

@@ -23,7 +23,7 @@ BASE = SMALL | {"store", "metrics", "signals", "jobs", "audit", "parts"}
 """What a subject stands on."""
 SUBJECT = BASE | {"mail"}
 ALONE = ("errors", "files", "addresses", "agents", "typed", "background", "metrics")
-WITH_ERRORS = ("crypto", "settings", "outages", "libraries", "languages", "store")
+WITH_ERRORS = ("crypto", "settings", "outages", "libraries", "languages", "store", "hashes")
 ALLOWED = {
     **{name: set() for name in ALONE},
     **{name: {"errors"} for name in WITH_ERRORS},
@@ -31,6 +31,7 @@ ALLOWED = {
     "ports": {"records", "store"},
     "signals": {"store"},
     "hosted": {"errors", "ports", "records"},
+    "adapters": SMALL | {"hashes", "runtime"},
     "jobs": SMALL | {"store"},
     "mail": SMALL | {"jobs", "languages"},
     "audit": SMALL | {"store"},
@@ -53,12 +54,22 @@ ALLOWED = {
 }
 """For each room of the library the rooms that it may use. `extension` and the package itself may
 use all; routes may use `http`, schemas its schemas."""
-WITH_FLASK = {"cli", "extension", "guard", "http", "libraries", "pages", "runtime", "testing"}
+WITH_FLASK = {
+    "adapters",
+    "cli",
+    "extension",
+    "guard",
+    "http",
+    "libraries",
+    "pages",
+    "runtime",
+    "testing",
+}
 """The rooms that know Flask; so do routes, and these modules."""
 MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "mailman", "flaskmail")}
 SERVER_USES = {"addresses", "audit", "cli", "doctor", "errors", "files", "http", "libraries"} | {
     *("metrics", "operations", "permissions", "ports", "records", "settings", "store", "upkeep"),
-    *("vault", "factors", "pages", "reset", "testing"),
+    *("vault", "factors", "pages", "reset", "testing", "hashes"),
 }
 """The short list of what the server takes besides the public names of `e2ereset`."""
 

@@ -42,6 +42,13 @@ class Strategy(ABC):
     def usable(self, attempt: Attempt) -> bool:
         """Whether this account has the method enabled and working. Changes nothing."""
 
+    def provable(self, attempt: Attempt) -> bool:  # noqa: ARG002
+        """Whether a proof can come by this request. If not, its account has no second factor.
+
+        The account is not spared the proof for that: the request is refused.
+        """
+        return True
+
     @abstractmethod
     def verify(self, attempt: Attempt, code: str) -> bool:
         """Whether the code is right for this account, action and target. If so, use it up.

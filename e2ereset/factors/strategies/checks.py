@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 
 CALLS = {
     "usable": ("attempt",),
+    "provable": ("attempt",),
     "verify": ("attempt", "code"),
     "pending": ("attempt",),
     "challenge": ("attempt",),

@@ -15,16 +15,18 @@ from typing import TypeVar
 
 import bcrypt
 
-from e2ereset.errors import Busy
+from e2ereset.hashes import (
+    HIGHEST_COST,
+    LOWEST_COST,
+    bcrypt_cost,
+    is_argon2,
+    opens_argon2,
+    taken,
+)
 from e2ereset.metrics.meter import UNCOUNTED, Meter
 
 T = TypeVar("T")
 DIGEST = re.compile(r"[0-9a-f]{64}")
-LOWEST_COST, HIGHEST_COST = 4, 16
-BCRYPT = re.compile(r"\$2[abxy]\$([0-9]{2})\$[./0-9A-Za-z]{53}")
-ARGON2 = re.compile(r"\$argon2(id|i|d)\$[!-~]+")
-MOST_KIB, MOST_WORK, MOST_LANES = 1 << 18, 1 << 20, 16
-"""Most that an argon2 hash may ask for: a stored one could name any amount of memory and time."""
 
 
 class PasswordHasher:
@@ -53,12 +55,12 @@ class PasswordHasher:
 
         Nobody waits for a turn: who waits holds a thread that others need.
         """
-        return _taken(self._turns)
+        return taken(self._turns)
 
     @contextmanager
     def sign_in_turn(self) -> Iterator[None]:
         """As `turn`, but sign-ins have one turn fewer: one is left for users who are signed in."""
-        with _taken(self._sign_ins), _taken(self._turns):
+        with taken(self._sign_ins), taken(self._turns):
             yield
 
     @staticmethod
@@ -102,14 +104,10 @@ class PasswordHasher:
         return not stored.startswith(f"$2b${self.cost:02}$")
 
     def _verify_argon2(self, digest: str, stored: str) -> bool:
-        from argon2 import PasswordHasher as Argon2
-        from argon2.exceptions import Argon2Error
-
         began = time.perf_counter()
-        try:
-            return bool(Argon2().verify(stored, digest))
-        except (Argon2Error, ValueError):
-            spent = time.perf_counter() - began
+        if opens_argon2(digest, stored):
+            return True
+        spent = time.perf_counter() - began
         began = time.perf_counter()
         self._work(1 << self.cost - 1)
         half = max(time.perf_counter() - began, 1e-6)
@@ -133,37 +131,3 @@ class PasswordHasher:
 def can_verify(stored: object) -> bool:
     """Whether the server can verify passwords against this stored text."""
     return bcrypt_cost(stored) is not None or is_argon2(stored)
-
-
-def bcrypt_cost(stored: object) -> int | None:
-    """The cost of a bcrypt hash; None for another text, or a cost that takes minutes."""
-    found = BCRYPT.fullmatch(stored) if isinstance(stored, str) else None
-    cost = int(found[1]) if found else 0
-    return cost if LOWEST_COST <= cost <= HIGHEST_COST else None
-
-
-def is_argon2(stored: object) -> bool:
-    """Whether it is an argon2 hash within our bounds, and the extra `argon2` is installed."""
-    if not isinstance(stored, str) or not ARGON2.fullmatch(stored):
-        return False
-    try:
-        from argon2 import extract_parameters
-
-        asks = extract_parameters(stored)
-    except (ImportError, ValueError):
-        return False
-    return (
-        asks.memory_cost <= MOST_KIB
-        and asks.memory_cost * asks.time_cost <= MOST_WORK
-        and asks.parallelism <= MOST_LANES
-    )
-
-
-@contextmanager
-def _taken(turns: BoundedSemaphore) -> Iterator[None]:
-    if not turns.acquire(blocking=False):
-        raise Busy("As many passwords are hashed as may be at once")
-    try:
-        yield
-    finally:
-        turns.release()

@@ -1,0 +1,1 @@
+"""Ready implementations of what a host gives: its users, and who is signed in."""

@@ -1,0 +1,68 @@
+"""A host hashes the password itself: it is a proof on the page, and over the API it is none."""
+
+from hashlib import sha256
+
+import pytest
+
+from e2ereset.testing import MemoryAccounts, make_account
+from tests.kit.pages import BROWSER
+
+ANN = make_account("ann", has_password=True, password_by_page=True)
+PLAIN = " pass word "
+DIGEST = sha256(PLAIN.encode()).hexdigest()
+
+
+class PlainAccounts(MemoryAccounts):
+    """Ann's password, in the place of its digest."""
+
+    def check_plain_password(self, _session, account_id, password):
+        return (account_id, password) == (ANN.id, PLAIN)
+
+
+@pytest.fixture
+def plain(make_host, without):
+    options = {"areas": ["reset", "pages"]}
+    host = make_host(accounts=PlainAccounts(ANN), options=options, E2ERESET_WITHOUT_METHOD=without)
+    host.guard(view=lambda: "dropped")
+    host.browser = host.app.test_client()
+    host.browser.environ_base |= {"HTTP_HOST_USER": ANN.id, "HTTP_ACCEPT": BROWSER["Accept"]}
+    return host
+
+
+@pytest.fixture
+def without():
+    return "refuse"
+
+
+def proof_page(host):
+    response = host.browser.post("/r", headers=BROWSER)
+    assert response.status_code == 303
+    return response.location
+
+
+def test_the_password_is_typed_into_the_page_as_it_is(plain):
+    page = proof_page(plain)
+    assert 'type="password"' in plain.browser.get(page).text
+    for wrong in (PLAIN.strip(), DIGEST):
+        again = plain.browser.post(page, data={"code": wrong, "method": "password"})
+        assert again.status_code == 400
+        assert wrong not in again.text
+    done = plain.browser.post(page, data={"code": PLAIN, "method": "password"})
+    assert (done.status_code, done.text) == (200, "dropped")
+
+
+@pytest.mark.parametrize("code", [None, DIGEST, PLAIN])
+@pytest.mark.parametrize("without", ["refuse", "allow"])
+def test_the_api_takes_no_such_password_and_spares_nobody_the_proof(plain, code, without):
+    for answer in (plain.reset(ANN, code), plain.post("/r", ANN, code)):
+        assert (answer.status_code, answer.json["errorType"]) == (
+            400,
+            "error-two-factor-not-available",
+        )
+    assert plain.audited()[-1][2] == "error-two-factor-not-available"
+
+
+def test_a_client_cannot_say_that_it_is_a_page(plain):
+    headers = {"Host-User": ANN.id, "e2ereset.proof": "x", "X-2fa-Method": "password"}
+    answer = plain.app.test_client().post("/r", headers=headers)
+    assert answer.json["errorType"] == "error-two-factor-not-available"
