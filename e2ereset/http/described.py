@@ -18,8 +18,8 @@ ATTRIBUTE = "e2ereset_described"
 class Described:
     """Describes the view below it. The docstring of the view is the text for readers.
 
-    What the gates do is known: 401 (unless `signed_in` is False), 413, 429, 503, and the faults of
-    `body` and `query`, which are the schemas that the view gives to the gates.
+    What the gates do is known: 401 (unless `signed_in` is False), 413, 414, 429, 503, and the
+    faults of `body` and `query`, which are the schemas that the view gives to the gates.
     """
 
     body: Body | None = None

@@ -46,6 +46,7 @@ HEADERS_OF = {
 }
 COMMON = {
     413: ("TooLarge", "The body is too long.", "The request body is too large", ()),
+    414: ("LineTooLong", "The path and query are too long.", "The request line is too long", ()),
     503: ("Unavailable", "Something of ours is gone.", "Service Unavailable", ("Retry-After",)),
 }
 """By status, the failures that are no refusals: name, description, text, headers."""
