@@ -5,6 +5,7 @@ second-factor gate behind it.
 """
 
 from .adapters.accounts import SQLAlchemyAccounts
+from .adapters.identify import flask_login_identify, flask_security_identify
 from .errors import Refusal
 from .extension import E2EReset
 from .factors.strategies import Strategy
@@ -31,6 +32,8 @@ __all__ = [
     "budget_spent",
     "factor_disabled",
     "factor_enabled",
+    "flask_login_identify",
+    "flask_security_identify",
     "get_e2ereset",
     "key_reset",
     "name_key",

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 
+from .adapters.identify import FlaskLoginIdentify
 from .audit import AuditTrail
 from .cli import register_commands
 from .crypto import KeyRing
@@ -98,6 +99,8 @@ class E2EReset:
         if self.bind_key is not None and self.bind_key not in _engines(app, self.db):
             raise SettingsError(f"SQLALCHEMY_BINDS has no {self.bind_key!r}, the bind_key given.")
         check_switches_meant_off(app.config)
+        if isinstance(self.identify, FlaskLoginIdentify):
+            self.identify.init_app(app)
         runtime = self._make(app, load_settings(app.config, name=app.name))
         app.extensions["e2ereset"] = runtime
         app.register_blueprint(self._routes(runtime))

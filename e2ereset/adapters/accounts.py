@@ -164,7 +164,7 @@ class SQLAlchemyAccounts:
 def _only(found: list[Account]) -> Account | None:
     """The one that was found. None for two, as nobody knows who is meant."""
     if len(found) > 1:
-        ids = ", ".join(account.id for account in found)
+        ids = ", ".join(sorted(account.id for account in found))
         log.error("The accounts %s have one name or address, so none is found by it.", ids)
         return None
     return next(iter(found), None)

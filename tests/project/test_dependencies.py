@@ -28,7 +28,7 @@ PEERS = {
     "flask_security": "flask-security-too",
 }
 # Looked for and done without; only for type checkers; installed where its tests run.
-OPTIONAL = {"flask_mail", "_typeshed", "atheris", "rocketchat"}
+OPTIONAL = {"flask_login", "flask_mail", "_typeshed", "atheris", "rocketchat"}
 OWN = {"e2ereset", "bench", "examples", "tests", "migrations"}
 
 

@@ -1,0 +1,88 @@
+"""Who is signed in, by Flask-Login or Flask-Security. Neither is imported before it is used."""
+
+from typing import Any
+
+from flask import Flask, has_request_context, request, session
+
+from e2ereset.errors import SettingsError
+from e2ereset.ports import KnowsUsers
+from e2ereset.records import Caller
+from e2ereset.runtime import get_e2ereset
+
+NOTED = "_e2ereset"
+"""Where Flask's session has the start and the handle of its sign-in."""
+USER_ID = "_user_id"
+"""Where Flask-Login has the user of a session; a user by a token or a header is not there."""
+PROVED_AT = "fs_paa"
+"""Where Flask-Security notes when the password, or its like, was given."""
+HANDLE_BYTES = 12
+
+
+class FlaskLoginIdentify:
+    """`identify` for Flask-Login: the caller who is signed in, by `accounts.account(user)`.
+
+    When a sign-in began is noted in Flask's session by Flask-Login's signal. A session that has no
+    such note is older than e2ereset in the app, or comes of a "remember me" cookie: no factor that
+    its owner enrols by themselves is a proof for it, before they sign in again. Of a user who is
+    known by a header or a token nothing is noted.
+    """
+
+    def init_app(self, app: Flask) -> None:
+        """Note the sign-ins of this app from now on. `E2EReset` calls it."""
+        from flask_login import user_logged_in
+
+        user_logged_in.connect(_note_sign_in, app)
+
+    def __call__(self) -> Caller | None:
+        """The signed-in caller of this request; None when there is none."""
+        from flask_login import current_user
+
+        if not current_user or not current_user.is_authenticated:
+            return None
+        accounts = get_e2ereset().accounts
+        if not isinstance(accounts, KnowsUsers):
+            raise SettingsError("accounts has no method account(user), see e2ereset.ports.")
+        account = accounts.account(current_user._get_current_object())
+        if account is None:
+            return None
+        return Caller(
+            account=account,
+            address=request.remote_addr or "",
+            agent=request.user_agent.string,
+            **self._sign_in(),
+        )
+
+    def _sign_in(self) -> dict[str, Any]:
+        if USER_ID not in session:
+            return {}
+        noted = session.get(NOTED, {})
+        return {"sign_in": noted.get("id", ""), "signed_in_at": noted.get("at", self.began())}
+
+    def began(self) -> int:
+        """When a sign-in began of which nothing is noted, in epoch seconds."""
+        return 0
+
+
+class FlaskSecurityIdentify(FlaskLoginIdentify):
+    """`identify` for Flask-Security-Too, as that for Flask-Login, on which it stands.
+
+    Where nothing is noted the sign-in began when the password was given, as far as that is known.
+    """
+
+    def began(self) -> int:
+        """When the password was given; 0 when that is not known."""
+        return int(session.get(PROVED_AT, 0))
+
+
+flask_login_identify = FlaskLoginIdentify()
+"""Give it as `identify`: who is signed in by Flask-Login."""
+flask_security_identify = FlaskSecurityIdentify()
+"""Give it as `identify`: who is signed in by Flask-Security-Too, by session or token."""
+
+
+def _note_sign_in(app: Flask, **_facts: Any) -> None:
+    if not has_request_context() or "e2ereset" not in app.extensions:
+        return
+    runtime = get_e2ereset(app)
+    handle = runtime.entropy.token_urlsafe(HANDLE_BYTES)
+    session[NOTED] = {"at": int(runtime.clock()), "id": handle}
