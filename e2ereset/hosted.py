@@ -5,7 +5,7 @@ HostError here, whose text names the host's method.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import iscoroutinefunction
 from types import SimpleNamespace
@@ -23,7 +23,8 @@ WANTED: dict[str, tuple[Any, str]] = {
         ("get", "find", "find_by_email", "account"), (Account | None, "an Account or None")
     ),
     **dict.fromkeys(("end_sessions", "end_other_sessions"), (int, "a number")),
-    "drop_keys": (int, "True or False"),
+    **dict.fromkeys(("drop_keys", "end_sign_in"), (int, "True or False")),
+    "list_sign_ins": (Iterable, "the SignIns"),
     "remembered_proof": (str, "a text"),
     "reader": (Reader | None, "a Reader or None"),
     **dict.fromkeys(

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
-from .records import Account, ActionRequest, Caller, Reader
+from .records import Account, ActionRequest, Caller, Reader, SignIn
 from .store.retained import Expiring
 
 
@@ -82,6 +82,17 @@ class EndsOtherSessions(Protocol):
 
         Personal tokens stay.
         """
+
+
+@runtime_checkable
+class ListsSignIns(Protocol):
+    """Optional: lets people look at their sign-ins on the pages, and end one."""
+
+    def list_sign_ins(self, session: Session, account_id: str, now: int) -> Iterable[SignIn]:
+        """The live sign-ins and personal tokens of the account, in the order to be shown."""
+
+    def end_sign_in(self, session: Session, account_id: str, sign_in: str) -> bool:
+        """End the account's sign-in or token of this handle. False when there is none."""
 
 
 @runtime_checkable

@@ -243,6 +243,22 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """A live sign-in, or with a `name` a personal token, as its owner is shown it.
+
+    `sign_in` is its handle, as `Caller.sign_in` has it. Times are in epoch seconds; `used_at` is
+    None where the last use is not known. `address` and `agent` say from where; empty: not known.
+    """
+
+    sign_in: str = field(repr=False)
+    began_at: int
+    used_at: int | None = None
+    address: str = ""
+    agent: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """A committed reset: who asked, whose key, proved by which method, when (epoch seconds).
 

@@ -23,6 +23,8 @@ class ServerAccounts:
     keys_set = staticmethod(rooms.wait_for_keys)
     end_sessions = staticmethod(tokens.drop_tokens)
     end_other_sessions = staticmethod(tokens.drop_other_logins)
+    list_sign_ins = staticmethod(tokens.list_sign_ins)
+    end_sign_in = staticmethod(tokens.end_sign_in)
     is_signed_in = staticmethod(tokens.lock_sign_in)
     has_grant = staticmethod(grants.has_grant)
     use_grant = staticmethod(grants.use_grant)

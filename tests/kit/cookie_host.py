@@ -17,7 +17,7 @@ class CookieHost(Host):
     """One host, and bob's browser, which is signed in and has stored a key pair."""
 
     def __init__(self, uri, **config):
-        super().__init__(uri, accounts=MemoryAccounts(BOB), **config)
+        super().__init__(uri, **{"accounts": MemoryAccounts(BOB)} | config)
         self.opened = []
         self.add_routes()
         self.totp = enrol_totp(self.app, BOB)

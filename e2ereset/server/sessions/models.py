@@ -16,7 +16,8 @@ class Token(Base):
 
     A `kind` of its own has a personal token with a grant, which is in a table of the grants.
     `name` is set for personal tokens only, and `last_part`, the end of the token, for those made
-    since it is kept. `expires_at` is None for one that never expires.
+    since it is kept. `expires_at` is None for one that never expires. `address` and `agent` say
+    from where it was made; None or empty where that is not known.
     """
 
     __tablename__ = "tokens"
@@ -28,6 +29,8 @@ class Token(Base):
     created_at: Mapped[Epoch]
     expires_at: Mapped[Epoch | None]
     last_part: Mapped[str | None] = mapped_column(String(6))
+    address: Mapped[str | None] = mapped_column(String(255))
+    agent: Mapped[str | None] = mapped_column(String(255))
     proven_mark: Mapped[str | None] = mapped_column(String(80))
     proven_until: Mapped[int | None] = mapped_column(BigInteger)
     """The mark of a remembered proof (`ports.RemembersProofs`), and when that is over."""

@@ -125,6 +125,8 @@ class PersonalTokens:
             expires_at=None,
             name=name,
             bypass_two_factor=bypass,
+            address=asked.caller.address,
+            agent=asked.caller.agent,
         )
         try:
             token = add_token(session, new, self.runtime.entropy)

@@ -126,7 +126,8 @@ class Sessions:
     def _admit(self, passed: Passed, asked: ActionRequest, token: str, proven_by: str) -> SignedIn:
         session, user_id, now = passed.session, asked.caller.account.id, asked.now
         try:
-            self.add(session, user_id, now, token=token, proven_by=proven_by)
+            place = {"address": asked.caller.address, "agent": asked.caller.agent}
+            self.add(session, user_id, now, token=token, proven_by=proven_by, **place)
         except NotActivated:  # it was active a moment ago: its password has changed
             raise Unauthorized from None
         self.budgets.know(session, user_id, asked.caller.address, now)

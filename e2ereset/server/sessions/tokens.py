@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset import Account
 from e2ereset.errors import E2EResetError
+from e2ereset.records import SignIn
 from e2ereset.server.people import accounts
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.statements import Inserts, Opened, Statement
@@ -23,6 +24,7 @@ TOKEN_BYTES = 32  # 43 characters
 LAST_PART = 6
 """How many characters of a token its owner is shown, to tell it from others."""
 SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor", "last_part")
+PLACE = ("address", "agent")
 
 OWN = TOKENS.c.user_id == bindparam("owner")
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
@@ -51,6 +53,11 @@ LIST = (
     select(*(TOKENS.c[name] for name in SHOWN))
     .where(OWN, LIVE)
     .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
+)
+SIGN_INS = Statement(
+    select(*(TOKENS.c[name] for name in ("digest", "kind", "name", "created_at", *PLACE)))
+    .where(OWN, LIVE)
+    .order_by(TOKENS.c.created_at.desc(), TOKENS.c.digest)
 )
 LIST_PERSONAL = LIST.where(TOKENS.c.kind != LOGIN)
 GRANTED = case((TOKENS.c.kind == GRANT, TOKENS.c.name), else_="").label("granted")
@@ -88,6 +95,7 @@ class NewToken:
     """A token to be made. `expires_at`, in epoch seconds, is None for one that never expires.
 
     With a `name` it is a personal token; `granted`: one that has a grant.
+    `address` and `agent` say from where.
     `proven_by`: the stored hash of the password that it is made for; None where none was asked.
     """
 
@@ -97,6 +105,8 @@ class NewToken:
     name: str | None = None
     bypass_two_factor: bool = False
     granted: bool = False
+    address: str = ""
+    agent: str = ""
     proven_by: str | None = field(default=None, repr=False)
 
 
@@ -116,7 +126,11 @@ def make_token(entropy: Any) -> str:
 
 def sign_in_of(user_id: str, token: str) -> str:
     """The handle of the sign-in by this token of the user, as `Caller.sign_in` has it."""
-    return f"{token_digest(token)} {user_id}"
+    return _handle(token_digest(token), user_id)
+
+
+def _handle(digest: str, user_id: str) -> str:
+    return f"{digest} {user_id}"
 
 
 def add_token(
@@ -186,6 +200,28 @@ def list_tokens(session: Session, user_id: str, now: int) -> Sequence[Row[Any]]:
 def list_personal(session: Session, user_id: str, now: int) -> Sequence[Row[Any]]:
     """The live personal tokens alone."""
     return session.execute(LIST_PERSONAL, {"owner": user_id, "now": now}).all()
+
+
+def list_sign_ins(session: Session, account_id: str, now: int) -> list[SignIn]:
+    """The live sign-ins and personal tokens of the account, newest first."""
+    rows = SIGN_INS(session, {"owner": account_id, "now": now})
+    return [
+        SignIn(
+            sign_in=_handle(row.digest, account_id),
+            name=row.name or "",
+            began_at=row.created_at,
+            address=row.address or "",
+            agent=row.agent or "",
+        )
+        for row in rows
+    ]
+
+
+def end_sign_in(session: Session, account_id: str, sign_in: str) -> bool:
+    """End one of the account's. False when it had ended already."""
+    accounts.lock_account(session, account_id)
+    digest = sign_in.partition(" ")[0]
+    return DROP(session, {"key": digest, "owner": account_id}).rowcount == 1
 
 
 def find_signed_in(
