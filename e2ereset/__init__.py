@@ -13,7 +13,7 @@ from .guard import two_factor_required
 from .mail import Message
 from .records import Account, Action, Attempt, Caller, Challenge, Proof, Reader, name_key
 from .runtime import Runtime, get_e2ereset
-from .signals import budget_spent, factor_disabled, factor_enabled, key_reset, refused
+from .signals import budget_spent, factor_disabled, factor_enabled, factor_used, key_reset, refused
 
 __all__ = [
     "Account",
@@ -32,6 +32,7 @@ __all__ = [
     "budget_spent",
     "factor_disabled",
     "factor_enabled",
+    "factor_used",
     "flask_login_identify",
     "flask_security_identify",
     "get_e2ereset",

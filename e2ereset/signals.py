@@ -21,6 +21,8 @@ factor_enabled = _signals.signal("factor-enabled")
 """A second factor of an account was enabled. With `account` and `method`."""
 factor_disabled = _signals.signal("factor-disabled")
 """A second factor of an account was disabled. With `account` and `method`."""
+factor_used = _signals.signal("factor-used")
+"""A second factor proved an action. With `account`, `action`, `target` and `method`."""
 refused = _signals.signal("refused")
 """A signed-in caller was refused. With `account`, `action`, `target`, `method` and `code`.
 

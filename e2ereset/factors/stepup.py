@@ -221,6 +221,7 @@ class StepUp:
         attempt, code = attempt_of(asked, session), asked.proof.code or ""
         if is_true(strategy, strategy.verify(attempt, code)):
             self.budgets.refund(session, charge, unlocks=not strategy.fallback)
+            self.traces.used(session, asked, strategy.name)
             return
         self.traces.failed(session, asked, strategy.name, charge)
         self.parts.meter.second_factor(strategy.name, FactorInvalid.code)

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from blinker import NamedSignal
 from sqlalchemy.orm import Session
 
 from e2ereset.errors import Refusal, TooManyAttempts, TooManyRequests
 from e2ereset.parts import Parts
 from e2ereset.records import Action, ActionRequest
-from e2ereset.signals import budget_spent, refused
+from e2ereset.signals import budget_spent, factor_used, refused
 
 from .budgets import Budgets, Charge
 
@@ -68,15 +69,11 @@ class Traces:
     ) -> None:
         """Write the audit row of a refusal, and signal it to the host."""
         self.record(session, asked, refusal.code, method)
-        self._parts.announcer.later(
-            session,
-            refused,
-            account=asked.caller.account,
-            action=asked.action.name,
-            target=asked.action.target,
-            method=method,
-            code=refusal.code,
-        )
+        self._tell(session, refused, asked, method, code=refusal.code)
+
+    def used(self, session: Session, asked: ActionRequest, method: str) -> None:
+        """Signal to the host that this method proved the action, also where that is refused."""
+        self._tell(session, factor_used, asked, method)
 
     def failed(self, session: Session, asked: ActionRequest, method: str, charge: Charge) -> None:
         """Report a wrong code, where its try was the last one or locked the method."""
@@ -107,6 +104,24 @@ class Traces:
         self._parts.mail_owner(session, kind, account, now=now, place=asked.caller, method=method)
         announcer = self._parts.announcer
         announcer.later(session, budget_spent, account=account, method=method, locked=locked)
+
+    def _tell(
+        self,
+        session: Session,
+        signal: NamedSignal,
+        asked: ActionRequest,
+        method: str,
+        **facts: str,
+    ) -> None:
+        self._parts.announcer.later(
+            session,
+            signal,
+            account=asked.caller.account,
+            action=asked.action.name,
+            target=asked.action.target,
+            method=method,
+            **facts,
+        )
 
     def _is_first(self, session: Session, asked: ActionRequest, refusal: TooManyRequests) -> bool:
         """Whether it is the first such refusal of this account and route in this window."""

@@ -3,7 +3,14 @@
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 
-from e2ereset import budget_spent, key_reset, refused
+from e2ereset import (
+    budget_spent,
+    factor_disabled,
+    factor_enabled,
+    factor_used,
+    key_reset,
+    refused,
+)
 from e2ereset.audit.models import AuditRow
 from tests.kit.host import BOB, SUE
 
@@ -26,6 +33,32 @@ def test_it_hears_of_each_kind_of_refusal_once(make_host, hears):
         host.reset(BOB, "000000")
     codes = ["totp-required", "error-not-allowed", "totp-invalid", "error-too-many-requests"]
     assert [facts["code"] for _, facts in heard] == codes
+
+
+def test_the_host_hears_which_factor_proved_what(host, hears):
+    heard, code = hears(factor_used), host.code()
+    host.reset(BOB, "000000")
+    host.reset(BOB, code)
+    facts = {"account": BOB, "action": "reset-e2e-key", "target": BOB.id, "method": "totp"}
+    assert heard == [(host.app, facts)]
+
+
+def test_a_used_code_is_heard_of_though_the_action_is_refused(host, hears):
+    heard, code = hears(factor_used), host.code()
+    assert host.reset(BOB, code, username="sue").json["errorType"] == "error-not-allowed"
+    assert [facts["target"] for _, facts in heard] == ["sue"]
+
+
+def test_the_host_hears_of_factors_that_come_and_go(host, hears):
+    on, off = hears(factor_enabled), hears(factor_disabled)
+    factors = host.runtime.factors
+    host.code()
+    for enabled in (True, True, False):
+        factors.set_email(BOB, enabled)
+    factors.disable_totp(BOB)
+    assert [facts["method"] for _, facts in on] == ["totp", "email"]
+    assert [facts["method"] for _, facts in off] == ["email", "totp"]
+    assert {facts["account"].id for _, facts in on + off} == {BOB.id}
 
 
 def test_nobody_who_is_not_signed_in_is_heard_of(host, hears):
