@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, InitVar, dataclass, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Blueprint, Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -28,14 +28,14 @@ from .http.strays import answer_strays
 from .jobs import Queue
 from .languages import Languages
 from .libraries import check_switches_meant_off
-from .mail import Mailer, Message, Transport
+from .mail import Letterhead, Mailer, Message, Transport, make_templates
 from .metrics import make_meter
 from .operations.routes import watch
 from .parts import Parts
 from .ports import Accounts
 from .records import Caller
 from .reset import routes as reset
-from .runtime import Runtime, make_runtime
+from .runtime import Runtime, make_runtime, words_of
 from .settings import Settings, load_settings
 from .signals import Announcer
 from .store.engines import Binds, Engines
@@ -45,6 +45,8 @@ from .vault import routes as vault
 
 AREAS = ("reset", "keys", "factors", "pages")
 """The groups of routes. A host has the resets alone, unless it switches others on."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -133,8 +135,16 @@ class E2EReset:
             cross_site=CrossSite(settings),
         )
         languages = Languages(settings.languages, settings.catalogues)
+        letterhead = Letterhead(
+            workspace=settings.workspace,
+            templates=make_templates(settings.mail_templates),
+            security_page=settings.pages_url,
+        )
         mailer = Mailer(
-            Transport(app, self.send), sender=settings.mail_sender, workspace=settings.workspace
+            Transport(app, self.send),
+            sender=settings.mail_sender,
+            letterhead=letterhead,
+            words_of=partial(_in_context, app, partial(words_of, parts, languages)),
         )
         return make_runtime(
             parts,
@@ -202,7 +212,7 @@ def _add_pages(app: Flask, runtime: Runtime, prefix: str) -> None:
     app.register_blueprint(make_pages(app, runtime, url_prefix=prefix))
 
 
-def _in_context(app: Flask, function: Callable[..., bool], *given: Any) -> bool:
+def _in_context(app: Flask, function: Callable[..., T], *given: Any) -> T:
     """Call it in the app's context, which the host's accounts may need."""
     with app.app_context():
         return function(*given)

@@ -48,7 +48,8 @@ class Parts:
         The mail names the address and the program of `place`. After `expires_at` (epoch seconds) it
         is not delivered any more; None: it never expires.
         """
-        facts |= {"username": account.username, "at": now}
+        facts |= {"account": account.id, "username": account.username, "at": now}
+        facts |= {"has_password": account.has_password}
         if place is not None:
             facts |= {"address": place.address, "agent": place.agent}
         if expires_at is not None:

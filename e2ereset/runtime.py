@@ -26,11 +26,13 @@ from .factors.unlocks import Unlocks
 from .http import Gates
 from .jobs import Handler, Worker
 from .kept.service import KeptRequests
-from .languages import Languages
+from .languages import Languages, Words
 from .mail import Mailer
 from .parts import Parts
 from .permissions.service import Permissions
 from .permissions.targets import Targets
+from .ports import KnowsReaders
+from .records import Reader
 from .reset.service import Resets
 from .vault.service import Vault
 
@@ -173,6 +175,16 @@ def _make_worker(parts: Parts, mailer: Mailer, answer: Handler) -> Worker:
     return Worker(
         parts.transactions, parts.jobs, handlers, clock=parts.clock, entropy=parts.entropy
     )
+
+
+def words_of(parts: Parts, languages: Languages, account_id: str) -> Words:
+    """The words of the language that this account reads; of the workspace's where none is known."""
+    accounts = parts.accounts
+    if not account_id or not isinstance(accounts, KnowsReaders):
+        return languages.words()
+    with parts.transactions.look_up() as session:
+        reader = accounts.reader(session, account_id) or Reader()
+    return languages.words(reader.language, zone=reader.zone)
 
 
 def _wake(background: tuple[Background, ...]) -> None:

@@ -26,6 +26,7 @@ EXAMPLES = {
 BIND = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d+")
 ORIGIN = re.compile(r"[a-z][a-z\d+.-]*://([a-z\d._-]+|\[[\da-f:.]+\])(:\d{1,5})?")
 ANY_ORIGIN = "*"
+PAGES_URL = re.compile(r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?(/[\w.~-]+)*", re.ASCII)
 HIGHEST_PORT = 65535
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,11 @@ class Settings:
     sign_in_page: str = ""
     """Where the pages lead who is not signed in: the endpoint of your page, such as `auth.login`,
     which gets `next`, or its path. Empty: the page of Flask-Login, else an answer of 401."""
+    pages_url: str = ""
+    """Where people find the pages, such as `https://app.example.org/security`, for the link in
+    mails. Empty: mails have none."""
+    mail_templates: str = ""
+    """The folder of your own templates of mails, which come before ours: `mail.html`."""
     languages: tuple[str, ...] = ("en", "de")
     """The languages of pages and mails. A reader gets the one they want; else the first one."""
     catalogues: str = ""
@@ -183,6 +189,11 @@ def load_settings(config: Mapping[str, Any], *, name: str = "e2ereset") -> Setti
     settings = Settings(**given)
     _check_operations(settings)
     _check_origins(settings.cors_origins)
+    if settings.pages_url and not PAGES_URL.fullmatch(settings.pages_url):
+        raise SettingsError(
+            f"E2ERESET_PAGES_URL is {settings.pages_url!r}."
+            " Write it like 'https://app.example.org/security'."
+        )
     if not settings.languages:
         raise SettingsError("E2ERESET_LANGUAGES is empty. Name one at least, such as ['en'].")
     if not settings.methods:

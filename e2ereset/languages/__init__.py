@@ -1,5 +1,6 @@
 """The languages of pages and mails: gettext catalogues, ours and a host's."""
 
-from .words import PSEUDO, Languages, Words
+from .patterns import pattern_of
+from .words import N_, PSEUDO, Languages, Words
 
-__all__ = ["PSEUDO", "Languages", "Words"]
+__all__ = ["N_", "PSEUDO", "Languages", "Words", "pattern_of"]

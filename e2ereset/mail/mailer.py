@@ -7,20 +7,32 @@ from typing import Any
 
 from e2ereset.jobs import Handler
 from e2ereset.jobs.leases import Leased
+from e2ereset.languages import Words
 
-from .messages import KINDS, Message, name_domain, render
+from .messages import KINDS, Letterhead, Message, name_domain, render
 
 ID_LENGTH = 32
 
 
 class Mailer:
-    """Sends the mails of one workspace, by `send`. Call it as the handler of a job."""
+    """Sends the mails of one workspace, by `send`. Call it as the handler of a job.
 
-    def __init__(self, send: Callable[[Message], None], *, sender: str, workspace: str) -> None:
+    `words_of` gives the words that the account of an id reads; its id is empty if it is not known.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        *,
+        sender: str,
+        letterhead: Letterhead,
+        words_of: Callable[[str], Words],
+    ) -> None:
         self.send = send
         self._sender = sender
         self._domain = name_domain(parseaddr(sender)[1]).rpartition("@")[2] or "localhost"
-        self._workspace = workspace
+        self._letterhead = letterhead
+        self._words_of = words_of
 
     def handlers(self) -> dict[str, Handler]:
         """Itself, by each kind of mail."""
@@ -28,7 +40,10 @@ class Mailer:
 
     def __call__(self, facts: Mapping[str, Any], job: Leased, now: int) -> None:
         """Send the mail. Raises what keeps it here, GiveUp where no later try would help."""
-        subject, text, html = render(job.kind, facts, now=now, workspace=self._workspace)
+        words = self._words_of(facts.get("account", ""))
+        subject, text, html = render(
+            job.kind, facts, now=now, words=words, letterhead=self._letterhead
+        )
         # Made without a secret key, so that it stays the same when the keys change.
         digest = sha256(f"{job.id} {job.created_at} {job.recipient}".encode()).hexdigest()
         message = Message(

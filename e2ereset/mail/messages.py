@@ -8,14 +8,28 @@ user agents come from anybody: they are cleaned before a template sees them, and
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    StrictUndefined,
+    select_autoescape,
+)
 
 from e2ereset.agents import read_agent
+from e2ereset.languages import N_, Words, pattern_of
 from e2ereset.records import name_key
 
+METHOD_NAMES = {
+    "totp": N_("authenticator app"),
+    "email": N_("mailed code"),
+    "password": N_("password"),
+    "sign-in": N_("password at sign-in"),
+}
 LONGEST = 200
 LONGEST_OF = {"username": 64, "by": 64, "phrase": 120}
 # With a scheme, or a host and a path: mail programs make links of both.
@@ -54,8 +68,37 @@ def name_domain(address: str) -> str:
     return address if domain.isascii() else f"{local}{at}{'.'.join(ascii_only)}"
 
 
+def make_templates(folder: str = "") -> Environment:
+    """The templates of mails; one of the same name in the folder comes before ours."""
+    loaders: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
+    return Environment(
+        loader=ChoiceLoader([*loaders, PackageLoader("e2ereset.mail")]),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+TEMPLATES = make_templates()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """What all mails of a workspace share: its name, its templates, the address of its pages.
+
+    `security_page` is empty where there is none to look at.
+    """
+
+    workspace: str
+    templates: Environment = TEMPLATES
+    security_page: str = ""
+
+
 def render(
-    kind: str, facts: Mapping[str, Any], *, now: int, workspace: str
+    kind: str, facts: Mapping[str, Any], *, now: int, words: Words, letterhead: Letterhead
 ) -> tuple[str, str, str]:
     """The subject, the plain text and the HTML of a mail that is sent `now` (epoch seconds).
 
@@ -63,14 +106,43 @@ def render(
     fact is missing or of the wrong type.
     """
     known = {name: _cleaned(name, value) for name, value in facts.items()}
-    known |= {"now": now, "workspace": workspace}
-    words = vars(TEMPLATES.get_template(f"{kind}{SUFFIX}").make_module(known))
-    words["subject"] = plain(words["subject"])
+    known |= {"now": now, "workspace": letterhead.workspace, **_helpers(known, words)}
+    known["security_page"] = letterhead.security_page
+    templates = letterhead.templates
+    made = vars(templates.get_template(f"{kind}{SUFFIX}").make_module(known))
+    made["subject"] = plain(made["subject"])
     text, html = (
-        TEMPLATES.get_template(layout).render(known, words=words)
+        templates.get_template(layout).render(known, words=made)
         for layout in ("mail.txt", "mail.html")
     )
-    return words["subject"], text, html
+    return made["subject"], text, html
+
+
+def _helpers(facts: Mapping[str, Any], t: Words) -> dict[str, Any]:
+    """What the templates call."""
+
+    def known(text: str) -> str:
+        """A text of ours that came as a fact."""
+        pattern, named = pattern_of(text)
+        return t(pattern, **named)
+
+    def place(address: str, agent: str) -> list[tuple[str, str]]:
+        """The rows that say from where, and with what."""
+        return [
+            (t("From"), address or t("an unknown address")),
+            (t("With"), agent or t("an unknown program")),
+        ]
+
+    has_password = facts.get("has_password", True)
+    return {
+        "t": t,
+        "time": t.time,
+        "known": known,
+        "place": place,
+        "method_name": lambda name: t(METHOD_NAMES.get(name) or str(name)),
+        # Nobody is told to do what they cannot do.
+        "change_password": t("Change your password.") if has_password else "",
+    }
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
@@ -86,11 +158,6 @@ def plain(text: str, longest: int = LONGEST) -> str:
     return LINK.sub("(link)", line)
 
 
-def utc(epoch: int) -> str:
-    """Epoch seconds as people read a time: `2026-01-31 13:37:00 UTC`."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _cleaned(name: str, value: Any) -> int | str:
     if isinstance(value, int):
         return value
@@ -101,16 +168,6 @@ def _cleaned(name: str, value: Any) -> int | str:
     return read_agent(line) if name == "agent" and " " in line else line
 
 
-TEMPLATES = Environment(
-    loader=PackageLoader("e2ereset.mail"),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    auto_reload=False,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-TEMPLATES.filters["utc"] = utc
 SUFFIX = ".jinja"
 KINDS = tuple(name.removesuffix(SUFFIX) for name in TEMPLATES.list_templates(extensions=["jinja"]))
 """The kinds of mail that there are: each has a template."""

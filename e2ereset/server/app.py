@@ -42,7 +42,7 @@ from .sessions.service import EXTENSION as SESSIONS
 from .sessions.service import Sessions
 from .settings import load_server_settings
 
-API = "/api/v1"
+API, PAGES = "/api/v1", "/security"
 
 
 def create_app(
@@ -59,6 +59,8 @@ def create_app(
     log_requests(app, trust_id=settings.trust_request_id)
     hasher = PasswordHasher(settings.bcrypt_cost, at_once=settings.hashes_at_once)
     app.config.setdefault("E2ERESET_SIGN_IN_PAGE", "sign_in.sign_in")
+    if settings.public_url:
+        app.config.setdefault("E2ERESET_PAGES_URL", f"{settings.public_url}{PAGES}")
     db = connect(app, settings.database_connections)
     E2EReset(
         app,
@@ -68,6 +70,7 @@ def create_app(
         url_prefix=API,
         sign_in_headers=("X-User-Id", "X-Auth-Token"),
         areas=("reset", "keys", "factors", "pages"),
+        pages_prefix=PAGES,
         clock=clock,
     )
     runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter

@@ -11,7 +11,8 @@ from flask_mailman import Mail
 from flask_mailman.backends.smtp import EmailBackend
 
 from e2ereset.jobs.leases import LEASE_SECONDS
-from e2ereset.mail import Mailer, Message, Transport
+from e2ereset.languages import Languages
+from e2ereset.mail import Letterhead, Mailer, Message, Transport
 from e2ereset.mail import smtp as smtp_module
 from tests.kit.jobs import CODE
 from tests.kit.network import wait_for
@@ -67,7 +68,12 @@ class Post:
 
     def deliver(self, send=None, sender="Keys <keys@chat.example>"):
         """Deliver what is due; the number of mails that were sent."""
-        mailer = Mailer(send or Transport(self.app, None), sender=sender, workspace="chat.example")
+        mailer = Mailer(
+            send or Transport(self.app, None),
+            sender=sender,
+            letterhead=Letterhead(workspace="chat.example"),
+            words_of=lambda _account: Languages(["en"]).words(),
+        )
         return self.desk.worker(**mailer.handlers()).run_due()
 
 

@@ -5,8 +5,9 @@ import re
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
+from e2ereset.languages import Languages
 from e2ereset.mail import messages
-from e2ereset.mail.messages import LONGEST, Message, plain, render
+from e2ereset.mail.messages import LONGEST, Letterhead, Message, make_templates, plain, render
 from tests.kit.jobs import CODE
 from tests.kit.jobs import START as NOW
 from tests.kit.rows import row
@@ -50,10 +51,11 @@ EVIL = (
 )
 
 
+ENGLISH = {"words": Languages(["en"]).words(), "letterhead": Letterhead(workspace="chat.example")}
+
+
 def written(kind, **changes):
-    subject, text, html = render(
-        kind, {**KINDS[kind], **changes}, now=NOW + 5, workspace="chat.example"
-    )
+    subject, text, html = render(kind, {**KINDS[kind], **changes}, now=NOW + 5, **ENGLISH)
     return subject, unwrapped(text), html
 
 
@@ -86,7 +88,7 @@ def test_both_parts_name_time_address_and_agent(kind):
     _, *parts = written(kind)
     facts = KINDS[kind]
     for part in parts:
-        assert "2026-01-01 00:" in part
+        assert "1 January 2026, 00:" in part
         assert all(facts[name] in part for name in ("address", "agent") if name in facts)
 
 
@@ -95,7 +97,7 @@ def test_no_fact_adds_a_line_to_the_text(kind):
     texts = []
     for words in (EVIL, "".join(c if c.isprintable() else " " for c in EVIL)):
         facts = {**KINDS[kind], **dict.fromkeys(poisoned(kind), words)}
-        texts.append(render(kind, facts, now=NOW, workspace="chat.example")[1])
+        texts.append(render(kind, facts, now=NOW, **ENGLISH)[1])
     assert texts[0] == texts[1]
     assert not set(texts[0]) & set("\r\x00\u202e")
 
@@ -124,13 +126,13 @@ def test_a_missing_fact_is_an_error_and_no_gap(kind):
     for name in KINDS[kind]:
         facts = {key: value for key, value in KINDS[kind].items() if key != name}
         with pytest.raises((UndefinedError, TypeError)):
-            render(kind, facts, now=NOW, workspace="chat.example")
+            render(kind, facts, now=NOW, **ENGLISH)
 
 
 @pytest.mark.parametrize("kind", ["no-such-kind", "../mail", "mail"])
 def test_an_unknown_kind_is_an_error(kind):
     with pytest.raises(TemplateNotFound):
-        render(kind, KINDS["code"], now=NOW, workspace="chat.example")
+        render(kind, KINDS["code"], now=NOW, **ENGLISH)
 
 
 @row("13.forgot.11")
@@ -142,7 +144,7 @@ def test_a_code_is_in_both_parts_as_given_and_not_in_the_subject():
 
 
 LOST = "read only on devices that still have it"
-LIVES = "2026-01-01 00:10:00 UTC: about 10 minutes from now"
+LIVES = "1 January 2026, 00:10 UTC: about 10 minutes from now"
 ENDED = "sign-ins and personal access tokens of that account end"
 BY_OPERATOR = {"by": "operator:ann", "reason": "lost laptop", "address": "", "agent": ""}
 # The kind, what is other than above, what is said then, and what is not.
@@ -220,3 +222,32 @@ def test_a_message_does_not_show_its_bodies():
         sender="a", recipient="b", subject="c", message_id="d", text="123-456", html="123-456"
     )
     assert "123-456" not in repr(message)
+
+
+GERMAN = {**ENGLISH, "words": Languages(["de"]).words()}
+PAGE = "https://chat.example/security"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mail_has_a_link_to_the_pages_only_where_there_are_pages(kind):
+    head = Letterhead(workspace="chat.example", security_page=PAGE)
+    for page in ("", PAGE):
+        letterhead = head if page else ENGLISH["letterhead"]
+        parts = render(kind, KINDS[kind], now=NOW, **{**ENGLISH, "letterhead": letterhead})
+        assert [("https://" in part, PAGE in part) for part in parts[1:]] == [(bool(page),) * 2] * 2
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in ("verify-email", "account-changed")]
+)
+def test_who_has_no_password_is_not_told_to_change_it(kind):
+    assert ("Change your password" in written(kind)[1]) != (kind == "key-reset")
+    assert "Change your password" not in written(kind, has_password=False, own=True)[1]
+
+
+def test_a_host_has_templates_of_its_own(tmp_path):
+    (tmp_path / "mail.txt").write_text("Dear {{ username }}, {{ words.lead }}")
+    head = Letterhead(workspace="chat.example", templates=make_templates(str(tmp_path)))
+    _, text, html = render("code", KINDS["code"], now=NOW, **{**ENGLISH, "letterhead": head})
+    assert text.startswith("Dear bob, Somebody")
+    assert "Hello bob" in html

@@ -1,0 +1,56 @@
+"""Texts that the code makes with a name or a number in them, for who reads another language.
+
+They are stored and mailed in English. So the translation finds the pattern that made them.
+"""
+
+import re
+
+from .words import N_
+
+PATTERNS = (
+    # What a proof is for: they complete "to ...".
+    N_("reset the E2E key of %(name)s"),
+    N_("replace the E2E key of %(name)s"),
+    N_("unlock the second factors of %(name)s"),
+    N_("set up an authenticator app for %(name)s"),
+    N_("disable the authenticator app of %(name)s"),
+    N_("make new backup codes for %(name)s"),
+    N_("reset the authenticator app of %(name)s"),
+    N_("enable codes by e-mail for %(name)s"),
+    N_("disable codes by e-mail for %(name)s"),
+    N_("sign in as %(name)s"),
+    N_("change the account of %(name)s"),
+    N_("change the address or the password of %(name)s"),
+    N_("make a personal access token"),
+    N_("regenerate a personal access token"),
+    N_("remove a personal access token"),
+    # What was changed, in a mail to the owner.
+    N_("TOTP was enabled"),
+    N_("TOTP was disabled"),
+    N_("New backup codes were made"),
+    N_("Codes by e-mail were enabled"),
+    N_("Codes by e-mail were disabled"),
+    N_("It was unlocked, after too many wrong tries"),
+    N_("All your sign-ins and personal access tokens were ended"),
+    N_("All your sign-ins but the one in use were ended"),
+    N_("The account %(name)s was made for you"),
+    N_("Your username was changed from %(old)s to %(new)s"),
+    N_("Your e-mail address was removed: %(address)s"),
+)
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"%\((\w+)\)s", pattern)
+    named = [f"(?P<{part}>.+)" if n % 2 else re.escape(part) for n, part in enumerate(parts)]
+    return re.compile("".join(named))
+
+
+EXPRESSIONS = [(pattern, _expression(pattern)) for pattern in PATTERNS]
+
+
+def pattern_of(text: str) -> tuple[str, dict[str, str]]:
+    """The pattern that made the text, and what stands in it; the text itself where none did."""
+    for pattern, expression in EXPRESSIONS:
+        if found := expression.fullmatch(text):
+            return pattern, found.groupdict()
+    return text, {}
