@@ -134,7 +134,6 @@ class E2EReset:
             rates=Rates(limiter=limiter, rates=rates, settings=settings, clock=clock),
             cross_site=CrossSite(settings),
         )
-        languages = Languages(settings.languages, settings.catalogues)
         letterhead = Letterhead(
             workspace=settings.workspace,
             templates=make_templates(settings.mail_templates),
@@ -144,13 +143,12 @@ class E2EReset:
             Transport(app, self.send),
             sender=settings.mail_sender,
             letterhead=letterhead,
-            words_of=partial(_in_context, app, partial(words_of, parts, languages)),
+            words_of=partial(_in_context, app, partial(words_of, parts)),
         )
         return make_runtime(
             parts,
             strategies=resolve(settings.methods, parts, registered=self.strategies),
             mailer=mailer,
-            languages=languages,
             gates=gates,
             in_context=partial(_in_context, app),
             # If the host gives a clock, as tests do, budgets use it too.
@@ -174,6 +172,7 @@ class E2EReset:
             accounts=self.accounts,
             jobs=Queue(keyring),
             audit=AuditTrail(keyring, self.entropy),
+            languages=Languages(settings.languages, settings.catalogues),
             meter=make_meter(settings.operations),
             announcer=Announcer(app),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from .audit import AuditTrail
 from .crypto import KeyRing
 from .jobs import Queue
+from .languages import Languages
 from .metrics.meter import UNCOUNTED, Meter
 from .ports import Accounts
 from .records import Account, Attempt, Caller, Receipt
@@ -29,6 +31,7 @@ class Parts:
     accounts: Accounts
     jobs: Queue
     audit: AuditTrail
+    languages: Languages = field(default_factory=partial(Languages, ["en"]))
     meter: Meter = UNCOUNTED
     announcer: Announcer = field(default_factory=Announcer)
 

@@ -26,7 +26,7 @@ from .factors.unlocks import Unlocks
 from .http import Gates
 from .jobs import Handler, Worker
 from .kept.service import KeptRequests
-from .languages import Languages, Words
+from .languages import Words
 from .mail import Mailer
 from .parts import Parts
 from .permissions.service import Permissions
@@ -58,7 +58,6 @@ class Runtime(Parts):
     mailer: Mailer
     background: tuple[Background, ...]
     gates: Gates
-    languages: Languages
 
     def start(self) -> None:
         """Start the mail and sealing threads of this process, if the settings want threads.
@@ -97,7 +96,6 @@ def make_runtime(
     *,
     strategies: tuple[Strategy, ...],
     mailer: Mailer,
-    languages: Languages,
     gates: Callable[..., Gates],
     in_context: Callable[..., bool],
     by_database: bool,
@@ -110,14 +108,13 @@ def make_runtime(
     budgets = Budgets(parts.transactions, parts.meter, by_database=by_database)
     traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
     stepup = _make_stepup(parts, strategies, budgets, traces)
-    permissions = Permissions(parts.transactions)
-    changes = Changes(parts, budgets)
+    permissions, changes = Permissions(parts.transactions), Changes(parts, budgets)
     factors, vault = Factors(parts, budgets, changes), Vault(parts, stepup.rechecks)
-    codes = Codes(parts, stepup.challenges)
     guarded: dict[str, Any] = {"stepup": stepup, "targets": Targets(parts, permissions)}
-    sealer = _make_sealer(parts)
+    codes = Codes(parts, stepup.challenges)
     worker = _make_worker(parts, mailer, partial(in_context, codes.answer))
     # Two threads, so that a mail relay that hangs does not delay the sealing.
+    sealer = _make_sealer(parts)
     threads = (Background(worker.run_due), Background(sealer.seal))
     wake = partial(_wake, threads if parts.settings.delivery == "thread" else ())
     return Runtime(
@@ -138,7 +135,6 @@ def make_runtime(
         worker=worker,
         mailer=mailer,
         background=threads,
-        languages=languages,
         gates=gates(allows=permissions.allow_now, note_refusal=traces.note_refusal, wake=wake),
     )
 
@@ -177,9 +173,9 @@ def _make_worker(parts: Parts, mailer: Mailer, answer: Handler) -> Worker:
     )
 
 
-def words_of(parts: Parts, languages: Languages, account_id: str) -> Words:
+def words_of(parts: Parts, account_id: str) -> Words:
     """The words of the language that this account reads; of the workspace's where none is known."""
-    accounts = parts.accounts
+    accounts, languages = parts.accounts, parts.languages
     if not account_id or not isinstance(accounts, KnowsReaders):
         return languages.words()
     with parts.transactions.look_up() as session:

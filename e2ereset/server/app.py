@@ -40,7 +40,7 @@ from .sessions.page_routes import make_pages as make_sign_in
 from .sessions.routes import identify, make_routes
 from .sessions.service import EXTENSION as SESSIONS
 from .sessions.service import Sessions
-from .settings import load_server_settings
+from .settings import ServerSettings, load_server_settings
 
 API, PAGES = "/api/v1", "/security"
 
@@ -73,8 +73,20 @@ def create_app(
         pages_prefix=PAGES,
         clock=clock,
     )
-    runtime, hasher.meter = get_e2ereset(app), operations_of(app).meter
+    hasher.meter = operations_of(app).meter
     operations_of(app).health.add("migrations", check_migrations)
+    _add_subjects(app, hasher, settings)
+    envelope.handle_errors(app)
+    app.register_error_handler(Exception, envelope.faulty)
+    del app.cli.commands["e2ereset"]  # at the top level, with those of the server
+    app.cli = Commands(commands=app.cli.commands, found_in="e2ereset.server.cli:GROUPS")
+    if settings.proxy_hops:
+        app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
+    return app
+
+
+def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) -> None:
+    runtime, site = get_e2ereset(app), find_site(app)
     passwords = app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
     people = People(runtime, passwords, own_subscriptions, settings.public_url)
     app.register_blueprint(make_people(people, runtime.gates, url_prefix=API))
@@ -83,15 +95,8 @@ def create_app(
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
-    app.register_blueprint(make_sign_in(sessions, find_site(app)))
+    app.register_blueprint(make_sign_in(sessions, site))
     _add_rooms(app, runtime)
-    envelope.handle_errors(app)
-    app.register_error_handler(Exception, envelope.faulty)
-    del app.cli.commands["e2ereset"]  # at the top level, with those of the server
-    app.cli = Commands(commands=app.cli.commands, found_in="e2ereset.server.cli:GROUPS")
-    if settings.proxy_hops:
-        app.wsgi_app = Proxied(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]
-    return app
 
 
 def _add_rooms(app: Flask, runtime: Runtime) -> None:

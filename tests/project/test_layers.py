@@ -17,7 +17,7 @@ PATHS = {
 }
 
 SMALL = {"errors", "records", "addresses", "agents", "typed", "files", "crypto", "settings"}
-SMALL |= {"ports"}
+SMALL |= {"ports", "languages"}
 """The flat modules that everybody may use."""
 BASE = SMALL | {"store", "metrics", "signals", "jobs", "audit", "parts"}
 """What a subject stands on."""
@@ -33,7 +33,7 @@ ALLOWED = {
     "hosted": {"errors", "ports", "records"},
     "adapters": SMALL | {"hashes", "runtime"},
     "jobs": SMALL | {"store"},
-    "mail": SMALL | {"jobs", "languages"},
+    "mail": SMALL | {"jobs"},
     "audit": SMALL | {"store"},
     "parts": BASE - {"parts"},
     "http": SMALL | {"outages"},
@@ -43,9 +43,8 @@ ALLOWED = {
     "vault": SUBJECT | {"factors"},
     "reset": SUBJECT | {"factors", "permissions", "vault"},
     "upkeep": SUBJECT | {"factors", "kept"},
-    "runtime": SUBJECT
-    | {"background", "factors", "http", "kept", "languages", "permissions", "reset", "vault"},
-    "pages": SUBJECT | {"factors", "http", "kept", "languages", "reset", "runtime", "vault"},
+    "runtime": SUBJECT | {"background", "factors", "http", "kept", "permissions", "reset", "vault"},
+    "pages": SUBJECT | {"factors", "http", "kept", "reset", "runtime", "vault"},
     "guard": SMALL | {"http", "runtime"},
     "operations": SUBJECT | {"background", "runtime"},
     "doctor": SUBJECT | {"factors", "permissions", "upkeep"},
