@@ -5,12 +5,12 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, InitVar, dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 from flask import Blueprint, Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, Engine, MetaData
 
 from .adapters.identify import FlaskLoginIdentify
 from .audit import AuditTrail
@@ -21,6 +21,7 @@ from .factors import method_routes, own_routes
 from .factors import routes as factors
 from .factors.strategies import Strategy, resolve
 from .guard import Answered
+from .hostdb import ONE_OF, HostDatabase, database_of, plain_database
 from .hosted import check_accounts, check_identify
 from .http import CrossSite, Gates, Rates, bodies, document, envelope
 from .http.rates import find_limiter, read_rates
@@ -38,8 +39,6 @@ from .reset import routes as reset
 from .runtime import Runtime, make_runtime, words_of
 from .settings import Settings, load_settings
 from .signals import Announcer
-from .store.engines import Binds, Engines
-from .store.tables import Base
 from .store.transactions import Transactions
 from .vault import routes as vault
 
@@ -55,7 +54,8 @@ log = logging.getLogger(__name__)
 class E2EReset:
     """The extension. Either `E2EReset(app, ...)`, or `E2EReset(...)` and later `init_app(app)`.
 
-    `db`: the host's Flask-SQLAlchemy object, initialised before. `accounts`: its users, see
+    `db`: the host's Flask-SQLAlchemy object, initialised before. A host without one gives the
+    `engine` and the `metadata` of its tables. `accounts`: its users, see `SQLAlchemyAccounts` and
     `e2ereset.ports`. `identify`: returns the caller who is signed in to this request, else None.
     `bind_key`: which of SQLALCHEMY_BINDS has our tables; None for the default database.
     `areas`: the groups of routes to add, of "reset", "keys", "factors" and "pages".
@@ -68,7 +68,9 @@ class E2EReset:
 
     app: InitVar[Flask | None] = None
     _: KW_ONLY
-    db: SQLAlchemy
+    db: SQLAlchemy | None = None
+    engine: Engine | Connection | None = None
+    metadata: MetaData | None = None
     accounts: Accounts
     identify: Callable[[], Caller | None]
     url_prefix: str = "/api/v1"
@@ -94,16 +96,13 @@ class E2EReset:
 
         Raises SettingsError or StrategyError for a setting that is wrong.
         """
-        if "sqlalchemy" not in app.extensions:
-            raise SettingsError("Call db.init_app(app) before E2EReset(app, db=db, ...).")
+        database = self._database(app)
         if "e2ereset" in app.extensions:
             raise SettingsError("This app has e2ereset already. Keep one E2EReset for each app.")
-        if self.bind_key is not None and self.bind_key not in _engines(app, self.db):
-            raise SettingsError(f"SQLALCHEMY_BINDS has no {self.bind_key!r}, the bind_key given.")
         check_switches_meant_off(app.config)
         if isinstance(self.identify, FlaskLoginIdentify):
             self.identify.init_app(app)
-        runtime = self._make(app, load_settings(app.config, name=app.name))
+        runtime = self._make(app, load_settings(app.config, name=app.name), database)
         app.extensions["e2ereset"] = runtime
         app.register_blueprint(self._routes(runtime))
         if "pages" in self.areas:
@@ -122,8 +121,15 @@ class E2EReset:
         if not runtime.settings.two_factor:
             log.warning("E2ERESET_TWO_FACTOR is off: every signed-in caller can reset keys.")
 
-    def _make(self, app: Flask, settings: Settings) -> Runtime:
-        parts = self._parts(app, settings)
+    def _database(self, app: Flask) -> HostDatabase:
+        if self.db is None:
+            return plain_database(self.engine, self.metadata, self.bind_key)
+        if self.engine is not None or self.metadata is not None:
+            raise SettingsError(ONE_OF)
+        return database_of(app, self.db, self.bind_key)
+
+    def _make(self, app: Flask, settings: Settings, database: HostDatabase) -> Runtime:
+        parts = self._parts(app, settings, database)
         settings, clock = parts.settings, parts.clock
         limiter, rates = find_limiter(app, settings), read_rates(settings)
         gates = partial(
@@ -155,10 +161,8 @@ class E2EReset:
             by_database=self.clock is time.time,
         )
 
-    def _parts(self, app: Flask, settings: Settings) -> Parts:
-        engines = cache(partial(_engines, app, self.db))
-        schema = _add_tables(self.db, self.bind_key).schema
-        transactions = Transactions(Binds(engines, key=self.bind_key, schema=schema))
+    def _parts(self, app: Flask, settings: Settings, database: HostDatabase) -> Parts:
+        transactions = Transactions(database.binds())
         if settings.delivery == "thread" and not transactions.lasting:
             log.warning("The database is one connection in memory: no thread delivers mail.")
             settings = replace(settings, delivery="process")
@@ -215,19 +219,3 @@ def _in_context(app: Flask, function: Callable[..., T], *given: Any) -> T:
     """Call it in the app's context, which the host's accounts may need."""
     with app.app_context():
         return function(*given)
-
-
-def _engines(app: Flask, db: SQLAlchemy) -> Engines:
-    with app.app_context():
-        return db.engines
-
-
-def _add_tables(db: SQLAlchemy, bind_key: str | None) -> MetaData:
-    """Copy our tables into the host's metadata, where `create_all` and migrations find them."""
-    fresh = MetaData(info={"bind_key": bind_key})
-    metadata = db.metadatas.setdefault(bind_key, fresh)
-    there = {table.name for table in metadata.tables.values()}
-    for table in Base.metadata.sorted_tables:
-        if table.name not in there:
-            table.to_metadata(metadata)
-    return metadata

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, Engine
 def rolled_back(app: Flask) -> Iterator[None]:
     """Undo, at the end of the block, whatever the app writes in it: the host's rows and ours.
 
-    On SQLite and PostgreSQL, in one thread. What is committed in the block is seen by all that
-    comes after it. A rollback of the host's own undoes all that came before it in the block.
+    On SQLite and PostgreSQL, in one thread, for an app with Flask-SQLAlchemy; tests of another one
+    give `E2EReset(engine=...)` the connection that they roll back. What is committed in the block
+    is seen by all that comes after it. A rollback of the host's own undoes all that came before it
+    in the block.
     """
     with app.app_context():
         engines: dict[str | None, Any] = app.extensions["sqlalchemy"].engines
