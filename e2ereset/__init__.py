@@ -11,7 +11,7 @@ from .extension import E2EReset
 from .factors.strategies import Strategy
 from .guard import two_factor_required
 from .mail import Message
-from .records import Account, Action, Attempt, Caller, Challenge, Proof, Reader, name_key
+from .records import Account, Action, Attempt, Caller, Challenge, Proof, Reader, SignIn, name_key
 from .runtime import Runtime, get_e2ereset
 from .signals import budget_spent, factor_disabled, factor_enabled, factor_used, key_reset, refused
 
@@ -28,6 +28,7 @@ __all__ = [
     "Refusal",
     "Runtime",
     "SQLAlchemyAccounts",
+    "SignIn",
     "Strategy",
     "budget_spent",
     "factor_disabled",

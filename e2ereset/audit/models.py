@@ -24,7 +24,11 @@ class AuditRow(Base):
     digest: Mapped[str] = mapped_column(String(80))
     position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 
-    __table_args__ = (Index("ix_e2ereset_audit_unsealed", "id", **only_where("position IS NULL")),)
+    __table_args__ = (
+        Index("ix_e2ereset_audit_unsealed", "id", **only_where("position IS NULL")),
+        Index("ix_e2ereset_audit_target", "target", "id"),
+        Index("ix_e2ereset_audit_caller", "caller", "id"),
+    )
 
 
 class AuditHead(Base):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Column, Row, Select, func, select, tuple_
+from sqlalchemy import Column, Row, Select, func, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
@@ -44,6 +44,31 @@ def tail(session: Session, limit: int, target: str | None = None) -> list[dict[s
         statement = statement.where(AUDIT.c.target == target)
     with lenient(session):
         return [_shown(row) for row in reversed(session.execute(statement).all())]
+
+
+def about(
+    session: Session, account_id: str, limit: int, *, before: str = "", uid: str = ""
+) -> list[dict[str, Any]]:
+    """The newest `limit` rows of what was done to or by this account, newest first, as `tail`.
+
+    Given `before`, the uid of a row, those that are older than it; given `uid`, that row alone.
+    """
+    rest = []
+    if before:
+        rest.append(AUDIT.c.id < select(AUDIT.c.id).where(AUDIT.c.uid == before).scalar_subquery())
+    if uid:
+        rest.append(AUDIT.c.uid == uid)
+    to, by = AUDIT.c.target == account_id, AUDIT.c.caller == account_id
+    newest = AUDIT.c.id.desc()
+    # Each half is read through an index of its own, and no further than `limit` rows.
+    halves = (
+        select(*COLUMNS).where(*half, *rest).order_by(newest).limit(limit).subquery()
+        for half in ((to,), (by, ~to))
+    )
+    both = union_all(*(select(half) for half in halves)).subquery()
+    with lenient(session):
+        rows = session.execute(select(both).order_by(both.c.id.desc()).limit(limit)).all()
+    return [{"uid": row.uid, "epoch": row.at, **_shown(row)} for row in rows]
 
 
 def count(session: Session) -> tuple[int, int]:

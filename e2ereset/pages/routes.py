@@ -7,6 +7,7 @@ from e2ereset.runtime import Runtime
 from . import (
     codes_routes,
     email_routes,
+    history_routes,
     language_routes,
     overview_routes,
     proof_routes,
@@ -22,6 +23,7 @@ def make_pages(app: Flask, runtime: Runtime, *, url_prefix: str) -> Blueprint:
     blueprint = site.blueprint(NAME, url_prefix)
     _add_factors(blueprint, site)
     codes_routes.add_routes(blueprint, site)
+    history_routes.add_routes(blueprint, site)
     language_routes.add_routes(blueprint, site)
     overview_routes.add_routes(blueprint, site)
     proof_routes.add_routes(blueprint, site)

@@ -1,0 +1,174 @@
+"""What was done to an account, or by it, in words: the audit log as its owner reads it."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from e2ereset import audit
+from e2ereset.languages.words import N_, Words
+from e2ereset.records import Account
+from e2ereset.runtime import Runtime
+
+PAGE = 20
+"""How many events a page shows."""
+OPERATOR = "operator:"
+ACTIONS = {
+    "add-bypass-token": N_("Make a personal access token that skips the second factor"),
+    "add-grant": N_("Make a grant for a machine"),
+    "add-token": N_("Make a personal access token"),
+    "add-user": N_("Make an account"),
+    "begin-totp": N_("Begin to set up the authenticator app"),
+    "change-email": N_("Change an e-mail address"),
+    "change-profile": N_("Change the profile"),
+    "change-roles": N_("Change roles"),
+    "delete-user": N_("Delete an account"),
+    "disable-email-codes": N_("Switch off codes by e-mail"),
+    "disable-totp": N_("Switch off the authenticator app"),
+    "disable-user": N_("Disable an account"),
+    "enable-email-codes": N_("Switch on codes by e-mail"),
+    "enable-totp": N_("Switch on the authenticator app"),
+    "enable-user": N_("Enable an account"),
+    "end-grant": N_("End a grant for a machine"),
+    "end-other-sign-ins": N_("End all other sign-ins"),
+    "end-other-tokens": N_("End all other sign-ins"),
+    "end-sign-in": N_("End a sign-in or a token"),
+    "end-tokens": N_("End all sign-ins and tokens"),
+    "lock-factor": N_("Lock a factor after too many wrong tries"),
+    "login": N_("Sign in"),
+    "new-backup-codes": N_("Make new backup codes"),
+    "regenerate-token": N_("Make a personal access token anew"),
+    "remove-token": N_("End a personal access token"),
+    "rename-user": N_("Change the username"),
+    "replace-e2e-key": N_("Replace the key"),
+    "reset-e2e-key": N_("Reset the key"),
+    "reset-totp": N_("Reset the authenticator app"),
+    "set-e2e-keys": N_("Store the key"),
+    "set-password": N_("Set a new password"),
+    "unlock-factor": N_("Unlock the factors"),
+    "update-own-account": N_("Change the account"),
+    "update-user": N_("Change the account"),
+    "verify-email": N_("Verify an e-mail address"),
+}
+DONE = ("done", "passed", "reset", "unlocked", "locked", "wrapped-anew")
+OUTCOMES = {
+    **dict.fromkeys(DONE, N_("Done.")),
+    "nothing-to-reset": N_("Done: there was nothing to reset."),
+    "nothing-to-unlock": N_("Done: nothing was locked."),
+    "totp-required": N_("A proof was asked for."),
+    "totp-invalid": N_("Refused: the code was wrong."),
+    "totp-max-attempts": N_("Refused: too many tries."),
+    "error-too-many-requests": N_("Refused: too many requests."),
+}
+PROOFS = {
+    "bypass": N_("a token that skips the proof"),
+    "email": N_("a code by e-mail"),
+    "passkey": N_("a passkey"),
+    "password": N_("the password"),
+    "remembered": N_("an earlier proof of the same sign-in"),
+    "totp": N_("the authenticator app"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A row of the audit log, in the reader's language. `at` is in epoch seconds.
+
+    `uid` names the row, and `sealed` says whether there is a receipt for it yet.
+    """
+
+    uid: str
+    at: int
+    what: str
+    outcome: str
+    who: str
+    target: str
+    proof: str
+    address: str
+    agent: str
+    reason: str
+    sealed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Reads what was done to the accounts of one app."""
+
+    runtime: Runtime
+
+    def page(self, account: Account, before: str, words: Words) -> tuple[list[Event], str]:
+        """The newest events of the account before this one; what to go on from, empty at the end.
+
+        `before` is the uid of an event, empty for the newest page.
+        """
+        with self.runtime.transactions.look_up() as session:
+            rows = audit.about(session, account.id, PAGE + 1, before=before)
+        shown = rows[:PAGE]
+        names = self._names(account, shown)
+        events = [_event(row, account, names, words) for row in shown]
+        return events, shown[-1]["uid"] if len(rows) > PAGE else ""
+
+    def receipt(self, account: Account, uid: str) -> dict[str, Any] | None:
+        """The receipt of an event of the account; None for one of others, and while it waits."""
+        runtime = self.runtime
+        with runtime.transactions.read() as session, suppress(audit.NoReceipt):
+            if audit.about(session, account.id, 1, uid=uid):
+                origin = runtime.settings.audit_origin
+                return audit.receipt(session, runtime.keyring, origin, uid)
+        return None
+
+    def _names(self, account: Account, rows: list[dict[str, Any]]) -> dict[str, str]:
+        """The usernames of the others in these rows, by id.
+
+        Only of those whom the reader has acted on, or who acted on the reader.
+        """
+        ids = {row["caller"] for row in rows}
+        ids |= {row["target"] for row in rows if row["action"] in ACTIONS and _is_done(row)}
+        found = {account.id: account.username}
+        for one in sorted(ids - {"", account.id}):
+            # A session for each, as the host may take no such text, and spoil it.
+            with suppress(Exception), self.runtime.transactions.look_up() as session:
+                if other := self.runtime.accounts.get(session, one):
+                    found[one] = other.username
+        return found
+
+
+def _is_done(row: dict[str, Any]) -> bool:
+    return row["outcome"] in DONE
+
+
+def _event(row: dict[str, Any], account: Account, names: dict[str, str], t: Words) -> Event:
+    action, outcome, method = row["action"], row["outcome"], row["method"]
+    known = OUTCOMES.get(outcome) or (N_("Refused.") if _is_refusal(outcome) else "")
+    return Event(
+        uid=row["uid"],
+        at=row["epoch"],
+        what=t(ACTIONS[action]) if action in ACTIONS else action.replace("-", " "),
+        outcome=t(known) if known else outcome,
+        who=_who(row["caller"], account, names, t),
+        target=_target(row["target"], account, names),
+        proof=t(PROOFS[method]) if method in PROOFS else method if method != "off" else "",
+        address=row["address"],
+        agent=row["agent"],
+        reason=row["reason"],
+        sealed=row["position"] is not None,
+    )
+
+
+def _is_refusal(outcome: str) -> bool:
+    return outcome.startswith("error-") or outcome in ("unauthorized", "not-authorized")
+
+
+def _who(caller: str, account: Account, names: dict[str, str], t: Callable[..., str]) -> str:
+    if caller == account.id:
+        return t("You")
+    if caller.startswith(OPERATOR):
+        return t("An operator of the server (%(name)s)", name=caller.removeprefix(OPERATOR))
+    return names.get(caller) or t("Somebody whose account is gone")
+
+
+def _target(target: str, account: Account, names: dict[str, str]) -> str:
+    """Whom or what it was done to; empty where that is the reader."""
+    if target == account.id:
+        return ""
+    return names.get(target, target.removeprefix(f"{account.id}:"))

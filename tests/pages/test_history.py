@@ -1,0 +1,100 @@
+"""What was done to one's account, in words, with receipts."""
+
+import json
+import re
+
+from sqlalchemy import text
+
+from e2ereset.audit import Actor, Operator
+from tests.kit.pages import browser_of
+
+PAGE = "/security/history"
+RECEIPT = re.compile(r'href="(/security/history/\w+/receipt)"')
+
+
+def entries(page):
+    """The heading and the lines of each event, newest first."""
+    cards = re.findall(r'<section class="e2e-card">(.*?)</section>', page, re.DOTALL)
+    plain = (re.sub(r"<span.*?</span>|<[^>]+>", "", card) for card in cards)
+    return [[line for line in card.splitlines() if line] for card in plain]
+
+
+def test_what_was_done_is_told_in_words(world, admin, bob):
+    browser = browser_of(world, bob)
+    assert world.reset(admin, {"username": "bob"}, code=world.code(admin)).status_code == 200
+    world.again(bob)
+    world.reset(bob, code="000000")
+    world.runtime.factors.renew_backup_codes(
+        world.account(bob), by=Operator(login="olga", reason="asked by phone")
+    )
+    browser = browser_of(world, bob)
+    operator, wrong, helped, *_ = entries(browser.get(PAGE).text)
+    assert operator == [
+        "Make new backup codes",
+        "Done.",
+        "15 January 2027, 08:00 UTC",
+        "By: An operator of the server (olga)",
+        "Reason: asked by phone",
+    ]
+    assert wrong[:2] == ["Reset the key", "Refused: the code was wrong."]
+    assert "By: You" in wrong
+    assert helped[:2] == ["Reset the key", "Done."]
+    assert "By: root" in helped
+    assert "Proven by: the authenticator app" in helped
+    mine, *_ = entries(browser_of(world, admin).get(PAGE).text)
+    assert mine[:2] == ["Reset the key: bob", "Done."]
+
+
+def test_a_refused_act_names_nobody(world, bob, eve):
+    assert world.reset(bob, {"userId": eve.id}, code=world.code(bob)).status_code == 400
+    mine, *_ = entries(browser_of(world, bob).get(PAGE).text)
+    assert mine[:2] == [f"Reset the key: {eve.id}", "Refused."]
+    hers, *_ = entries(browser_of(world, eve).get(PAGE).text)
+    assert hers[:2] == ["Reset the key", "Refused."]
+    assert "By: bob" in hers
+
+
+def test_the_owner_of_an_event_gets_its_receipt(world, bob, eve):
+    world.reset(bob, code=world.code(bob))
+    world.again(bob)
+    browser = browser_of(world, bob)
+    assert not RECEIPT.search(browser.get(PAGE).text)  # not sealed yet
+    world.runtime.sealer.seal()
+    url = RECEIPT.search(browser.get(PAGE).text)[1]
+    answer = browser.get(url)
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename=receipt-")
+    receipt = json.loads(answer.text)
+    assert (receipt["entry"]["action"], receipt["entry"]["caller"]) == ("reset-e2e-key", bob.id)
+    assert browser_of(world, eve).get(url).status_code == 404
+    assert browser.get(f"{PAGE}/{'0' * 32}/receipt").status_code == 404
+
+
+def test_the_history_goes_on_page_by_page(world, bob):
+    trail, transactions = world.runtime.audit, world.runtime.transactions
+    with transactions.begin() as session:
+        for number in range(45):
+            to, by = (bob.id, "x") if number % 2 else ("y", bob.id)
+            trail.write(session, f"act-{number}", Actor(id=by), at=number, target=to)
+    browser, seen, url = browser_of(world, bob), [], PAGE
+    while url:
+        page = browser.get(url).text
+        seen.append([what.split(":")[0] for what, *_ in entries(page)])
+        older = re.search(r'href="([^"]+)" rel="next"', page)
+        url = older and older[1]
+    assert [len(page) for page in seen] == [20, 20, 5]
+    assert [what for page in seen for what in page] == [f"act {n}" for n in reversed(range(45))]
+
+
+def test_each_half_of_the_history_is_read_through_an_index(world, bob):
+    with world.runtime.transactions.read() as session:
+        if session.get_bind().dialect.name != "sqlite":
+            return
+        for who in ("target", "caller"):
+            plan = session.execute(
+                text(
+                    f"EXPLAIN QUERY PLAN SELECT * FROM e2ereset_audit WHERE {who} = 'a'"
+                    " ORDER BY id DESC LIMIT 5"
+                )
+            ).all()
+            assert f"USING INDEX ix_e2ereset_audit_{who}" in plan[0].detail
+            assert len(plan) == 1  # nothing is sorted
