@@ -1,0 +1,88 @@
+"""Every page, and every error that a form can show, holds what a page has to hold."""
+
+import re
+
+import pytest
+
+from e2ereset.languages import PSEUDO
+from e2ereset.pages.site import find_site
+from tests.kit.live import make_live
+
+pytestmark = pytest.mark.slow
+PASSWORD = "correct horse battery"
+PLACE = re.compile("<")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A server that also speaks the pseudo-locale."""
+    settings = {"FLASK_E2ERESET_LANGUAGES": f'["en", "de", "{PSEUDO}"]'}
+    with make_live(tmp_path_factory.mktemp("site"), settings=settings) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def addresses(site):
+    """The addresses of all pages that need nothing but a sign-in."""
+    with site.app() as app:
+        names = find_site(app).names
+        rules = [r for r in app.url_map.iter_rules() if r.endpoint.partition(".")[0] in names]
+        return sorted(r.rule for r in rules if "GET" in r.methods and not PLACE.search(r.rule))
+
+
+@pytest.fixture(scope="module")
+def carol(site):
+    """An administrator with an authenticator app, a password and a key."""
+    user = site.user("carol", "admin", totp=True)
+    site.cli("user", "password", "carol", "--password-stdin", stdin=PASSWORD)
+    return user
+
+
+@pytest.fixture
+def signed_in(browse, site, carol):
+    """Carol's browser; each sign-in takes a backup code, as a step of the app passes once."""
+    return lambda **options: browse(**options).sign_in("carol", PASSWORD, carol.backup_codes.pop())
+
+
+def test_every_page_that_there_is(signed_in, addresses):
+    watched = signed_in()
+    assert "/security/" in addresses
+    for address in addresses:
+        watched.open(address)
+        watched.holds()
+
+
+# A form whose fields are sent empty or wrong, whatever the browser thinks of that.
+EMPTY = """form => {
+    form.noValidate = true;
+    for (const one of form.querySelectorAll("input:not([type=hidden]), textarea")) one.value = "";
+}"""
+TYPED = "main form[method=post]:has(input:not([type=hidden]), textarea)"
+
+
+def test_every_form_says_what_is_wrong_where_its_reader_begins(signed_in, addresses):
+    watched = signed_in()
+    for address in addresses:
+        for n in range(watched.open(address).page.locator(TYPED).count()):
+            form = watched.open(address).page.locator(TYPED).nth(n)
+            form.evaluate(EMPTY)
+            with watched.page.expect_navigation():
+                form.locator("button").first.click()
+            if watched.heading != "Prove that it is you":
+                assert watched.focused() == "e2e-errors", f"form {n} of {address}"
+            watched.holds()
+
+
+# What we say, and not what somebody is called: the texts that a catalogue must have.
+SAID = "main :is(h1, h2, h3, label, legend, button, th[scope=col], dt, caption):not([lang])"
+
+
+def test_every_text_is_in_the_catalogue_and_pages_read_from_right_to_left(signed_in, addresses):
+    watched = signed_in()
+    watched.page.context.set_extra_http_headers({"Accept-Language": PSEUDO})
+    for address in addresses:
+        page = watched.open(address).page
+        assert page.get_attribute("html", "dir") == "rtl"
+        texts = [one.strip() for one in page.locator(SAID).all_text_contents()]
+        assert [one for one in texts if one and "\u200f" not in one] == [], address
+        watched.holds()
