@@ -46,7 +46,7 @@ def test_an_app_is_enrolled_by_its_first_code(world, dora):
     home = browser.get(HOME).text
     assert "On since 15 January 2027, 08:01 UTC" in home
     assert "Backup codes left: 12" in home
-    assert "does not prove this sign-in" in home
+    assert "You cannot use it in this sign-in" in home
     assert other.get(HOME).location.startswith("/sign-in")
 
 
@@ -144,7 +144,7 @@ def test_who_has_no_verified_address_cannot_switch_them_on(world):
 def test_my_security_tells_what_one_has(world, bob):
     browser = browser_of(world, bob)
     home = browser.get(HOME).text
-    assert "It proves this sign-in." in home
+    assert "You can use it in this sign-in." in home
     assert "Not used yet." in home
     assert "Stored on 15 January 2027" in home
     assert 'action="/sign-out"' in home
