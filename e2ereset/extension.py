@@ -85,9 +85,9 @@ class E2EReset:
     sign_in_headers: Iterable[str] = ()
 
     def __post_init__(self, app: Flask | None) -> None:
-        self.accounts = check_accounts(self.accounts)
-        self.strategies = tuple(self.strategies)
         self.areas = _check_areas(self.areas)
+        self.accounts = check_accounts(self.accounts, pages="pages" in self.areas)
+        self.strategies = tuple(self.strategies)
         if app is not None:
             self.init_app(app)
 

@@ -9,43 +9,36 @@ Flask-WTF's CSRFProtect would guard those too, and covers e2ereset's routes as w
 
 import time
 
-from flask import Flask, request, session
+from flask import Flask, redirect, request
 from flask_login import LoginManager, login_user
 
-from e2ereset import E2EReset, name_key, two_factor_required
+from e2ereset import E2EReset, SQLAlchemyAccounts, flask_login_identify, two_factor_required
 
-from .accounts import SIGNED_IN_AT, HostAccounts, identify
 from .models import Project, User, db
+
+ACCOUNTS = {"username": "name", "email": "email", "verified": "email_confirmed"}
+ACCOUNTS |= {"roles": "role", "password": "password", "session_key": "sign_in"}
 
 
 def create_app(config=None, clock=time.time):
-    """The host app, with resets and enrolment under /keys, and the gate around a view."""
+    """The host app, with resets, enrolment and pages, and the gate around a view."""
     app = Flask(__name__)
     app.config.from_mapping(
-        SQLALCHEMY_DATABASE_URI="sqlite:///host.sqlite3",
-        SESSION_COOKIE_SAMESITE="Lax",
-        E2ERESET_METHODS=["totp", "email"],
+        SQLALCHEMY_DATABASE_URI="sqlite:///host.sqlite3", SESSION_COOKIE_SAMESITE="Lax"
     )
     app.config.from_prefixed_env()
     app.config.from_mapping(config or {})
     db.init_app(app)
-    add_sign_in(app, clock)
-    E2EReset(
-        app,
-        db=db,
-        accounts=HostAccounts(),
-        identify=identify,
-        url_prefix="/keys",
-        name="keys",
-        areas=["reset", "factors"],
-        clock=clock,
-    )
+    add_sign_in(app)
+    accounts = SQLAlchemyAccounts(User, **ACCOUNTS)
+    options = {"url_prefix": "/keys", "name": "keys", "areas": ["reset", "factors", "pages"]}
+    E2EReset(app, db=db, accounts=accounts, identify=flask_login_identify, clock=clock, **options)
     add_views(app)
     return app
 
 
-def add_sign_in(app, clock):
-    """Flask-Login, as the host always had it; and when a sign-in began."""
+def add_sign_in(app):
+    """Flask-Login, as the host always had it."""
     manager = LoginManager(app)
 
     @manager.user_loader
@@ -56,20 +49,34 @@ def add_sign_in(app, clock):
 
     @app.post("/sign-in")
     def sign_in():
-        user = db.session.query(User).filter_by(name_key=name_key(request.form["name"])).first()
+        user = db.session.query(User).filter_by(name=request.form["name"]).first()
         if user is None or not user.has_password(request.form["password"]):
             return {"error": "Wrong name or password"}, 401
         login_user(user)
-        session[SIGNED_IN_AT] = int(clock())
         return {"name": user.name}
 
 
 def add_views(app):
-    """A view that runs only behind the second factor."""
+    """Views that run only behind the second factor: for scripts, and for the form of a page."""
 
     @app.delete("/projects/<int:project>")
     @two_factor_required("delete-project", target=lambda project: str(project))
     def delete_project(project):
-        db.session.delete(db.get_or_404(Project, project))
-        db.session.commit()
+        drop(project)
         return {"deleted": project}
+
+    @app.get("/projects")
+    def projects():
+        return ", ".join(project.name for project in db.session.query(Project))
+
+    @app.post("/projects/<int:project>/delete")
+    @two_factor_required("delete-project", target=lambda project: str(project))
+    def delete_on_page(project):
+        drop(project)
+        return redirect("/projects")
+
+
+def drop(project):
+    """Delete this project."""
+    db.session.delete(db.get_or_404(Project, project))
+    db.session.commit()

@@ -1,10 +1,8 @@
-"""The host's own tables. Of e2ereset they take how names are compared, nothing else."""
+"""The host's own tables, which know nothing of e2ereset."""
 
 from flask_login import UserMixin
 from flask_sqlalchemy import SQLAlchemy
 from werkzeug.security import check_password_hash, generate_password_hash
-
-from e2ereset import name_key
 
 HASHING = "scrypt"
 
@@ -12,23 +10,15 @@ db = SQLAlchemy()
 
 
 class User(UserMixin, db.Model):
-    """A person of this app, as it was before e2ereset came, but for `name_key`."""
+    """A person of this app, as it was before e2ereset came."""
 
     id = db.Column(db.Integer, primary_key=True)
-    name = db.Column(db.String(80), nullable=False)
-    # Stored, as no database folds the case of all letters as Python does.
-    name_key = db.Column(db.String(160), unique=True, nullable=False)
+    name = db.Column(db.String(80), unique=True, nullable=False)
     email = db.Column(db.String(320))
     email_confirmed = db.Column(db.Boolean, nullable=False, default=False)
-    is_staff = db.Column(db.Boolean, nullable=False, default=False)
+    role = db.Column(db.String(20), nullable=False, default="user")
     password = db.Column(db.String(255), nullable=False)
     sign_in = db.Column(db.String(32), nullable=False, default="first")
-
-    @db.validates("name")
-    def store_key(self, _field, name):
-        """Keep the key beside the name, whenever that is set."""
-        self.name_key = name_key(name)
-        return name
 
     def set_password(self, plain):
         """Store a hash of the password."""

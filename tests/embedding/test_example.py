@@ -5,7 +5,21 @@ import sys
 
 import pytest
 
+from tests.kit.lines import embedding_lines
 from tests.kit.paths import ROOT
+
+HOST = ROOT / "examples" / "host_app"
+
+
+def test_its_embedding_is_ten_lines_with_pages():
+    assert (
+        sum(embedding_lines(file.read_text(encoding="utf-8")) for file in HOST.glob("*.py")) <= 10
+    )
+
+
+def test_a_line_counts_that_makes_what_only_ours_uses():
+    text = "from e2ereset import E2EReset\n\na = 1\nb = 2\ndef c():\n    return a\n"
+    assert embedding_lines(text + "def d():\n    E2EReset(b, c)\n    print(b)\n") == 5
 
 
 @pytest.mark.slow

@@ -62,6 +62,12 @@ def test_the_api_takes_no_such_password_and_spares_nobody_the_proof(plain, code,
     assert plain.audited()[-1][2] == "error-two-factor-not-available"
 
 
+def test_without_pages_the_password_is_no_factor(make_host):
+    host = make_host(accounts=PlainAccounts(ANN), E2ERESET_WITHOUT_METHOD="allow")
+    assert host.reset(ANN).status_code == 200
+    assert host.post("/api/v1/users.enableTotp", ANN).status_code == 200
+
+
 def test_a_client_cannot_say_that_it_is_a_page(plain):
     headers = {"Host-User": ANN.id, "e2ereset.proof": "x", "X-2fa-Method": "password"}
     answer = plain.app.test_client().post("/r", headers=headers)

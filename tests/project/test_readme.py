@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 import time
+from textwrap import indent
 
 import pyotp
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from e2ereset import get_e2ereset
 from e2ereset.server.cli import main
+from tests.kit.lines import embedding_lines
 from tests.kit.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,19 +35,20 @@ def host(database_uri, call):
     """The README's host app, with bob in it."""
     names = {"__name__": "readme"}
     (text,) = [text for kind, text in BLOCKS if kind == "python"]
-    usual = "E2EReset(app, db=db, accounts=Accounts(), identify=identify)\n"
+    usual = "    E2EReset(app, db=db, accounts=accounts, identify=flask_login_identify)\n"
     assert usual in text
-    exec(compile(text.replace(usual, call or usual), "README.md", "exec"), names)
+    called = indent(call, "    ") if call else usual
+    exec(compile(text.replace(usual, called), "README.md", "exec"), names)
     app = names["create_app"](
         SECRET_KEY="k" * 32, SQLALCHEMY_DATABASE_URI=database_uri, TESTING=True
     )
     with app.app_context():
         names["db"].create_all()
-        bob = names["User"](id="7", name="bob", email="bob@x.org")
+        bob = names["User"](id="7", name="bob", email="bob@x.org", confirmed=True)
         names["db"].session.add_all([bob, names["User"](id="8", name="\u00dcnal")])
         names["db"].session.commit()
-        yield app
-        names["db"].session.remove()
+    yield app  # not within the context: requests would share Flask-Login's user
+    with app.app_context():
         names["db"].engine.dispose()
 
 
@@ -60,6 +63,11 @@ def code_of_bob(app):
     with runtime.transactions.read() as session:
         bob = runtime.accounts.find(session, "BOB")
     return pyotp.TOTP(runtime.factors.enrol_totp(bob).secret).now()
+
+
+def test_the_embedding_is_ten_lines():
+    (text,) = [text for kind, text in BLOCKS if kind == "python"]
+    assert embedding_lines(text) <= 10
 
 
 def test_the_embedding_resets_a_key(host):

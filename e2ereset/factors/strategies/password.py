@@ -17,8 +17,10 @@ class PasswordStrategy(Strategy):
     fallback = True
 
     def usable(self, attempt: Attempt) -> bool:
-        """Whether the account has a password."""
-        return attempt.account.has_password
+        """Whether the account has a password, and a way to prove it."""
+        account, accounts = attempt.account, self.parts.accounts
+        can_type = isinstance(accounts, ChecksPlainPasswords)
+        return account.has_password and (can_type or not account.password_by_page)
 
     def provable(self, attempt: Attempt) -> bool:
         """Whether the request is a page's, or the host can check a digest."""

@@ -2,8 +2,8 @@
 
 import pytest
 
+from e2ereset import get_e2ereset
 from examples.host_app import models
-from examples.host_app.accounts import HostAccounts
 from examples.host_app.app import create_app
 from examples.host_app.models import Project, User, db
 
@@ -25,7 +25,7 @@ def app(tmp_path, monkeypatch, e2ereset_clock):
         db.create_all()
         for name in ("ann", "bob", "sue"):
             user = User(name=name, email=f"{name}@x.org", email_confirmed=True)
-            user.is_staff = name == "sue"
+            user.role = "admin" if name == "sue" else "user"
             user.set_password(name)
             db.session.add(user)
         db.session.add(Project(id=1, name="first"))
@@ -42,7 +42,7 @@ def account(app):
 
     def account(name):
         with app.app_context():
-            return HostAccounts().find(db.session, name)
+            return get_e2ereset().accounts.find(db.session, name)
 
     return account
 

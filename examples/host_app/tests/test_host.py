@@ -19,11 +19,15 @@ def test_nobody_is_signed_in_at_first(app):
 
 
 @pytest.fixture
-def enrolled(sign_in, e2ereset_clock):
-    """Ann's client that has enrolled her authenticator app, and the app."""
+def enrolled(sign_in, e2ereset_clock, e2ereset_mailbox):
+    """Ann's client that has enrolled mailed codes, then her authenticator app, and the app."""
     ann = sign_in("ann")
     e2ereset_clock.tick(60)
-    phone = TotpDevice(ann.post("/keys/users.enableTotp").json["secret"], e2ereset_clock)
+    assert ann.post("/keys/users.2fa.enableEmail").status_code == 200
+    assert ann.post("/keys/users.enableTotp").json["errorType"] == "totp-required"
+    mailed = {"x-2fa-code": e2ereset_mailbox.code_for("ann@x.org")}
+    begun = ann.post("/keys/users.enableTotp", headers=mailed).json
+    phone = TotpDevice(begun["secret"], e2ereset_clock)
     confirmed = ann.post("/keys/users.validateTotp", json={"code": phone.next_code()})
     assert len(confirmed.json["codes"]) == 12
     return ann, phone
@@ -97,6 +101,17 @@ def test_the_hosts_own_view_is_behind_the_same_gate(sign_in, device):
     assert response.json == {"deleted": 1}
 
 
+def test_a_form_is_led_to_the_page_of_the_proof_and_the_password_proves_it(sign_in):
+    browser = sign_in("bob")  # he has no other factor
+    browser.environ_base["HTTP_ACCEPT"] = "text/html"
+    proof = browser.post("/projects/1/delete").location
+    assert "password" in browser.get(proof).text
+    assert browser.post(proof, data={"code": "ann", "method": "password"}).status_code == 400
+    back = browser.post(proof, data={"code": "bob", "method": "password"})
+    assert back.location == "/projects"
+    assert browser.get("/projects").text == ""
+
+
 def test_view_and_reset_share_one_budget(sign_in, device):
     ann = sign_in("ann")
     for _ in range(5):
@@ -128,5 +143,5 @@ def test_the_host_hears_of_resets(app, sign_in, device):
 
 def test_the_user_class_knows_nothing_of_e2ereset():
     assert {column.name for column in User.__table__.columns} == {
-        *("id", "name", "name_key", "email", "email_confirmed", "is_staff", "password", "sign_in")
+        *("id", "name", "email", "email_confirmed", "role", "password", "sign_in")
     }
