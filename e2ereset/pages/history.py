@@ -143,7 +143,7 @@ def _event(row: dict[str, Any], account: Account, names: dict[str, str], t: Word
     return Event(
         uid=row["uid"],
         at=row["epoch"],
-        what=t(ACTIONS[action]) if action in ACTIONS else action.replace("-", " "),
+        what=t(ACTIONS[action]) if action in ACTIONS else _other(action, t),
         outcome=t(known) if known else outcome,
         who=_who(row["caller"], account, names, t),
         target=_target(row["target"], account, names),
@@ -153,6 +153,10 @@ def _event(row: dict[str, Any], account: Account, names: dict[str, str], t: Word
         reason=row["reason"],
         sealed=row["position"] is not None,
     )
+
+
+def _other(action: str, t: Callable[..., str]) -> str:
+    return t("Other act: %(name)s", name=action.replace("-", " "))
 
 
 def _is_refusal(outcome: str) -> bool:

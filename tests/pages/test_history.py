@@ -78,7 +78,7 @@ def test_the_history_goes_on_page_by_page(world, bob):
     browser, seen, url = browser_of(world, bob), [], PAGE
     while url:
         page = browser.get(url).text
-        seen.append([what.split(":")[0] for what, *_ in entries(page)])
+        seen.append([what.split(": ")[1] for what, *_ in entries(page)])
         older = re.search(r'href="([^"]+)" rel="next"', page)
         url = older and older[1]
     assert [len(page) for page in seen] == [20, 20, 5]
