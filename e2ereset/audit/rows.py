@@ -63,7 +63,7 @@ def about(
     # Each half is read through an index of its own, and no further than `limit` rows.
     halves = (
         select(*COLUMNS).where(*half, *rest).order_by(newest).limit(limit).subquery()
-        for half in ((to,), (by, ~to))
+        for half in ((to,), (by, AUDIT.c.caller != AUDIT.c.target))
     )
     both = union_all(*(select(half) for half in halves)).subquery()
     with lenient(session):
