@@ -17,6 +17,7 @@ from e2ereset.typed import plain_code
 
 from .flow import COOKIE, PROVABLE, Repeated
 from .site import Form, Site
+from .tries import wrong_code
 
 LONGEST = Length(max=1000, error="must NOT have more than {max} characters")
 
@@ -109,7 +110,7 @@ def _proof(form: dict[str, Any], waiting: Kept) -> Proof:
 def _page(
     site: Site, key: str, kept: Kept, *, refusal: Refusal | None = None, status: int = 200
 ) -> Response:
-    told = kept.told
+    told, asks = kept.told, isinstance(refusal, FactorRequired)
     return site.page(
         "proof",
         status=status,
@@ -118,7 +119,8 @@ def _page(
         method=told.get("method", ""),
         others=[m for m in told.get("availableMethods", ()) if m != told.get("method")],
         address=told.get("emailOrUsername", ""),
-        refusal=None if isinstance(refusal, FactorRequired) else refusal,
+        error="" if asks or refusal is None else wrong_code(site, refusal),
+        field="code",
         sent="sent" in request.args,
     )
 

@@ -22,6 +22,8 @@ def wrong_code(site: Site, refusal: Refusal | None = None) -> str:
     t = site.translate
     if isinstance(refusal, InvalidParams):
         return t("Type the code.")
+    if refusal and refusal.details.get("codeReused"):
+        return t("This code was used already. Wait for the next one.")
     if not isinstance(refusal, TooManyAttempts):
         return t("This code is not right. Look at it again, or wait for the next one.")
     if refusal.retry_after is None:

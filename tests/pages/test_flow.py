@@ -31,6 +31,16 @@ def test_a_wrong_code_keeps_the_form(pages):
     assert pages.browser.post(proof, data={"code": pages.totp.code()}).text == "dropped atlas"
 
 
+def test_the_page_tells_why_a_code_was_refused(pages):
+    code = pages.totp.code()
+    pages.browser.post(pages.drop(), data={"code": code})
+    again = pages.browser.post(proof := pages.drop(), data={"code": code})
+    assert "This code was used already." in again.text
+    for _ in range(5):
+        spent = pages.browser.post(proof, data={"code": "000000"})
+    assert "Too many tries. Try again in" in spent.text
+
+
 def test_a_kept_form_is_sent_once(pages):
     proof = pages.drop()
     pages.browser.post(proof, data={"code": pages.totp.code()})
