@@ -5,7 +5,7 @@ second-factor gate behind it.
 """
 
 from .adapters.accounts import SQLAlchemyAccounts
-from .adapters.identify import flask_login_identify, flask_security_identify
+from .adapters.identify import flask_login_identify, flask_security_identify, identify_by
 from .errors import Refusal
 from .extension import E2EReset
 from .factors.strategies import Strategy
@@ -37,6 +37,7 @@ __all__ = [
     "flask_login_identify",
     "flask_security_identify",
     "get_e2ereset",
+    "identify_by",
     "key_reset",
     "name_key",
     "refused",

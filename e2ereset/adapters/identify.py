@@ -1,5 +1,9 @@
-"""Who is signed in, by Flask-Login or Flask-Security. Neither is imported before it is used."""
+"""Who is signed in: by Flask-Login, by Flask-Security, or by a function of the host's.
 
+The two are not imported before they are used.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, has_request_context, request, session
@@ -16,6 +20,22 @@ USER_ID = "_user_id"
 PROVED_AT = "fs_paa"
 """Where Flask-Security notes when the password, or its like, was given."""
 HANDLE_BYTES = 12
+
+
+def identify_by(
+    user: Callable[[], Any], *, since: Callable[[], int | None] | None = None
+) -> Callable[[], Caller | None]:
+    """An `identify` for a sign-in of your own: `user` gives the user of this request, or None.
+
+    The caller is made by `accounts.account(user)`. `since`: when the sign-in began, in epoch
+    seconds, None where that is not known.
+    """
+
+    def identify() -> Caller | None:
+        """The signed-in caller of this request; None when there is none."""
+        return _caller(user(), signed_in_at=since() if since else None)
+
+    return identify
 
 
 class FlaskLoginIdentify:
@@ -39,18 +59,7 @@ class FlaskLoginIdentify:
 
         if not current_user or not current_user.is_authenticated:
             return None
-        accounts = get_e2ereset().accounts
-        if not isinstance(accounts, KnowsUsers):
-            raise SettingsError("accounts has no method account(user), see e2ereset.ports.")
-        account = accounts.account(current_user._get_current_object())
-        if account is None:
-            return None
-        return Caller(
-            account=account,
-            address=request.remote_addr or "",
-            agent=request.user_agent.string,
-            **self._sign_in(),
-        )
+        return _caller(current_user._get_current_object(), **self._sign_in())
 
     def _sign_in(self) -> dict[str, Any]:
         if USER_ID not in session:
@@ -78,6 +87,17 @@ flask_login_identify = FlaskLoginIdentify()
 """Give it as `identify`: who is signed in by Flask-Login."""
 flask_security_identify = FlaskSecurityIdentify()
 """Give it as `identify`: who is signed in by Flask-Security-Too, by session or token."""
+
+
+def _caller(user: Any, **sign_in: Any) -> Caller | None:
+    accounts = get_e2ereset().accounts
+    if not isinstance(accounts, KnowsUsers):
+        raise SettingsError("accounts has no method account(user), see e2ereset.ports.")
+    account = accounts.account(user) if user else None
+    if account is None:
+        return None
+    agent = request.user_agent.string
+    return Caller(account=account, address=request.remote_addr or "", agent=agent, **sign_in)
 
 
 def _note_sign_in(app: Flask, **_facts: Any) -> None:

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from flask import session
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 from flask_sqlalchemy import SQLAlchemy
 
-from e2ereset import SQLAlchemyAccounts, flask_login_identify, flask_security_identify
+from e2ereset import SQLAlchemyAccounts, flask_login_identify, flask_security_identify, identify_by
 from e2ereset.errors import SettingsError
 from e2ereset.testing import MemoryAccounts
 
@@ -119,6 +120,16 @@ def test_accounts_that_know_no_users_are_named(make):
     host.browser.post("/in")
     with pytest.raises(SettingsError, match="account"):
         seen(host)
+
+
+def test_a_function_of_the_host_says_who_is_signed_in(make):
+    user = {}
+    host = make(identify_by(lambda: user.get("now"), since=lambda: 77))
+    assert seen(host) is None
+    user["now"] = SimpleNamespace(id=5, username="ann")
+    ann = seen(host, headers={"User-Agent": AGENT})
+    told = (ann.account.username, ann.address, ann.agent, ann.signed_in_at)
+    assert told == ("ann", "127.0.0.1", "Firefox on Linux", 77)
 
 
 @pytest.mark.slow

@@ -19,13 +19,14 @@ PLACES = {
     "migrations": ("server",),
     "tests": (*SHIPPED, "test", "fuzz", "browser"),
     "bench": (*SHIPPED, "test", "bench"),
-    "examples": (*SHIPPED, "test"),
+    "examples": (*SHIPPED, "test", "bench"),
 }
 # Of the extra `bench`, which the tests do without.
 PEERS = {
     "allauth": "django-allauth",
     "django": "django",
     "flask_security": "flask-security-too",
+    "flask_talisman": "flask-talisman",
 }
 # Looked for and done without; only for type checkers; installed where its tests run.
 OPTIONAL = {"flask_login", "flask_mail", "_typeshed", "atheris", "rocketchat"}
