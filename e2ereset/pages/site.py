@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from e2ereset.errors import (
     CrossSite,
     InvalidParams,
+    NoFactor,
     NotSignedIn,
     Refusal,
     SettingsError,
@@ -159,7 +160,7 @@ class Site:
         if isinstance(refusal, PROVABLE) and refusal.action is not None:
             return self.flow.lead(refusal, refusal.action, self.runtime.gates.identify())
         status = envelope.status_of(type(refusal))
-        return self.page("refused", status=status, refusal=refusal)
+        return self.page("refused", status=status, refusal=refusal, young=self._is_young(refusal))
 
     def note_if_page(self) -> None:
         """Note of a request for a view of the host's that a page can come of it."""
@@ -193,6 +194,14 @@ class Site:
             return None
         with self.runtime.transactions.look_up() as session:
             return accounts.reader(session, caller.account.id)
+
+    def _is_young(self, refusal: Refusal) -> bool:
+        """Whether the reader has a factor, which is younger than the sign-in that it cannot prove.
+
+        Who has just set one up would otherwise be told to set one up.
+        """
+        caller = self.runtime.gates.identify() if isinstance(refusal, NoFactor) else None
+        return bool(caller and self.runtime.factors.status(caller.account.id).history)
 
     def _refuse_other_origins(self) -> None:
         if request.method == "POST" and not self.runtime.gates.cross_site.is_own_origin():

@@ -142,6 +142,15 @@ def test_who_has_no_verified_address_cannot_switch_them_on(world):
     assert browser.post("/security/email/on").status_code == 400
 
 
+def test_who_has_just_set_a_factor_up_is_told_to_sign_in_again(world):
+    browser = browser_of(world, world.person("nina"))
+    world.clock.tick(1)
+    browser.post("/security/email/on")
+    refused = browser.post("/security/email/off")
+    assert "sign in again" in refused.text
+    assert "Set one up" not in refused.text
+
+
 def test_my_security_tells_what_one_has(world, bob):
     browser = browser_of(world, bob)
     home = browser.get(HOME).text
