@@ -1,5 +1,6 @@
 """What was done to an account, or by it, in words: the audit log as its owner reads it."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from e2ereset.runtime import Runtime
 PAGE = 20
 """How many events a page shows."""
 OPERATOR = "operator:"
+UID = re.compile(r"[0-9a-f]{32}")
 ACTIONS = {
     "add-bypass-token": N_("Make a personal access token that skips the second factor"),
     "add-grant": N_("Make a grant for a machine"),
@@ -101,6 +103,7 @@ class History:
 
         `before` is the uid of an event, empty for the newest page.
         """
+        before = before if UID.fullmatch(before) else ""
         with self.runtime.transactions.look_up() as session:
             rows = audit.about(session, account.id, PAGE + 1, before=before)
         shown = rows[:PAGE]
@@ -111,6 +114,8 @@ class History:
     def receipt(self, account: Account, uid: str) -> dict[str, Any] | None:
         """The receipt of an event of the account; None for one of others, and while it waits."""
         runtime = self.runtime
+        if not UID.fullmatch(uid):
+            return None
         with runtime.transactions.read() as session, suppress(audit.NoReceipt):
             if audit.about(session, account.id, 1, uid=uid):
                 origin = runtime.settings.audit_origin

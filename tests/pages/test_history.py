@@ -66,7 +66,9 @@ def test_the_owner_of_an_event_gets_its_receipt(world, bob, eve):
     receipt = json.loads(answer.text)
     assert (receipt["entry"]["action"], receipt["entry"]["caller"]) == ("reset-e2e-key", bob.id)
     assert browser_of(world, eve).get(url).status_code == 404
-    assert browser.get(f"{PAGE}/{'0' * 32}/receipt").status_code == 404
+    for other in ("0" * 32, "%00", "%ED%A0%80"):  # PostgreSQL fails on the last two
+        assert browser.get(f"{PAGE}/{other}/receipt").status_code == 404
+        assert browser.get(f"{PAGE}?before={other}").status_code == 200
 
 
 def test_the_history_goes_on_page_by_page(world, bob):
