@@ -92,7 +92,8 @@ def _prove(action: Action) -> None:
         page = site.guard_refused(refusal) if site else None
         raise Answered(page or envelope.failure(refusal)) from refusal
     except envelope.FAULTS as fault:
-        raise Answered(envelope.faulty(fault)) from None
+        page = site.guard_faulty(fault) if site else None
+        raise Answered(page or envelope.faulty(fault)) from None
 
 
 def _without_self(view: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:

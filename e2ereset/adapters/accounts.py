@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import SettingsError
 from e2ereset.hashes import is_known, opens, taken
-from e2ereset.records import Account, name_key
+from e2ereset.records import Account, Reader, name_key
 
 from .parts import Part, is_storable, key_of, reader_of_ids, roles_of, same_name, value_of
 
@@ -23,7 +23,7 @@ SEVERAL = 20
 """How many rows are looked at when several may have one name."""
 NEW_KEY = 16
 """Bytes of a new session key; it has twice as many characters."""
-IN_SQL = ("id", "username", "name_key", "email", "session_key")
+IN_SQL = ("id", "username", "name_key", "email", "session_key", "language")
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ class SQLAlchemyAccounts:
     """`ports.Accounts` for the users of a model, with addresses and plain passwords.
 
     Each part is named by an attribute of the model (`"email"`), by a column (`User.email`), or by a
-    function of the user; `id`, `username`, `name_key`, `email` and `session_key` by no function.
+    function of the user; `id`, `username`, `name_key`, `email`, `session_key` and `language` by no
+    function.
 
     `id`: the primary key or another value that never changes: int, str, UUID, or what `id_type`
     makes of a text. `username` is compared as `name_key` compares; give a column of these keys as
@@ -41,8 +42,10 @@ class SQLAlchemyAccounts:
     that all are. `password`: a hash of werkzeug, bcrypt or argon2, of the password itself, or with
     `hashed="sha256"` of its SHA-256 hex. `check`: whether (password, hash) fit, for other hashes.
     `roles`: a text, or a list of texts or of objects with a `name`. `active`: all are, without it.
-    `session_key`: a text that a live sign-in must know; a reset writes a new one. `at_once`: how
-    many passwords are hashed at the same time. Raises SettingsError for what is not there.
+    `session_key`: a text that a live sign-in must know; a reset writes a new one. `language`, such
+    as `de`, is read and, where its owner chooses another one, written; `zone` is the time zone.
+    `at_once`: how many passwords are hashed at the same time. Raises SettingsError for what is not
+    there.
     """
 
     model: type[Any]
@@ -58,9 +61,14 @@ class SQLAlchemyAccounts:
     roles: Part | None = None
     active: Part | bool = True
     session_key: Part | None = None
+    language: Part | None = None
+    zone: Part | None = None
     id_type: Callable[[str], Any] | None = None
     at_once: int = 3
+    # Methods that there are only with their parts.
     end_sessions: Callable[[Session, str], int] | None = field(init=False, default=None)
+    reader: Callable[[Session, str], Reader | None] | None = field(init=False, default=None)
+    set_language: Callable[[Session, str, str], None] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         try:
@@ -69,13 +77,15 @@ class SQLAlchemyAccounts:
             raise SettingsError(f"{self.model!r} is no model of SQLAlchemy.") from None
         if self.hashed not in ("plain", "sha256"):
             raise SettingsError(f'hashed is {self.hashed!r}. Write "plain" or "sha256".')
-        for name in (*IN_SQL, "verified", "password", "roles", "active"):
+        for name in (*IN_SQL, "verified", "password", "roles", "active", "zone"):
             key = key_of(self.model, name, getattr(self, name), in_sql=name in IN_SQL)
             setattr(self, name, key)
         self._read_id = self.id_type or reader_of_ids(self._column(self.id))
         self._turns = BoundedSemaphore(self.at_once)
         if self.session_key is not None:  # only then a reset is said to end sign-ins
             self.end_sessions = self._end_sessions
+        if self.language is not None:
+            self.reader, self.set_language = self._reader, self._set_language
 
     def get(self, session: Session, account_id: str) -> Account | None:
         """The account of this id; None when there is none."""
@@ -125,9 +135,22 @@ class SQLAlchemyAccounts:
 
     def _end_sessions(self, session: Session, account_id: str) -> int:
         """End every sign-in of the account, in the transaction of the reset: 1, or 0."""
-        fresh = {self.session_key: secrets.token_hex(NEW_KEY)}
+        return self._write(session, account_id, self.session_key, secrets.token_hex(NEW_KEY))
+
+    def _reader(self, session: Session, account_id: str) -> Reader | None:
+        user = self._user(session, account_id)
+        if user is None:
+            return None
+        language, zone = value_of(user, self.language), value_of(user, self.zone)
+        return Reader(language=str(language or ""), zone=str(zone or ""))
+
+    def _set_language(self, session: Session, account_id: str, language: str) -> None:
+        self._write(session, account_id, self.language, language)
+
+    def _write(self, session: Session, account_id: str, part: Any, value: str) -> int:
+        """Write this part of the account's user; how many there are, 1 or 0."""
         mine = self._column(self.id) == self._read_id(account_id)
-        done: Any = session.execute(update(self.model).where(mine).values(fresh))
+        done: Any = session.execute(update(self.model).where(mine).values({part: value}))
         return int(done.rowcount)
 
     def _user(self, session: Session, account_id: str) -> Any:

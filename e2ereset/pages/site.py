@@ -171,6 +171,10 @@ class Site:
         """The same for a view of the host's behind the gate; None for whoever wants no page."""
         return self.refused(refusal) if wants_page() else None
 
+    def guard_faulty(self, fault: Exception) -> Response | None:
+        """What such a browser sees when something of ours is gone, or busy; else None."""
+        return self._faulty(fault) if wants_page() else None
+
     def translate(self, text: str, **facts: Any) -> str:
         """The text in the reader's language."""
         return self.words()(text, **facts)

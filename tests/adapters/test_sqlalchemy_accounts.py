@@ -16,6 +16,7 @@ from werkzeug.security import generate_password_hash
 from e2ereset import SQLAlchemyAccounts
 from e2ereset.errors import Busy, HostError, SettingsError
 from e2ereset.hashes import opens
+from e2ereset.records import Reader
 
 PLAIN = " correct horse "
 DIGEST = sha256(PLAIN.encode()).hexdigest()
@@ -232,6 +233,17 @@ def test_a_reset_changes_the_session_key_of_this_account_alone(session):
     keys = [session.get(User, n).fs_uniquifier for n in (1, 2)]
     assert (len(keys[0]), keys[1]) == (32, "first")
     assert accounts().end_sessions is None
+
+
+def test_a_language_is_read_and_written(session):
+    add(session, User(id=1, login="bob", key="de"), User(id=2, login="eve"))
+    found = accounts(language="key", zone=lambda user: "Europe/Berlin")
+    assert found.reader(session, "1") == Reader(language="de", zone="Europe/Berlin")
+    found.set_language(session, "1", "fr")
+    session.commit()
+    read = [found.reader(session, one) for one in ("1", "2", "3")]
+    assert [one and one.language for one in read] == ["fr", "", None]
+    assert accounts().reader is accounts().set_language is None
 
 
 @pytest.mark.parametrize(

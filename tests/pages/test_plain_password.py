@@ -4,6 +4,7 @@ from hashlib import sha256
 
 import pytest
 
+from e2ereset.errors import Busy
 from e2ereset.testing import MemoryAccounts, make_account
 from tests.kit.pages import BROWSER
 
@@ -15,7 +16,11 @@ DIGEST = sha256(PLAIN.encode()).hexdigest()
 class PlainAccounts(MemoryAccounts):
     """Ann's password, in the place of its digest."""
 
+    busy = False
+
     def check_plain_password(self, _session, account_id, password):
+        if self.busy:
+            raise Busy("as many as may be")
         return (account_id, password) == (ANN.id, PLAIN)
 
 
@@ -66,6 +71,15 @@ def test_without_pages_the_password_is_no_factor(make_host):
     host = make_host(accounts=PlainAccounts(ANN), E2ERESET_WITHOUT_METHOD="allow")
     assert host.reset(ANN).status_code == 200
     assert host.post("/api/v1/users.enableTotp", ANN).status_code == 200
+
+
+def test_a_form_stays_while_too_many_passwords_are_hashed_at_once(plain):
+    page, form = proof_page(plain), {"code": PLAIN, "method": "password"}
+    plain.accounts.busy = True
+    answer = plain.browser.post(page, data=form)
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    plain.accounts.busy = False
+    assert plain.browser.post(page, data=form).text == "dropped"
 
 
 def test_a_client_cannot_say_that_it_is_a_page(plain):

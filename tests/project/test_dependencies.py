@@ -21,7 +21,7 @@ PLACES = {
     "bench": (*SHIPPED, "test", "bench"),
     "examples": (*SHIPPED, "test", "bench"),
 }
-# Of the extra `bench`, which the tests do without.
+# The tests do without them, or are run before they are installed.
 PEERS = {
     "allauth": "django-allauth",
     "django": "django",
