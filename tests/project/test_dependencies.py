@@ -17,7 +17,7 @@ SHIPPED = ("server", "metrics", "pages", "postgres", "redis", "argon2", "testing
 PLACES = {
     "e2ereset": SHIPPED,
     "migrations": ("server",),
-    "tests": (*SHIPPED, "test", "fuzz", "browser"),
+    "tests": (*SHIPPED, "test", "fuzz", "browser", "contract"),
     "bench": (*SHIPPED, "test", "bench"),
     "examples": (*SHIPPED, "test", "bench"),
 }
