@@ -10,13 +10,15 @@ import argon2
 import bcrypt
 import pytest
 import sqlalchemy as sa
+from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import Session, declarative_base, relationship
 from werkzeug.security import generate_password_hash
 
-from e2ereset import SQLAlchemyAccounts
+from e2ereset import SQLAlchemyAccounts, identify_by
 from e2ereset.errors import Busy, HostError, SettingsError
 from e2ereset.hashes import opens
 from e2ereset.records import Reader
+from tests.kit.databases import ON_POSTGRESQL
 
 PLAIN = " correct horse "
 DIGEST = sha256(PLAIN.encode()).hexdigest()
@@ -69,7 +71,7 @@ MODELS = {
 
 @pytest.fixture
 def session(database_uri):
-    engine = sa.create_engine(database_uri)
+    engine = sa.create_engine(database_uri if ON_POSTGRESQL else "sqlite://")
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         yield session
@@ -153,6 +155,11 @@ def test_a_name_is_found_however_it_is_spelled(session, name_key, spelling):
         User(id=2, login="Unal", key="unal"),
     )
     assert accounts(name_key=name_key).find(session, spelling).id == "1"
+
+
+def test_a_key_that_is_not_that_of_the_name_finds_nobody(session):
+    add(session, User(id=1, login="eve", key="bob"))
+    assert accounts(name_key="key").find(session, "bob") is None
 
 
 @pytest.mark.parametrize("pair", [("Bob", "bob"), ("\u00dcnal", "\u00fcnal")])
@@ -271,3 +278,22 @@ def test_a_user_without_a_name_is_a_fault_of_the_host(session):
     add(session, User(id=1))
     with pytest.raises(HostError, match=r"Account\.username"):
         accounts().get(session, "1")
+
+
+def test_over_the_api_a_digest_proves_where_the_hash_is_of_the_digest(make_host):
+    db = SQLAlchemy()
+
+    class Person(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        username = db.Column(db.String(80))
+        password = db.Column(db.String(255))
+
+    accounts = SQLAlchemyAccounts(Person, password="password", hashed="sha256")
+    bob = Person(id=1, username="bob", password=HASHES["bcrypt"](DIGEST))
+    host = make_host(db=db, accounts=accounts, identify=identify_by(lambda: bob))
+    with host.app.app_context():
+        db.session.add(bob)
+        db.session.commit()
+        bob = db.session.get(Person, 1)
+        assert host.reset(None, DIGEST[::-1]).json["errorType"] == "totp-invalid"
+        assert host.reset(None, DIGEST.upper()).data == b'{"success":true}'
