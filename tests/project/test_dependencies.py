@@ -27,6 +27,7 @@ PEERS = {
     "django": "django",
     "flask_security": "flask-security-too",
     "flask_talisman": "flask-talisman",
+    "schemathesis": "schemathesis",
 }
 # Looked for and done without; only for type checkers; installed where its tests run.
 OPTIONAL = {"flask_login", "flask_mail", "_typeshed", "atheris", "rocketchat"}
