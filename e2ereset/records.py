@@ -135,12 +135,14 @@ class Proof:
 class Action:
     """The action that a proof is for. A mailed code passes for this `name` and `target` only.
 
-    `phrase` completes "to ..." in mails: "reset the E2E key of bob".
+    `phrase` completes "to ..." in mails: "reset the E2E key of bob". `plan` is a digest of what the
+    action would do, where its request says what it expects: a passkey signs that, too.
     """
 
     name: str
     target: str = ""
     phrase: str = ""
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,11 @@ class Settings:
     pages_url: str = ""
     """Where people find the pages, such as `https://app.example.org/security`, for the link in
     mails. Empty: mails have none."""
+    passkey_rp_id: str = ""
+    """The domain that passkeys are bound to: the host of `E2ERESET_PAGES_URL`, or one above it. It
+    must never change: all passkeys would be lost. Empty: that host."""
+    passkey_origins: tuple[str, ...] = ()
+    """More origins whose pages may use the passkeys, beside that of `E2ERESET_PAGES_URL`."""
     mail_templates: str = ""
     """The folder of your own templates of mails, which come before ours: `mail.html`."""
     languages: tuple[str, ...] = ("en", "de")

@@ -22,11 +22,20 @@ class Challenges:
         self.strategies = strategies
         self._budgets = budgets
 
+    def proper(self, *, on_page: bool) -> list[Strategy]:
+        """The strategies but the fallbacks, in the order in which they are asked for.
+
+        Those that need a page come last for a request that is no page's.
+        """
+        proper = [s for s in self.strategies if not s.fallback]
+        return proper if on_page else sorted(proper, key=lambda s: s.on_page)
+
     def available(self, attempt: Attempt) -> list[Strategy]:
         """The strategies that the account can use now: no fallback, and not locked."""
         purposes = locks(attempt.session, attempt.account.id)
         locked = {purpose.partition(":")[2] for purpose in purposes}
-        usable = [s for s in self.strategies if not s.fallback and is_usable(s, attempt)]
+        proper = self.proper(on_page=attempt.typed is not None)
+        usable = [s for s in proper if is_usable(s, attempt)]
         return [s for s in usable if s.name not in locked]
 
     def resend(self, attempt: Attempt, method: str, *, by_owner: bool) -> bool:

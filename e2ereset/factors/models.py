@@ -65,6 +65,46 @@ class EmailChallenge(Base):
     extra_expires_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class Passkey(Base):
+    """A passkey. `id` is the SHA-256 of the id by which its authenticator knows it.
+
+    `credential` is that id with the public key, `transports` how browsers reach it, both as text.
+    `counter` is the highest that it signed; one that never counts signs 0. `counts_from` and
+    `used_at` are those of `Totp`.
+    """
+
+    __tablename__ = "e2ereset_passkeys"
+    id: Mapped[Key]
+    account_id: Mapped[str] = mapped_column(String(255), index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    credential: Mapped[str] = mapped_column(Text)
+    transports: Mapped[str] = mapped_column(String(255))
+    counter: Mapped[Epoch]
+    created_at: Mapped[Epoch]
+    counts_from: Mapped[int | None] = mapped_column(BigInteger)
+    used_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class PasskeyChallenge(Base):
+    """What a passkey of an account may sign for an action, once: see `strategies.passkey`.
+
+    `nonce` is None when it was used. `code_digest` belongs to the code that a page has shown
+    instead, which has `tries`.
+    """
+
+    __tablename__ = "e2ereset_passkey_challenges"
+    account_id: Mapped[Key]
+    action: Mapped[Key]
+    target: Mapped[str] = mapped_column(Text)
+    plan: Mapped[str] = mapped_column(String(255))
+    phrase: Mapped[str] = mapped_column(Text)
+    nonce: Mapped[str | None] = mapped_column(String(80))
+    expires_at: Mapped[Epoch]
+    code_digest: Mapped[str | None] = mapped_column(String(80))
+    code_expires_at: Mapped[int | None] = mapped_column(BigInteger)
+    tries: Mapped[int]
+
+
 class Budget(Base):
     """Three counting windows of an account for a purpose, such as `verify:totp`.
 

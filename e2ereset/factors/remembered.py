@@ -18,17 +18,23 @@ from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 
 from .challenges import attempt_of
-from .models import BackupCode, EmailFactor, Totp
+from .models import BackupCode, EmailFactor, Passkey, Totp
 from .strategies.base import Strategy
 from .strategies.checks import is_usable
 
 TOTP, EMAIL, CODES = table(Totp), table(EmailFactor), table(BackupCode)
+PASSKEYS = table(Passkey)
 OWNER: Any = bindparam("account")
 FACTORS = Statement(
     select(
         select(TOTP.c.secret).where(TOTP.c.account_id == OWNER).scalar_subquery().label("totp"),
         select(TOTP.c.enabled_at).where(TOTP.c.account_id == OWNER).scalar_subquery().label("at"),
         select(EMAIL.c.enabled_at).where(EMAIL.c.account_id == OWNER).scalar_subquery().label("by"),
+        select(func.count()).where(PASSKEYS.c.account_id == OWNER).scalar_subquery().label("keys"),
+        select(func.max(PASSKEYS.c.id)).where(PASSKEYS.c.account_id == OWNER).scalar_subquery(),
+        select(func.sum(PASSKEYS.c.created_at))
+        .where(PASSKEYS.c.account_id == OWNER)
+        .scalar_subquery(),
         # Burnt codes leave it as it was, mostly; new ones never do.
         select(func.max(CODES.c.digest)).where(CODES.c.account_id == OWNER).scalar_subquery(),
     )

@@ -171,7 +171,7 @@ class StepUp:
     def _serving(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
         """The strategy that checks the proof, and whether the caller named it or named none."""
         name = asked.proof.method
-        proper = [s for s in self.challenges.strategies if not s.fallback]
+        proper = self.challenges.proper(on_page=asked.proof.typed is not None)
         for strategy in proper:
             if strategy.name == name and is_usable(strategy, attempt):
                 return strategy, True

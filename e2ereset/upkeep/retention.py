@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, and_, bindparam, delete, func, select, tuple_
 from e2ereset import audit
 from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import Budget, EmailChallenge
+from e2ereset.factors.passkeys import EXPIRING as PASSKEY_CHALLENGES
 from e2ereset.jobs.queue import JOBS
 from e2ereset.kept.service import EXPIRING as KEPT
 from e2ereset.parts import Parts
@@ -38,6 +39,7 @@ OURS = (
     # Failures in a row count over whatever time.
     Expiring("budgets", BUDGETS, and_(*WINDOWS_OVER, BUDGETS.c.failures == 0)),
     KEPT,
+    PASSKEY_CHALLENGES,
     Expiring("mails", JOBS, and_(JOBS.c.due_at.is_(None), JOBS.c.created_at < MADE_BEFORE)),
 )
 

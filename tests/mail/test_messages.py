@@ -27,6 +27,7 @@ KINDS = {
     },
     "budget-exhausted": {"username": "bob", "method": "totp", "at": NOW, **PLACE},
     "totp-replayed": {"username": "bob", "at": NOW, **PLACE},
+    "passkey-copied": {"username": "bob", "at": NOW, **PLACE},
     "backup-code-used": {"username": "bob", "at": NOW, "left": 7, **PLACE},
     "factor-locked": {"username": "bob", "method": "sign-in", "at": NOW, **PLACE},
     "factor-changed": {"username": "bob", "at": NOW, "change": "TOTP was enabled."},

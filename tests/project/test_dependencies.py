@@ -13,7 +13,7 @@ SETUP = configparser.ConfigParser(interpolation=None)
 SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
 EXTRAS = SETUP["options.extras_require"]
 OWNERS = packages_distributions()
-SHIPPED = ("server", "metrics", "pages", "postgres", "redis", "argon2", "testing")
+SHIPPED = ("server", "metrics", "pages", "passkeys", "postgres", "redis", "argon2", "testing")
 PLACES = {
     "e2ereset": SHIPPED,
     "migrations": ("server",),

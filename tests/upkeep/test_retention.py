@@ -10,7 +10,7 @@ from sqlalchemy import event, insert, select
 from e2ereset.audit.models import AuditRow
 from e2ereset.errors import SettingsError
 from e2ereset.factors.budgets import Budgets
-from e2ereset.factors.models import Budget, EmailChallenge
+from e2ereset.factors.models import Budget, EmailChallenge, PasskeyChallenge
 from e2ereset.jobs.models import Job
 from e2ereset.kept.models import KeptRequest
 from e2ereset.server.rooms.models import LeftRoom
@@ -70,6 +70,11 @@ def kept_request(world, key, at):
     put(world, KeptRequest, id=key, **facts)
 
 
+def passkey_challenge(world, account, at):
+    facts = {"action": "a", "target": "t", "plan": "", "phrase": "p", "tries": 0}
+    put(world, PasskeyChallenge, account_id=account, expires_at=at, code_expires_at=at, **facts)
+
+
 def mail(world, recipient, at, **facts):
     put(world, Job, kind="k", recipient=recipient, created_at=at, attempts=1, **facts)
 
@@ -82,6 +87,7 @@ EXPIRING = {
     "codes": (mailed_code, EmailChallenge.account_id, NOW - 1200),
     "budgets": (budget, Budget.account_id, NOW - DAY),
     "kept requests": (kept_request, KeptRequest.id, NOW),
+    "passkey challenges": (passkey_challenge, PasskeyChallenge.account_id, NOW),
     "mails": (mail, Job.recipient, NOW - 30 * DAY - 1),
 }
 
@@ -267,7 +273,13 @@ def test_a_row_that_somebody_holds_is_left_to_the_next_purge(world):
 def test_a_host_without_rows_of_that_kind_purges_the_librarys(world):
     fill(world, 1)
     retention = Retention(replace(world.runtime, accounts=MemoryAccounts()))
-    assert retention.purge(10) == {"codes": 1, "budgets": 1, "kept requests": 1, "mails": 1}
+    assert retention.purge(10) == {
+        "codes": 1,
+        "budgets": 1,
+        "kept requests": 1,
+        "passkey challenges": 1,
+        "mails": 1,
+    }
 
 
 # What it costs

@@ -14,6 +14,7 @@ from .password import PasswordStrategy
 from .totp import TotpStrategy
 
 BUILT_IN: tuple[type[Strategy], ...] = (TotpStrategy, EmailStrategy, PasswordStrategy)
+PASSKEY = "passkey"
 GROUP = "e2ereset.strategies"
 
 
@@ -43,7 +44,20 @@ def _class(method: Any, registered: tuple[type[Strategy], ...]) -> type[Strategy
             raise StrategyError(f"Two strategies are called {method!r}: {matches}. Keep one.")
         if matches:
             return matches[0]
+    if method == PASSKEY:
+        return _passkey()
     return _load(method, registered)
+
+
+def _passkey() -> type[Strategy]:
+    """The strategy of passkeys, which alone needs fido2: imported where it is named."""
+    try:
+        from .passkey import PasskeyStrategy
+    except ImportError as error:
+        raise StrategyError(
+            "E2ERESET_METHODS names 'passkey', which needs fido2: pip install 'e2ereset[passkeys]'."
+        ) from error
+    return PasskeyStrategy
 
 
 def _load(method: str, registered: tuple[type[Strategy], ...]) -> type[Strategy]:
@@ -55,7 +69,9 @@ def _load(method: str, registered: tuple[type[Strategy], ...]) -> type[Strategy]
             " in E2ERESET_METHODS instead."
         )
     if not matches:
-        known = sorted({cls.name for cls in (*registered, *BUILT_IN)} | {p.name for p in points})
+        known = sorted(
+            {cls.name for cls in (*registered, *BUILT_IN)} | {PASSKEY} | {p.name for p in points}
+        )
         raise StrategyError(
             f"E2ERESET_METHODS names {method!r}, which is no strategy. Known: {', '.join(known)}."
         )

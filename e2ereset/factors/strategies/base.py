@@ -32,6 +32,9 @@ class Strategy(ABC):
     """Whether `challenge` sends something. If so, the library charges the sending budget first."""
     fallback: ClassVar[bool] = False
     """Whether it is only for accounts without another method. It is never listed."""
+    on_page: ClassVar[bool] = False
+    """Whether its proof is made on a page, from a challenge that is started and not sent. Clients
+    that know only codes are asked for another method first."""
     encrypted: ClassVar[tuple[Encrypted, ...]] = ()
     """The columns of texts that `parts.keyring` encrypted; `keys rotate` encrypts them again."""
 
@@ -66,7 +69,7 @@ class Strategy(ABC):
 
     def pending(self, attempt: Attempt) -> Challenge | None:  # noqa: ARG002
         """The live challenge of this account and action; None when one must be started."""
-        return None if self.sends else Challenge()
+        return None if self.sends or self.on_page else Challenge()
 
     def challenge(self, attempt: Attempt) -> Challenge:
         """Start a challenge, and describe it for the client. Only called when none is pending."""

@@ -34,7 +34,7 @@ def check_class(cls: Any) -> type[Strategy]:
         raise StrategyError(f"{cls!r} has no name. Give the class a `name`.")
     if inspect.isabstract(cls):
         raise StrategyError(f"{cls!r} lacks {', '.join(sorted(cls.__abstractmethods__))}.")
-    for fact in ("sends", "fallback"):
+    for fact in ("sends", "fallback", "on_page"):
         if not isinstance(getattr(cls, fact), bool):
             raise StrategyError(f"{cls!r} has a `{fact}` that is not a bool.")
     return cls

@@ -90,7 +90,7 @@ def test_two_packages_with_one_name_are_refused_by_their_names(install):
 
 def test_an_unknown_name_lists_the_candidates(install):
     install("pkg_sms", "sms")
-    assert "Known: email, mine, password, sms, totp." in refused("x", registered=[Mine])
+    assert "Known: email, mine, passkey, password, sms, totp." in refused("x", registered=[Mine])
 
 
 def test_two_of_a_name_given_to_the_extension_are_refused():

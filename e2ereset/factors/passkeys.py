@@ -1,0 +1,80 @@
+"""The rows of passkeys and of their challenges. Nothing here needs fido2."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Executable,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from e2ereset.store.retained import NOW, Expiring
+from e2ereset.store.statements import Inserts, Statement
+from e2ereset.store.tables import table
+
+from .models import Passkey, PasskeyChallenge
+
+PASSKEYS, CHALLENGES = table(Passkey), table(PasskeyChallenge)
+MINE = PASSKEYS.c.account_id == bindparam("account")
+THIS = (MINE, PASSKEYS.c.id == bindparam("key"))
+COUNTS = or_(PASSKEYS.c.counts_from.is_(None), PASSKEYS.c.counts_from <= bindparam("counting"))
+CREDENTIALS = Statement(
+    select(PASSKEYS.c.credential, PASSKEYS.c.transports)
+    .where(MINE, COUNTS)
+    .order_by(PASSKEYS.c.created_at, PASSKEYS.c.id)
+)
+SIGNED: Any = bindparam("signed", type_=BigInteger)
+# One that counts has to grow. One that signs 0 does not count, as most that are synchronized.
+COUNT = (
+    update(PASSKEYS)
+    .where(*THIS, or_(PASSKEYS.c.counter < SIGNED, and_(PASSKEYS.c.counter == 0, SIGNED == 0)))
+    .values(counter=SIGNED, used_at=bindparam("now", type_=BigInteger))
+)
+
+FOR_ACTION = (
+    CHALLENGES.c.account_id == bindparam("account"),
+    CHALLENGES.c.action == bindparam("for_action"),
+    CHALLENGES.c.target == bindparam("at_target"),
+    CHALLENGES.c.plan == bindparam("by_plan"),
+)
+LIVE = (*FOR_ACTION, CHALLENGES.c.nonce.is_not(None), CHALLENGES.c.expires_at > NOW)
+NONCE = select(CHALLENGES.c.nonce).where(*LIVE)
+BURN = update(CHALLENGES).where(*LIVE, CHALLENGES.c.nonce == bindparam("used")).values(nonce=None)
+CODE_LIVES = (*FOR_ACTION, CHALLENGES.c.code_expires_at > NOW)
+COUNT_TRY = (
+    update(CHALLENGES)
+    .where(*CODE_LIVES, CHALLENGES.c.tries < bindparam("most"))
+    .values(tries=CHALLENGES.c.tries + 1)
+)
+DIGESTS: Any = bindparam("digests", expanding=True)
+BURN_CODE = (
+    update(CHALLENGES)
+    .where(*CODE_LIVES, CHALLENGES.c.code_digest.in_(DIGESTS))
+    .values(code_digest=None, code_expires_at=None)
+)
+EXPIRING = Expiring(
+    "passkey challenges",
+    CHALLENGES,
+    and_(
+        CHALLENGES.c.expires_at <= NOW,
+        func.coalesce(CHALLENGES.c.code_expires_at, 0) <= NOW,
+    ),
+)
+
+
+def _start(insert: Inserts) -> Executable:
+    """Store a challenge. A code that was shown stays: it is bound to what it is for."""
+    statement = insert(CHALLENGES)
+    fresh = ("target", "plan", "phrase", "nonce", "expires_at")
+    return statement.on_conflict_do_update(
+        index_elements=list(CHALLENGES.primary_key),
+        set_={name: statement.excluded[name] for name in fresh},
+    )
+
+
+START = Statement(_start)

@@ -1,0 +1,137 @@
+"""Passkeys: a signature over a digest of who does what to whom, by which plan, and a nonce.
+
+For clients that know only codes a page shows a code instead, after such a signature; it lives 60
+seconds.
+"""
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from e2ereset.factors import passkeys as sql
+from e2ereset.factors.webauthn import RelyingParty, Signed
+from e2ereset.parts import Parts
+from e2ereset.records import Account, Action, Attempt, Challenge
+from e2ereset.store.transactions import run
+from e2ereset.typed import is_digits, plain_code
+
+from .base import Strategy, counting
+
+CHALLENGE_SECONDS = 300
+CODE_SECONDS = 60
+CODE_DIGITS = 8
+CODE_TRIES = 5
+
+
+class PasskeyStrategy(Strategy):
+    """The code is what the browser answers, as JSON, or the code that a page has shown."""
+
+    name = "passkey"
+    on_page = True
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self.party = RelyingParty(parts.settings)
+
+    def usable(self, attempt: Attempt) -> bool:
+        """Whether the account has a passkey that counts for this sign-in."""
+        return bool(self._credentials(attempt))
+
+    def pending(self, attempt: Attempt) -> Challenge | None:
+        """What a passkey may sign now for this action, target and plan."""
+        nonce = run(attempt.session, sql.NONCE, _live(attempt)).scalar()
+        return None if nonce is None else self._challenge(attempt, nonce)
+
+    def challenge(self, attempt: Attempt) -> Challenge:
+        """Make a nonce, which replaces the one before."""
+        account, action, now = attempt.account, attempt.action, attempt.now
+        return self._challenge(attempt, self.start(attempt.session, account, action, now))
+
+    def another(self, attempt: Attempt) -> None:
+        """Nothing is sent, so strangers can ask for nothing."""
+
+    def start(self, session: Session, account: Account, action: Action, now: int) -> str:
+        """Store a nonce for this action; the nonce."""
+        nonce: str = self.parts.entropy.token_urlsafe(32)
+        row = {
+            "account_id": account.id,
+            "action": action.name,
+            "target": action.target,
+            "plan": action.plan,
+            "phrase": action.phrase,
+            "nonce": nonce,
+            "expires_at": now + CHALLENGE_SECONDS,
+            "tries": 0,
+        }
+        sql.START(session, {**row, "code_digest": None, "code_expires_at": None})
+        return nonce
+
+    def verify(self, attempt: Attempt, code: str) -> bool:
+        """Whether a passkey of the account signed for this, or the code is one that was shown."""
+        digits = plain_code(code)
+        if is_digits(digits, CODE_DIGITS):
+            return self._verify_code(attempt, digits)
+        live = _live(attempt)
+        nonce = run(attempt.session, sql.NONCE, live).scalar()
+        if nonce is None:
+            return False
+        known = [text for text, _ in self._credentials(attempt)]
+        signed = self.party.check(code, digest_of(attempt.account, attempt.action, nonce), known)
+        if signed is None:
+            return False
+        used = {**live, "used": nonce}
+        return run(attempt.session, sql.BURN, used).rowcount == 1 and self._count(attempt, signed)
+
+    def _count(self, attempt: Attempt, signed: Signed) -> bool:
+        """Whether the counter has grown. If not, the passkey was copied, and its owner is told."""
+        account, now = attempt.account, attempt.now
+        counted = {"account": account.id, "key": signed.key, "signed": signed.counter, "now": now}
+        if run(attempt.session, sql.COUNT, counted).rowcount == 1:
+            return True
+        mail = self.parts.mail_owner
+        mail(attempt.session, "passkey-copied", account, now=now, place=attempt)
+        return False
+
+    def _verify_code(self, attempt: Attempt, digits: str) -> bool:
+        """Whether it is the live code of this action, target and plan. The try counts first."""
+        live = _live(attempt)
+        if not run(attempt.session, sql.COUNT_TRY, {**live, "most": CODE_TRIES}).rowcount:
+            return False
+        bound = _bound(attempt.account, attempt.action, digits)
+        burn = {**live, "digests": self.parts.keyring.digests(*bound)}
+        return run(attempt.session, sql.BURN_CODE, burn).rowcount == 1
+
+    def _credentials(self, attempt: Attempt) -> list[tuple[str, str]]:
+        mine = {"account": attempt.account.id, "counting": counting(attempt)}
+        return [tuple(row) for row in sql.CREDENTIALS(attempt.session, mine)]
+
+    def _challenge(self, attempt: Attempt, nonce: str) -> Challenge:
+        challenge = digest_of(attempt.account, attempt.action, nonce)
+        known = self._credentials(attempt)
+        options = self.party.request(challenge, known, CHALLENGE_SECONDS)
+        page = f"{self.parts.settings.pages_url}/code"
+        return Challenge(details={"publicKey": options, "codePage": page})
+
+
+def digest_of(account: Account, action: Action, nonce: str) -> bytes:
+    """What a passkey signs: a digest of who does what to whom, by which plan, this once."""
+    told = [account.id, action.name, action.target, action.plan, nonce]
+    return sha256(json.dumps(told).encode()).digest()
+
+
+def _bound(account: Account, action: Action, code: str) -> tuple[str, ...]:
+    """What the digest of a code that a page shows is made of."""
+    return ("passkey code", account.id, action.name, action.target, action.plan, code)
+
+
+def _live(attempt: Attempt) -> dict[str, Any]:
+    action = attempt.action
+    return {
+        "account": attempt.account.id,
+        "for_action": action.name,
+        "at_target": action.target,
+        "by_plan": action.plan,
+        "now": attempt.now,
+    }

@@ -1,0 +1,118 @@
+"""WebAuthn, by fido2: what browsers are asked, and whether what they answer is right.
+
+Only the strategy `passkey` imports this.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+from fido2.rpid import verify_rp_id
+from fido2.server import Fido2Server
+from fido2.utils import websafe_decode, websafe_encode
+from fido2.webauthn import (
+    AttestationConveyancePreference,
+    AttestedCredentialData,
+    AuthenticationResponse,
+    PublicKeyCredentialRpEntity,
+    UserVerificationRequirement,
+)
+
+from e2ereset.errors import StrategyError
+from e2ereset.settings import Settings
+
+REQUIRED = UserVerificationRequirement.REQUIRED
+LONGEST = 8192  # characters of an answer
+TRANSPORTS = ("ble", "hybrid", "internal", "nfc", "smart-card", "usb")
+"""The transports that are kept; others are forgotten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A right answer: the key of the passkey's row, its credential, and what it counted to."""
+
+    key: str
+    credential: str
+    transports: str
+    counter: int
+
+
+class RelyingParty:
+    """The site that passkeys are for. Raises StrategyError when the settings do not say which."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = urlsplit(settings.pages_url)
+        page = f"{url.scheme}://{url.netloc}"
+        self.rp_id = settings.passkey_rp_id or url.hostname or ""
+        self.origins = frozenset((page, *settings.passkey_origins))
+        if not verify_rp_id(self.rp_id, page):
+            raise StrategyError(
+                "The method 'passkey' needs E2ERESET_PAGES_URL with https, or http://localhost, and"
+                " E2ERESET_PASSKEY_RP_ID, if it is set, has to be its host or a domain above it."
+            )
+        self._name = settings.workspace
+        self._server = Fido2Server(
+            PublicKeyCredentialRpEntity(id=self.rp_id, name=settings.workspace),
+            attestation=AttestationConveyancePreference.NONE,
+            verify_origin=self.origins.__contains__,
+        )
+
+    def request(
+        self, challenge: bytes, known: Iterable[tuple[str, str]], seconds: int
+    ) -> dict[str, Any]:
+        """What a browser is asked for a proof, as JSON: `PublicKeyCredentialRequestOptions`."""
+        return {
+            "challenge": websafe_encode(challenge),
+            "rpId": self.rp_id,
+            "allowCredentials": _described(known),
+            "userVerification": "required",
+            "timeout": seconds * 1000,
+        }
+
+    def check(self, answer: str, challenge: bytes, known: Iterable[str]) -> Signed | None:
+        """Who signed the challenge, of these credentials; None when it is no right answer."""
+        credentials = [AttestedCredentialData(websafe_decode(text)) for text in known]
+        try:
+            response = AuthenticationResponse.from_dict(_read(answer))
+            found = self._server.authenticate_complete(_state(challenge), credentials, response)
+            counter = response.response.authenticator_data.counter
+        except Exception:  # whatever fido2 raises at the bytes of strangers
+            return None
+        return _signed(found, counter)
+
+
+def _state(challenge: bytes) -> dict[str, Any]:
+    return {"challenge": websafe_encode(challenge), "user_verification": REQUIRED}
+
+
+def _read(answer: str) -> Mapping[str, Any]:
+    """The answer of a browser, as `PublicKeyCredential.toJSON` writes it. Raises ValueError."""
+    if len(answer) > LONGEST or not answer.startswith("{"):
+        raise ValueError("no answer of a passkey")
+    plain = json.loads(answer)
+    given: Mapping[str, Any] = {"rawId": plain["id"], "type": "public-key", **plain}
+    return given
+
+
+def _described(known: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Credentials as browsers want them named."""
+    return [
+        {
+            "type": "public-key",
+            "id": websafe_encode(AttestedCredentialData(websafe_decode(text)).credential_id),
+            "transports": transports.split(),
+        }
+        for text, transports in known
+    ]
+
+
+def _signed(credential: AttestedCredentialData, counter: int, transports: str = "") -> Signed:
+    return Signed(
+        key=sha256(credential.credential_id).hexdigest(),
+        credential=websafe_encode(bytes(credential)),
+        transports=transports,
+        counter=counter,
+    )
