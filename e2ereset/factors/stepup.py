@@ -4,7 +4,7 @@ The order makes it safe. A try is charged and committed before the code is compa
 used up in the transaction of the action that it allows. Only then is the charge taken back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from typing import NoReturn, TypeVar
@@ -176,10 +176,8 @@ class StepUp:
             if strategy.name == name and is_usable(strategy, attempt):
                 return strategy, True
         fallbacks = [s for s in self.challenges.strategies if s.fallback and asked.fallback]
-        for strategy in (*proper, *fallbacks):
-            if is_usable(strategy, attempt):
-                return strategy, name in (None, strategy.name)
-        return None, False
+        first = _first(proper, attempt) or _first(fallbacks, attempt)
+        return first, first is not None and name in (None, first.name)
 
     def _ask(self, asked: ActionRequest, attempt: Attempt, strategy: Strategy) -> NoReturn:
         """Raise FactorRequired with a challenge; TooManyAttempts if no try or send is left."""
@@ -236,3 +234,12 @@ class StepUp:
         better, _ = self._serving(attempt, asked)
         if better is not None and better is not strategy:
             raise FactorInvalid(**self.challenges.details(attempt, better))
+
+
+def _first(strategies: Iterable[Strategy], attempt: Attempt) -> Strategy | None:
+    """The first that is usable, but sooner one of which a proof can come by this request."""
+    usable = (s for s in strategies if is_usable(s, attempt))
+    first = next(usable, None)
+    if first is None or first.provable(attempt):
+        return first
+    return next((s for s in usable if s.provable(attempt)), first)
