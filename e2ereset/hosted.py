@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from .errors import HostError, SettingsError
 from .ports import Accounts
-from .records import Account, Caller, Reader, kind_of
+from .records import Account, Caller, Losses, Reader, kind_of
 
 NEEDED = ("get", "find", "check_password")
 ONLY_TRUE = ("check_password", "check_plain_password", "is_signed_in", "has_grant", "use_grant")
@@ -26,6 +26,7 @@ WANTED: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("drop_keys", "end_sign_in"), (int, "True or False")),
     "list_sign_ins": (Iterable, "the SignIns"),
     "remembered_proof": (str, "a text"),
+    "losses": (Losses, "Losses"),
     "reader": (Reader | None, "a Reader or None"),
     **dict.fromkeys(
         (*ONLY_TRUE, "keys_set", "expiring", "remember_proof", "set_language"), (object, "")

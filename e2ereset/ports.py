@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
-from .records import Account, ActionRequest, Caller, Reader, SignIn
+from .records import Account, ActionRequest, Caller, Losses, Reader, SignIn
 from .store.retained import Expiring
 
 
@@ -139,6 +139,17 @@ class RemembersProofs(Protocol):
 
     def remembered_proof(self, session: Session, sign_in: str, now: int) -> str:
         """The text that is kept and not over; empty when there is none."""
+
+
+@runtime_checkable
+class ForeseesLosses(Protocol):
+    """Optional: tells what a reset would take away of what the host keeps."""
+
+    def losses(self, session: Session, account_id: str, now: int) -> Losses:
+        """What a reset of this account at `now` (epoch seconds) would end or make unreadable.
+
+        Rooms in a steady order. Nothing is changed.
+        """
 
 
 @runtime_checkable

@@ -261,6 +261,24 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LostRoom:
+    """An encrypted room whose key a reset takes away. `holders`: how many others have the key."""
+
+    id: str
+    name: str
+    holders: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What a reset takes away of what a host keeps: rooms, live sign-ins and personal tokens."""
+
+    rooms: tuple[LostRoom, ...] = ()
+    sign_ins: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """A committed reset: who asked, whose key, proved by which method, when (epoch seconds).
 

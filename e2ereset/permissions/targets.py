@@ -38,7 +38,14 @@ class Targets:
         when the target outranks the caller, or when the proof was for another account. Raises
         UnknownTarget.
         """
-        session, actor = passed.session, passed.caller.account
+        target = self.seen(passed.session, passed.caller, named, permission)
+        if target.id != asked.action.target:
+            raise NotAllowed("The target has changed meanwhile. Try again")
+        return target
+
+    def seen(self, session: Session, caller: Caller, named: TargetName, permission: str) -> Account:
+        """The named account, if the caller may act on it now. Raises as `permitted` does."""
+        actor = caller.account
         if not self.permissions.allows(session, actor.roles, permission):
             raise NotAllowed()
         target = self._find(session, named)
@@ -47,8 +54,6 @@ class Targets:
         outranks = self.permissions.outranks
         if not outranks(session, actor.roles, target.roles, peers=self.parts.settings.peer_resets):
             raise NotAllowed()
-        if target.id != asked.action.target:
-            raise NotAllowed("The target has changed meanwhile. Try again")
         return target
 
     def _find(self, session: Session, named: TargetName) -> Account | None:

@@ -25,6 +25,8 @@ from e2ereset.records import (
 from e2ereset.signals import key_reset
 from e2ereset.vault.service import Pair, Vault, drop_key_pair
 
+from .plan import Plan, Plans
+
 ACTION = "reset-e2e-key"
 REPLACE = "replace-e2e-key"
 
@@ -43,23 +45,45 @@ class Resets:
         self._stepup = stepup
         self._traces = traces
         self._vault = vault
+        self._plans = Plans(parts)
+
+    def preview(self, caller: Caller, named: TargetName | None, now: int) -> Plan:
+        """What `reset_key` would lose, if it were called now; nothing is changed.
+
+        Raises UnknownTarget and NotAllowed, as `reset_key` does.
+        """
+        other = None if named is None or named.names(caller.account) else named
+        self._targets.permissions.seed_once()
+        with self._parts.transactions.read() as session:
+            target = caller.account
+            if other is not None:
+                target = self._targets.seen(session, caller, other, EDIT_OTHER_USER_E2EE)
+            return self._plans.make(session, target, now)
 
     def reset_key(
-        self, caller: Caller, named: TargetName | None, proof: Proof, now: int
+        self,
+        caller: Caller,
+        named: TargetName | None,
+        proof: Proof,
+        now: int,
+        *,
+        plan: str | None = None,
     ) -> Receipt:
         """Reset the caller's own key, or with `named` the key of another account.
 
-        A caller who names themselves resets their own key. Raises the refusals of the second
-        factor, UnknownTarget, and NotAllowed when the caller lacks the permission or may not act on
-        the target.
+        A caller who names themselves resets their own key. `plan` is the digest of the plan that
+        the caller was shown; None: no plan was shown. Raises the refusals of the second factor,
+        UnknownTarget, NotAllowed when the caller lacks the permission or may not act on the target,
+        and PlanChanged, after which the proof is used up.
         """
         other = None if named is None or named.names(caller.account) else named
         target, name = caller.account.id, caller.account.username
         if other is not None:
             target, name = self._targets.bound(caller, other, EDIT_OTHER_USER_E2EE)
-        action = Action(name=ACTION, target=target, phrase=f"reset the E2E key of {name}")
+        phrase = f"reset the E2E key of {name}"
+        action = Action(name=ACTION, target=target, phrase=phrase, plan=plan or "")
         asked = ActionRequest(caller=caller, proof=proof, action=action, now=now)
-        return self._stepup.run(asked, partial(self._act, asked, other), outcome="")
+        return self._stepup.run(asked, partial(self._act, asked, other, plan), outcome="")
 
     def replace_key(self, caller: Caller, pair: Pair, proof: Proof, now: int) -> Receipt:
         """Reset the caller's own key, and store the new pair.
@@ -109,10 +133,15 @@ class Resets:
             drop_key_pair(passed.session, account.id)
         return receipt
 
-    def _act(self, asked: ActionRequest, other: TargetName | None, passed: Passed) -> Receipt:
+    def _act(
+        self, asked: ActionRequest, other: TargetName | None, plan: str | None, passed: Passed
+    ) -> Receipt:
         target = passed.caller.account
         if other is not None:
             target = self._targets.permitted(passed, asked, other, EDIT_OTHER_USER_E2EE)
+        if plan is not None:
+            session, own = passed.session, other is None
+            self._plans.check(session, target, plan, own=own, now=asked.now)
         return self._reset(passed, asked, target)
 
     def _reset(

@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from e2ereset.records import Losses
 from e2ereset.store.retained import Expiring
 
 from .grants import service as grants
@@ -10,6 +11,7 @@ from .people import readers
 from .people.password_hashing import PasswordHasher
 from .rooms import members
 from .rooms import service as rooms
+from .rooms.losses import lost_rooms
 from .sessions import login_budgets, tokens
 
 
@@ -43,6 +45,12 @@ class ServerAccounts:
         """
         with self.hasher.turn():
             return people.prove_password(session, self.hasher, account_id, digest) is not None
+
+    def losses(self, session: Session, account_id: str, now: int) -> Losses:
+        """The room keys, sign-ins and personal tokens that a reset would end."""
+        sign_ins, personal = tokens.count_live(session, account_id, now)
+        rooms = lost_rooms(session, account_id)
+        return Losses(rooms=rooms, sign_ins=sign_ins, tokens=personal)
 
     def expiring(self) -> tuple[Expiring, ...]:
         """Sign-ins that are over, networks not seen for long, and rooms left long ago."""

@@ -80,10 +80,7 @@ class Vault:
     def facts(self, account_id: str) -> PairFacts | None:
         """What is shown of the stored pair; None when no public key is set."""
         with self._parts.transactions.look_up() as session:
-            row = run(session, FACTS, {"account": account_id}).first()
-        if row is None or not row.public_key:
-            return None
-        return PairFacts(set_at=row.set_at, fingerprint=thumbprint(row.public_key) or "")
+            return facts_in(session, account_id)
 
     def set(self, caller: Caller, pair: Pair, *, force: bool, now: int) -> bool:
         """Store the caller's first pair, or with `force` a new private key for the same public key.
@@ -132,6 +129,14 @@ class Vault:
         self._parts.audit.write(
             session, ACTION, caller, at=now, target=account.id, outcome="wrapped-anew"
         )
+
+
+def facts_in(session: Session, account_id: str) -> PairFacts | None:
+    """`Vault.facts`, in an open transaction."""
+    row = run(session, FACTS, {"account": account_id}).first()
+    if row is None or not row.public_key:
+        return None
+    return PairFacts(set_at=row.set_at, fingerprint=thumbprint(row.public_key) or "")
 
 
 def drop_key_pair(session: Session, account_id: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, delete, or_, select, update
+from sqlalchemy import Row, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset import Account
@@ -83,6 +83,9 @@ FORGET = Statement(update(TOKENS).where(OWN).values(proven_mark=None, proven_unt
 REMEMBERED = Statement(
     select(TOKENS.c.proven_mark).where(*THIS, TOKENS.c.proven_until > bindparam("now"))
 )
+COUNT = Statement(
+    select(TOKENS.c.kind == LOGIN, func.count()).where(OWN, LIVE).group_by(TOKENS.c.kind == LOGIN)
+)
 EXPIRING = Expiring("tokens", TOKENS, TOKENS.c.expires_at <= NOW)
 
 
@@ -108,6 +111,14 @@ class NewToken:
     address: str = ""
     agent: str = ""
     proven_by: str | None = field(default=None, repr=False)
+
+
+def count_live(session: Session, user_id: str, now: int) -> tuple[int, int]:
+    """How many live sign-ins, and how many live personal tokens, the user has."""
+    counts = {
+        bool(is_login): count for is_login, count in COUNT(session, {"owner": user_id, "now": now})
+    }
+    return counts.get(True, 0), counts.get(False, 0)
 
 
 def token_digest(token: str) -> str:

@@ -1,0 +1,96 @@
+"""What a reset would lose, row by row, before anybody has done it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from e2ereset.errors import Refusal
+from e2ereset.parts import Parts
+from e2ereset.ports import ForeseesLosses
+from e2ereset.records import Account, Losses, iso
+from e2ereset.vault.service import PairFacts, facts_in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a reset of this account's key would do, if it were done now.
+
+    `pair` is None where no key is stored. `digest` changes with anything that the reset would lose.
+    """
+
+    account: Account
+    pair: PairFacts | None
+    losses: Losses
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the plan, in hex: what a reset is bound to that carries it."""
+        return sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()
+
+    def told(self) -> dict[str, Any]:
+        """The plan as the account itself reads it."""
+        pair, losses = self.pair, self.losses
+        return {
+            "userId": self.account.id,
+            "username": self.account.username,
+            "keySet": pair is not None,
+            **({"keySetAt": iso(pair.set_at), "fingerprint": pair.fingerprint} if pair else {}),
+            "rooms": [
+                {"_id": room.id, "name": room.name, "holders": room.holders}
+                for room in losses.rooms
+            ],
+            **self._counts(),
+        }
+
+    def told_to_others(self) -> dict[str, Any]:
+        """The same without the rooms, which are no business of who may reset the key."""
+        return {name: value for name, value in self.told().items() if name != "rooms"}
+
+    def _counts(self) -> dict[str, int]:
+        losses = self.losses
+        return {
+            "roomsLost": len(losses.rooms),
+            "roomsWithoutHolder": sum(not room.holders for room in losses.rooms),
+            "signIns": losses.sign_ins,
+            "tokens": losses.tokens,
+        }
+
+
+class PlanChanged(Refusal):
+    """What the reset would lose is not what the caller was shown. Nothing was done."""
+
+    code = "error-plan-changed"
+    reason = "What this reset would lose has changed. Look at it again"
+
+    def __init__(self, plan: Mapping[str, Any], digest: str) -> None:
+        super().__init__(plan=plan, digest=digest)
+
+
+class Plans:
+    """Makes plans. What the host keeps comes from its accounts, if they implement ForeseesLosses.
+
+    Without that a plan has the key alone.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        accounts = parts.accounts
+        self._parts = parts
+        self._host = accounts if isinstance(accounts, ForeseesLosses) else None
+
+    def make(self, session: Session, account: Account, now: int) -> Plan:
+        """The plan of a reset at `now` (epoch seconds), as this transaction sees it."""
+        losses = self._host.losses(session, account.id, now) if self._host else Losses()
+        return Plan(account=account, pair=facts_in(session, account.id), losses=losses)
+
+    def check(
+        self, session: Session, account: Account, digest: str, *, own: bool, now: int
+    ) -> None:
+        """Raise PlanChanged unless the plan is still the one with this digest."""
+        plan = self.make(session, account, now)
+        if plan.digest != digest:
+            told = plan.told() if own else plan.told_to_others()
+            raise PlanChanged(told, plan.digest)

@@ -1,0 +1,37 @@
+"""Which rooms a reset makes unreadable, and whether somebody else has their key."""
+
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from e2ereset.records import LostRoom
+from e2ereset.store.tables import table
+from e2ereset.store.transactions import run
+
+from .models import Room, Subscription
+from .service import KEYS
+
+ROOMS, MINE = table(Room), table(Subscription)
+OTHERS = MINE.alias()
+HOLDS = and_(
+    OTHERS.c.room_id == MINE.c.room_id,
+    OTHERS.c.user_id != MINE.c.user_id,
+    OTHERS.c.e2e_key.is_not(None),
+)
+HOLDERS: Any = select(func.count()).where(HOLDS).scalar_subquery().label("holders")
+LOST = (
+    select(ROOMS.c.id, ROOMS.c.name, HOLDERS)
+    .join(MINE, MINE.c.room_id == ROOMS.c.id)
+    .where(
+        MINE.c.user_id == bindparam("account"),
+        or_(*(MINE.c[name].is_not(None) for name in KEYS)),
+    )
+    .order_by(ROOMS.c.id)
+)
+
+
+def lost_rooms(session: Session, account_id: str) -> tuple[LostRoom, ...]:
+    """The rooms of which the user has any key, by id."""
+    rows = run(session, LOST, {"account": account_id})
+    return tuple(LostRoom(id=row.id, name=row.name or "", holders=row.holders) for row in rows)

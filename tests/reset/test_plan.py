@@ -1,0 +1,116 @@
+"""The plan of a reset: what it would lose, and a reset that is bound to it."""
+
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2ereset.server.rooms.models import Subscription
+from e2ereset.server.rooms.service import KEYS
+from tests.kit.client import API
+from tests.kit.world import error
+
+PREVIEW = API + "users.resetE2EKey.preview"
+GONE = {"keySet": False, "roomsLost": 0, "signIns": 1, "tokens": 0}
+
+
+@pytest.fixture
+def plan(world):
+    def plan(person, **query):
+        return world.client.get(PREVIEW, query_string=query, headers=person.headers)
+
+    return plan
+
+
+def told(answer):
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+def test_a_plan_names_what_is_lost_and_changes_nothing(world, plan, bob, eve):
+    world.room("r1", bob, eve)
+    world.room("r2", bob)
+    world.room("r3", bob, keys=False)
+    world.sign_in(bob.id)
+    world.sign_in(bob.id, name="script", expires_at=None)
+    found = told(plan(bob))
+    assert found["rooms"] == [
+        {"_id": "r1", "name": "", "holders": 1},
+        {"_id": "r2", "name": "", "holders": 0},
+    ]
+    counts = {"roomsLost": 2, "roomsWithoutHolder": 1, "signIns": 2, "tokens": 1, "keySet": True}
+    assert counts.items() <= found.items()
+    assert world.has_key(bob)
+    assert told(plan(bob)) == found
+
+
+def test_who_may_reset_for_another_sees_no_rooms(world, plan, bob, admin):
+    world.room("r1", bob)
+    found = told(plan(admin, username="bob"))
+    assert (found["roomsLost"], found["username"], "rooms" in found) == (1, "bob", False)
+    assert told(plan(admin, userId=admin.id))["rooms"] == []
+
+
+def test_who_may_not_reset_learns_nothing(plan, bob, eve, admin):
+    for query in ({"username": "eve"}, {"username": "nobody"}, {"userId": admin.id}):
+        assert error(plan(bob, **query)) == "error-not-allowed"
+    assert error(plan(admin, username="nobody")) == "error-invalid-user"
+
+
+def test_a_reset_that_carries_the_plan_is_done_while_it_holds(world, plan, bob):
+    world.room("r1", bob)
+    digest = told(plan(bob))["digest"]
+    assert world.reset(bob, {"plan": digest}, code=world.code(bob)).json == {"success": True}
+    assert GONE.items() <= told(plan(world.again(bob))).items()
+
+
+def test_a_reset_of_another_plan_is_refused_with_the_new_one(world, plan, bob):
+    digest = told(plan(bob))["digest"]
+    world.room("r1", bob)
+    refused = world.reset(bob, {"plan": digest}, code=world.code(bob))
+    assert error(refused) == "error-plan-changed"
+    details = refused.json["details"]
+    assert [room["_id"] for room in details["plan"]["rooms"]] == ["r1"]
+    assert details["digest"] == told(plan(bob))["digest"]
+    assert world.has_key(bob)
+    assert world.outcomes()[-1][-1] == "error-plan-changed"
+
+
+def test_what_is_no_digest_is_refused_before_the_proof(world, bob):
+    assert error(world.reset(bob, {"plan": "yes"})) == "invalid-params"
+
+
+ROOMS = st.lists(st.tuples(st.sets(st.sampled_from(KEYS)), st.booleans()), max_size=4)
+
+
+NUMBERS = count()
+
+
+@given(st.booleans(), ROOMS, st.integers(0, 3), st.integers(0, 3))
+def test_the_plan_is_what_the_reset_then_does(world, plan, has_key, rooms, sign_ins, tokens):
+    number = next(NUMBERS)  # the examples are people of one world
+    bob = world.person(f"bob{number}", totp=True, key=has_key)
+    eve = world.person(f"eve{number}", key=False)
+    holders = {}
+    for n, (names, held) in enumerate(rooms):
+        room = f"r{number}-{n}"
+        world.room(room, *([eve] if held else []))
+        keys = dict.fromkeys(names, "[]")
+        world.session.add(Subscription(user_id=bob.id, room_id=room, **keys))
+        holders |= {room: int(held)} if names else {}
+    world.session.commit()
+    for _ in range(sign_ins):
+        world.sign_in(bob.id)
+        world.sign_in(bob.id, expires_at=world.clock.now)  # over, which is no loss
+    for n in range(tokens):
+        world.sign_in(bob.id, name=f"t{n}", expires_at=None)
+    found = told(plan(bob))
+    assert {room["_id"]: room["holders"] for room in found["rooms"]} == holders
+    assert (found["keySet"], found["tokens"]) == (has_key, tokens)
+    assert found["signIns"] == sign_ins + 1
+    digest = found["digest"]
+    assert world.reset(bob, {"plan": digest}, code=world.code(bob)).status_code == 200
+    assert (world.has_key(bob), world.tokens(bob)) == (False, 0)
+    assert {s.room_id for s in world.subscriptions(bob)} >= holders.keys()
+    assert not any(getattr(s, name) for s in world.subscriptions(bob) for name in KEYS)
