@@ -11,6 +11,7 @@ from . import (
     language_routes,
     overview_routes,
     proof_routes,
+    reset_routes,
     sign_ins_routes,
     totp_routes,
 )
@@ -27,6 +28,7 @@ def make_pages(app: Flask, runtime: Runtime, *, url_prefix: str) -> Blueprint:
     language_routes.add_routes(blueprint, site)
     overview_routes.add_routes(blueprint, site)
     proof_routes.add_routes(blueprint, site)
+    reset_routes.add_routes(blueprint, site)
     sign_ins_routes.add_routes(blueprint, site)
     return blueprint
 

@@ -47,6 +47,11 @@ class Resets:
         self._vault = vault
         self._plans = Plans(parts)
 
+    @property
+    def ends_sign_ins(self) -> bool:
+        """Whether a reset ends the sign-ins of its target: the host keeps them with us."""
+        return self._sessions is not None
+
     def preview(self, caller: Caller, named: TargetName | None, now: int) -> Plan:
         """What `reset_key` would lose, if it were called now; nothing is changed.
 
@@ -188,6 +193,6 @@ class Resets:
             nothing_to_reset=receipt.nothing_to_reset,
             replaced=receipt.replaced,
             # A host that has its own sign-ins, and does not implement HoldsSessions, ends none.
-            signed_out=self._sessions is not None,
+            signed_out=self.ends_sign_ins,
             reason=reason,
         )

@@ -10,7 +10,12 @@ from e2ereset.errors import HostError, SettingsError
 from e2ereset.testing import MemoryAccounts, TotpDevice
 from tests.kit.host import BOB
 
-RESET = {"users.resetE2EKey", "users.2fa.sendEmailCode", "users.unlockFactor"}
+RESET = {
+    "users.resetE2EKey",
+    "users.resetE2EKey.preview",
+    "users.2fa.sendEmailCode",
+    "users.unlockFactor",
+}
 DOCUMENT = {"openapi.json", "openapi.html"}  # of the areas that are on
 KEYS = {"e2e.setUserPublicAndPrivateKeys", "e2e.fetchMyKeys"}
 
@@ -46,7 +51,7 @@ def test_without_the_area_of_resets_no_method_resets(make_host):
     answer = host.post("/api/v1/method.call/any", BOB, host.code(), json={"message": message})
     assert json.loads(answer.json["message"])["error"]["error"] == 404
     # What a proof needs is there.
-    assert RESET - routes(host) == {"users.resetE2EKey"}
+    assert RESET - routes(host) == {"users.resetE2EKey", "users.resetE2EKey.preview"}
 
 
 @pytest.mark.parametrize("areas", [[], ["resets"], ["reset", "rooms"], "all"])

@@ -1,0 +1,65 @@
+"""Reset my key, in four steps: what is lost, what may spare the loss, the proof, what comes next."""
+
+from flask import Blueprint, Response
+from marshmallow.validate import Regexp
+
+from e2ereset.errors import InvalidParams
+from e2ereset.http import Text, proof
+from e2ereset.languages.words import N_
+from e2ereset.records import Action
+from e2ereset.reset.plan import Plan, PlanChanged
+from e2ereset.reset.service import ACTION
+
+from .overview import Link
+from .site import Form, Site
+
+CHANGED = N_("What the reset would lose has changed since you looked at it. This is how it is now.")
+
+
+class ResetForm(Form):
+    """The digest of the plan that its sender was shown."""
+
+    plan = Text(required=True, validate=Regexp("[0-9a-f]{64}"))
+
+
+RESET = ResetForm()
+
+
+def add_routes(blueprint: Blueprint, site: Site) -> None:
+    """Put the pages on the blueprint."""
+    gates, resets = site.runtime.gates, site.runtime.resets
+    site.overview.links.append(Link(label=N_("Reset my key"), endpoint=".show_losses"))
+
+    def plan() -> Plan:
+        """The plan of the caller's own reset."""
+        return resets.preview(site.caller(), None, int(gates.clock()))
+
+    def losses(error: str = "", status: int = 200) -> Response:
+        """The first step."""
+        return site.page("reset_losses", status=status, plan=plan(), error=error)
+
+    @blueprint.get("/reset")
+    def show_losses() -> Response:
+        """Step 1: what the caller would lose."""
+        return losses()
+
+    @blueprint.get("/reset/before")
+    def show_ways_out() -> Response:
+        """Step 2: what may spare the caller the loss."""
+        return site.page("reset_before", plan=plan())
+
+    @blueprint.post("/reset")
+    def reset() -> Response:
+        """Step 3 is the page of the proof, to which this leads; step 4 is its answer.
+
+        It is shown once, as the reset ends the sign-in of who reads it.
+        """
+        asked = site.asked(Action(name=ACTION))
+        site.words()  # while it is known who reads
+        try:
+            digest = site.form(RESET)["plan"]
+            with gates.waking():
+                done = resets.reset_key(asked.caller, None, proof(), asked.now, plan=digest)
+        except (PlanChanged, InvalidParams):
+            return losses(site.translate(CHANGED), 400)
+        return site.page("reset_done", receipt=done, lost=resets.ends_sign_ins)

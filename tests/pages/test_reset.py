@@ -1,0 +1,64 @@
+"""The reset of one's own key in a browser: what it costs, the proof, and what is next."""
+
+import re
+
+import pytest
+
+LOSSES, BEFORE, HOME = "/security/reset", "/security/reset/before", "/security/"
+PASSWORD = "a long password"
+
+
+@pytest.fixture
+def dora(world):
+    return world.person("dora", password=PASSWORD, totp=True)
+
+
+@pytest.fixture
+def browser(world, dora):
+    browser = world.app.test_client()
+    browser.environ_base["HTTP_ACCEPT"] = "text/html,*/*;q=0.8"
+    proof = browser.post("/sign-in", data={"name": "dora", "password": PASSWORD}).location
+    browser.post(proof, data={"code": dora.backup_codes[0]})
+    return browser
+
+
+def digest(browser):
+    return re.search(r'name="plan" value="([0-9a-f]{64})"', browser.get(BEFORE).text)[1]
+
+
+def test_what_is_lost_stands_there_before_anything_is_done(world, browser, dora):
+    ann = world.person("ann")
+    world.room("alone", dora)
+    world.room("shared", dora, ann)
+    page = browser.get(LOSSES).text
+    assert "you are the last one who has its key" in page
+    assert "1 other person has its key" in page
+    assert "2 sign-ins and 0 personal access tokens" in page
+    assert "signed in 1 times besides this one" in browser.get(BEFORE).text
+    assert world.has_key(dora)
+
+
+def test_the_four_steps_reset_the_key(world, browser, dora):
+    proof = browser.post(LOSSES, data={"plan": digest(browser)}).location
+    assert "reset the E2E key of dora" in browser.get(proof).text
+    assert world.has_key(dora)
+    done = browser.post(proof, data={"code": world.code(dora)})
+    assert (done.status_code, "The old key is deleted." in done.text) == (200, True)
+    assert (world.has_key(dora), world.tokens(dora)) == (False, 0)
+    assert browser.get(HOME).location.startswith("/sign-in")
+    assert world.outcomes()[-1] == ("reset-e2e-key", dora.id, dora.id, "totp", "reset")
+
+
+def test_a_plan_that_has_changed_is_shown_anew_and_nothing_is_lost(world, browser, dora):
+    old = digest(browser)
+    world.room("new", dora)
+    proof = browser.post(LOSSES, data={"plan": old}).location
+    again = browser.post(proof, data={"code": world.code(dora)})
+    assert (again.status_code, "has changed since you looked" in again.text) == (400, True)
+    assert world.has_key(dora)
+    assert browser.post(LOSSES, data={"plan": digest(browser)}).status_code == 303
+
+
+@pytest.mark.parametrize("form", [{}, {"plan": "no digest"}])
+def test_a_form_without_a_plan_shows_it(browser, form):
+    assert browser.post(LOSSES, data=form).status_code == 400
