@@ -1,4 +1,4 @@
-"""Reset my key, in four steps: what is lost, what may spare the loss, the proof, what comes next."""
+"""Reset my key, in four steps: what is lost, what may spare it, the proof, what comes next."""
 
 from flask import Blueprint, Response
 from marshmallow.validate import Regexp
