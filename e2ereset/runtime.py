@@ -16,6 +16,7 @@ from .factors.changes import Changes
 from .factors.enrolment import Factors
 from .factors.grants import Grants
 from .factors.own import OwnFactors
+from .factors.own_passkeys import OwnPasskeys
 from .factors.rechecks import Rechecks
 from .factors.remembered import Remembered
 from .factors.resend import ASKED, Codes
@@ -50,6 +51,7 @@ class Runtime(Parts):
     vault: Vault
     factors: Factors
     own_factors: OwnFactors
+    own_passkeys: OwnPasskeys
     unlocks: Unlocks
     codes: Codes
     kept: KeptRequests
@@ -128,6 +130,7 @@ def make_runtime(
         vault=vault,
         factors=factors,
         own_factors=OwnFactors(parts, budgets=budgets, changes=changes, traces=traces, **guarded),
+        own_passkeys=OwnPasskeys(parts, strategies=strategies, changes=changes, stepup=stepup),
         unlocks=Unlocks(parts, factors=factors, **guarded),
         codes=codes,
         kept=KeptRequests(parts),

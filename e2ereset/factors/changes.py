@@ -15,6 +15,7 @@ from e2ereset.signals import factor_disabled, factor_enabled
 from e2ereset.store.transactions import run
 from e2ereset.typed import is_digits, plain_code
 
+from . import passkeys
 from . import statements as sql
 from .budgets import Budgets
 from .strategies import totp
@@ -64,6 +65,7 @@ class Changes:
         EnrolmentInvalid.
         """
         secret = self._confirm(session, account, code, now=now, by=by)
+        run(session, passkeys.DROP_BEGUN, {"account": account.id})
         codes = self._renew_codes(session, account, secret)
         self._tell(session, account, "TOTP was enabled", now=now, by=by)
         self._parts.announcer.later(session, factor_enabled, account=account, method="totp")
@@ -149,6 +151,7 @@ class Changes:
             changed = sql.ADD_EMAIL(session, row).rowcount
             # One that was begun without this factor: whoever began it did not prove it.
             run(session, sql.DROP_PENDING, {"account": account.id})
+            run(session, passkeys.DROP_BEGUN, {"account": account.id})
         else:
             changed = run(session, sql.DROP_EMAIL, {"account": account.id}).rowcount
             run(session, sql.DROP_CODES, {"account": account.id})
@@ -158,6 +161,24 @@ class Changes:
         self._tell(session, account, f"Codes by e-mail were {word}", now=now, by=by)
         signal = factor_enabled if enabled else factor_disabled
         self._parts.announcer.later(session, signal, account=account, method="email")
+        return True
+
+    def add_passkey(self, session: Session, row: dict[str, Any], by: Caller, now: int) -> bool:
+        """Store a passkey of the caller's. False when its authenticator is registered already."""
+        if not passkeys.ADD(session, row).rowcount:
+            return False
+        run(session, sql.DROP_PENDING, {"account": by.account.id})
+        self._tell(session, by.account, "A passkey was added", now=now, by=by)
+        self._parts.announcer.later(session, factor_enabled, account=by.account, method="passkey")
+        return True
+
+    def remove_passkey(self, session: Session, key: str, by: Caller, now: int) -> bool:
+        """Remove a passkey of the caller's. False when there is none with this key."""
+        account = by.account
+        if not run(session, passkeys.REMOVE, {"account": account.id, "key": key}).rowcount:
+            return False
+        self._tell(session, account, "A passkey was removed", now=now, by=by)
+        self._parts.announcer.later(session, factor_disabled, account=account, method="passkey")
         return True
 
     def tell_unlocked(self, session: Session, account: Account, now: int) -> None:

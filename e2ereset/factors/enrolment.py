@@ -144,7 +144,7 @@ class Factors:
 
     def status(self, account_id: str) -> FactorStatus:
         """Which factors this account has enabled, and what is locked."""
-        facts = {"totp": sql.TOTP_FACTS, "email": sql.EMAIL_FACTS}
+        facts = {"totp": sql.TOTP_FACTS, "email": sql.EMAIL_FACTS, "passkey": sql.PASSKEY_FACTS}
         with self._parts.transactions.read() as session:
             found = {m: run(session, f, {"account": account_id}).first() for m, f in facts.items()}
             history = {m: History(**row._mapping) for m, row in found.items() if row}

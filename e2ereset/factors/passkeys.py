@@ -1,5 +1,7 @@
 """The rows of passkeys and of their challenges. Nothing here needs fido2."""
 
+import json
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import (
@@ -7,12 +9,14 @@ from sqlalchemy import (
     Executable,
     and_,
     bindparam,
+    delete,
     func,
     or_,
     select,
     update,
 )
 
+from e2ereset.records import Account, Action
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
@@ -28,6 +32,21 @@ CREDENTIALS = Statement(
     .where(MINE, COUNTS)
     .order_by(PASSKEYS.c.created_at, PASSKEYS.c.id)
 )
+COUNTED = select(func.count()).select_from(PASSKEYS).where(MINE)
+LISTED = (
+    select(
+        PASSKEYS.c.id,
+        PASSKEYS.c.name,
+        PASSKEYS.c.created_at,
+        PASSKEYS.c.used_at,
+        PASSKEYS.c.counts_from,
+    )
+    .where(MINE)
+    .order_by(PASSKEYS.c.created_at, PASSKEYS.c.id)
+)
+ADD = Statement(lambda insert: insert(PASSKEYS).on_conflict_do_nothing())
+RENAME = update(PASSKEYS).where(*THIS).values(name=bindparam("called"))
+REMOVE = delete(PASSKEYS).where(*THIS)
 SIGNED: Any = bindparam("signed", type_=BigInteger)
 # One that counts has to grow. One that signs 0 does not count, as most that are synchronized.
 COUNT = (
@@ -43,7 +62,7 @@ FOR_ACTION = (
     CHALLENGES.c.plan == bindparam("by_plan"),
 )
 LIVE = (*FOR_ACTION, CHALLENGES.c.nonce.is_not(None), CHALLENGES.c.expires_at > NOW)
-NONCE = select(CHALLENGES.c.nonce).where(*LIVE)
+NONCE = select(CHALLENGES.c.nonce, CHALLENGES.c.phrase).where(*LIVE)
 BURN = update(CHALLENGES).where(*LIVE, CHALLENGES.c.nonce == bindparam("used")).values(nonce=None)
 CODE_LIVES = (*FOR_ACTION, CHALLENGES.c.code_expires_at > NOW)
 COUNT_TRY = (
@@ -56,6 +75,12 @@ BURN_CODE = (
     update(CHALLENGES)
     .where(*CODE_LIVES, CHALLENGES.c.code_digest.in_(DIGESTS))
     .values(code_digest=None, code_expires_at=None)
+)
+CONFIRM = "enable-passkey"
+"""The action of the audit row of a new passkey, and of the challenge that makes it."""
+# One that was begun without another factor: whoever began it did not prove that one.
+DROP_BEGUN = delete(CHALLENGES).where(
+    CHALLENGES.c.account_id == bindparam("account"), CHALLENGES.c.action == CONFIRM
 )
 EXPIRING = Expiring(
     "passkey challenges",
@@ -78,3 +103,20 @@ def _start(insert: Inserts) -> Executable:
 
 
 START = Statement(_start)
+
+
+def digest_of(account: Account, action: Action, nonce: str) -> bytes:
+    """What a passkey signs: a digest of who does what to whom, by which plan, this once."""
+    told = [account.id, action.name, action.target, action.plan, nonce]
+    return sha256(json.dumps(told).encode()).digest()
+
+
+def live_for(account: Account, action: Action, now: int) -> dict[str, Any]:
+    """The parameters that find the challenge of an account for this action, if it lives."""
+    return {
+        "account": account.id,
+        "for_action": action.name,
+        "at_target": action.target,
+        "by_plan": action.plan,
+        "now": now,
+    }

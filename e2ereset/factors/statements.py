@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, case, delete, insert, select, update
+from sqlalchemy import Executable, bindparam, case, delete, func, insert, select, update
 
 from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
 
 from .models import EmailChallenge, EmailFactor
+from .passkeys import PASSKEYS
 from .strategies.totp import BACKUPS, BACKUPS_OF_MINE, MINE, TOTPS, USE
 
 EMAILS, CHALLENGES = table(EmailFactor), table(EmailChallenge)
@@ -56,6 +57,16 @@ TOTP_FACTS = select(TOTPS.c.enabled_at, TOTPS.c.used_at, TOTPS.c.counts_from).wh
 )
 EMAIL_FACTS = select(EMAILS.c.enabled_at, EMAILS.c.used_at, EMAILS.c.counts_from).where(
     EMAIL_OF_MINE
+)
+PASSKEY_FACTS = (
+    select(
+        func.min(PASSKEYS.c.created_at).label("enabled_at"),
+        func.max(PASSKEYS.c.used_at).label("used_at"),
+        # One that counts for all is as good as all.
+        func.min(func.coalesce(PASSKEYS.c.counts_from, 0)).label("counts_from"),
+    )
+    .where(PASSKEYS.c.account_id == bindparam("account"))
+    .having(func.count() > 0)
 )
 ADD_EMAIL = Statement(lambda insert: insert(EMAILS).on_conflict_do_nothing())
 DROP_EMAIL = delete(EMAILS).where(EMAIL_OF_MINE)

@@ -18,6 +18,7 @@ from fido2.webauthn import (
     AttestedCredentialData,
     AuthenticationResponse,
     PublicKeyCredentialRpEntity,
+    RegistrationResponse,
     UserVerificationRequirement,
 )
 
@@ -71,6 +72,41 @@ class RelyingParty:
             "userVerification": "required",
             "timeout": seconds * 1000,
         }
+
+    def creation(
+        self, challenge: bytes, owner: tuple[str, str], known: Iterable[tuple[str, str]]
+    ) -> dict[str, Any]:
+        """What a browser is asked for a new passkey: `PublicKeyCredentialCreationOptions`.
+
+        `owner`: the id and the name of the account.
+        """
+        handle = websafe_encode(sha256(f"e2ereset {owner[0]}".encode()).digest())
+        kinds = [one.alg for one in self._server.allowed_algorithms]
+        return {
+            "rp": {"id": self.rp_id, "name": self._name},
+            "user": {"id": handle, "name": owner[1], "displayName": owner[1]},
+            "challenge": websafe_encode(challenge),
+            "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in kinds],
+            "excludeCredentials": _described(known),
+            "authenticatorSelection": {
+                "residentKey": "preferred",
+                "userVerification": "required",
+            },
+            "attestation": "none",
+        }
+
+    def register(self, answer: str, challenge: bytes) -> Signed | None:
+        """The new passkey; None when it is no right answer."""
+        try:
+            plain = _read(answer)
+            given = plain["response"].get("transports") or ()
+            response = RegistrationResponse.from_dict(plain)
+            facts = self._server.register_complete(_state(challenge), response)
+            made, counter = facts.credential_data, facts.counter
+        except Exception:  # whatever fido2 raises at the bytes of strangers
+            return None
+        transports = " ".join(one for one in TRANSPORTS if one in given)
+        return _signed(made, counter, transports) if made else None
 
     def check(self, answer: str, challenge: bytes, known: Iterable[str]) -> Signed | None:
         """Who signed the challenge, of these credentials; None when it is no right answer."""

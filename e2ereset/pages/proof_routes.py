@@ -21,11 +21,14 @@ from .tries import wrong_code
 
 LONGEST = Length(max=1000, error="must NOT have more than {max} characters")
 
+LONGEST_CODE = Length(max=8192, error="must NOT have more than {max} characters")
+"""A passkey's answer is the longest."""
+
 
 class ProofForm(Form):
     """A code of a method; without a code, a wish for the method. `again`: mail another code."""
 
-    code = Text(load_default="", validate=LONGEST)
+    code = Text(load_default="", validate=LONGEST_CODE)
     method = Text(load_default=None, validate=LONGEST)
     again = Flag(load_default=False)
 
@@ -119,8 +122,9 @@ def _page(
         method=told.get("method", ""),
         others=[m for m in told.get("availableMethods", ()) if m != told.get("method")],
         address=told.get("emailOrUsername", ""),
+        options=told.get("publicKey"),
         error="" if asks or refusal is None else wrong_code(site, refusal),
-        field="code",
+        field="" if told.get("method") == "passkey" else "code",
         sent="sent" in request.args,
     )
 

@@ -10,6 +10,7 @@ from . import (
     history_routes,
     language_routes,
     overview_routes,
+    passkeys_routes,
     proof_routes,
     reset_routes,
     sign_ins_routes,
@@ -37,3 +38,4 @@ def _add_factors(blueprint: Blueprint, site: Site) -> None:
     """Add the pages of factors; My security lists them in this order."""
     totp_routes.add_routes(blueprint, site)
     email_routes.add_routes(blueprint, site)
+    passkeys_routes.add_routes(blueprint, site)

@@ -139,7 +139,7 @@ def _removal_page(site: Site, caller: Caller, *, error: str = "") -> Response:
         "authenticator_off",
         status=400 if error else 200,
         on=status.totp,
-        others=status.proves("email", caller),
+        others=status.proves("email", caller) or status.proves("passkey", caller),
         error=error,
         field="code",
     )

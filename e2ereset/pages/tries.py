@@ -25,6 +25,8 @@ def wrong_code(site: Site, refusal: Refusal | None = None) -> str:
     if refusal and refusal.details.get("codeReused"):
         return t("This code was used already. Wait for the next one.")
     if not isinstance(refusal, TooManyAttempts):
+        if refusal and refusal.details.get("method") == "passkey":
+            return t("The passkey was not accepted. Try again.")
         return t("This code is not right. Look at it again, or wait for the next one.")
     if refusal.retry_after is None:
         return t(

@@ -55,7 +55,9 @@ class Authenticator:
     def _answer(self, **response):
         told = {name: websafe_encode(bytes(value)) for name, value in response.items()}
         name = websafe_encode(self.credential_id)
-        return json.dumps({"id": name, "type": "public-key", "response": told})
+        return json.dumps(
+            {"id": name, "type": "public-key", "response": told}, separators=(",", ":")
+        )
 
     def sign(self, options):
         """What a browser answers to these options of a request."""

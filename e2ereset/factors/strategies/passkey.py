@@ -4,10 +4,6 @@ For clients that know only codes a page shows a code instead, after such a signa
 seconds.
 """
 
-import json
-from hashlib import sha256
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from e2ereset.factors import passkeys as sql
@@ -41,7 +37,9 @@ class PasskeyStrategy(Strategy):
 
     def pending(self, attempt: Attempt) -> Challenge | None:
         """What a passkey may sign now for this action, target and plan."""
-        nonce = run(attempt.session, sql.NONCE, _live(attempt)).scalar()
+        nonce = run(
+            attempt.session, sql.NONCE, sql.live_for(attempt.account, attempt.action, attempt.now)
+        ).scalar()
         return None if nonce is None else self._challenge(attempt, nonce)
 
     def challenge(self, attempt: Attempt) -> Challenge:
@@ -73,12 +71,14 @@ class PasskeyStrategy(Strategy):
         digits = plain_code(code)
         if is_digits(digits, CODE_DIGITS):
             return self._verify_code(attempt, digits)
-        live = _live(attempt)
+        live = sql.live_for(attempt.account, attempt.action, attempt.now)
         nonce = run(attempt.session, sql.NONCE, live).scalar()
         if nonce is None:
             return False
         known = [text for text, _ in self._credentials(attempt)]
-        signed = self.party.check(code, digest_of(attempt.account, attempt.action, nonce), known)
+        signed = self.party.check(
+            code, sql.digest_of(attempt.account, attempt.action, nonce), known
+        )
         if signed is None:
             return False
         used = {**live, "used": nonce}
@@ -96,7 +96,7 @@ class PasskeyStrategy(Strategy):
 
     def _verify_code(self, attempt: Attempt, digits: str) -> bool:
         """Whether it is the live code of this action, target and plan. The try counts first."""
-        live = _live(attempt)
+        live = sql.live_for(attempt.account, attempt.action, attempt.now)
         if not run(attempt.session, sql.COUNT_TRY, {**live, "most": CODE_TRIES}).rowcount:
             return False
         bound = _bound(attempt.account, attempt.action, digits)
@@ -108,30 +108,13 @@ class PasskeyStrategy(Strategy):
         return [tuple(row) for row in sql.CREDENTIALS(attempt.session, mine)]
 
     def _challenge(self, attempt: Attempt, nonce: str) -> Challenge:
-        challenge = digest_of(attempt.account, attempt.action, nonce)
+        challenge = sql.digest_of(attempt.account, attempt.action, nonce)
         known = self._credentials(attempt)
         options = self.party.request(challenge, known, CHALLENGE_SECONDS)
         page = f"{self.parts.settings.pages_url}/code"
         return Challenge(details={"publicKey": options, "codePage": page})
 
 
-def digest_of(account: Account, action: Action, nonce: str) -> bytes:
-    """What a passkey signs: a digest of who does what to whom, by which plan, this once."""
-    told = [account.id, action.name, action.target, action.plan, nonce]
-    return sha256(json.dumps(told).encode()).digest()
-
-
 def _bound(account: Account, action: Action, code: str) -> tuple[str, ...]:
     """What the digest of a code that a page shows is made of."""
     return ("passkey code", account.id, action.name, action.target, action.plan, code)
-
-
-def _live(attempt: Attempt) -> dict[str, Any]:
-    action = attempt.action
-    return {
-        "account": attempt.account.id,
-        "for_action": action.name,
-        "at_target": action.target,
-        "by_plan": action.plan,
-        "now": attempt.now,
-    }

@@ -1,0 +1,192 @@
+"""Passkeys on pages: added, used on the page of the proof, renamed and removed."""
+
+import html
+import json
+import re
+
+import pytest
+
+from tests.kit.authenticator import Authenticator
+from tests.kit.pages import browser_of, prove
+from tests.kit.world import error
+
+PASSKEYS, NEW = "/security/passkeys", "/security/passkeys/new"
+ASKED = re.compile("data-e2e-passkey='([^']+)'")
+
+
+@pytest.fixture
+def config(config):
+    methods = ["totp", "passkey", "email", "password"]
+    url = "https://app.example.org/security"
+    return config | {"E2ERESET_METHODS": methods, "E2ERESET_PAGES_URL": url}
+
+
+def asked(page):
+    """What the script is given on a page."""
+    return json.loads(html.unescape(ASKED.search(page)[1]))
+
+
+def add(browser, name="blue phone", **proof):
+    """Add a passkey by the pages; its authenticator."""
+    led = browser.post(PASSKEYS, data={"name": name})
+    if "/proof/" in led.location:
+        led = prove(browser, led, **proof)
+    assert led.location == NEW
+    made = Authenticator(credential_id=name.encode())
+    answer = made.make(asked(browser.get(NEW).text))
+    done = browser.post(NEW, data={"code": answer})
+    assert done.location == f"{PASSKEYS}?done=added"
+    assert browser.post(NEW, data={"code": answer}).status_code == 400
+    return made
+
+
+@pytest.fixture
+def dora(world):
+    """Somebody with a passkey, who has signed in since, with a browser."""
+    dora = world.person("dora", password="a long password")
+    key = add(browser_of(world, dora), code="a long password")
+    world.clock.tick(1)
+    dora.browser = browser_of(world, world.again(dora))
+    dora.key = key
+    return dora
+
+
+def keys_of(page):
+    return re.findall('name="key" value="([0-9a-f]{64})"', page)[::2]
+
+
+def test_a_passkey_is_added_behind_the_factor_that_one_has(world, bob):
+    browser, other = browser_of(world, bob), browser_of(world, world.again(bob))
+    assert other.get(NEW).status_code == 200
+    led = browser.post(PASSKEYS, data={"name": "blue phone"})
+    assert "add a passkey to the account of bob" in browser.get(led.location).text
+    assert prove(browser, led, world.code(bob)).location == NEW
+    assert ASKED.search(other.get(NEW).text) is None  # it is of the sign-in that proved it
+    options = asked(browser.get(NEW).text)
+    assert options["authenticatorSelection"]["userVerification"] == "required"
+    assert (options["attestation"], options["rp"]["id"]) == ("none", "app.example.org")
+    assert bob.id not in json.dumps(options)
+    made = Authenticator()
+    for wrong in (made.but(verifies=False), made.but(origin="https://evil.example")):
+        refused = browser.post(NEW, data={"code": wrong.make(options)})
+        assert (refused.status_code, "not accepted" in refused.text) == (400, True)
+    for garbage in ("", "{}", '{"id": 1}', "[]", '{"id":"","response":{}}'):
+        assert browser.post(NEW, data={"code": garbage}).status_code == 400
+    done = browser.post(NEW, data={"code": made.make(options)})
+    assert "The passkey was added" in browser.get(done.location).text
+    assert other.get(PASSKEYS).location.startswith("/sign-in")
+    assert world.told()[-1] == "A passkey was added"
+    assert ("enable-passkey", bob.id, bob.id, "off", "passed") in world.outcomes()
+
+
+def test_what_was_begun_before_another_factor_is_over(world):
+    eve = world.person("eve", password="a long password")
+    browser = browser_of(world, eve)
+    prove(browser, browser.post(PASSKEYS, data={"name": "thief's"}), "a long password")
+    options = asked(browser.get(NEW).text)
+    world.runtime.factors.set_email(world.account(eve), True)
+    assert browser.post(NEW, data={"code": Authenticator().make(options)}).status_code == 400
+
+
+def test_it_proves_on_the_page_of_the_proof(world, dora):
+    led = dora.browser.post("/security/email/on")
+    page = dora.browser.get(led.location).text
+    assert "Use your passkey" in page
+    assert "<noscript>" in page
+    options = asked(page)
+    for wrong in (dora.key.but(verifies=False), dora.key.but(rp_id="evil.example")):
+        refused = dora.browser.post(led.location, data={"code": wrong.sign(options)})
+        assert (refused.status_code, "was not accepted" in refused.text) == (400, True)
+    again = dora.browser.post(led.location, data={"method": "passkey"})
+    assert asked(again.text) == options  # it waits still
+    done = dora.browser.post(led.location, data={"code": dora.key.sign(options)})
+    assert done.location == "/security/?done=email-on"
+    assert ("enable-email-codes", dora.id, dora.id, "passkey", "passed") in world.outcomes()
+    assert "Passkey blue phone" in dora.browser.get("/security/").text
+
+
+def test_one_is_asked_for_anew_when_it_is_over(world, dora):
+    led = dora.browser.post("/security/email/on")
+    old = asked(dora.browser.get(led.location).text)
+    world.clock.tick(300)
+    assert dora.browser.post(led.location, data={"code": dora.key.sign(old)}).status_code == 400
+    new = asked(dora.browser.post(led.location, data={"method": "passkey"}).text)
+    assert dora.browser.post(led.location, data={"code": dora.key.sign(new)}).status_code == 303
+
+
+def test_a_passkey_is_renamed_and_removed_behind_a_factor(world, dora):
+    browser, (key,) = dora.browser, keys_of(dora.browser.get(PASSKEYS).text)
+
+    def proven(act, **data):
+        """What comes of an act that the passkey proves."""
+        led = browser.post(f"{PASSKEYS}/{act}", data=data)
+        options = asked(browser.get(led.location).text)
+        done = browser.post(led.location, data={"code": dora.key.sign(options)})
+        return browser.get(done.location).text
+
+    renamed = proven("rename", key=key, name="  red <b>phone ")
+    assert "The passkey was renamed" in renamed
+    assert "red &lt;b&gt;phone" in renamed
+    nameless = browser.post(f"{PASSKEYS}/rename", data={"key": key, "name": " "})
+    assert (nameless.status_code, f'href="#name-{key}"' in nameless.text) == (400, True)
+    assert "You have none" in proven("remove", key=key)
+    assert world.told() == ["A passkey was added", "A passkey was removed"]
+    acts = [row for row in world.outcomes() if row[-1] == "passed" and row[3] == "passkey"]
+    assert [act for act, *_ in acts] == ["rename-passkey", "disable-passkey"]
+
+
+def test_nobody_changes_the_passkey_of_another(world, dora):
+    (key,) = keys_of(dora.browser.get(PASSKEYS).text)
+    eve = browser_of(world, world.person("eve", password="a long password"))
+    for act in ("rename", "remove"):
+        named = {"name": "eve's"} if act == "rename" else {}
+        led = eve.post(f"{PASSKEYS}/{act}", data={"key": key, **named})
+        prove(eve, led, "a long password")
+    assert [one.name for one in world.runtime.own_passkeys.owned(dora.id)] == ["blue phone"]
+
+
+def test_a_name_is_needed_and_twenty_are_enough(world, dora, monkeypatch):
+    nameless = dora.browser.post(PASSKEYS, data={"name": "x" * 101})
+    assert (nameless.status_code, 'href="#name"' in nameless.text) == (400, True)
+    monkeypatch.setattr("e2ereset.factors.own_passkeys.MOST", 1)
+    led = dora.browser.post(PASSKEYS, data={"name": "one more"})
+    options = asked(dora.browser.get(led.location).text)
+    refused = dora.browser.post(led.location, data={"code": dora.key.sign(options)})
+    assert (refused.status_code, "too many passkeys" in refused.text) == (400, True)
+
+
+# Clients
+
+
+def test_a_reset_is_signed_for_one_person(world, dora):
+    world.person("bob")
+    root = world.person("root", roles=["admin"], password="a long password")
+    key = add(browser_of(world, root), name="root's", code="a long password")
+    world.clock.tick(1)
+    root = world.again(root)
+    told = world.reset(root, {"username": "bob"}).json["details"]
+    assert (told["method"], told["availableMethods"]) == ("passkey", ["passkey"])
+    assert told["codePage"] == "https://app.example.org/security/code"
+    proof = {"code": key.sign(told["publicKey"]), "method": "passkey"}
+    assert error(world.reset(root, {"username": "dora"}, **proof)) == "totp-invalid"
+    evil = {"code": dora.key.sign(told["publicKey"]), "method": "passkey"}
+    assert error(world.reset(root, {"username": "bob"}, **evil)) == "totp-invalid"
+    assert world.reset(root, {"username": "bob"}, **proof).json == {"success": True}
+    assert error(world.reset(root, {"username": "bob"}, **proof)) == "totp-invalid"
+
+
+def test_clients_that_know_only_codes_are_asked_for_those_first(world):
+    eve = world.person("eve", password="a long password")
+    add(browser_of(world, eve), code="a long password")
+    world.runtime.factors.set_email(world.account(eve), True)
+    world.clock.tick(1)
+    told = world.reset(world.again(eve)).json["details"]
+    assert (told["method"], told["availableMethods"]) == ("email", ["email", "passkey"])
+    browser = browser_of(world, eve)
+    led = browser.post("/security/email/off")
+    assert "Use your passkey" in browser.get(led.location).text
+
+
+def test_there_is_no_page_where_passkeys_are_no_method(make_server, config, world):
+    rules = make_server(config | {"E2ERESET_METHODS": ["totp"]}).url_map.iter_rules()
+    assert not [rule.rule for rule in rules if "passkey" in rule.endpoint]
