@@ -22,11 +22,12 @@ class Link:
 class Factor:
     """A way to prove who one is, in the reader's words; times are in epoch seconds.
 
-    `since` is None for one that is off, `used` for one that was never used. `proves`: it proves
-    the sign-in of the reader. `locked`: too many wrong tries.
+    `method` is its name in the settings. `since` is None for one that is off, `used` for one that
+    was never used. `proves`: it proves the sign-in of the reader. `locked`: too many wrong tries.
     """
 
     label: str
+    method: str = ""
     since: int | None = None
     used: int | None = None
     proves: bool = False
@@ -50,12 +51,17 @@ class Overview:
     links: list[Link] = field(default_factory=list)
     done: dict[str, str] = field(default_factory=dict)
 
+    def lines(self, caller: Caller, status: FactorStatus) -> list[Factor]:
+        """The lines of the caller's factors."""
+        return [one for find in self.factors for one in find(caller, status)]
+
 
 def line(method: str, label: str, caller: Caller, status: FactorStatus) -> Factor:
     """The line of a method that `FactorStatus` knows."""
     history = status.history.get(method)
     return Factor(
         label=label,
+        method=method,
         since=history.enabled_at if history else None,
         used=history.used_at if history else None,
         proves=status.proves(method, caller),

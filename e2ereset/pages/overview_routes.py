@@ -15,14 +15,14 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def overview() -> Response:
         """Show the caller's factors, key and language, and the way to the other pages."""
         caller = site.caller()
-        account, lines = caller.account, site.overview
+        account, mine = caller.account, site.overview
         status = site.runtime.factors.status(account.id)
-        done = lines.done.get(request.args.get("done", ""), "")
+        done = mine.done.get(request.args.get("done", ""), "")
         return site.page(
             "security",
             account=account,
-            factors=[one for find in lines.factors for one in find(caller, status)],
-            links=lines.links,
+            factors=mine.lines(caller, status),
+            links=mine.links,
             key=site.runtime.vault.facts(account.id),
             done=site.translate(done) if done else "",
             sign_out=url_for(SIGN_OUT) if SIGN_OUT in current_app.view_functions else "",

@@ -135,11 +135,12 @@ def _secret_page(site: Site, caller: Caller, *, error: str = "") -> Response:
 
 def _removal_page(site: Site, caller: Caller, *, error: str = "") -> Response:
     status = site.runtime.factors.status(caller.account.id)
+    others = [one for one in site.overview.lines(caller, status) if one.method != "totp"]
     return site.page(
         "authenticator_off",
         status=400 if error else 200,
         on=status.totp,
-        others=status.proves("email", caller) or status.proves("passkey", caller),
+        others=any(one.proves for one in others),
         error=error,
         field="code",
     )
