@@ -17,6 +17,7 @@ from .factors.enrolment import Factors
 from .factors.grants import Grants
 from .factors.own import OwnFactors
 from .factors.own_passkeys import OwnPasskeys
+from .factors.passkey_codes import PasskeyCodes
 from .factors.rechecks import Rechecks
 from .factors.remembered import Remembered
 from .factors.resend import ASKED, Codes
@@ -52,6 +53,7 @@ class Runtime(Parts):
     factors: Factors
     own_factors: OwnFactors
     own_passkeys: OwnPasskeys
+    passkey_codes: PasskeyCodes
     unlocks: Unlocks
     codes: Codes
     kept: KeptRequests
@@ -131,6 +133,7 @@ def make_runtime(
         factors=factors,
         own_factors=OwnFactors(parts, budgets=budgets, changes=changes, traces=traces, **guarded),
         own_passkeys=OwnPasskeys(parts, strategies=strategies, changes=changes, stepup=stepup),
+        passkey_codes=PasskeyCodes(parts, stepup),
         unlocks=Unlocks(parts, factors=factors, **guarded),
         codes=codes,
         kept=KeptRequests(parts),

@@ -76,11 +76,29 @@ BURN_CODE = (
     .where(*CODE_LIVES, CHALLENGES.c.code_digest.in_(DIGESTS))
     .values(code_digest=None, code_expires_at=None)
 )
+SHOW_CODE = (
+    update(CHALLENGES)
+    .where(*FOR_ACTION)
+    .values(code_digest=bindparam("digest"), code_expires_at=bindparam("until"), tries=0)
+)
+OF_ACCOUNT = CHALLENGES.c.account_id == bindparam("account")
+ACTIONS = select(
+    CHALLENGES.c.action.label("name"), CHALLENGES.c.target, CHALLENGES.c.phrase, CHALLENGES.c.plan
+)
 CONFIRM = "enable-passkey"
 """The action of the audit row of a new passkey, and of the challenge that makes it."""
 # One that was begun without another factor: whoever began it did not prove that one.
 DROP_BEGUN = delete(CHALLENGES).where(
     CHALLENGES.c.account_id == bindparam("account"), CHALLENGES.c.action == CONFIRM
+)
+WAITING = ACTIONS.where(
+    OF_ACCOUNT,
+    CHALLENGES.c.action != CONFIRM,
+    CHALLENGES.c.nonce.is_not(None),
+    CHALLENGES.c.expires_at > NOW,
+).order_by(CHALLENGES.c.expires_at.desc(), CHALLENGES.c.action)
+ASKED = ACTIONS.where(
+    OF_ACCOUNT, CHALLENGES.c.action == bindparam("for_action"), CHALLENGES.c.action != CONFIRM
 )
 EXPIRING = Expiring(
     "passkey challenges",
@@ -109,6 +127,11 @@ def digest_of(account: Account, action: Action, nonce: str) -> bytes:
     """What a passkey signs: a digest of who does what to whom, by which plan, this once."""
     told = [account.id, action.name, action.target, action.plan, nonce]
     return sha256(json.dumps(told).encode()).digest()
+
+
+def code_of(account: Account, action: Action, code: str) -> tuple[str, ...]:
+    """What the digest of a code that a page shows is made of."""
+    return ("passkey code", account.id, action.name, action.target, action.plan, code)
 
 
 def live_for(account: Account, action: Action, now: int) -> dict[str, Any]:

@@ -59,6 +59,7 @@ ACTIONS = {
 DONE = ("done", "passed", "reset", "unlocked", "locked", "wrapped-anew")
 OUTCOMES = {
     **dict.fromkeys(DONE, N_("Done.")),
+    "code-shown": N_("A code for it was shown, after a proof by a passkey."),
     "nothing-to-reset": N_("Done: there was nothing to reset."),
     "nothing-to-unlock": N_("Done: nothing was locked."),
     "totp-required": N_("A proof was asked for."),

@@ -10,6 +10,7 @@ from . import (
     history_routes,
     language_routes,
     overview_routes,
+    passkey_code_routes,
     passkeys_routes,
     proof_routes,
     reset_routes,
@@ -39,3 +40,4 @@ def _add_factors(blueprint: Blueprint, site: Site) -> None:
     totp_routes.add_routes(blueprint, site)
     email_routes.add_routes(blueprint, site)
     passkeys_routes.add_routes(blueprint, site)
+    passkey_code_routes.add_routes(blueprint, site)

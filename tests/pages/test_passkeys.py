@@ -1,6 +1,5 @@
 """Passkeys on pages: added, used on the page of the proof, renamed and removed."""
 
-import html
 import json
 import re
 
@@ -8,36 +7,13 @@ import pytest
 
 from tests.kit.authenticator import Authenticator
 from tests.kit.pages import browser_of, prove
+from tests.kit.passkeys import ASKED, NEW, PASSKEYS, SETTINGS, add, asked
 from tests.kit.world import error
-
-PASSKEYS, NEW = "/security/passkeys", "/security/passkeys/new"
-ASKED = re.compile("data-e2e-passkey='([^']+)'")
 
 
 @pytest.fixture
 def config(config):
-    methods = ["totp", "passkey", "email", "password"]
-    url = "https://app.example.org/security"
-    return config | {"E2ERESET_METHODS": methods, "E2ERESET_PAGES_URL": url}
-
-
-def asked(page):
-    """What the script is given on a page."""
-    return json.loads(html.unescape(ASKED.search(page)[1]))
-
-
-def add(browser, name="blue phone", **proof):
-    """Add a passkey by the pages; its authenticator."""
-    led = browser.post(PASSKEYS, data={"name": name})
-    if "/proof/" in led.location:
-        led = prove(browser, led, **proof)
-    assert led.location == NEW
-    made = Authenticator(credential_id=name.encode())
-    answer = made.make(asked(browser.get(NEW).text))
-    done = browser.post(NEW, data={"code": answer})
-    assert done.location == f"{PASSKEYS}?done=added"
-    assert browser.post(NEW, data={"code": answer}).status_code == 400
-    return made
+    return config | SETTINGS
 
 
 @pytest.fixture

@@ -6,10 +6,14 @@ from rocketchat_API.APIExceptions.RocketExceptions import (
     RocketAuthenticationException,
 )
 from rocketchat_API.rocketchat import RocketChat
-from werkzeug.serving import make_server
+from werkzeug.serving import make_server as make_wsgi
 
 from tests.kit.client import API, LOGIN, ME, RESET, Client
 from tests.kit.network import serving
+from tests.kit.pages import browser_of
+from tests.kit.passkeys import SETTINGS as PASSKEY_SETTINGS
+from tests.kit.passkeys import add as add_passkey
+from tests.kit.passkeys import code_for
 from tests.kit.world import sha256
 
 PASSWORD = "correct horse"
@@ -20,7 +24,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 def port(app):
     """Where the server listens, on a real socket."""
-    with serving(make_server("127.0.0.1", 0, app, threaded=True)) as server:
+    with serving(make_wsgi("127.0.0.1", 0, app, threaded=True)) as server:
         yield server.port
 
 
@@ -75,6 +79,23 @@ def test_rocketchat_api_is_challenged(rocket, world, bob):
         rocket.call_api_post("users.resetE2EKey")
     assert caught.value.error_type == "totp-required"
     assert world.has_key(bob)
+
+
+def test_rocketchat_api_resets_with_the_code_that_a_page_shows(make_server, config, world):
+    world = world.through(make_server(config | PASSKEY_SETTINGS))
+    person = world.person("pat", password=PASSWORD)
+    key = add_passkey(browser_of(world, person), code=PASSWORD)
+    world.clock.tick(1)
+    with serving(make_wsgi("127.0.0.1", 0, world.app, threaded=True)) as server:
+        rocket = RocketChat(server_url=f"http://127.0.0.1:{server.port}")
+        rocket.headers |= world.again(person).headers
+        with pytest.raises(RocketApiException) as caught:
+            rocket.call_api_post("users.resetE2EKey")
+        assert caught.value.error_type == "totp-required"
+        rocket.headers["x-2fa-code"] = code_for(browser_of(world, person), key)
+        assert rocket.call_api_post("users.resetE2EKey") == {"success": True}
+        rocket.session.close()
+    assert not world.has_key(person)
 
 
 def test_rocketchat_api_resets_with_the_password_and_signs_in_again(rocket, world, bob):

@@ -99,7 +99,7 @@ class PasskeyStrategy(Strategy):
         live = sql.live_for(attempt.account, attempt.action, attempt.now)
         if not run(attempt.session, sql.COUNT_TRY, {**live, "most": CODE_TRIES}).rowcount:
             return False
-        bound = _bound(attempt.account, attempt.action, digits)
+        bound = sql.code_of(attempt.account, attempt.action, digits)
         burn = {**live, "digests": self.parts.keyring.digests(*bound)}
         return run(attempt.session, sql.BURN_CODE, burn).rowcount == 1
 
@@ -113,8 +113,3 @@ class PasskeyStrategy(Strategy):
         options = self.party.request(challenge, known, CHALLENGE_SECONDS)
         page = f"{self.parts.settings.pages_url}/code"
         return Challenge(details={"publicKey": options, "codePage": page})
-
-
-def _bound(account: Account, action: Action, code: str) -> tuple[str, ...]:
-    """What the digest of a code that a page shows is made of."""
-    return ("passkey code", account.id, action.name, action.target, action.plan, code)

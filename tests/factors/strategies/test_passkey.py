@@ -125,6 +125,31 @@ class TestPasskey(StrategyContract):
             assert bench.strategy.another(attempt) is None
 
 
+class TestShownCode(StrategyContract):
+    """The code that a page shows."""
+
+    strategy_class = PasskeyStrategy
+    binds_action = True
+    enable = TestPasskey.enable
+
+    def right_code(self, bench, attempt):
+        account, action, now, code = attempt.account, attempt.action, attempt.now, "12345670"
+        bench.strategy.challenge(attempt)
+        digest = bench.parts.keyring.digest(*sql.code_of(account, action, code))
+        live = sql.live_for(account, action, now)
+        attempt.session.execute(sql.SHOW_CODE, {**live, "digest": digest, "until": now + 60})
+        return code
+
+    def test_it_is_dead_after_five_wrong_tries(self, bench, code):
+        for _ in range(5):
+            assert not bench.verify("00000000")
+        assert not bench.verify(code)
+
+    def test_it_lives_sixty_seconds(self, bench, code):
+        bench.clock.tick(60)
+        assert not bench.verify(code)
+
+
 @pytest.mark.parametrize(
     ("url", "more", "right"),
     [
