@@ -55,6 +55,7 @@ def demo(ctx: click.Context, /, *, url: str, yes: bool, if_empty: bool, json_out
         return
     facts = prepare(sessions, beside_others=yes)
     facts["curl"] = _curl(url, facts)
+    facts["pages"] = f"{url}{current_app.blueprints['e2ereset_pages'].url_prefix}/"
     emit(facts, _guide(url, facts), json_output)
 
 
@@ -66,7 +67,7 @@ def code(runtime: Runtime) -> Output:
 
 
 def prepare(sessions: Sessions, *, beside_others: bool = False) -> dict[str, Any]:
-    """Make the users on the first call, a key for bob and a live token of carol on every one.
+    """Make the users on the first call, a key of each and a live token of carol on every one.
 
     Raises NoDemo where there are other users, unless `beside_others`.
     """
@@ -83,9 +84,11 @@ def prepare(sessions: Sessions, *, beside_others: bool = False) -> dict[str, Any
             )
         _make_people(sessions.hasher, Acting(runtime=runtime, by=find_operator("demo")))
     facts = _load()
-    bob, carol = (_account(runtime, facts["userIds"][name]) for name in ("bob", "carol"))
-    pair = Pair("demo public key", "demo private key")
-    runtime.vault.set(Caller(account=bob), pair, force=True, now=now)
+    carol = _account(runtime, facts["userIds"]["carol"])
+    for one in PEOPLE:
+        pair = Pair(f"demo public key of {one}", "demo private key")
+        account = _account(runtime, facts["userIds"][one])
+        runtime.vault.set(Caller(account=account), pair, force=True, now=now)
     with runtime.transactions.begin() as session:
         token = sessions.add(session, carol.id, now)
         acting.note(session, "add-token", carol.id)
@@ -163,4 +166,8 @@ def _guide(url: str, facts: dict[str, Any]) -> list[str]:
     )
     place = f"e2ereset on {url}/api/v1 - mails land in {current_app.instance_path}/mail"
     last = "carol resets bob's E2E key with this line:"
-    return [place, "", *people, "", last, "", facts["curl"], ""]
+    pages = (
+        f"Pages: {facts['pages']}",
+        "  Sign in as bob, set up an authenticator app by its QR code, and reset his key.",
+    )
+    return [place, "", *people, "", *pages, "", last, "", facts["curl"], ""]

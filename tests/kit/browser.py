@@ -15,6 +15,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1000, "height": 800}
 HEAVIEST = 50_000  # bytes of a page with all that it loads
+# Axe only wonders where text has the colour of what is behind it.
+UNREADABLE = """[...document.querySelectorAll("main :is(a, button)")].filter(one => {
+    const style = getComputedStyle(one);
+    return style.color === style.backgroundColor;
+}).map(one => one.textContent.trim())"""
 REFUSED = re.compile("Failed to load resource: the server responded with a status of 4")
 WEIGHT = """[...performance.getEntriesByType("navigation"),
              ...performance.getEntriesByType("resource")]
@@ -55,7 +60,7 @@ class Watched:
         self.page.fill(f"#{field}", text)
 
     def press(self, label):
-        """Press the button of this label, and wait for the page that it leads to."""
+        """Press the button of this label (a text, or a pattern); wait for where it leads to."""
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=label, exact=True).click()
 
@@ -74,6 +79,7 @@ class Watched:
     def holds(self):
         """Check what every page has to hold, in the state that it is in."""
         assert self.violations() == []
+        assert self.page.evaluate(UNREADABLE) == []
         assert self.console == []
         assert self.origins == {self.url}
         assert 0 < self.page.evaluate(WEIGHT) < HEAVIEST

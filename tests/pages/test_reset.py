@@ -33,8 +33,8 @@ def test_what_is_lost_stands_there_before_anything_is_done(world, browser, dora)
     page = browser.get(LOSSES).text
     assert "you are the last one who has its key" in page
     assert "1 other person has its key" in page
-    assert "2 sign-ins and 0 personal access tokens" in page
-    assert "signed in 1 times besides this one" in browser.get(BEFORE).text
+    assert "Sign-ins: 2. Personal access tokens: 0." in page
+    assert "Sign-ins of yours besides this one: 1." in browser.get(BEFORE).text
     assert world.has_key(dora)
 
 

@@ -1,0 +1,61 @@
+"""What `make run` invites to: bob sets up an app by its QR code, and resets his key.
+
+`PICTURES=docs/pictures` has the pictures of docs/pages.md made anew.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pyotp
+import pytest
+
+from tests.kit.paths import ROOT
+
+pytestmark = pytest.mark.slow
+SIZE = {"width": 640, "height": 720}
+HEAVIEST = 60_000
+
+
+class Album:
+    """Takes pictures of a page, and keeps them where the docs have theirs."""
+
+    def __init__(self, watched, folder):
+        self.page, self.folder, self.names = watched.page, Path(folder), []
+        self.page.set_viewport_size(SIZE)
+
+    def take(self, name):
+        file = self.folder / f"{name}.png"
+        self.page.screenshot(path=file, full_page=True, animations="disabled")
+        assert file.stat().st_size < HEAVIEST
+        self.names.append(file.name)
+
+
+@pytest.fixture
+def demo(site):
+    """The facts of the demo, in rooms with each other."""
+    facts = site.cli("demo", "--yes", "--url", site.url)
+    assert facts["pages"] == f"{site.url}/security/"
+    return facts
+
+
+def test_bob_sets_up_an_app_by_its_qr_code_and_resets_his_key(browse, demo, site, tmp_path):
+    watched = browse()
+    album = Album(watched, os.environ.get("PICTURES", tmp_path))
+    watched.sign_in("bob", demo["passwords"]["bob"])
+    watched.press(re.compile("^Set up ?: Authenticator app"))
+    assert watched.heading == "Prove that it is you"
+    watched.prove(demo["passwords"]["bob"])
+    album.take("authenticator")
+    secret = re.sub(r"\s", "", watched.page.inner_text(".e2e-secret"))
+    watched.fill("code", pyotp.TOTP(secret).now())
+    watched.press("Switch on")
+    album.take("codes")
+    watched.open("/security/")
+    album.take("security")
+    watched.open("/security/reset")
+    album.take("reset")
+    watched.page.get_by_role("link", name="Next: what may spare you this").click()
+    watched.press("Reset my key")
+    album.take("proof")
+    assert {file.name for file in (ROOT / "docs/pictures").glob("*.png")} == set(album.names)
