@@ -6,6 +6,9 @@ import re
 from sqlalchemy import event
 
 from e2ereset.audit import Actor, Operator, about
+from e2ereset.factors import own, own_passkeys, passkeys
+from e2ereset.pages.history import ACTIONS
+from e2ereset.server.sessions import personal
 from tests.kit.pages import browser_of
 
 PAGE = "/security/history"
@@ -85,6 +88,11 @@ def test_the_history_goes_on_page_by_page(world, bob):
         url = older and older[1]
     assert [len(page) for page in seen] == [20, 20, 5]
     assert [what for page in seen for what in page] == [f"act {n}" for n in reversed(range(45))]
+
+
+def test_every_act_on_factors_and_tokens_has_words():
+    named = {*own.PHRASES, *own_passkeys.PHRASES, own.CONFIRM, passkeys.CONFIRM, *personal.PHRASES}
+    assert named - set(ACTIONS) == set()
 
 
 def test_each_half_of_the_history_is_read_through_an_index(world, bob):
