@@ -11,7 +11,7 @@ from .heads import AuditBroken
 from .maintenance import count_old, mend, purge, sign_again
 from .notes import PublicKey, public_keys
 from .outsiders import NoReceipt, export, make_checkpoint, receipt
-from .rows import about, count, tail
+from .rows import about, count, helped, tail
 from .sealer import Sealer
 from .trail import Actor, AuditTrail, Operator, Who
 from .verify import Flaw, verify, verify_checkpoints

@@ -8,7 +8,7 @@ no escapes but those of `"` and `\\`. A row with a reason has it as an eleventh,
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from e2ereset.store.tables import table
 from .models import AuditRow
 from .tree import leaf_hash
 
-LONGEST = 255
+LONGEST, LONGEST_REASON = 255, 1000
 PAGE = 1000
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 TEXTS = ("action", "caller", "target", "method", "address", "agent", "outcome")
@@ -71,6 +71,37 @@ def about(
     return [{"uid": row.uid, "epoch": row.at, **_shown(row)} for row in rows]
 
 
+def helped(
+    session: Session,
+    limit: int,
+    *,
+    caller: str = "",
+    target: str = "",
+    actions: Sequence[str] = (),
+    outcomes: Sequence[str] = (),
+    before: str = "",
+) -> list[dict[str, Any]]:
+    """The newest `limit` rows of what somebody did to somebody else, newest first, as `about`.
+
+    Given a caller, a target, actions or outcomes, those rows alone.
+    """
+    query = select(*COLUMNS).where(AUDIT.c.caller != AUDIT.c.target, AUDIT.c.caller != "")
+    if caller:
+        query = query.where(AUDIT.c.caller == caller)
+    if target:
+        query = query.where(AUDIT.c.target == target)
+    if actions:
+        query = query.where(AUDIT.c.action.in_(actions))
+    if before:
+        uid = select(AUDIT.c.id).where(AUDIT.c.uid == before).scalar_subquery()
+        query = query.where(AUDIT.c.id < uid)
+    if outcomes:
+        query = query.where(AUDIT.c.outcome.in_(outcomes))
+    with lenient(session):
+        rows = session.execute(query.order_by(AUDIT.c.id.desc()).limit(limit)).all()
+    return [{"uid": row.uid, "epoch": row.at, **_shown(row)} for row in rows]
+
+
 def count(session: Session) -> tuple[int, int]:
     """How many rows there are, and how many of them are not sealed yet."""
     rows, sealed = session.execute(
@@ -95,13 +126,13 @@ def paged(
         after = tuple(getattr(page[-1], column.name) for column in by)
 
 
-def clean(text: str) -> str:
-    """The text as a log may keep it: unprintable characters escaped as in Python, 255 at most."""
-    text = text[:LONGEST]
+def clean(text: str, longest: int = LONGEST) -> str:
+    """The text as a log may keep it: unprintable characters escaped as in Python, and cut."""
+    text = text[:longest]
     if text.isprintable():
         return text
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return "".join(shown)[:LONGEST]
+    return "".join(shown)[:longest]
 
 
 def fields_of(row: Row[Any]) -> dict[str, Any]:
@@ -157,8 +188,9 @@ def _said(row: Mapping[Any, Any], *digest: str) -> dict[str, Any]:
 
 
 def _shown(row: Row[Any]) -> dict[str, Any]:
-    texts = {name: clean(str(getattr(row, name))) for name in (*TEXTS, REASON)}
-    return {"position": row.position, "at": _time(row.at), **texts}
+    texts = {name: clean(str(getattr(row, name))) for name in TEXTS}
+    reason = clean(str(row.reason), LONGEST_REASON)
+    return {"position": row.position, "at": _time(row.at), **texts, REASON: reason}
 
 
 def _time(at: Any) -> str:

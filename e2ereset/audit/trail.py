@@ -10,7 +10,7 @@ from e2ereset.crypto import KeyRing
 from e2ereset.records import ActionRequest, Caller
 from e2ereset.store.statements import Statement
 
-from .rows import AUDIT, REASON, TEXTS, clean, digest_of
+from .rows import AUDIT, LONGEST_REASON, REASON, TEXTS, clean, digest_of
 
 UID_BYTES = 16
 # Inline: nobody asks for the id that the database gives, so it is not fetched.
@@ -68,9 +68,10 @@ class AuditTrail:
         It reads no other row and waits for none.
         """
         who = _actor(by) if isinstance(by, Caller) else by
-        facts = (action, who.id, target, method, who.address, who.agent, outcome, who.reason)
-        texts = zip((*TEXTS, REASON), map(clean, facts), strict=True)
-        row = {"uid": self.entropy.token_hex(UID_BYTES), "at": at, **dict(texts)}
+        facts = (action, who.id, target, method, who.address, who.agent, outcome)
+        texts = dict(zip(TEXTS, map(clean, facts), strict=True))
+        texts[REASON] = clean(who.reason, LONGEST_REASON)
+        row = {"uid": self.entropy.token_hex(UID_BYTES), "at": at, **texts}
         INSERT(session, row | {"digest": digest_of(self.keyring, row)})
 
     def write_request(

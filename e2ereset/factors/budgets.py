@@ -210,6 +210,18 @@ class Budgets:
         """Delete this one count: the secret that was guessed at is gone."""
         run(session, REOPEN, {"account": account_id, "for": purpose})
 
+    def left(
+        self, session: Session, account_id: str, purpose: str, *, windows: Windows, now: int
+    ) -> int:
+        """How many charges would be counted now, one after another; 0 while it is locked."""
+        row = STATE(session, self._this(account_id, purpose, now)).first()
+        if row is None:
+            return min(most for _, most in windows)
+        if row.failures >= MOST_IN_A_ROW:
+            return 0
+        counts = [0 if abs(row.now - row[i]) >= windows[i][0] else row[i + 3] for i in range(3)]
+        return max(0, min(windows[i][1] - counts[i] for i in range(3)))
+
     def refusal(
         self, account_id: str, purpose: str, windows: Windows, now: int
     ) -> TooManyAttempts | None:

@@ -9,13 +9,17 @@ from e2ereset.records import Caller
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link to an endpoint; with `posts`, a button that sends these values there."""
+    """A link to an endpoint; with `posts`, a button that sends these values there.
+
+    With a `permission`, My security shows it to whoever holds that.
+    """
 
     label: str
     endpoint: str
     values: Mapping[str, str] = field(default_factory=dict)
     posts: bool = False
     danger: bool = False
+    permission: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             "security",
             account=account,
             factors=mine.lines(caller, status),
-            links=mine.links,
+            links=list(site.permitted(caller, mine.links)),
             key=site.runtime.vault.facts(account.id),
             done=site.translate(done) if done else "",
             sign_out=url_for(SIGN_OUT) if SIGN_OUT in current_app.view_functions else "",

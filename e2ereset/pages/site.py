@@ -1,6 +1,6 @@
 """The kit for pages: their blueprint, their answers, and what a refusal becomes in a browser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from e2ereset.records import Action, ActionRequest, Caller, Reader
 from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, wants_page
-from .overview import Overview
+from .overview import Link, Overview
 
 FOLDER = Path(__file__).parent
 EXTENSION = "e2ereset_pages"
@@ -148,6 +148,13 @@ class Site:
         caller = self.runtime.gates.signed_in()
         self.runtime.gates.rate_limit("read")
         return caller
+
+    def permitted(self, caller: Caller, links: Iterable[Link]) -> Iterator[Link]:
+        """Those of the links that this caller may follow."""
+        for one in links:
+            allows = self.runtime.gates.allows
+            if not one.permission or allows(caller.account.roles, one.permission):
+                yield one
 
     def go(self, endpoint: str, **values: Any) -> AnyResponse:
         """Lead the browser to another page, after something was done."""

@@ -31,9 +31,8 @@ ALLOWS = select(
         GRANTS.c.role.in_(bindparam("roles", expanding=True)),
     )
 )
-RANKS = select(ROLES.c.name, ROLES.c.rank).where(
-    ROLES.c.name.in_(bindparam("roles", expanding=True))
-)
+ALL_RANKS = select(ROLES.c.name, ROLES.c.rank)
+RANKS = ALL_RANKS.where(ROLES.c.name.in_(bindparam("roles", expanding=True)))
 TOP_RANK = select(func.coalesce(func.max(ROLES.c.rank), 0))
 REVOKE = delete(GRANTS).where(
     GRANTS.c.permission == bindparam("p"), GRANTS.c.role == bindparam("r")
@@ -87,6 +86,17 @@ class Permissions:
         own = max((known.get(role, 0) for role in roles), default=0)
         theirs = max((known.get(role, top) for role in others), default=0)
         return own >= theirs if peers else own > theirs
+
+    def below(self, session: Session, roles: Sequence[str], *, peers: bool) -> list[str] | None:
+        """The roles that the highest of `roles` outranks, as `outranks` tells, sorted.
+
+        None for all, also unknown ones.
+        """
+        known = {row.name: row.rank for row in session.execute(ALL_RANKS)}
+        own = max((known.get(role, 0) for role in roles), default=0) - (not peers)
+        if own >= max(known.values(), default=0):
+            return None
+        return sorted(name for name, rank in known.items() if rank <= own)
 
     def grant(self, session: Session, permission: str, role: str) -> bool:
         """Give the permission to the role. False when the role holds it already."""

@@ -73,13 +73,15 @@ class Resets:
         now: int,
         *,
         plan: str | None = None,
+        reason: str = "",
     ) -> Receipt:
         """Reset the caller's own key, or with `named` the key of another account.
 
         A caller who names themselves resets their own key. `plan` is the digest of the plan that
-        the caller was shown; None: no plan was shown. Raises the refusals of the second factor,
-        UnknownTarget, NotAllowed when the caller lacks the permission or may not act on the target,
-        and PlanChanged, after which the proof is used up.
+        the caller was shown; None: no plan was shown. The `reason` is in the audit row, and in the
+        mail to the owner. Raises the refusals of the second factor, UnknownTarget, NotAllowed when
+        the caller lacks the permission or may not act on the target, and PlanChanged, after which
+        the proof is used up.
         """
         other = None if named is None or named.names(caller.account) else named
         target, name = caller.account.id, caller.account.username
@@ -88,7 +90,8 @@ class Resets:
         phrase = f"reset the E2E key of {name}"
         action = Action(name=ACTION, target=target, phrase=phrase, plan=plan or "")
         asked = ActionRequest(caller=caller, proof=proof, action=action, now=now)
-        return self._stepup.run(asked, partial(self._act, asked, other, plan), outcome="")
+        act = partial(self._act, asked, other, plan=plan, reason=reason)
+        return self._stepup.run(asked, act, outcome="")
 
     def replace_key(self, caller: Caller, pair: Pair, proof: Proof, now: int) -> Receipt:
         """Reset the caller's own key, and store the new pair.
@@ -139,7 +142,13 @@ class Resets:
         return receipt
 
     def _act(
-        self, asked: ActionRequest, other: TargetName | None, plan: str | None, passed: Passed
+        self,
+        asked: ActionRequest,
+        other: TargetName | None,
+        passed: Passed,
+        *,
+        plan: str | None,
+        reason: str,
     ) -> Receipt:
         target = passed.caller.account
         if other is not None:
@@ -147,7 +156,7 @@ class Resets:
         if plan is not None:
             session, own = passed.session, other is None
             self._plans.check(session, target, plan, own=own, now=asked.now)
-        return self._reset(passed, asked, target)
+        return self._reset(passed, asked, target, reason)
 
     def _reset(
         self, passed: Passed, asked: ActionRequest, target: Account, reason: str = ""
@@ -181,7 +190,7 @@ class Resets:
         return receipt
 
     def _mail(self, session: Session, receipt: Receipt, reason: str) -> None:
-        """Queue the notice of the reset to its owner, with the reason of an operator."""
+        """Queue the notice of the reset to its owner, with the reason that was given."""
         self._parts.mail_owner(
             session,
             "key-reset",

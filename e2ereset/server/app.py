@@ -16,6 +16,7 @@ from e2ereset.pages.site import find_site
 from . import logs
 from .accounts import ServerAccounts
 from .config import configured_app
+from .console.page_routes import make_pages as make_console
 from .database import connect
 from .forwarded_for import Proxied
 from .migrations import check_migrations
@@ -96,6 +97,7 @@ def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) 
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
     app.register_blueprint(make_sign_in(sessions, site))
+    app.register_blueprint(make_console(site))
     _add_rooms(app, runtime)
 
 

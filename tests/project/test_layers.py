@@ -70,7 +70,7 @@ WITH_FLASK = {
 MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "mailman", "flaskmail")}
 SERVER_USES = {"addresses", "audit", "cli", "doctor", "errors", "files", "http", "libraries"} | {
     *("metrics", "operations", "permissions", "ports", "records", "settings", "store", "upkeep"),
-    *("vault", "factors", "pages", "reset", "testing", "hashes"),
+    *("vault", "factors", "pages", "reset", "testing", "hashes", "languages"),
 }
 """The short list of what the server takes besides the public names of `e2ereset`."""
 

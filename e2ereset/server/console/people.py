@@ -1,0 +1,84 @@
+"""Whom a caller may help, and what there is to know of them. No secret is ever among it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from e2ereset import Account, Caller, Runtime
+from e2ereset.factors.enrolment import FactorStatus
+from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
+from e2ereset.records import TargetName
+from e2ereset.reset.plan import Plan
+from e2ereset.server.people.accounts import get_account
+from e2ereset.server.people.helpable import Helpable
+
+PAGE = 20
+"""How many people a page lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a reset would cost this account now, and how its factors are.
+
+    `left` has the tries that are left of each method in use.
+    """
+
+    account: Account
+    plan: Plan
+    factors: FactorStatus
+    left: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Helping:
+    """Finds the accounts whose key a caller may reset.
+
+    Whom the caller may not help is not there for the caller, as somebody who does not exist.
+    """
+
+    runtime: Runtime
+
+    def search(self, caller: Caller, text: str, after: str) -> tuple[list[Any], str]:
+        """The people whose username or name has this text, by username, after this one.
+
+        Also the username to go on after, which is empty at the end. Raises MissingPermission.
+        """
+        with self._permitted(caller) as session:
+            rows = self._helpable(session, caller).search(session, text, after, PAGE + 1)
+        shown = rows[:PAGE]
+        return shown, shown[-1].username if len(rows) > PAGE else ""
+
+    def find(self, caller: Caller, user_id: str) -> Account | None:
+        """The account of this id, if the caller may reset its key. Raises MissingPermission."""
+        with self._permitted(caller) as session:
+            found = self._helpable(session, caller).find(session, user_id)
+            return get_account(session, user_id) if found else None
+
+    def state(self, caller: Caller, account: Account, now: int) -> State:
+        """What there is to know of this account. Raises as `Resets.preview` does."""
+        runtime, factors = self.runtime, self.runtime.factors.status(account.id)
+        plan = runtime.resets.preview(caller, TargetName(user_id=account.id), now)
+        with runtime.transactions.read() as session:
+            left = {one: self._left(session, account, one, now) for one in factors.history}
+        return State(account=account, plan=plan, factors=factors, left=left)
+
+    def _left(self, session: Session, account: Account, method: str, now: int) -> int:
+        budgets, windows = self.runtime.budgets, self.runtime.settings.verify_windows
+        return budgets.left(session, account.id, f"verify:{method}", windows=windows, now=now)
+
+    @contextmanager
+    def _permitted(self, caller: Caller) -> Iterator[Session]:
+        """A session for reading. Raises MissingPermission."""
+        permissions = self.runtime.permissions
+        permissions.seed_once()
+        with self.runtime.transactions.read() as session:
+            permissions.require(session, caller.account.roles, EDIT_OTHER_USER_E2EE)
+            yield session
+
+    def _helpable(self, session: Session, caller: Caller) -> Helpable:
+        roles, peers = caller.account.roles, self.runtime.settings.peer_resets
+        below = self.runtime.permissions.below(session, roles, peers=peers)
+        return Helpable(caller_id=caller.account.id, below=below)
