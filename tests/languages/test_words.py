@@ -1,5 +1,7 @@
 """Texts and times in a reader's language."""
 
+import re
+
 import pytest
 
 from e2ereset.errors import SettingsError
@@ -8,6 +10,7 @@ from tests.kit import catalogues
 
 BOTH = Languages(["en", "de", PSEUDO])
 AT = 1_790_000_000
+PLACE = re.compile(r"%\(\w+\)s")
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,10 @@ def test_a_catalogue_of_the_host_comes_first_and_ours_fills_in(tmp_path):
 def test_a_compiled_catalogue_is_that_of_its_source(po):
     """Run `make words` after a change."""
     assert po.with_suffix(".mo").read_bytes() == catalogues.compiled(catalogues.read(po))
+
+
+@pytest.mark.parametrize("po", catalogues.po_files(), ids=lambda path: path.parts[-3])
+def test_a_translation_has_the_facts_of_its_text(po):
+    for one in catalogues.read(po):
+        if one.id and one.string:
+            assert set(PLACE.findall(one.string)) == set(PLACE.findall(one.id)), one.id
