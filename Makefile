@@ -7,6 +7,8 @@ INSTANCE := $(or $(E2ERESET_INSTANCE),instance)
 BIN := .venv/bin
 RUFF := $(BIN)/ruff
 export HOST PORT
+# Else each worker of the tests, and each command that they start, compiles every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test docs bench timing soak words lint
 
