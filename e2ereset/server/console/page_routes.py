@@ -6,9 +6,18 @@ from e2ereset.languages.words import N_
 from e2ereset.pages.overview import Link
 from e2ereset.pages.site import Site
 from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
+from e2ereset.server.people.directory import VIEW_ALL
+from e2ereset.server.roles.service import ACCESS
 
-from . import people_routes, reset_routes
+from . import log_routes, people_routes, reset_routes, rights_routes
 from .people import Helping
+
+LINKS = (
+    (N_("Help other people"), "list_people", EDIT_OTHER_USER_E2EE),
+    (N_("Who helped whom"), "show_log", VIEW_ALL),
+    (N_("Permissions"), "list_permissions", ACCESS),
+)
+"""What My security leads to: label, endpoint, and the permission that one needs."""
 
 
 def make_pages(site: Site) -> Blueprint:
@@ -16,10 +25,9 @@ def make_pages(site: Site) -> Blueprint:
     blueprint, helping = site.blueprint("console", "/admin"), Helping(site.runtime)
     people_routes.add_routes(blueprint, site, helping)
     reset_routes.add_routes(blueprint, site, helping)
-    link = Link(
-        label=N_("Help other people"),
-        endpoint="console.list_people",
-        permission=EDIT_OTHER_USER_E2EE,
-    )
-    site.overview.links.append(link)
+    log_routes.add_routes(blueprint, site)
+    rights_routes.add_routes(blueprint, site)
+    for label, endpoint, permission in LINKS:
+        link = Link(label=label, endpoint=f"console.{endpoint}", permission=permission)
+        site.overview.links.append(link)
     return blueprint

@@ -1,6 +1,6 @@
 """Users as the library sees them: find an account by any of its names, check its password."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Select, String, Table, and_, bindparam, or_, select, update
@@ -63,6 +63,12 @@ def find_account(session: Session, username: str) -> Account | None:
 def find_account_by_email(session: Session, address: str) -> Account | None:
     """The account that owns this address, as `name_key` compares; None when there is none."""
     return _find(session, BY_EMAIL, name_key(address))
+
+
+def usernames(session: Session, ids: Collection[str]) -> dict[str, str]:
+    """The username of each of these ids that a user has."""
+    rows = session.execute(select(USERS.c.id, USERS.c.username).where(USERS.c.id.in_(ids)))
+    return {row.id: row.username for row in rows}
 
 
 def prove_password(

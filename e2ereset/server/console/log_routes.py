@@ -1,0 +1,36 @@
+"""The page of who helped whom."""
+
+from flask import Blueprint, Response, request
+
+from e2ereset.pages.history import ACTIONS, OUTCOMES
+from e2ereset.pages.site import Site
+
+from .log import HELPS, HelpLog, Wanted
+
+LONGEST = 255
+
+
+def add_routes(blueprint: Blueprint, site: Site) -> None:
+    """Put the page on the blueprint."""
+    log = HelpLog(site.runtime)
+
+    @blueprint.get("/log")
+    def show_log() -> Response:
+        """Show who helped whom, newest first."""
+        wanted = Wanted(caller=_asked("caller"), target=_asked("target"), action=_asked("action"))
+        before = _asked("before")
+        events, older = log.page(site.caller(), wanted, before)
+        return site.page(
+            "console_log",
+            events=events,
+            older=older,
+            newest=not before,
+            wanted=wanted,
+            actions={name: ACTIONS[name] for name in HELPS},
+            outcomes=OUTCOMES,
+        )
+
+
+def _asked(name: str) -> str:
+    text = request.args.get(name, "").strip()[:LONGEST]
+    return text if text.isprintable() else ""
