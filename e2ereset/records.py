@@ -17,6 +17,8 @@ BYPASS = "bypass"
 GRANT = "grant"
 REMEMBERED = "remembered"
 OFF = "off"
+IN_PLACE_OF = {"passkey": "email"}
+"""Methods that clients of codes alone know by another name, whose code they ask for instead."""
 LONGEST_ID = 255
 LONGEST_ADDRESS = 320
 WORDS = {str: "a text (str)", bool: "True or False", int: "a whole number (int)"}

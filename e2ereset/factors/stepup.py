@@ -20,7 +20,16 @@ from e2ereset.errors import (
     TooManyAttempts,
 )
 from e2ereset.parts import Parts
-from e2ereset.records import BYPASS, GRANT, OFF, REMEMBERED, ActionRequest, Attempt, Passed
+from e2ereset.records import (
+    BYPASS,
+    GRANT,
+    IN_PLACE_OF,
+    OFF,
+    REMEMBERED,
+    ActionRequest,
+    Attempt,
+    Passed,
+)
 
 from .budgets import Budgets, Charge
 from .challenges import Challenges, attempt_of
@@ -177,7 +186,8 @@ class StepUp:
                 return strategy, True
         fallbacks = [s for s in self.challenges.strategies if s.fallback and asked.fallback]
         first = _first(proper, attempt) or _first(fallbacks, attempt)
-        return first, first is not None and name in (None, first.name)
+        named = first is not None and name in (None, first.name, IN_PLACE_OF.get(first.name))
+        return first, named
 
     def _ask(self, asked: ActionRequest, attempt: Attempt, strategy: Strategy) -> NoReturn:
         """Raise FactorRequired with a challenge; TooManyAttempts if no try or send is left."""

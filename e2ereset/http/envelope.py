@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError, StatementError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
@@ -25,6 +25,7 @@ from e2ereset.errors import (
     Unavailable,
 )
 from e2ereset.outages import outage
+from e2ereset.records import IN_PLACE_OF
 
 RETRY_SECONDS = 5
 STATUS: dict[type[Refusal], int] = {
@@ -81,8 +82,16 @@ def failure(refusal: Refusal) -> Response:
     if refusal.typed:
         body["errorType"] = refusal.code
     if refusal.details:
-        body["details"] = refusal.details
+        body["details"] = _details(refusal)
     return answer(status_of(type(refusal)), body, _retry(refusal))
+
+
+def _details(refusal: Refusal) -> Mapping[str, Any]:
+    """The details. Who has not named the method is told a name that every client knows."""
+    details, method = refusal.details, refusal.details.get("method")
+    if method not in IN_PLACE_OF or request.headers.get("x-2fa-method") == method:
+        return details
+    return {**details, "method": IN_PLACE_OF[method]}
 
 
 def status_of(kind: type[Refusal]) -> int:
@@ -96,7 +105,7 @@ def login_failure(refusal: Refusal) -> Response:
         return failure(refusal)
     body: dict[str, Any] = {"success": False, "error": refusal.code, "status": "error"}
     if refusal.details:
-        body["details"] = refusal.details
+        body["details"] = _details(refusal)
     return answer(401, {**body, "message": refusal.words}, _retry(refusal))
 
 

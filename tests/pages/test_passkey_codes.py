@@ -60,6 +60,15 @@ def test_it_lives_sixty_seconds(world, root, seconds):
     assert (answer.status_code == 200) is (seconds == 59)
 
 
+def test_a_client_that_knows_three_methods_gives_it_for_a_mailed_code(root):
+    told = root.reset("bob").json["details"]
+    assert (told["method"], told["emailOrUsername"]) == ("email", "root")
+    assert root.reset("bob", method="passkey").json["details"]["method"] == "passkey"
+    wrong = root.reset("bob", method="email", code="000000")
+    assert (error(wrong), wrong.json["details"]["method"]) == ("totp-invalid", "email")
+    assert root.reset("bob", method="email", code=root.code()).status_code == 200
+
+
 def test_asking_again_leaves_it_as_good(root):
     root.reset("bob")
     code = root.code()

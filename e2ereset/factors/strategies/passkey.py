@@ -112,4 +112,5 @@ class PasskeyStrategy(Strategy):
         known = self._credentials(attempt)
         options = self.party.request(challenge, known, CHALLENGE_SECONDS)
         page = f"{self.parts.settings.pages_url}/code"
-        return Challenge(details={"publicKey": options, "codePage": page})
+        name = attempt.account.username
+        return Challenge(details={"publicKey": options, "codePage": page, "emailOrUsername": name})
