@@ -200,6 +200,13 @@ class NotAllowed(Refusal):
     """The caller may not do this, or not to this target."""
 
 
+class ResetHeld(Refusal):
+    """Resets of this key are held, `details.until` then (ISO 8601)."""
+
+    code = "error-reset-held"
+    reason = "Resets of this key are held, as its owner asked for it"
+
+
 class UnknownTarget(Refusal):
     """The named target does not exist. Only callers with the permission learn this."""
 

@@ -11,6 +11,7 @@ PATTERNS = (
     # What a proof is for: they complete "to ...".
     N_("reset the E2E key of %(name)s"),
     N_("replace the E2E key of %(name)s"),
+    N_("lift the hold on resets of %(name)s"),
     N_("unlock the second factors of %(name)s"),
     N_("set up an authenticator app for %(name)s"),
     N_("disable the authenticator app of %(name)s"),
@@ -38,6 +39,8 @@ PATTERNS = (
     N_("It was unlocked, after too many wrong tries"),
     N_("All your sign-ins and personal access tokens were ended"),
     N_("All your sign-ins but the one in use were ended"),
+    N_("Resets of your E2E key are held for 72 hours"),
+    N_("Resets of your E2E key are not held any more"),
     N_("The account %(name)s was made for you"),
     N_("Your username was changed from %(old)s to %(new)s"),
     N_("Your e-mail address was removed: %(address)s"),

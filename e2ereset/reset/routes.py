@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from e2ereset.errors import NotAllowed, TargetParamMissing, UnknownTarget
+from e2ereset.errors import NotAllowed, ResetHeld, TargetParamMissing, UnknownTarget
 from e2ereset.http import Described, Gates, envelope
 from e2ereset.permissions.schemas import target_named
 
@@ -17,7 +17,7 @@ def add_routes(blueprint: Blueprint, resets: Resets, gates: Gates) -> None:
     """Put the routes on the blueprint."""
 
     @blueprint.post("/users.resetE2EKey")
-    @Described(body=RESET, step_up=True, refuses=(*REFUSED, PlanChanged))
+    @Described(body=RESET, step_up=True, refuses=(*REFUSED, ResetHeld, PlanChanged))
     def reset_e2e_key() -> Response:
         """Reset the caller's E2E key, or the key of the named target."""
         with gates.entered(ACTION) as asked:

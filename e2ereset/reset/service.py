@@ -25,6 +25,7 @@ from e2ereset.records import (
 from e2ereset.signals import key_reset
 from e2ereset.vault.service import Pair, Vault, drop_key_pair
 
+from .holds import Holds
 from .plan import Plan, Plans
 
 ACTION = "reset-e2e-key"
@@ -46,6 +47,7 @@ class Resets:
         self._traces = traces
         self._vault = vault
         self._plans = Plans(parts)
+        self.holds = Holds(parts, stepup)
 
     @property
     def ends_sign_ins(self) -> bool:
@@ -80,8 +82,8 @@ class Resets:
         A caller who names themselves resets their own key. `plan` is the digest of the plan that
         the caller was shown; None: no plan was shown. The `reason` is in the audit row, and in the
         mail to the owner. Raises the refusals of the second factor, UnknownTarget, NotAllowed when
-        the caller lacks the permission or may not act on the target, and PlanChanged, after which
-        the proof is used up.
+        the caller lacks the permission or may not act on the target, ResetHeld, and PlanChanged.
+        After these two the proof is used up.
         """
         other = None if named is None or named.names(caller.account) else named
         target, name = caller.account.id, caller.account.username
@@ -97,7 +99,7 @@ class Resets:
         """Reset the caller's own key, and store the new pair.
 
         E2ERESET_KEY_REPLACEMENT says whether it needs the second factor, or is refused. Raises the
-        refusals of the second factor, and NotAllowed.
+        refusals of the second factor, NotAllowed, and ResetHeld.
         """
         account, policy = caller.account, self._parts.settings.key_replacement
         phrase = f"replace the E2E key of {account.username}"
@@ -111,11 +113,13 @@ class Resets:
             raise refusal
         return self._stepup.run(asked, partial(self._replace, asked, pair), outcome="")
 
-    def reset_by_operator(self, operator: Operator, account_id: str, now: int) -> Receipt:
+    def reset_by_operator(
+        self, operator: Operator, account_id: str, now: int, *, despite_hold: bool = False
+    ) -> Receipt:
         """Reset the key of an account for an operator of the server, without a second factor.
 
-        The operator's reason is in the audit row. Raises UnknownTarget, and NotAllowed for a
-        federated user.
+        The operator's reason is in the audit row. Raises UnknownTarget, NotAllowed for a federated
+        user, and ResetHeld, unless it is `despite_hold`, which stays.
         """
         by = Account(id=operator.id, username=operator.id)
         caller = Caller(account=by)
@@ -128,6 +132,8 @@ class Resets:
                 target = self._parts.accounts.get(session, account_id)
                 if target is None:
                     raise UnknownTarget()
+                if not despite_hold:
+                    self.holds.check(session, account_id, now)
                 passed = Passed(session=session, method="operator", caller=caller)
                 return self._reset(passed, asked, target, operator.reason)
 
@@ -135,6 +141,7 @@ class Resets:
 
     def _replace(self, asked: ActionRequest, pair: Pair, passed: Passed) -> Receipt:
         account = passed.caller.account
+        self.holds.check(passed.session, account.id, asked.now)
         receipt = self._reset(passed, asked, account)
         while not self._vault.add(passed.session, account.id, pair, asked.now):
             # If the host ends no sign-ins, a first pair may have been stored after the drop.
@@ -153,8 +160,9 @@ class Resets:
         target = passed.caller.account
         if other is not None:
             target = self._targets.permitted(passed, asked, other, EDIT_OTHER_USER_E2EE)
+        session, own = passed.session, other is None
+        self.holds.check(session, target.id, asked.now)
         if plan is not None:
-            session, own = passed.session, other is None
             self._plans.check(session, target, plan, own=own, now=asked.now)
         return self._reset(passed, asked, target, reason)
 

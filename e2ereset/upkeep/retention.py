@@ -18,6 +18,7 @@ from e2ereset.jobs.queue import JOBS
 from e2ereset.kept.service import EXPIRING as KEPT
 from e2ereset.parts import Parts
 from e2ereset.ports import HoldsExpiring
+from e2ereset.reset.holds import EXPIRING as RESET_HOLDS
 from e2ereset.store.paging import KeysetPages
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
@@ -40,6 +41,7 @@ OURS = (
     Expiring("budgets", BUDGETS, and_(*WINDOWS_OVER, BUDGETS.c.failures == 0)),
     KEPT,
     PASSKEY_CHALLENGES,
+    RESET_HOLDS,
     Expiring("mails", JOBS, and_(JOBS.c.due_at.is_(None), JOBS.c.created_at < MADE_BEFORE)),
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from e2ereset.errors import InvalidParams, KeysAlreadySet, NotAllowed
+from e2ereset.errors import InvalidParams, KeysAlreadySet, NotAllowed, ResetHeld
 from e2ereset.http import Described, Gates, bodies, envelope
 from e2ereset.records import Caller, Proof
 
@@ -19,7 +19,7 @@ def add_routes(blueprint: Blueprint, vault: Vault, replace_key: Replace, gates: 
     """Put the routes on the blueprint. `replace_key` stores another public key: a reset."""
 
     @blueprint.post("/e2e.setUserPublicAndPrivateKeys")
-    @Described(body=KEYS, step_up=True, refuses=(KeysAlreadySet, NotAllowed))
+    @Described(body=KEYS, step_up=True, refuses=(KeysAlreadySet, NotAllowed, ResetHeld))
     def set_keys() -> Response:
         """Store the caller's key pair, or a private key wrapped anew for the same public key."""
         with gates.entered(ACTION) as asked:

@@ -43,7 +43,7 @@ ALLOWED = {
     "factors": SUBJECT | {"permissions"},
     "vault": SUBJECT | {"factors"},
     "reset": SUBJECT | {"factors", "permissions", "vault"},
-    "upkeep": SUBJECT | {"factors", "kept"},
+    "upkeep": SUBJECT | {"factors", "kept", "reset"},
     "runtime": SUBJECT | {"background", "factors", "http", "kept", "permissions", "reset", "vault"},
     "pages": SUBJECT | {"factors", "http", "kept", "reset", "runtime", "vault"},
     "guard": SMALL | {"http", "runtime"},

@@ -13,6 +13,7 @@ from e2ereset.factors.budgets import Budgets
 from e2ereset.factors.models import Budget, EmailChallenge, PasskeyChallenge
 from e2ereset.jobs.models import Job
 from e2ereset.kept.models import KeptRequest
+from e2ereset.reset.models import ResetHold
 from e2ereset.server.rooms.models import LeftRoom
 from e2ereset.server.sessions.models import KnownAddress, Token
 from e2ereset.settings import load_settings
@@ -75,6 +76,10 @@ def passkey_challenge(world, account, at):
     put(world, PasskeyChallenge, account_id=account, expires_at=at, code_expires_at=at, **facts)
 
 
+def reset_hold(world, account, at):
+    put(world, ResetHold, account_id=account, since=1, until=at)
+
+
 def mail(world, recipient, at, **facts):
     put(world, Job, kind="k", recipient=recipient, created_at=at, attempts=1, **facts)
 
@@ -88,6 +93,7 @@ EXPIRING = {
     "budgets": (budget, Budget.account_id, NOW - DAY),
     "kept requests": (kept_request, KeptRequest.id, NOW),
     "passkey challenges": (passkey_challenge, PasskeyChallenge.account_id, NOW),
+    "reset holds": (reset_hold, ResetHold.account_id, NOW),
     "mails": (mail, Job.recipient, NOW - 30 * DAY - 1),
 }
 
@@ -278,6 +284,7 @@ def test_a_host_without_rows_of_that_kind_purges_the_librarys(world):
         "budgets": 1,
         "kept requests": 1,
         "passkey challenges": 1,
+        "reset holds": 1,
         "mails": 1,
     }
 

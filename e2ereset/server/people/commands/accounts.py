@@ -1,10 +1,12 @@
-"""`user password|email|verify|role|enable|disable|delete|reset-key`: change an account."""
+"""`user password|email|verify|role|enable|disable|delete|reset-key|hold`: change an account."""
 
 import sys
 
 import click
 
 from e2ereset.cli.base import Output
+from e2ereset.errors import ResetHeld
+from e2ereset.records import iso
 from e2ereset.server.people import administration
 from e2ereset.server.people.acts import OnAccount
 
@@ -94,10 +96,32 @@ def delete(on: OnAccount, yes: bool, relinquish: bool) -> Output:
     return data, [f"{username} is deleted."]
 
 
+@on_account("hold")
+@click.option("--lift", is_flag=True, help="Lift the hold instead.")
+def hold(on: OnAccount, lift: bool) -> Output:
+    """End the sign-ins of NAME, and let nobody reset the E2E key for 72 hours."""
+    username, holds = on.account.username, on.runtime.resets.holds
+    if lift:
+        done = holds.lift_by_operator(on.operator, on.account.id, on.now)
+        words = "are not held" + (" any more" if done else "")
+        return {"username": username, "lifted": done}, [f"Resets of {username}'s key {words}."]
+    until = iso(holds.hold_by_operator(on.operator, on.account.id, on.now))
+    data = {"username": username, "heldUntil": until}
+    return data, [f"Resets of {username}'s key are held until {until}; all sign-ins were ended."]
+
+
 @on_account("reset-key", reason_required=True)
-def reset_key(on: OnAccount) -> Output:
+@click.option("--despite-hold", is_flag=True, help="Also while the owner has resets held.")
+def reset_key(on: OnAccount, despite_hold: bool) -> Output:
     """Reset the E2E key of NAME as a request would. It is audited, and the owner gets a mail."""
-    receipt = on.runtime.resets.reset_by_operator(on.operator, on.account.id, on.now)
+    reset = on.runtime.resets.reset_by_operator
+    try:
+        receipt = reset(on.operator, on.account.id, on.now, despite_hold=despite_hold)
+    except ResetHeld as held:
+        until = held.details["until"]
+        raise click.ClickException(
+            f"Resets of this key are held until {until}. With --despite-hold it is reset."
+        ) from None
     username, nothing = on.account.username, receipt.nothing_to_reset
     words = "had no key; sign-ins were ended" if nothing else "has no key any more"
     return {"username": username, "nothingToReset": nothing}, [f"{username} {words}."]
