@@ -14,6 +14,7 @@ from tests.kit.cookie_host import cookie_host, make_cookie_host  # noqa: F401
 from tests.kit.databases import (  # noqa: F401
     connect,
     database_uri,
+    host_template,
     make_database,
     postgres_uri,
     served_on,

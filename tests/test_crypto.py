@@ -10,9 +10,11 @@ from e2ereset.crypto import KeyRing, UnknownKey, digest_under
 
 OLD, NEW = "old key, old key", "new key, new key"
 RING = KeyRing([NEW, OLD])
+# Those that UTF-8 has, without the slow look through all of them that is the default.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@given(st.text())
+@given(TEXT)
 def test_what_is_encrypted_decrypts_to_the_same_text(text):
     assert RING.decrypt("p", "c", RING.encrypt("p", "c", text)) == text
 
@@ -47,7 +49,7 @@ def test_a_text_that_was_changed_does_not_decrypt(garbage):
         RING.decrypt("p", "c", changed if garbage is None else garbage)
 
 
-@given(st.lists(st.text(), min_size=1), st.lists(st.text(), min_size=1))
+@given(st.lists(TEXT, min_size=1), st.lists(TEXT, min_size=1))
 def test_digests_are_equal_for_equal_parts_only(one, two):
     assert (RING.digest("p", *one) == RING.digest("p", *two)) == (one == two)
 

@@ -12,6 +12,7 @@ from .schemas import Answer, Body, Query
 
 View = TypeVar("View", bound=Callable[..., Any])
 ATTRIBUTE = "e2ereset_described"
+SUCCESS = Answer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Described:
 
     body: Body | None = None
     query: Query | None = None
-    answer: Schema = field(default_factory=Answer)
+    answer: Schema = SUCCESS
     """The body of its success; by default `success` alone."""
     permissions: tuple[str, ...] = ()
     """Those that the view gives to `permit` or `permit_any`."""

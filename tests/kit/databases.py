@@ -53,14 +53,28 @@ def fill(engine):
         seed_server(connection)
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """The address of a database with all tables and the first roles, for copies of it."""
-    with new_database(tmp_path_factory.mktemp("template")) as uri:
+@contextmanager
+def made_template(folder, fill):
+    with new_database(folder) as uri:
         engine = tune(create_engine(uri))
         fill(engine)
         engine.dispose()
         _leave(uri)
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """The address of a database with all tables and the first roles, for copies of it."""
+    with made_template(tmp_path_factory.mktemp("template"), fill) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def host_template(tmp_path_factory):
+    """The address of a database with the tables of the library alone, for copies of it."""
+    folder = tmp_path_factory.mktemp("host_template")
+    with made_template(folder, Base.metadata.create_all) as uri:
         yield uri
 
 
@@ -106,8 +120,8 @@ def make_database(tmp_path):
 
 @pytest.fixture
 def database_uri(request, make_database):
-    """The address of the test's database: empty, but with all tables for a test of `engine`."""
-    filled = "engine" in request.fixturenames
+    """The address of the test's database: empty, but with all tables for `engine` and `desk`."""
+    filled = not {"engine", "desk"}.isdisjoint(request.fixturenames)
     return make_database(template=request.getfixturevalue("template") if filled else None)
 
 

@@ -9,7 +9,6 @@ from e2ereset.crypto import KeyRing
 from e2ereset.jobs import Queue, Worker
 from e2ereset.jobs.listing import tail
 from e2ereset.jobs.queue import JOBS
-from e2ereset.store.tables import Base
 from e2ereset.store.transactions import Transactions
 from e2ereset.testing import FakeClock
 
@@ -36,7 +35,6 @@ class Desk:
         self.clock = FakeClock(START)
         self.store = self.connect()
         self.queue = Queue(KEYS)
-        Base.metadata.create_all(self.store.engine)
 
     def connect(self):
         engine = self._connect()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import e2ereset
+from tests.kit.paths import imports_of
 
 PACKAGE = Path(e2ereset.__file__).parent
 PATHS = {
@@ -80,10 +81,10 @@ def imports(module):
     path = PATHS[module]
     here = ["e2ereset", *module.split(".")] if module else ["e2ereset"]
     here = here if path.name == "__init__.py" else here[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in imports_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = here[: len(here) - node.level + 1] if node.level else []
             origin = ".".join((*base, *filter(None, [node.module])))
             for alias in node.names:

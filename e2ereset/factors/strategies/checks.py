@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from functools import lru_cache
 from typing import Any
 
 from e2ereset.errors import StrategyError
@@ -77,7 +78,15 @@ def is_usable(strategy: Strategy, attempt: Attempt) -> bool:
 
 def _takes(method: Any, parameters: tuple[str, ...]) -> bool:
     try:
-        inspect.signature(method).bind(*parameters)
+        if inspect.ismethod(method):  # the first argument is what it is bound to
+            _bind(method.__func__, ("self", *parameters))
+        else:
+            inspect.signature(method).bind(*parameters)
     except TypeError:
         return False
     return True
+
+
+@lru_cache(maxsize=64)  # each app of a process checks the same strategies
+def _bind(function: Any, parameters: tuple[str, ...]) -> None:
+    inspect.signature(function).bind(*parameters)
