@@ -6,9 +6,15 @@ import subprocess
 import sys
 
 import pytest
+from werkzeug.serving import make_server as make_wsgi
 
 from tests.kit.client import ME, RESET
 from tests.kit.live import environment, make_live
+from tests.kit.network import serving
+from tests.kit.pages import browser_of
+from tests.kit.passkeys import SETTINGS as PASSKEY_SETTINGS
+from tests.kit.passkeys import add as add_passkey
+from tests.kit.passkeys import code_for
 from tests.kit.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -138,3 +144,25 @@ def test_the_mobile_app_resets_with_an_empty_body_and_then_the_headers(live):
     done = live.call("POST", RESET, mia.headers | json_type | proof)
     assert (done.status, done.body) == (200, {"success": True})
     assert live.call("GET", ME, mia.headers).status == 401
+
+
+# Passkeys
+
+
+def test_its_reader_types_the_code_of_a_page(clients, make_server, config, world):
+    world = world.through(make_server(config | PASSKEY_SETTINGS))
+    person = world.person("pat", password=PASSWORD)
+    key = add_passkey(browser_of(world, person), code=PASSWORD)
+    world.clock.tick(1)
+    headers = world.again(person).headers
+    with serving(make_wsgi("127.0.0.1", 0, world.app, threaded=True)) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        command = ["node", "passkey_code.mjs", url, person.id, headers["X-Auth-Token"]]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, cwd=clients, **pipes) as node:
+            asked = json.loads(node.stdout.readline())
+            code = code_for(browser_of(world, person), key)
+            told, _ = node.communicate(f"{code}\n", timeout=60)
+    assert (asked["method"], asked["emailOrUsername"]) == ("email", "pat")
+    assert json.loads(told) == {"success": True}
+    assert not world.has_key(person)

@@ -1,5 +1,7 @@
 """Passkeys: what is signed is good for one account, action, target and plan, and once."""
 
+import subprocess
+import sys
 from hashlib import sha256
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy import insert, select, update
 
 from e2ereset.errors import StrategyError
 from e2ereset.factors import passkeys as sql
+from e2ereset.factors.strategies import resolve
 from e2ereset.factors.strategies.passkey import PasskeyStrategy
 from e2ereset.factors.webauthn import RelyingParty
 from e2ereset.jobs.models import Job
@@ -170,3 +173,16 @@ def test_the_site_is_a_setting(url, more, right):
     else:
         with pytest.raises(StrategyError, match="E2ERESET_PAGES_URL"):
             RelyingParty(settings)
+
+
+def test_without_fido2_the_app_does_not_start(monkeypatch):
+    monkeypatch.delitem(sys.modules, "e2ereset.factors.strategies.passkey", raising=False)
+    monkeypatch.setitem(sys.modules, "e2ereset.factors.webauthn", None)
+    with pytest.raises(StrategyError, match=r"e2ereset\[passkeys\]"):
+        resolve(["passkey"], None)
+
+
+def test_nothing_imports_fido2_where_passkeys_are_no_method():
+    script = "import sys, e2ereset.runtime, e2ereset.pages.routes; print('fido2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "False\n"
