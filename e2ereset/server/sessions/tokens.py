@@ -84,7 +84,7 @@ REMEMBERED = Statement(
     select(TOKENS.c.proven_mark).where(*THIS, TOKENS.c.proven_until > bindparam("now"))
 )
 COUNT = Statement(
-    select(TOKENS.c.kind == LOGIN, func.count()).where(OWN, LIVE).group_by(TOKENS.c.kind == LOGIN)
+    select(TOKENS.c.kind, func.count().label("live")).where(OWN, LIVE).group_by(TOKENS.c.kind)
 )
 EXPIRING = Expiring("tokens", TOKENS, TOKENS.c.expires_at <= NOW)
 
@@ -115,10 +115,8 @@ class NewToken:
 
 def count_live(session: Session, user_id: str, now: int) -> tuple[int, int]:
     """How many live sign-ins, and how many live personal tokens, the user has."""
-    counts = {
-        bool(is_login): count for is_login, count in COUNT(session, {"owner": user_id, "now": now})
-    }
-    return counts.get(True, 0), counts.get(False, 0)
+    counts = {row.kind: row.live for row in COUNT(session, {"owner": user_id, "now": now})}
+    return counts.pop(LOGIN, 0), sum(counts.values())
 
 
 def token_digest(token: str) -> str:
