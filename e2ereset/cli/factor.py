@@ -13,7 +13,7 @@ from e2ereset.runtime import Runtime
 
 from .base import Commands, Output, facts, prints, with_reason
 
-METHODS = ("totp", "email")
+METHODS = ("totp", "email", "passkey")
 factor = Commands("factor", help="The second factors of an account, whoever keeps the accounts.")
 
 
@@ -51,11 +51,14 @@ def list_factors(runtime: Runtime, **account: Any) -> Output:
 def disable(runtime: Runtime, *, method: str, operator: Operator, **account: Any) -> Output:
     """Disable a second factor of ACCOUNT, such as that of a lost phone. The owner is told.
 
-    TOTP is disabled with its backup codes. Whoever has no other factor has to enrol anew.
+    TOTP is disabled with its backup codes; of passkeys all are removed. Whoever
+    has no other factor has to enrol anew.
     """
     found, factors = find(runtime, **account), runtime.factors
     if method == "totp":
         changed = factors.disable_totp(found, by=operator)
+    elif method == "passkey":
+        changed = factors.remove_passkeys(found, by=operator)
     else:
         changed = factors.set_email(found, False, by=operator)
     data = {"userId": found.id, "method": method, "disabled": changed}

@@ -181,6 +181,14 @@ class Changes:
         self._parts.announcer.later(session, factor_disabled, account=account, method="passkey")
         return True
 
+    def remove_passkeys(self, session: Session, account: Account, now: int) -> bool:
+        """Remove all passkeys of an account. False when it had none."""
+        if not run(session, passkeys.REMOVE_ALL, {"account": account.id}).rowcount:
+            return False
+        self._tell(session, account, "All your passkeys were removed", now=now)
+        self._parts.announcer.later(session, factor_disabled, account=account, method="passkey")
+        return True
+
     def tell_unlocked(self, session: Session, account: Account, now: int) -> None:
         """Mail to the owner that the methods were unlocked."""
         self._tell(session, account, "It was unlocked, after too many wrong tries", now=now)

@@ -142,6 +142,14 @@ class Factors:
                 self._record(session, f"{word}-email-codes", account, by=by, now=now)
         return changed
 
+    def remove_passkeys(self, account: Account, *, by: Operator | None = None) -> bool:
+        """Remove all passkeys of the account. False when it had none."""
+        now = int(self._parts.clock())
+        with self._parts.transactions.begin() as session:
+            if removed := self._changes.remove_passkeys(session, account, now):
+                self._record(session, "disable-passkey", account, by=by, now=now)
+        return removed
+
     def status(self, account_id: str) -> FactorStatus:
         """Which factors this account has enabled, and what is locked."""
         facts = {"totp": sql.TOTP_FACTS, "email": sql.EMAIL_FACTS, "passkey": sql.PASSKEY_FACTS}

@@ -47,6 +47,7 @@ LISTED = (
 ADD = Statement(lambda insert: insert(PASSKEYS).on_conflict_do_nothing())
 RENAME = update(PASSKEYS).where(*THIS).values(name=bindparam("called"))
 REMOVE = delete(PASSKEYS).where(*THIS)
+REMOVE_ALL = delete(PASSKEYS).where(MINE)
 SIGNED: Any = bindparam("signed", type_=BigInteger)
 # One that counts has to grow. One that signs 0 does not count, as most that are synchronized.
 COUNT = (

@@ -36,6 +36,7 @@ PATTERNS = (
     N_("Codes by e-mail were disabled"),
     N_("A passkey was added"),
     N_("A passkey was removed"),
+    N_("All your passkeys were removed"),
     N_("It was unlocked, after too many wrong tries"),
     N_("All your sign-ins and personal access tokens were ended"),
     N_("All your sign-ins but the one in use were ended"),

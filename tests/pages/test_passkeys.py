@@ -166,3 +166,13 @@ def test_clients_that_know_only_codes_are_asked_for_those_first(world):
 def test_there_is_no_page_where_passkeys_are_no_method(make_server, config, world):
     rules = make_server(config | {"E2ERESET_METHODS": ["totp"]}).url_map.iter_rules()
     assert not [rule.rule for rule in rules if "passkey" in rule.endpoint]
+
+
+def test_an_operator_removes_them_all_for_who_lost_the_phone(world, dora):
+    command = ["factor", "disable", "dora", "--method", "passkey", "--reason", "lost phone"]
+    for disabled in ("true", "false"):
+        done = world.app.test_cli_runner().invoke(args=[*command, "--json"])
+        assert f'"disabled": {disabled}' in done.output
+    assert world.runtime.own_passkeys.owned(dora.id) == []
+    assert world.told()[-1] == "All your passkeys were removed"
+    assert [row[4] for row in world.outcomes() if row[0] == "disable-passkey"] == ["done"]
