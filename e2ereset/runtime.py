@@ -109,40 +109,54 @@ def make_runtime(
     `gates` makes the gates from `note_refusal` and `wake`. `in_context` calls a function in the
     app's context. With `by_database` budgets use the database's clock, else that of the parts.
     """
+    services = _make_services(parts, strategies, by_database=by_database)
+    answer = partial(in_context, services["codes"].answer)
+    worker, sealer = _make_worker(parts, mailer, answer), _make_sealer(parts)
+    # Two threads, so that a mail relay that hangs does not delay the sealing.
+    threads = (Background(worker.run_due), Background(sealer.seal))
+    return Runtime(
+        **{field.name: getattr(parts, field.name) for field in fields(parts)},
+        **services,
+        strategies=strategies,
+        sealer=sealer,
+        worker=worker,
+        mailer=mailer,
+        background=threads,
+        gates=gates(
+            allows=services["permissions"].allow_now,
+            note_refusal=services["traces"].note_refusal,
+            wake=partial(_wake, threads if parts.settings.delivery == "thread" else ()),
+        ),
+    )
+
+
+def _make_services(
+    parts: Parts, strategies: tuple[Strategy, ...], *, by_database: bool
+) -> dict[str, Any]:
+    """The services by their fields in Runtime, those first that others stand on."""
     budgets = Budgets(parts.transactions, parts.meter, by_database=by_database)
     traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
     stepup = _make_stepup(parts, strategies, budgets, traces)
     permissions, changes = Permissions(parts.transactions), Changes(parts, budgets)
     factors, vault = Factors(parts, budgets, changes), Vault(parts, stepup.rechecks)
     guarded: dict[str, Any] = {"stepup": stepup, "targets": Targets(parts, permissions)}
-    codes = Codes(parts, stepup.challenges)
-    worker = _make_worker(parts, mailer, partial(in_context, codes.answer))
-    # Two threads, so that a mail relay that hangs does not delay the sealing.
-    sealer = _make_sealer(parts)
-    threads = (Background(worker.run_due), Background(sealer.seal))
-    wake = partial(_wake, threads if parts.settings.delivery == "thread" else ())
-    return Runtime(
-        **{field.name: getattr(parts, field.name) for field in fields(parts)},
-        strategies=strategies,
-        budgets=budgets,
-        traces=traces,
-        permissions=permissions,
-        stepup=stepup,
-        resets=Resets(parts, traces=traces, vault=vault, **guarded),
-        vault=vault,
-        factors=factors,
-        own_factors=OwnFactors(parts, budgets=budgets, changes=changes, traces=traces, **guarded),
-        own_passkeys=OwnPasskeys(parts, strategies=strategies, changes=changes, stepup=stepup),
-        passkey_codes=PasskeyCodes(parts, stepup),
-        unlocks=Unlocks(parts, factors=factors, **guarded),
-        codes=codes,
-        kept=KeptRequests(parts),
-        sealer=sealer,
-        worker=worker,
-        mailer=mailer,
-        background=threads,
-        gates=gates(allows=permissions.allow_now, note_refusal=traces.note_refusal, wake=wake),
-    )
+    return {
+        "budgets": budgets,
+        "traces": traces,
+        "permissions": permissions,
+        "stepup": stepup,
+        "resets": Resets(parts, traces=traces, vault=vault, **guarded),
+        "vault": vault,
+        "factors": factors,
+        "own_factors": OwnFactors(
+            parts, budgets=budgets, changes=changes, traces=traces, **guarded
+        ),
+        "own_passkeys": OwnPasskeys(parts, strategies=strategies, changes=changes, stepup=stepup),
+        "passkey_codes": PasskeyCodes(parts, stepup),
+        "unlocks": Unlocks(parts, factors=factors, **guarded),
+        "codes": Codes(parts, stepup.challenges),
+        "kept": KeptRequests(parts),
+    }
 
 
 def _make_stepup(

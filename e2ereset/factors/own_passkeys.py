@@ -134,7 +134,7 @@ class OwnPasskeys:
 
         self._stepup.run(_asked(caller, sql.CONFIRM, now, proven=False), confirm)
 
-    def rename(self, caller: Caller, key: str, name: str, proof: Proof, now: int) -> None:
+    def rename(self, caller: Caller, key: str, proof: Proof, now: int, *, name: str) -> None:
         """Call a passkey of the caller's something else."""
 
         def rename(passed: Passed) -> None:

@@ -25,6 +25,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     site.overview.done[OFF] = N_("Codes by e-mail are off.")
 
     def switch(act: str, enabled: bool) -> AnyResponse:
+        """Switch codes by e-mail, behind the factors that the caller has."""
         asked, factors = site.asked(Action(name=act)), site.runtime.own_factors
         with site.runtime.gates.waking():
             factors.set_email(asked.caller, enabled, proof(), asked.now)

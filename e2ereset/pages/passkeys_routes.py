@@ -78,7 +78,7 @@ def _add_list(blueprint: Blueprint, site: Site) -> None:
             key = request.form.get("key", "")
             return _page(site, asked.caller, error=_nameless(site), field=f"name-{key}")
         with gates.waking():
-            own.rename(asked.caller, form["key"], form["name"], proof(), asked.now)
+            own.rename(asked.caller, form["key"], proof(), asked.now, name=form["name"])
         return site.go(".show_passkeys", done="renamed")
 
     @blueprint.post("/passkeys/remove")
