@@ -24,6 +24,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             factors=mine.lines(caller, status),
             links=list(site.permitted(caller, mine.links)),
             key=site.runtime.vault.facts(account.id),
+            held=site.runtime.resets.holds.held_until(account.id, int(site.runtime.clock())),
             done=site.translate(done) if done else "",
             sign_out=url_for(SIGN_OUT) if SIGN_OUT in current_app.view_functions else "",
         )

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 from marshmallow.validate import Regexp
 
-from e2ereset.errors import InvalidParams
+from e2ereset.errors import InvalidParams, ResetHeld
 from e2ereset.http import Text, proof
 from e2ereset.languages.words import N_
 from e2ereset.records import Action
@@ -36,7 +36,9 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
 
     def losses(error: str = "", status: int = 200) -> Response:
         """The first step."""
-        return site.page("reset_losses", status=status, plan=plan(), error=error)
+        found = plan()
+        held = resets.holds.held_until(found.account.id, int(gates.clock()))
+        return site.page("reset_losses", status=status, plan=found, held=held, error=error)
 
     @blueprint.get("/reset")
     def show_losses() -> Response:
@@ -62,4 +64,6 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
                 done = resets.reset_key(asked.caller, None, proof(), asked.now, plan=digest)
         except (PlanChanged, InvalidParams):
             return losses(site.translate(CHANGED), 400)
+        except ResetHeld as refusal:
+            return losses(site.translate(refusal.words), 400)
         return site.page("reset_done", receipt=done, lost=resets.ends_sign_ins)

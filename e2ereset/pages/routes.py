@@ -9,6 +9,7 @@ from . import (
     email_routes,
     history_routes,
     language_routes,
+    not_me_routes,
     overview_routes,
     passkey_code_routes,
     passkeys_routes,
@@ -28,6 +29,7 @@ def make_pages(app: Flask, runtime: Runtime, *, url_prefix: str) -> Blueprint:
     codes_routes.add_routes(blueprint, site)
     history_routes.add_routes(blueprint, site)
     language_routes.add_routes(blueprint, site)
+    not_me_routes.add_routes(blueprint, site)
     overview_routes.add_routes(blueprint, site)
     proof_routes.add_routes(blueprint, site)
     reset_routes.add_routes(blueprint, site)

@@ -1,0 +1,76 @@
+"""It was not me: what the page says and does, and the way back."""
+
+import pytest
+
+from e2ereset import Caller
+from tests.kit.pages import browser_of, prove
+
+PAGE, HOME, RESET = "/security/not-me", "/security/", "/security/reset"
+HELD, LIFT = "Resets of your key are held until", "/security/not-me/lift"
+
+
+@pytest.fixture
+def again(world):
+    """The browser of who has signed in again, a minute later."""
+
+    def again(person):
+        world.clock.now += 60
+        return browser_of(world, world.again(person))
+
+    return again
+
+
+def test_the_page_says_what_it_does_and_does_nothing(world, bob):
+    browser = browser_of(world, bob)
+    for page in (HOME, "/security/history"):
+        assert f'href="{PAGE}"' in browser.get(page).text
+    assert "It ends all your sign-ins" in browser.get(PAGE).text
+    assert HELD not in browser.get(HOME).text + browser.get(RESET).text
+    assert world.tokens(bob) == 1
+
+
+def test_one_click_ends_the_sign_ins_and_says_what_to_do(world, bob):
+    world.sign_in(bob.id, name="script", expires_at=None)
+    browser = browser_of(world, bob)
+    done = browser.post(PAGE)
+    assert (done.status_code, world.tokens(bob), world.has_key(bob)) == (200, 0, True)
+    for words in ("18 January 2027, 08:00 UTC", "have ended", "Change your password."):
+        assert words in done.text
+    assert browser.get(HOME).location.startswith("/sign-in")
+    assert world.outcomes()[-1] == ("hold-resets", bob.id, bob.id, "off", "held")
+
+
+def test_while_it_is_on_the_pages_say_so_and_no_reset_passes(world, bob, again):
+    browser_of(world, bob).post(PAGE)
+    browser = again(bob)
+    for page in (HOME, RESET, PAGE):
+        text = browser.get(page).text
+        assert HELD in text
+        assert f'action="{LIFT}"' in text
+    assert "Next: what may spare you this" not in browser.get(RESET).text
+    mine = Caller(account=world.account(bob))
+    plan = world.runtime.resets.preview(mine, None, world.clock.now).digest
+    led = browser.post(RESET, data={"plan": plan})
+    refused = prove(browser, led, world.code(bob))
+    assert refused.status_code == 400
+    assert "Resets of this key are held" in refused.text
+    assert world.has_key(bob)
+
+
+def test_an_older_factor_lifts_it_over_the_page_of_the_proof(world, bob, again):
+    browser_of(world, bob).post(PAGE)
+    browser = again(bob)
+    led = browser.post(LIFT)
+    assert "lift the hold on resets of bob" in browser.get(led.location).text
+    home = browser.get(prove(browser, led, world.code(bob)).location).text
+    assert "Resets of your key are not held any more." in home
+    assert HELD not in home
+
+
+def test_the_password_does_not_lift_it(world, again):
+    dora = world.person("dora", password="pw")
+    browser_of(world, dora).post(PAGE)
+    refused = again(dora).post(LIFT)
+    assert refused.status_code == 400
+    assert "Only a second factor that is older than the hold" in refused.text
+    assert HELD in browser_of(world, dora).get(HOME).text
