@@ -125,11 +125,10 @@ def _catalogue(name: str, folders: list[Path]) -> NullTranslations:
     """
     if name == PSEUDO:
         return Pseudo()
-    files = [find(DOMAIN, folder, [name.replace("-", "_")]) for folder in folders]
     found = []
-    for file in filter(None, files):
-        with Path(file).open("rb") as stream:
-            found.append(GNUTranslations(stream))
+    for folder in folders:
+        if file := find(DOMAIN, folder, [name.replace("-", "_")]):
+            found.append(_read_once(file) if folder == OURS else _read(file))
     if not found and name != SOURCE:
         raise SettingsError(
             f"E2ERESET_LANGUAGES names {name!r}, of which there is no catalogue. Put one into"
@@ -138,3 +137,12 @@ def _catalogue(name: str, folders: list[Path]) -> NullTranslations:
     for first, second in pairwise(found):
         first.add_fallback(second)
     return found[0] if found else NullTranslations()
+
+
+def _read(file: str) -> GNUTranslations:
+    with Path(file).open("rb") as stream:
+        return GNUTranslations(stream)
+
+
+_read_once = cache(_read)
+"""For our own catalogues, which come last and so get no fallback: all apps can share them."""
