@@ -8,12 +8,10 @@ from e2ereset.http import proof
 from e2ereset.languages.words import N_
 from e2ereset.ports import HoldsSessions
 from e2ereset.records import Action
-from e2ereset.reset.holds import HOLD, LIFT
+from e2ereset.reset.holds import HOLD, LIFT, TOO_YOUNG
 
 from .overview import Link
 from .site import Site
-
-TOO_YOUNG = N_("Only a second factor that is older than the hold lifts it. Ask your administrator.")
 
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:

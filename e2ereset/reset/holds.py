@@ -4,29 +4,42 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Executable, bindparam, delete, select
+from sqlalchemy import BigInteger, Executable, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from e2ereset.audit import Operator
 from e2ereset.errors import NoFactor, ResetHeld, UnknownTarget
+from e2ereset.factors import statements as factors
+from e2ereset.factors.passkeys import MINE, PASSKEYS
 from e2ereset.factors.stepup import StepUp
+from e2ereset.languages.words import N_
 from e2ereset.parts import Parts
 from e2ereset.ports import HoldsSessions
 from e2ereset.records import Account, Action, ActionRequest, Caller, Passed, Proof, iso
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
+from e2ereset.store.transactions import run
 
 from .models import ResetHold
 
 T = TypeVar("T")
 HOLD, LIFT = "hold-resets", "lift-reset-hold"
 HOLD_SECONDS = 72 * 3600
+TOO_YOUNG = N_("Only a second factor that is older than the hold lifts it. Ask your administrator.")
 HOLDS = table(ResetHold)
 EXPIRING = Expiring("reset holds", HOLDS, HOLDS.c.until <= NOW)
 THIS = (HOLDS.c.account_id == bindparam("account"), HOLDS.c.until > NOW)
 FIND = Statement(select(HOLDS.c.since, HOLDS.c.until).where(*THIS))
 DROP = Statement(delete(HOLDS).where(*THIS, HOLDS.c.since == bindparam("since", type_=BigInteger)))
+
+ENABLED: dict[str, Executable] = {
+    "totp": factors.GET_ENABLED,
+    "email": factors.EMAIL_FACTS,
+    # The one that has just proven this: others of the account may be older.
+    "passkey": select(func.max(PASSKEYS.c.created_at)).where(MINE, PASSKEYS.c.used_at == NOW),
+}
+"""What finds since when a method is enabled, in its first column."""
 
 
 @Statement
@@ -99,13 +112,11 @@ class Holds:
             now=now,
             fallback=False,
         )
-        strategies = self._stepup.challenges.strategies
-        proven = {strategy.name for strategy in strategies if not strategy.fallback}
 
         def block(passed: Passed) -> bool:
             """Lift it, if it was proven, and is still the hold that was looked at."""
-            if passed.method not in proven:
-                raise NoFactor()
+            if not _is_older(passed, found.since, now):
+                raise NoFactor(TOO_YOUNG)
             return self._lift(passed.session, account, found.since, now, by=caller)
 
         return self._stepup.run(asked, block, outcome="lifted")
@@ -174,3 +185,17 @@ class Holds:
             who = f"an operator of the server ({by.login})"
             facts |= {"by": who, "own": False, "reason": by.reason}
         self._parts.mail_owner(session, "account-changed", account, **facts)
+
+
+def _is_older(passed: Passed, since: int, now: int) -> bool:
+    """Whether a second factor of ours proved it that was enabled before `since`.
+
+    That a factor counts for an old sign-in does not say so: one that an operator enrols counts for
+    all, and so does one of a host that does not tell when sign-ins began.
+    """
+    find = ENABLED.get(passed.method)
+    if find is None:
+        return False
+    account = {"account": passed.caller.account.id, "now": now}
+    enabled_at = run(passed.session, find, account).scalar()
+    return enabled_at is not None and bool(enabled_at < since)

@@ -58,6 +58,7 @@ def test_while_it_is_on_the_pages_say_so_and_no_reset_passes(world, bob, again):
 
 
 def test_an_older_factor_lifts_it_over_the_page_of_the_proof(world, bob, again):
+    world.clock.now += 1
     browser_of(world, bob).post(PAGE)
     browser = again(bob)
     led = browser.post(LIFT)

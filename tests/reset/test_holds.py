@@ -3,12 +3,17 @@
 import json
 
 import pytest
+from sqlalchemy import insert
 
 from e2ereset.errors import FactorInvalid, FactorRequired, NoFactor, NotSignedIn
-from e2ereset.records import Caller, Proof, iso
-from e2ereset.reset.holds import HOLD_SECONDS
+from e2ereset.factors.models import Passkey
+from e2ereset.permissions.targets import Targets
+from e2ereset.records import Caller, Passed, Proof, iso
+from e2ereset.reset.holds import HOLD_SECONDS, _is_older
+from e2ereset.reset.models import ResetHold
 from tests.kit.client import API, SET_KEYS
 from tests.kit.people import PROOF
+from tests.kit.states import enrol_totp
 from tests.kit.world import error, sha256
 
 
@@ -81,6 +86,7 @@ def test_a_second_hold_makes_the_first_no_longer(world, bob, holds, clock):
 
 
 def test_an_older_factor_lifts_it_once(world, bob, holds, clock):
+    clock.now += 1
     holds.hold(caller(world, bob), clock.now)
     clock.now += 60
     with pytest.raises(FactorRequired):
@@ -107,6 +113,55 @@ def test_a_factor_that_is_younger_than_the_hold_lifts_nothing(world, holds, cloc
         lift(world, eve, method="email")
     assert not world.queued("code")
     assert holds.held_until(eve.id, clock.now)
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_a_factor_that_an_operator_enrols_since_lifts_nothing(world, holds, clock, seconds):
+    """It counts for every sign-in, however old."""
+    dora = world.person("dora")
+    holds.hold(caller(world, dora), clock.now)
+    clock.now += seconds
+    dora.totp, dora.backup_codes = enrol_totp(world.runtime, dora)
+    for code in (world.code(dora), dora.backup_codes[0]):
+        with pytest.raises(NoFactor, match="older than the hold"):
+            lift(world, dora, code)
+    assert holds.held_until(dora.id, clock.now)
+
+
+def test_codes_by_mail_that_are_older_lift_it(world, eve, holds, clock):
+    clock.now += 1
+    holds.hold(caller(world, eve), clock.now)
+    with pytest.raises(FactorRequired):
+        lift(world, eve)
+    assert lift(world, eve, world.mailed_code(), "email")
+
+
+@pytest.mark.parametrize(("used", "lifts"), [("old", True), ("new", False)])
+def test_of_two_passkeys_the_one_that_proved_it_has_to_be_older(world, bob, holds, used, lifts):
+    now = world.clock.now
+    facts = {"account_id": bob.id, "name": "n", "credential": "c", "transports": "", "counter": 0}
+    keys = [facts | {"id": key, "created_at": at} for key, at in (("old", 3), ("new", 7))]
+    with world.runtime.transactions.begin() as session:
+        for key in keys:
+            key["used_at"] = now if key["id"] == used else None
+            session.execute(insert(Passkey), key)
+        passed = Passed(session=session, method="passkey", caller=caller(world, bob))
+        assert _is_older(passed, 5, now) is lifts
+
+
+def test_a_hold_that_is_committed_before_the_act_holds_for_it(world, bob, admin, monkeypatch):
+    """It comes when the proof was right: the reset reads it in its own transaction."""
+    permitted, now = Targets.permitted, world.clock.now
+
+    def held_meanwhile(targets, passed, *given):
+        row = {"account_id": bob.id, "since": now, "until": now + 1}
+        passed.session.execute(insert(ResetHold), row)
+        return permitted(targets, passed, *given)
+
+    monkeypatch.setattr(Targets, "permitted", held_meanwhile)
+    answer = world.reset(admin, {"username": "bob"}, code=world.code(admin))
+    assert error(answer) == "error-reset-held"
+    assert (world.has_key(bob), world.tokens(bob)) == (True, 1)
 
 
 def test_neither_the_password_nor_a_token_that_skips_the_proof_lifts_it(world, bob, holds, clock):
