@@ -27,13 +27,14 @@ from e2ereset.errors import (
     NoFactor,
     NotSignedIn,
     Refusal,
+    ResetHeld,
     SettingsError,
 )
 from e2ereset.http import Body, envelope
 from e2ereset.http.gates import note_page
 from e2ereset.languages import Words
 from e2ereset.ports import KnowsReaders
-from e2ereset.records import Action, ActionRequest, Caller, Reader
+from e2ereset.records import Action, ActionRequest, Caller, Reader, epoch_of
 from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, wants_page
@@ -167,7 +168,9 @@ class Site:
         if isinstance(refusal, PROVABLE) and refusal.action is not None:
             return self.flow.lead(refusal, refusal.action, self.runtime.gates.identify())
         status = envelope.status_of(type(refusal))
-        return self.page("refused", status=status, refusal=refusal, young=self._is_young(refusal))
+        until = epoch_of(refusal.details["until"]) if isinstance(refusal, ResetHeld) else None
+        young = self._is_young(refusal)
+        return self.page("refused", status=status, refusal=refusal, young=young, until=until)
 
     def note_if_page(self) -> None:
         """Note of a request for a view of the host's that a page can come of it."""

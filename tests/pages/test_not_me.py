@@ -2,7 +2,7 @@
 
 import pytest
 
-from e2ereset import Caller
+from e2ereset import Caller, Proof
 from tests.kit.pages import browser_of, prove
 
 PAGE, HOME, RESET = "/security/not-me", "/security/", "/security/reset"
@@ -54,6 +54,7 @@ def test_while_it_is_on_the_pages_say_so_and_no_reset_passes(world, bob, again):
     refused = prove(browser, led, world.code(bob))
     assert refused.status_code == 400
     assert "Resets of this key are held" in refused.text
+    assert "Reset my key: what you lose" in refused.text
     assert world.has_key(bob)
 
 
@@ -75,3 +76,15 @@ def test_the_password_does_not_lift_it(world, again):
     assert refused.status_code == 400
     assert "Only a second factor that is older than the hold" in refused.text
     assert HELD in browser_of(world, dora).get(HOME).text
+
+
+def test_a_younger_factor_does_not_lift_it(world, again):
+    dora = world.person("dora")
+    browser_of(world, dora).post(PAGE)
+    world.clock.now += 60
+    mine = Caller(account=world.account(dora))
+    world.runtime.own_factors.set_email(mine, True, Proof(), world.clock.now)
+    browser = again(dora)
+    refused = browser.post(LIFT)
+    assert refused.status_code == 400
+    assert "Only a second factor that is older than the hold" in refused.text

@@ -182,6 +182,15 @@ def test_a_plan_that_has_changed_is_shown_anew(world, boss, browser, bob):
     assert form(page)["plan"] != form(shown)["plan"]
 
 
+def test_a_reset_that_is_held_is_refused_and_tells_until_when(world, boss, browser, bob):
+    browser_of(world, bob).post("/security/not-me")
+    path = f"{PEOPLE}/{bob.id}/reset"
+    led = browser.post(path, data=form(browser.get(path)))
+    refused = prove(browser, led, world.code(boss))
+    assert (refused.status_code, world.has_key(bob)) == (400, True)
+    assert "Until: 18 January 2027, 08:00 UTC." in refused.text
+
+
 def test_another_site_resets_nothing(world, browser, bob):
     headers = BROWSER | {"Sec-Fetch-Site": "cross-site"}
     path = f"{PEOPLE}/{bob.id}/reset"
