@@ -128,7 +128,7 @@ def _catalogue(name: str, folders: list[Path]) -> NullTranslations:
     found = []
     for folder in folders:
         if file := find(DOMAIN, folder, [name.replace("-", "_")]):
-            found.append(_read_once(file) if folder == OURS else _read(file))
+            found.append(_read_once(file) if folder is OURS else _read(file))
     if not found and name != SOURCE:
         raise SettingsError(
             f"E2ERESET_LANGUAGES names {name!r}, of which there is no catalogue. Put one into"
