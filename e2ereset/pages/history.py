@@ -39,6 +39,8 @@ ACTIONS = {
     "end-other-tokens": N_("End all other sign-ins"),
     "end-sign-in": N_("End a sign-in or a token"),
     "end-tokens": N_("End all sign-ins and tokens"),
+    "hold-resets": N_("End all sign-ins, and hold resets of the key"),
+    "lift-reset-hold": N_("Lift the hold on resets of the key"),
     "lock-factor": N_("Lock a factor after too many wrong tries"),
     "login": N_("Sign in"),
     "new-backup-codes": N_("Make new backup codes"),

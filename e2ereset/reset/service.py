@@ -65,6 +65,7 @@ class Resets:
             target = caller.account
             if other is not None:
                 target = self._targets.seen(session, caller, other, EDIT_OTHER_USER_E2EE)
+            _refuse_federated(target)
             return self._plans.make(session, target, now)
 
     def reset_key(
@@ -169,8 +170,7 @@ class Resets:
     def _reset(
         self, passed: Passed, asked: ActionRequest, target: Account, reason: str = ""
     ) -> Receipt:
-        if target.federated:
-            raise NotAllowed("Federated users cannot have their E2E key reset")
+        _refuse_federated(target)
         session, now = passed.session, asked.now
         # Sign-ins first, as the recheck of the caller has locked one of them already: so two resets
         # of one account take their locks in the same order.
@@ -213,3 +213,8 @@ class Resets:
             signed_out=self.ends_sign_ins,
             reason=reason,
         )
+
+
+def _refuse_federated(target: Account) -> None:
+    if target.federated:
+        raise NotAllowed("Federated users cannot have their E2E key reset")

@@ -58,6 +58,16 @@ def test_who_may_not_reset_learns_nothing(plan, bob, eve, admin):
     assert error(plan(admin, username="nobody")) == "error-invalid-user"
 
 
+def test_who_cannot_sign_in_gives_no_key_back(world, plan, bob):
+    world.room("r1", bob, world.person("gone", active=False, key=False))
+    assert told(plan(bob))["rooms"][0]["holders"] == 0
+
+
+def test_what_could_not_be_reset_has_no_plan(world, plan, admin):
+    world.person("fed", kind="federated", key=False)
+    assert error(plan(admin, username="fed")) == "error-not-allowed"
+
+
 def test_a_reset_that_carries_the_plan_is_done_while_it_holds(world, plan, bob):
     world.room("r1", bob)
     digest = told(plan(bob))["digest"]

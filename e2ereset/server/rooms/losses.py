@@ -6,6 +6,7 @@ from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from e2ereset.records import LostRoom
+from e2ereset.server.people.accounts import USERS
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 
@@ -18,6 +19,8 @@ HOLDS = and_(
     OTHERS.c.room_id == MINE.c.room_id,
     OTHERS.c.user_id != MINE.c.user_id,
     OTHERS.c.e2e_key.is_not(None),
+    # Who cannot sign in gives no key back.
+    OTHERS.c.user_id.in_(select(USERS.c.id).where(USERS.c.active)),
 )
 HOLDERS: Any = select(func.count()).where(HOLDS).scalar_subquery().label("holders")
 LOST = (
