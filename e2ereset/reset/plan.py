@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from e2ereset.crypto import KeyRing
 from e2ereset.errors import Refusal
 from e2ereset.parts import Parts
 from e2ereset.ports import ForeseesLosses
@@ -19,17 +19,22 @@ from e2ereset.vault.service import PairFacts, facts_in
 class Plan:
     """What a reset of this account's key would do, if it were done now.
 
-    `pair` is None where no key is stored. `digest` changes with anything that the reset would lose.
+    `pair` is None where no key is stored.
     """
 
     account: Account
     pair: PairFacts | None
     losses: Losses
+    keyring: KeyRing = field(repr=False)
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the plan, in hex: what a reset is bound to that carries it."""
-        return sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()
+        """What a reset is bound to that carries it: it changes with anything that would be lost.
+
+        It is keyed, so that whoever may not see the rooms cannot try names of rooms on it.
+        """
+        text = json.dumps(self.told(), sort_keys=True)
+        return self.keyring.digest("reset plan", text).partition(":")[2]
 
     def told(self) -> dict[str, Any]:
         """The plan as the account itself reads it."""
@@ -84,7 +89,8 @@ class Plans:
     def make(self, session: Session, account: Account, now: int) -> Plan:
         """The plan of a reset at `now` (epoch seconds), as this transaction sees it."""
         losses = self._host.losses(session, account.id, now) if self._host else Losses()
-        return Plan(account=account, pair=facts_in(session, account.id), losses=losses)
+        pair, keyring = facts_in(session, account.id), self._parts.keyring
+        return Plan(account=account, pair=pair, losses=losses, keyring=keyring)
 
     def check(
         self, session: Session, account: Account, digest: str, *, own: bool, now: int

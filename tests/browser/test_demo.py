@@ -14,7 +14,7 @@ from tests.kit.paths import ROOT
 
 pytestmark = pytest.mark.slow
 SIZE = {"width": 640, "height": 720}
-HEAVIEST = 60_000
+HEAVIEST = 80_000
 
 
 class Album:

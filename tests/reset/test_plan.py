@@ -124,3 +124,10 @@ def test_the_plan_is_what_the_reset_then_does(world, plan, has_key, rooms, sign_
     assert (world.has_key(bob), world.tokens(bob)) == (False, 0)
     assert {s.room_id for s in world.subscriptions(bob)} >= holders.keys()
     assert not any(getattr(s, name) for s in world.subscriptions(bob) for name in KEYS)
+
+
+def test_the_digest_is_keyed_so_that_names_of_rooms_cannot_be_tried(world, with_settings, bob):
+    twin = with_settings(SECRET_KEY="another key, for tests only")
+    first, second = (w.client.get(PREVIEW, headers=bob.headers).json for w in (world, twin))
+    assert first.pop("digest") != second.pop("digest")
+    assert first == second
