@@ -14,6 +14,7 @@ from .overview import Link
 from .site import Form, Site
 
 CHANGED = N_("What the reset would lose has changed since you looked at it. This is how it is now.")
+HELD = N_("Your key was not reset: resets of it are held.")
 
 
 class ResetForm(Form):
@@ -64,6 +65,6 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
                 done = resets.reset_key(asked.caller, None, proof(), asked.now, plan=digest)
         except (PlanChanged, InvalidParams):
             return losses(site.translate(CHANGED), 400)
-        except ResetHeld as refusal:
-            return losses(site.translate(refusal.words), 400)
+        except ResetHeld:
+            return losses(site.translate(HELD), 400)
         return site.page("reset_done", receipt=done, lost=resets.ends_sign_ins)

@@ -53,7 +53,7 @@ def test_while_it_is_on_the_pages_say_so_and_no_reset_passes(world, bob, again):
     led = browser.post(RESET, data={"plan": plan})
     refused = prove(browser, led, world.code(bob))
     assert refused.status_code == 400
-    assert "Resets of this key are held" in refused.text
+    assert "Your key was not reset: resets of it are held." in refused.text
     assert "Reset my key: what you lose" in refused.text
     assert world.has_key(bob)
 

@@ -187,7 +187,10 @@ def test_a_sign_in_that_has_ended_holds_nothing(world, bob, holds, clock):
 
 
 def test_an_operator_holds_lifts_and_is_told_before_a_reset(world, bob, holds, clock):
+    assert "not held" in command(world, "hold", "bob", "--show").output
     held = command(world, "hold", "bob", "--reason", "by phone", "--json")
+    assert command(world, "hold", "bob", "--show", "--json").output == held.output
+    assert command(world, "hold", "bob", "--show", "--lift").exit_code == 2
     assert json.loads(held.output)["heldUntil"] == iso(clock.now + HOLD_SECONDS)
     assert not world.tokens(bob)
     refused = command(world, "reset-key", "bob", "--reason", "x")

@@ -6,7 +6,7 @@ import click
 
 from e2ereset.cli.base import Output
 from e2ereset.errors import ResetHeld
-from e2ereset.records import iso
+from e2ereset.records import iso, iso_if_known
 from e2ereset.server.people import administration
 from e2ereset.server.people.acts import OnAccount
 
@@ -98,9 +98,17 @@ def delete(on: OnAccount, yes: bool, relinquish: bool) -> Output:
 
 @on_account("hold")
 @click.option("--lift", is_flag=True, help="Lift the hold instead.")
-def hold(on: OnAccount, lift: bool) -> Output:
+@click.option("--show", is_flag=True, help="Show until when they are held, and change nothing.")
+def hold(on: OnAccount, lift: bool, show: bool) -> Output:
     """End the sign-ins of NAME, and let nobody reset the E2E key for 72 hours."""
     username, holds = on.account.username, on.runtime.resets.holds
+    if lift and show:
+        raise click.UsageError("Say --lift or --show.")
+    if show:
+        known = holds.held_until(on.account.id, on.now)
+        words = f"held until {iso(known)}" if known else "not held"
+        data = {"username": username, "heldUntil": iso_if_known(known)}
+        return data, [f"Resets of {username}'s key are {words}."]
     if lift:
         done = holds.lift_by_operator(on.operator, on.account.id, on.now)
         words = "are not held" + (" any more" if done else "")
