@@ -20,6 +20,7 @@ ACTIONS = {
     "add-grant": N_("Make a grant for a machine"),
     "add-token": N_("Make a personal access token"),
     "add-user": N_("Make an account"),
+    "ask-for-room-keys": N_("Ask for the keys of rooms"),
     "begin-passkey": N_("Begin to add a passkey"),
     "begin-totp": N_("Begin to set up the authenticator app"),
     "change-email": N_("Change an e-mail address"),

@@ -67,4 +67,5 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             return losses(site.translate(CHANGED), 400)
         except ResetHeld:
             return losses(site.translate(HELD), 400)
-        return site.page("reset_done", receipt=done, lost=resets.ends_sign_ins)
+        readable = "readable.show_rooms" if "readable" in site.names else ""
+        return site.page("reset_done", receipt=done, lost=resets.ends_sign_ins, readable=readable)

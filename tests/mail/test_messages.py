@@ -38,6 +38,7 @@ KINDS = {
         "expires_at": NOW + 600,
         **PLACE,
     },
+    "room-key-asked": {"username": "bob", "by": "alice", "rooms": 3, "at": NOW, **PLACE},
     "account-changed": {
         "username": "bob",
         "by": "an operator",
@@ -239,7 +240,8 @@ def test_a_mail_has_a_link_to_the_pages_only_where_there_are_pages(kind):
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if kind not in ("verify-email", "account-changed")]
+    "kind",
+    [kind for kind in KINDS if kind not in ("verify-email", "account-changed", "room-key-asked")],
 )
 def test_who_has_no_password_is_not_told_to_change_it(kind):
     assert ("Change your password" in written(kind)[1]) != (kind == "key-reset")

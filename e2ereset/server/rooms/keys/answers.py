@@ -1,8 +1,9 @@
 """What the routes of room keys answer, described."""
 
 from marshmallow import Schema, fields
+from marshmallow.validate import OneOf
 
-from e2ereset.http import Answer, Text
+from e2ereset.http import Answer, Text, Whole
 
 
 class PublicKey(Schema):
@@ -30,6 +31,28 @@ class Waits(PublicKey):
     _id = Text(required=True)
 
 
+class RoomState(Schema):
+    """An encrypted room of the caller's: `restored`, `waiting` or `dead`."""
+
+    _id = Text(required=True)
+    name = Text(required=True)
+    state = Text(required=True, validate=OneOf(["restored", "waiting", "dead"]))
+    holders = Whole(required=True)
+    waitingSince = Text()
+
+
+class ReadabilityAnswer(Answer):
+    """The encrypted rooms of the caller."""
+
+    rooms = fields.List(fields.Nested(RoomState), required=True)
+
+
+class AskedAnswer(Answer):
+    """How many were asked by mail."""
+
+    asked = Whole(required=True)
+
+
 class WaitingAnswer(Answer):
     """By room, who can be given a key."""
 
@@ -39,3 +62,4 @@ class WaitingAnswer(Answer):
 
 
 WITHOUT_KEY, WAITING = WithoutKeyAnswer(), WaitingAnswer()
+READABILITY, ASKED = ReadabilityAnswer(), AskedAnswer()

@@ -4,8 +4,9 @@ from flask import Blueprint, Response
 
 from e2ereset.http import Described, Gates, envelope
 
-from . import answers, restart, schemas
+from . import answers, readability_routes, restart, schemas
 from .lacking import Lacking
+from .readability import Readability
 from .refusals import (
     InvalidRoom,
     MayNotRestart,
@@ -24,13 +25,20 @@ NO_RESTART = (MayNotRestart, NotInRoom, RestartInProgress, RestartFailed)
 
 
 def make_routes(
-    keys: RoomKeys, lacking: Lacking, restarts: Restarts, gates: Gates, *, url_prefix: str
+    keys: RoomKeys,
+    lacking: Lacking,
+    restarts: Restarts,
+    readability: Readability,
+    *,
+    gates: Gates,
+    url_prefix: str,
 ) -> Blueprint:
     """The routes, below the prefix."""
     blueprint = gates.blueprint("room_keys", url_prefix=url_prefix)
     _add_keys_of_rooms(blueprint, keys, restarts, gates)
     _add_own_keys(blueprint, keys, gates)
     _add_keys_of_others(blueprint, keys, lacking, gates)
+    readability_routes.add_routes(blueprint, readability, gates)
     return blueprint
 
 

@@ -1,0 +1,114 @@
+"""Which encrypted rooms somebody can read again after a reset, and asking those who can help."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import and_, bindparam, select
+from sqlalchemy.orm import Session
+
+from e2ereset import Caller
+from e2ereset.records import ActionRequest, iso
+from e2ereset.server.people.accounts import get_account
+from e2ereset.server.rooms.acts import Acts
+from e2ereset.server.rooms.losses import HOLDERS, HOLDS, MINE, OTHERS
+from e2ereset.store.transactions import run
+
+from .statements import ROOMS, WAITING
+
+ASK, ASKED = "ask-for-room-keys", "room-key-asked"
+RESTORED, WAITS, DEAD = "restored", "waiting", "dead"
+MOST_HELPERS = 20
+"""Who is asked at once; the rooms of most people have the same few members."""
+DAILY = ((86400, 1),) * 3
+"""One mail a day to each helper, whoever asks."""
+ENCRYPTED = and_(MINE.c.room_id == ROOMS.c.id, ROOMS.c.encrypted)
+IS_ME = MINE.c.user_id == bindparam("account")
+STATES = (
+    select(ROOMS.c.id, ROOMS.c.name, MINE.c.e2e_key.is_not(None).label("held"), HOLDERS)
+    .add_columns(WAITING.c.since)
+    .join(MINE, ENCRYPTED)
+    .outerjoin(
+        WAITING,
+        and_(WAITING.c.room_id == MINE.c.room_id, WAITING.c.user_id == MINE.c.user_id),
+    )
+    .where(IS_ME)
+    .order_by(ROOMS.c.name, ROOMS.c.id)
+)
+HELPERS = (
+    select(OTHERS.c.user_id)
+    .select_from(OTHERS)
+    .join(MINE, HOLDS)
+    .join(ROOMS, ENCRYPTED)
+    .where(IS_ME, MINE.c.e2e_key.is_(None))
+    .distinct()
+    .order_by(OTHERS.c.user_id)  # all lock their budgets in one order
+    .limit(MOST_HELPERS)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomState:
+    """An encrypted room of somebody. `holders`: how many others have its key, and can sign in.
+
+    `since`, in epoch seconds, is when the wait for its key began; None where nobody waits.
+    """
+
+    id: str
+    name: str
+    held: bool
+    holders: int
+    since: int | None
+
+    @property
+    def state(self) -> str:
+        """`restored`: readable. `waiting`: others can give the key. `dead`: nobody has it."""
+        if self.held:
+            return RESTORED
+        return WAITS if self.holders else DEAD
+
+    def told(self) -> dict[str, Any]:
+        """The room as on the wire."""
+        since = {} if self.held or self.since is None else {"waitingSince": iso(self.since)}
+        named = {"_id": self.id, "name": self.name, "state": self.state, "holders": self.holders}
+        return named | since
+
+
+class Readability:
+    """The way back to readable rooms."""
+
+    def __init__(self, acts: Acts) -> None:
+        self._acts = acts
+        self._runtime = acts.runtime
+
+    def rooms(self, account_id: str) -> tuple[RoomState, ...]:
+        """The encrypted rooms of the account, by name."""
+        with self._runtime.transactions.look_up() as session:
+            rows = run(session, STATES, {"account": account_id}).all()
+        return tuple(
+            RoomState(id=r.id, name=r.name or "", held=r.held, holders=r.holders, since=r.since)
+            for r in rows
+        )
+
+    def ask(self, asked: ActionRequest) -> int:
+        """Mail those who have the keys that the caller lacks; how many were mailed.
+
+        A helper gets one such mail a day at most, whoever asks. Raises NotSignedIn.
+        """
+        rooms = sum(room.state == WAITS for room in self.rooms(asked.caller.account.id))
+        return self._acts.run(asked, partial(self._ask, rooms=rooms, now=asked.now))
+
+    def _ask(self, session: Session, caller: Caller, *, rooms: int, now: int) -> int:
+        runtime, mailed = self._runtime, 0
+        for helper_id in run(session, HELPERS, {"account": caller.account.id}).scalars().all():
+            charge = runtime.budgets.charge_in
+            if not charge(session, helper_id, ASKED, windows=DAILY, now=now):
+                continue
+            if helper := get_account(session, helper_id):
+                facts: dict[str, Any] = {"by": caller.account.username, "rooms": rooms}
+                runtime.mail_owner(session, ASKED, helper, now=now, place=caller, **facts)
+                mailed += 1
+        outcome = "asked" if mailed else "nobody-to-ask"
+        target = caller.account.id
+        runtime.audit.write(session, ASK, caller, at=now, target=target, outcome=outcome)
+        return mailed
