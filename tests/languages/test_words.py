@@ -84,3 +84,10 @@ def test_a_translation_has_the_facts_of_its_text(po):
     for one in catalogues.read(po):
         if one.id and one.string:
             assert set(PLACE.findall(one.string)) == set(PLACE.findall(one.id)), one.id
+
+
+@pytest.mark.parametrize("po", catalogues.po_files(), ids=lambda path: path.parts[-3])
+def test_every_text_is_translated(po):
+    """Run `make words`, and translate what it has added."""
+    known = {one.id: one.string for one in catalogues.read(po)}
+    assert [text for text in catalogues.texts() if not known.get(text)] == []
