@@ -69,6 +69,32 @@ def test_who_has_reset_waits_is_given_the_key_again_and_reads_again(ann, bob, ro
     assert ann.read(room, bob.write(room, "after")) == "after"
 
 
+def state(client, room):
+    """How the server tells the way back to this room, and how many could help."""
+    (told,) = client.ask("e2e.readability")["rooms"]
+    assert told["_id"] == room
+    return told["state"], told["holders"]
+
+
+def test_a_room_is_waiting_then_restored_and_dead_when_both_have_reset(ann, bob, room):
+    bob.reset()
+    start_again(bob)
+    assert state(bob, room) == ("waiting", 1)
+    assert bob.tell("e2e.askForKeys")["asked"] == 1
+    ann.hand_out(room)
+    assert bob.answer_suggestion(room)
+    assert state(bob, room) == ("restored", 1)
+    for one in (ann, bob):
+        one.reset()
+        start_again(one)
+    assert state(ann, room) == ("dead", 0)
+    ann.restart_room(room)
+    ann.hand_out(room)
+    assert bob.answer_suggestion(room)
+    assert state(ann, room) == state(bob, room) == ("restored", 1)
+    assert bob.read(room, ann.write(room, "after")) == "after"
+
+
 def test_a_key_wrapped_for_the_lost_pair_is_rejected_and_asked_for_again(ann, bob, room):
     lost = ann.write(room, "hello"), {bob.id: bob.public_key}
     bob.reset()

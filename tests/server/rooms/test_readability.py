@@ -19,6 +19,11 @@ def rooms(world, bob, eve):
         if bob not in people:
             world.session.add(Subscription(user_id=bob.id, room_id=name))
             world.session.add(Waiting(user_id=bob.id, room_id=name, since=world.clock.now))
+    world.session.get(Room, "alone").e2e_key_id = "K1"
+    world.session.get(Room, "with-eve").e2e_key_id = "K2"
+    world.session.add(Room(id="unused", encrypted=True))
+    world.session.flush()
+    world.session.add(Subscription(user_id=bob.id, room_id="unused"))
     world.room("plain", bob, encrypted=False)
     world.room("of-others", eve, ann)
     world.session.commit()
@@ -41,7 +46,7 @@ def mailed(world):
 
 def test_each_encrypted_room_is_restored_waiting_or_dead(world, rooms, bob):
     found = {"with-eve": ("waiting", 1), "alone": ("dead", 0), "mine": ("restored", 1)}
-    assert states(world, bob) == found
+    assert states(world, bob) == found | {"unused": ("waiting", 0)}
 
 
 def test_who_cannot_sign_in_helps_nobody(world, rooms, bob, eve):

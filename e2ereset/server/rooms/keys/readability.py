@@ -26,7 +26,7 @@ ENCRYPTED = and_(MINE.c.room_id == ROOMS.c.id, ROOMS.c.encrypted)
 IS_ME = MINE.c.user_id == bindparam("account")
 STATES = (
     select(ROOMS.c.id, ROOMS.c.name, MINE.c.e2e_key.is_not(None).label("held"), HOLDERS)
-    .add_columns(WAITING.c.since)
+    .add_columns(WAITING.c.since, ROOMS.c.e2e_key_id.is_not(None).label("keyed"))
     .join(MINE, ENCRYPTED)
     .outerjoin(
         WAITING,
@@ -52,6 +52,7 @@ class RoomState:
     """An encrypted room of somebody. `holders`: how many others have its key, and can sign in.
 
     `since`, in epoch seconds, is when the wait for its key began; None where nobody waits.
+    `keyed`: it had a key at all, which the first client makes.
     """
 
     id: str
@@ -59,13 +60,14 @@ class RoomState:
     held: bool
     holders: int
     since: int | None
+    keyed: bool
 
     @property
     def state(self) -> str:
         """`restored`: readable. `waiting`: others can give the key. `dead`: nobody has it."""
         if self.held:
             return RESTORED
-        return WAITS if self.holders else DEAD
+        return WAITS if self.holders or not self.keyed else DEAD
 
     def told(self) -> dict[str, Any]:
         """The room as on the wire."""
@@ -85,17 +87,15 @@ class Readability:
         """The encrypted rooms of the account, by name."""
         with self._runtime.transactions.look_up() as session:
             rows = run(session, STATES, {"account": account_id}).all()
-        return tuple(
-            RoomState(id=r.id, name=r.name or "", held=r.held, holders=r.holders, since=r.since)
-            for r in rows
-        )
+        return tuple(RoomState(**{**row._mapping, "name": row.name or ""}) for row in rows)
 
     def ask(self, asked: ActionRequest) -> int:
         """Mail those who have the keys that the caller lacks; how many were mailed.
 
         A helper gets one such mail a day at most, whoever asks. Raises NotSignedIn.
         """
-        rooms = sum(room.state == WAITS for room in self.rooms(asked.caller.account.id))
+        mine = self.rooms(asked.caller.account.id)
+        rooms = sum(bool(room.state == WAITS and room.holders) for room in mine)
         return self._acts.run(asked, partial(self._ask, rooms=rooms, now=asked.now))
 
     def _ask(self, session: Session, caller: Caller, *, rooms: int, now: int) -> int:
