@@ -97,7 +97,8 @@ def _note_proven(site: Site, waiting: Kept, caller: Caller, proof: Proof) -> Rep
             )
     except PROVABLE as refusal:
         return Repeated(refusal=refusal)
-    address = request.root_path + waiting.path + (f"?{waiting.query}" if waiting.query else "")
+    path = f"{request.root_path}/{waiting.path.lstrip('/')}"  # never "//", which is another site
+    address = path + (f"?{waiting.query}" if waiting.query else "")
     return Repeated(response=Response(status=303, headers={"Location": address}))
 
 
