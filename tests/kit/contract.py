@@ -4,6 +4,7 @@ It is run beside the server, with its variables, and writes into the same databa
 has a token of its own, as some of them end all tokens of their sender.
 """
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -15,7 +16,7 @@ from e2ereset import get_e2ereset
 from e2ereset.server.app import create_app
 from e2ereset.server.people.accounts import find_account
 from e2ereset.server.people.models import User
-from e2ereset.server.rooms.models import Room
+from e2ereset.server.rooms.models import Room, Subscription
 from e2ereset.server.sessions.tokens import NewToken, add_token
 from e2ereset.vault.models import KeyPair
 
@@ -23,10 +24,53 @@ BYPASS = os.environ.get("CONTRACT_BYPASS") == "yes"
 """Whether the tokens skip the second factor, so that what is behind it is met, too."""
 SEEN = os.environ.get("CONTRACT_SEEN")
 """The file that gets a line for each answer: the status, and of what."""
+KEPT = 5
+"""How many people and rooms are left, at least, however many requests delete some."""
 # The fields that name somebody or something that is there.
 IDS = {"userId": "user", "uid": "user", "rid": "room", "roomId": "room"}
 NAMES = {"username": "user", "user": "user", "roomName": "room"}
 ROLES = ("role", "roleId", "roleName")
+PERMISSION = "leave-p"  # this run needs it for nothing
+METHODS = ("2fa:enable", "e2e.resetOwnE2EKey", "nobody.knows.this")
+
+
+def password_of(name):
+    """The first password of this person."""
+    return f"a long password of {name}"
+
+
+def new_person():
+    """The body that makes another person."""
+    name = f"p{secrets.token_hex(4)}"
+    address = f"{name}@example.org"
+    return {"username": name, "name": "P", "email": address, "password": password_of(name)}
+
+
+def new_room(member):
+    """The body that makes another room, with this person in it."""
+    room = {"name": f"r{secrets.token_hex(4)}", "members": [member]}
+    return room | {"extraData": {"encrypted": True}}
+
+
+def right_body(label, known, token_name):
+    """A body that this operation accepts; None where naming what is there is enough."""
+    _, _, name = label.rpartition("/")
+    person = known["user"][1]
+    method = secrets.choice(METHODS)
+    call = {"msg": "method", "id": "1", "method": method, "params": []}
+    return {
+        "login": {"user": person, "password": password_of(person)},
+        "users.create": new_person(),
+        "groups.create": new_room(person),
+        "permissions.addRole": {"permissionId": PERMISSION, "role": "guest"},
+        "permissions.removeRole": {"permissionId": PERMISSION, "role": "guest"},
+        "permissions.update": {"permissions": [{"_id": PERMISSION, "roles": ["user"]}]},
+        "roles.create": {"name": f"r{secrets.token_hex(4)}"},
+        "users.sendConfirmationEmail": {"email": "carol@example.org"},
+        "users.removePersonalAccessToken": {"tokenName": token_name},
+        "users.regeneratePersonalAccessToken": {"tokenName": token_name},
+        "{name}": {"message": json.dumps(call)},
+    }.get(name)
 
 
 class Carol:
@@ -34,26 +78,34 @@ class Carol:
 
     def __init__(self, app):
         self.app, self.runtime = app, get_e2ereset(app)
+        self.token_name = None
+        self.given = set()
+        """The tokens that somebody was given, which a link may send again."""
 
     def headers(self, *, bypass=BYPASS):
-        """The headers of a new token of hers."""
+        """The headers of a new token of hers; she has a key pair, and suggested keys, or not."""
         with self.app.app_context(), self.runtime.transactions.begin() as session:
             carol, now = find_account(session, "carol").id, int(self.runtime.clock())
-            facts = {"name": secrets.token_hex(8), "bypass_two_factor": bypass}
+            self.token_name = secrets.token_hex(8)
+            facts = {"name": self.token_name, "bypass_two_factor": bypass}
             new = NewToken(user_id=carol, created_at=now, expires_at=None, **facts)
             token = add_token(session, new, self.runtime.entropy)
             session.query(KeyPair).filter_by(account_id=carol).delete()
             if secrets.randbelow(2):  # random itself is seeded by hypothesis
                 pair = {"public_key": "P", "private_key": "W", "set_at": now}
                 session.add(KeyPair(account_id=carol, **pair))
+            suggested = {"suggested_key": secrets.choice([None, "K"])}
+            session.query(Subscription).filter_by(user_id=carol).update(suggested)
+        self.given.add(token)
         return {"X-User-Id": carol, "X-Auth-Token": token}
 
     def known(self):
-        """Somebody and some room that are there now: (id, name) of each."""
+        """Somebody and some room that are there now: (id, name) of each; and how many are left."""
         with self.app.app_context(), self.runtime.transactions.read() as session:
-            people = [(u.id, u.username) for u in session.query(User) if u.username != "carol"]
-            rooms = [(room.id, room.name) for room in session.query(Room)]
-        return {"user": secrets.choice(people), "room": secrets.choice(rooms)}
+            people = session.query(User.id, User.username).filter(User.username != "carol").all()
+            rooms = session.query(Room.id, Room.name).all()
+        left = min(len(people), len(rooms))
+        return {"user": secrets.choice(people), "room": secrets.choice(rooms), "left": left}
 
 
 if "CONTRACT_BYPASS" in os.environ:
@@ -61,7 +113,7 @@ if "CONTRACT_BYPASS" in os.environ:
 
     @schemathesis.auth(refresh_interval=None)
     class SignIn:
-        """Signs every request in anew."""
+        """Signs every request in anew, but for those that a link gave a sign-in."""
 
         def get(self, _case, _context):
             """The headers of a sign-in."""
@@ -69,15 +121,21 @@ if "CONTRACT_BYPASS" in os.environ:
 
         def set(self, case, headers, _context):
             """Sign the request in."""
-            case.headers = {**(case.headers or {}), **headers}
+            if (case.headers or {}).get("X-Auth-Token") not in CAROL.given:
+                case.headers = {**(case.headers or {}), **headers}
 
     @schemathesis.hook
     def before_call(_context, case, _options):
-        """Have most well-formed requests name what is there."""
+        """Have most well-formed requests name what is there, or ask for what can be done."""
         well_formed = case.meta and case.meta.generation.mode is GenerationMode.POSITIVE
         if not well_formed or not secrets.randbelow(4):
             return
-        known = CAROL.known()
+        known, label = CAROL.known(), case.operation.label
+        if label.endswith(".delete") and known["left"] <= KEPT:
+            return
+        if (body := right_body(label, known, CAROL.token_name)) is not None:
+            case.body = body
+            return
         for place in (case.body, case.query):
             for name in place if isinstance(place, dict) else ():
                 if name in IDS:
@@ -89,6 +147,8 @@ if "CONTRACT_BYPASS" in os.environ:
 
     @schemathesis.hook
     def after_call(_context, case, response):
-        """Note the answer."""
+        """Note the answer, and the token that it gives."""
         with Path(SEEN).open("a", encoding="utf-8") as file:
             file.write(f"{response.status_code} {case.operation.label}\n")
+        if case.operation.label.endswith("/login") and response.status_code == 200:
+            CAROL.given.add(response.json()["data"]["authToken"])

@@ -23,7 +23,14 @@ from .sign_outs import SignOuts
 from .token_routes import add_sign_out_routes, add_token_routes
 from .tokens import find_signed_in, sign_in_of
 
-AFTER = ("me", "e2e.fetchMyKeys", "subscriptions.get", "users.resetE2EKey", "logout.post")
+AFTER = (
+    "me",
+    "e2e.fetchMyKeys",
+    "subscriptions.get",
+    "groups.create",
+    "users.resetE2EKey",
+    "logout.post",
+)
 """What clients do after a sign-in."""
 
 
