@@ -119,7 +119,7 @@ def _secret_page(site: Site, caller: Caller, *, error: str = "") -> Response:
     if shown is None:
         over = error and site.translate("This set-up is over. Begin again.")
         on = site.runtime.factors.status(caller.account.id).totp
-        return site.page("authenticator", status=status, secret="", on=on, error=over)
+        return site.page("authenticator", status=status, secret=None, on=on, error=over)
     secret = shown.secret
     groups = [secret[at : at + GROUP] for at in range(0, len(secret), GROUP)]
     return site.page(
