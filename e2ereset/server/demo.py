@@ -55,6 +55,7 @@ def demo(ctx: click.Context, /, *, url: str, yes: bool, if_empty: bool, json_out
         return
     facts = prepare(sessions, beside_others=yes)
     facts["curl"] = _curl(url, facts)
+    facts["console"] = f"{url}/admin/people"
     facts["pages"] = f"{url}{current_app.blueprints['e2ereset_pages'].url_prefix}/"
     emit(facts, _guide(url, facts), json_output)
 
@@ -169,5 +170,7 @@ def _guide(url: str, facts: dict[str, Any]) -> list[str]:
     pages = (
         f"Pages: {facts['pages']}",
         "  Sign in as bob, set up an authenticator app by its QR code, and reset his key.",
+        f"Console: {facts['console']}",
+        "  Sign in as carol, and reset somebody else's key.",
     )
     return [place, "", *people, "", *pages, "", last, "", facts["curl"], ""]

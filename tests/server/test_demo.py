@@ -32,6 +32,15 @@ def test_the_demo_starts_again_with_the_same_people(done):
     assert done("user", "show", "bob")["keySet"] is True
 
 
+def test_the_demo_names_pages_that_are_there(done, run, app):
+    facts = done("demo")
+    for name in ("pages", "console"):
+        assert facts[name] in run("demo").output
+        path = facts[name].removeprefix("http://127.0.0.1:8000")
+        answer = app.test_client().get(path, headers={"Accept": "text/html"})
+        assert answer.location.startswith("/sign-in")
+
+
 def test_the_demo_keeps_its_passwords_for_their_owner(done, app):
     before = os.umask(0)
     try:
