@@ -36,8 +36,7 @@ def list_factors(runtime: Runtime, **account: Any) -> Output:
     data = {
         "userId": found.id,
         "username": found.username,
-        **_facts(status, "totp"),
-        **_facts(status, "email"),
+        **{name: fact for method in METHODS for name, fact in _facts(status, method).items()},
         "backupCodesLeft": status.backup_codes_left,
         "locked": list(status.locked),
     }

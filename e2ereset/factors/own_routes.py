@@ -23,6 +23,8 @@ from . import own
 from .enrolment import FactorStatus
 from .schemas import CODES, DISABLED, EMPTY, REMAINING, SECRET, STATUS, TOTP
 
+METHODS = ("totp", "email", "passkey")
+"""The second factors that people have or not; the password is none that they enable."""
 StatusOf = Callable[[str], FactorStatus]
 """The factors of the account of this id."""
 
@@ -61,7 +63,7 @@ def _add_status(blueprint: Blueprint, status_of: StatusOf, gates: Gates) -> None
             gates.read_body().parsed()
             gates.rate_limit("read")
         found = status_of(asked.caller.account.id)
-        told = {method: _told(found, method, asked.caller) for method in ("totp", "email")}
+        told = {method: _told(found, method, asked.caller) for method in METHODS}
         return envelope.success(**told, backupCodesLeft=found.backup_codes_left)
 
 

@@ -67,6 +67,7 @@ class StatusAnswer(Answer):
 
     totp = fields.Nested(MethodStatus, required=True)
     email = fields.Nested(MethodStatus, required=True)
+    passkey = fields.Nested(MethodStatus, required=True)
     backupCodesLeft = Whole(required=True)
 
 

@@ -45,6 +45,9 @@ def test_the_factors_of_an_account_are_listed(host, run):
         "email": False,
         "emailEnabledAt": None,
         "emailLastUsedAt": None,
+        "passkey": False,
+        "passkeyEnabledAt": None,
+        "passkeyLastUsedAt": None,
         "backupCodesLeft": 11,
         "locked": [],
     }

@@ -6,7 +6,7 @@ import pyotp
 import pytest
 from sqlalchemy import update
 
-from e2ereset.factors.models import BackupCode, EmailFactor
+from e2ereset.factors.models import BackupCode, EmailFactor, Passkey
 from e2ereset.records import iso
 from e2ereset.server.people.models import Email
 from e2ereset.server.sessions.models import PERSONAL, Token
@@ -381,7 +381,8 @@ ON = {"enabled": True, "provesThisSignIn": True, "locked": False}
 
 
 def test_status_tells_since_when_and_when_last_used(world, status, bob, ann):
-    assert status(ann) == {"totp": OFF, "email": OFF, "backupCodesLeft": 0, "success": True}
+    off = {"totp": OFF, "email": OFF, "passkey": OFF}
+    assert status(ann) == {**off, "backupCodesLeft": 0, "success": True}
     enabled = iso(world.clock.now)
     assert status(bob)["totp"] == ON | {"enabledAt": enabled}
     later(world)
@@ -403,6 +404,15 @@ def test_status_tells_of_mailed_codes(world, status, eve):
     world.session.execute(update(Email).values(verified=False))
     world.session.commit()
     assert status(eve, "email") == ON | {"provesThisSignIn": False}
+
+
+def test_status_tells_of_passkeys(world, status, ann):
+    now = world.clock.now
+    facts = {"credential": "c", "transports": "", "counter": 0, "name": "phone", "used_at": now + 5}
+    world.session.add(Passkey(id="p", account_id=ann.id, created_at=now, counts_from=now, **facts))
+    world.session.commit()
+    times = {"enabledAt": iso(now), "lastUsedAt": iso(now + 5)}
+    assert status(ann)["passkey"] == ON | times
 
 
 def test_status_tells_what_proves_this_sign_in(world, status, ann, enrol):
