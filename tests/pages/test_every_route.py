@@ -1,0 +1,60 @@
+"""Every page that there is: to look at it changes nothing, and no other site sends its forms."""
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from e2ereset.pages.site import find_site
+from e2ereset.server.tables import db
+
+PASSWORD = "a long password"
+HTML = {"Accept": "text/html,*/*;q=0.8"}
+
+
+@pytest.fixture
+def browser(world):
+    """An administrator's, signed in by the password."""
+    world.person("carol", password=PASSWORD, roles=["admin"])
+    browser = world.app.test_client()
+    assert browser.post("/sign-in", data={"name": "carol", "password": PASSWORD}).location
+    return browser
+
+
+def addresses(world, method):
+    """The addresses of the pages with this method, with something in each gap."""
+    names = find_site(world.app).names
+    rules = world.app.url_map.iter_rules()
+    ours = [r for r in rules if r.endpoint.partition(".")[0] in names and method in r.methods]
+    return sorted(re.sub("<[^>]+>", "id-of-carol", rule.rule) for rule in ours)
+
+
+def rows(world):
+    """All that is in the database."""
+    world.session.rollback()
+    return {
+        name: sorted(map(repr, world.session.execute(select(table)).all()))
+        for name, table in db.metadata.tables.items()
+        # A look counts in a rate, which is not in the database; refused looks are noted.
+        if name != "e2ereset_audit"
+    }
+
+
+def test_a_look_at_any_page_changes_nothing(world, browser):
+    before, seen = rows(world), addresses(world, "GET")
+    assert "/security/" in seen
+    for address in seen:
+        assert browser.get(address, headers=HTML).status_code < 500, address
+        assert rows(world) == before, address
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://b.example"}]
+)
+def test_no_form_of_another_site_is_taken(world, browser, headers):
+    before, seen = rows(world), addresses(world, "POST")
+    assert "/security/reset" in seen
+    for address in seen:
+        answer = browser.post(address, data={}, headers=HTML | headers)
+        assert answer.status_code == 403, address
+    assert rows(world) == before
