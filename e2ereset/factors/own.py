@@ -1,6 +1,7 @@
 """What people do with second factors by request: each behind the factors that they have."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -252,11 +253,14 @@ def _by_code(caller: Caller, act: str, code: str, now: int) -> ActionRequest:
     return _asked(caller, act, now, proof=proof, fallback=False, itself=True)
 
 
-def _asked(
-    caller: Caller, act: str, now: int, *, proof: Proof | None = None, **facts: Any
+def _asked(caller: Caller, act: str, now: int, **facts: Any) -> ActionRequest:
+    return own_request(caller, Action(name=act, phrase=PHRASES.get(act, "")), now, **facts)
+
+
+def own_request(
+    caller: Caller, act: Action, now: int, *, proof: Proof | None = None, **facts: Any
 ) -> ActionRequest:
-    """The request of a caller for an act on the own account."""
+    """The request of a caller for this act on the own account, whose name completes the phrase."""
     account = caller.account
-    phrase = PHRASES.get(act, "").format(account.username)
-    action = Action(name=act, target=account.id, phrase=phrase)
+    action = replace(act, target=account.id, phrase=act.phrase.format(account.username))
     return ActionRequest(caller=caller, proof=proof or Proof(), action=action, now=now, **facts)

@@ -14,6 +14,7 @@ from e2ereset.store.transactions import run
 
 from . import passkeys as sql
 from .changes import Changes
+from .own import own_request
 from .stepup import StepUp
 from .strategies.base import COUNTS_ALWAYS, Strategy
 
@@ -189,11 +190,5 @@ class OwnPasskeys:
         }
 
 
-def _asked(
-    caller: Caller, act: str, now: int, *, proof: Proof | None = None, **facts: Any
-) -> ActionRequest:
-    """The request of a caller for an act on the own account."""
-    account = caller.account
-    phrase = PHRASES.get(act, "").format(account.username)
-    action = Action(name=act, target=account.id, phrase=phrase)
-    return ActionRequest(caller=caller, proof=proof or Proof(), action=action, now=now, **facts)
+def _asked(caller: Caller, act: str, now: int, **facts: Any) -> ActionRequest:
+    return own_request(caller, Action(name=act, phrase=PHRASES.get(act, "")), now, **facts)
