@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, InitVar, dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from flask import Blueprint, Flask
@@ -210,6 +211,8 @@ def _check_areas(areas: Iterable[str]) -> tuple[str, ...]:
 
 
 def _add_pages(app: Flask, runtime: Runtime, prefix: str) -> None:
+    if find_spec("segno") is None:
+        raise SettingsError('The area "pages" draws QR codes. Install e2ereset[pages].')
     from .pages.routes import make_pages  # only an app that has pages loads them
 
     app.register_blueprint(make_pages(app, runtime, url_prefix=prefix))

@@ -5,7 +5,7 @@ import json
 import pytest
 from flask_sqlalchemy import SQLAlchemy
 
-from e2ereset import Caller, E2EReset
+from e2ereset import Caller, E2EReset, extension
 from e2ereset.errors import HostError, SettingsError
 from e2ereset.testing import MemoryAccounts, TotpDevice
 from tests.kit.host import BOB
@@ -106,3 +106,9 @@ def test_a_factor_that_the_host_enrols_proves_every_sign_in(make_host):
 def test_a_time_of_a_sign_in_that_is_no_number_is_the_hosts_error():
     with pytest.raises(HostError, match=r"Caller\.signed_in_at must be a whole number"):
         Caller(account=BOB, signed_in_at="now")
+
+
+def test_pages_without_what_draws_their_qr_codes_refuse_to_start(make_host, monkeypatch):
+    monkeypatch.setattr(extension, "find_spec", lambda _name: None)
+    with pytest.raises(SettingsError, match=r"Install e2ereset\[pages\]"):
+        make_host(options={"areas": ["pages"]})
