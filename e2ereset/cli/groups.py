@@ -3,6 +3,7 @@
 from .audit_log import audit_log
 from .doctor import doctor
 from .factor import factor
+from .hold import hold
 from .imports import arrivals
 from .keys import keys
 from .limits import limits
@@ -10,4 +11,4 @@ from .outbox import outbox
 from .permission import permission
 from .purge import purge
 
-GROUPS = (permission, factor, arrivals, outbox, audit_log, doctor, limits, keys, purge)
+GROUPS = (permission, factor, hold, arrivals, outbox, audit_log, doctor, limits, keys, purge)

@@ -128,3 +128,23 @@ def test_an_enrolment_is_heard_of_when_it_is_confirmed(host, hears):
     assert came == []
     host.runtime.factors.confirm_totp(BOB, pyotp.TOTP(secret).at(host.clock.now))
     assert [(sender, facts["method"]) for sender, facts in came] == [(host.app, "totp")]
+
+
+def test_an_operator_holds_resets_and_lets_them_go_again(host):
+    device, mailbox = enrol_totp(host.app, BOB), Mailbox(host.app)
+    mailbox.clear()
+    held = host.run("e2ereset", "hold", "start", "bob", "--reason", "by phone", "--json")
+    assert json.loads(held.output) == {
+        "userId": BOB.id,
+        "username": "bob",
+        "heldUntil": iso(host.clock.now + 72 * 3600),
+    }
+    assert host.run("e2ereset", "hold", "show", BOB.id, "--id", "--json").output == held.output
+    assert host.reset(BOB, device.code()).json["errorType"] == "error-reset-held"
+    assert "not held any more" in host.run("e2ereset", "hold", "lift", "bob").output
+    assert "are not held." in host.run("e2ereset", "hold", "lift", "bob").output
+    host.clock.tick(60)
+    assert host.reset(BOB, device.code()).status_code == 200
+    acts = [("hold-resets", BOB.id, "held", "by phone"), ("lift-reset-hold", BOB.id, "lifted", "")]
+    assert operator_acts(host.runtime) == acts
+    assert "held for 72 hours" in mailbox.messages_to(BOB.emails[0])[0].text

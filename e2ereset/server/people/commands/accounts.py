@@ -1,4 +1,4 @@
-"""`user password|email|verify|role|enable|disable|delete|reset-key|hold`: change an account."""
+"""`user password|email|verify|role|enable|disable|delete|reset-key`: change an account."""
 
 import sys
 
@@ -6,7 +6,6 @@ import click
 
 from e2ereset.cli.base import Output
 from e2ereset.errors import ResetHeld
-from e2ereset.records import iso, iso_if_known
 from e2ereset.server.people import administration
 from e2ereset.server.people.acts import OnAccount
 
@@ -94,28 +93,6 @@ def delete(on: OnAccount, yes: bool, relinquish: bool) -> Output:
     rooms = on.run(administration.delete_user, relinquish=relinquish)
     data = {"userId": on.account.id, "username": username, "deleted": True, "deletedRooms": rooms}
     return data, [f"{username} is deleted."]
-
-
-@on_account("hold")
-@click.option("--lift", is_flag=True, help="Lift the hold instead.")
-@click.option("--show", is_flag=True, help="Show until when they are held, and change nothing.")
-def hold(on: OnAccount, lift: bool, show: bool) -> Output:
-    """End the sign-ins of NAME, and let nobody reset the E2E key for 72 hours."""
-    username, holds = on.account.username, on.runtime.resets.holds
-    if lift and show:
-        raise click.UsageError("Say --lift or --show.")
-    if show:
-        known = holds.held_until(on.account.id, on.now)
-        words = f"held until {iso(known)}" if known else "not held"
-        data = {"username": username, "heldUntil": iso_if_known(known)}
-        return data, [f"Resets of {username}'s key are {words}."]
-    if lift:
-        done = holds.lift_by_operator(on.operator, on.account.id, on.now)
-        words = "are not held" + (" any more" if done else "")
-        return {"username": username, "lifted": done}, [f"Resets of {username}'s key {words}."]
-    until = iso(holds.hold_by_operator(on.operator, on.account.id, on.now))
-    data = {"username": username, "heldUntil": until}
-    return data, [f"Resets of {username}'s key are held until {until}; all sign-ins were ended."]
 
 
 @on_account("reset-key", reason_required=True)
