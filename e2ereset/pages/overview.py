@@ -11,7 +11,8 @@ from e2ereset.records import Caller
 class Link:
     """A link to an endpoint; with `posts`, a button that sends these values there.
 
-    With a `permission`, My security shows it to whoever holds that.
+    With a `permission`, My security shows it to whoever holds that; with a `method`, to whoever
+    has that factor.
     """
 
     label: str
@@ -20,6 +21,7 @@ class Link:
     posts: bool = False
     danger: bool = False
     permission: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +50,13 @@ FactorsOf = Callable[[Caller, FactorStatus], Iterable[Factor]]
 class Overview:
     """The lines of My security. `links` lead to pages, with labels that catalogues translate.
 
+    `key_links` do too; they stand where the key does.
     `done` has the words for what was just done, by the name that the page's address then carries.
     """
 
     factors: list[FactorsOf] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    key_links: list[Link] = field(default_factory=list)
     done: dict[str, str] = field(default_factory=dict)
 
     def lines(self, caller: Caller, status: FactorStatus) -> list[Factor]:

@@ -17,12 +17,16 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         caller = site.caller()
         account, mine = caller.account, site.overview
         status = site.runtime.factors.status(account.id)
+        factors = mine.lines(caller, status)
+        methods = {one.method for one in factors if one.since is not None} | {""}
+        links = site.permitted(caller, mine.links)
         done = mine.done.get(request.args.get("done", ""), "")
         return site.page(
             "security",
             account=account,
-            factors=mine.lines(caller, status),
-            links=list(site.permitted(caller, mine.links)),
+            factors=factors,
+            links=[one for one in links if one.method in methods],
+            key_links=mine.key_links,
             key=site.runtime.vault.facts(account.id),
             held=site.runtime.resets.holds.held_until(account.id, int(site.runtime.clock())),
             done=site.translate(done) if done else "",

@@ -27,13 +27,14 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     if not site.runtime.own_passkeys.on:
         return
     codes, link = site.runtime.passkey_codes, N_("Code by passkey, for an app")
-    site.overview.links.append(Link(label=link, endpoint=".choose_code"))
+    site.overview.links.append(Link(label=link, endpoint=".choose_code", method="passkey"))
 
     @blueprint.get("/code")
     def choose_code() -> Response:
         """Show what waits for a proof."""
         caller, now = site.caller(), int(site.runtime.clock())
-        return site.page("passkey_code", waiting=codes.waiting(caller, now), code="")
+        waiting = [(one.name, site.phrase(one)) for one in codes.waiting(caller, now)]
+        return site.page("passkey_code", waiting=waiting, code="")
 
     @blueprint.post("/code")
     def show_code() -> AnyResponse:
@@ -47,7 +48,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         half = len(code) // 2
         return site.page(
             "passkey_code",
-            phrase=action.phrase or action.name,
+            phrase=site.phrase(action),
             code=f"{code[:half]}-{code[half:]}",
             seconds=SECONDS,
         )

@@ -157,6 +157,7 @@ def _lines(site: Site, caller: Caller, status: FactorStatus) -> Iterable[Factor]
     for one in owned:
         yield Factor(
             label=t("Passkey %(name)s", name=one.name),
+            method="passkey",
             since=one.created_at,
             used=one.used_at,
             proves=_proves(one, caller),

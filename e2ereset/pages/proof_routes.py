@@ -12,7 +12,6 @@ from e2ereset.errors import FactorRequired, Refusal
 from e2ereset.http import Flag, Text
 from e2ereset.http.origin import origin
 from e2ereset.kept.service import Kept
-from e2ereset.languages import pattern_of
 from e2ereset.records import ActionRequest, Caller, Proof
 from e2ereset.typed import plain_code
 
@@ -116,17 +115,17 @@ def _page(
     site: Site, key: str, kept: Kept, *, refusal: Refusal | None = None, status: int = 200
 ) -> Response:
     told, asks = kept.told, isinstance(refusal, FactorRequired)
-    pattern, named = pattern_of(kept.action.phrase or kept.action.name.replace("-", " "))
+    own_reset = f"{request.path.rpartition('/proof/')[0]}/reset"
     caller = site.runtime.gates.identify()
     return site.page(
         "proof",
         status=status,
         key=key,
-        phrase=site.translate(pattern, **named),
+        step=3 if kept.path == own_reset else 0,
+        phrase=site.phrase(kept.action),
         username=caller.account.username if caller else "",
         method=told.get("method", ""),
         others=[m for m in told.get("availableMethods", ()) if m != told.get("method")],
-        address=told.get("emailOrUsername", ""),
         options=told.get("publicKey"),
         error="" if asks or refusal is None else wrong_code(site, refusal),
         field="" if told.get("method") == "passkey" else "code",

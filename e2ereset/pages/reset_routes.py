@@ -10,6 +10,7 @@ from e2ereset.records import Action
 from e2ereset.reset.plan import Plan, PlanChanged
 from e2ereset.reset.service import ACTION
 
+from .history import PROOFS
 from .overview import Link
 from .site import Form, Site
 
@@ -29,7 +30,7 @@ RESET = ResetForm()
 def add_routes(blueprint: Blueprint, site: Site) -> None:
     """Put the pages on the blueprint."""
     gates, resets = site.runtime.gates, site.runtime.resets
-    site.overview.links.append(Link(label=N_("Reset my key"), endpoint=".show_losses"))
+    site.overview.key_links.append(Link(label=N_("Reset my key"), endpoint=".show_losses"))
 
     def plan() -> Plan:
         """The plan of the caller's own reset."""
@@ -68,4 +69,10 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         except ResetHeld:
             return losses(site.translate(HELD), 400)
         readable = "readable.show_rooms" if "readable" in site.names else ""
-        return site.page("reset_done", receipt=done, lost=resets.ends_sign_ins, readable=readable)
+        return site.page(
+            "reset_done",
+            receipt=done,
+            proof=site.translate(PROOFS.get(done.method, done.method)),
+            lost=resets.ends_sign_ins,
+            readable=readable,
+        )

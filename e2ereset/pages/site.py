@@ -32,7 +32,7 @@ from e2ereset.errors import (
 )
 from e2ereset.http import Body, envelope
 from e2ereset.http.gates import note_page
-from e2ereset.languages import Words
+from e2ereset.languages import Words, pattern_of
 from e2ereset.ports import KnowsReaders
 from e2ereset.records import Action, ActionRequest, Caller, Reader, epoch_of
 from e2ereset.runtime import Runtime
@@ -188,6 +188,11 @@ class Site:
     def translate(self, text: str, **facts: Any) -> str:
         """The text in the reader's language."""
         return self.words()(text, **facts)
+
+    def phrase(self, action: Action) -> str:
+        """What the action does, in the reader's language; it completes "to ..."."""
+        pattern, named = pattern_of(action.phrase or action.name.replace("-", " "))
+        return self.translate(pattern, **named)
 
     def words(self) -> Words:
         """The words of the language of who looks at this page.

@@ -117,9 +117,10 @@ def _lines(site: Site, caller: Caller, status: FactorStatus) -> Iterable[Factor]
 def _secret_page(site: Site, caller: Caller, *, error: str = "") -> Response:
     shown, status = _shown_to(site, caller), 400 if error else 200
     if shown is None:
+        if site.runtime.factors.status(caller.account.id).totp:  # also who loads their codes again
+            return site.page("authenticator", secret=None, on=True)
         over = error and site.translate("This set-up is over. Begin again.")
-        on = site.runtime.factors.status(caller.account.id).totp
-        return site.page("authenticator", status=status, secret=None, on=on, error=over)
+        return site.page("authenticator", status=status, secret=None, on=False, error=over)
     secret = shown.secret
     groups = [secret[at : at + GROUP] for at in range(0, len(secret), GROUP)]
     return site.page(

@@ -4,6 +4,7 @@ from marshmallow.validate import Length
 
 from e2ereset.errors import InvalidParams, Refusal, TooManyAttempts
 from e2ereset.http import Text
+from e2ereset.languages.words import N_
 
 from .site import Form, Site
 
@@ -15,6 +16,13 @@ class CodeForm(Form):
 
 
 CODE = CodeForm()
+WRONG = {
+    "totp": N_("This code is not right. Look at it again, or wait for the next one."),
+    "email": N_("This code is not right. Look at it again, or have another one mailed."),
+    "passkey": N_("The passkey was not accepted. Try again."),
+    "password": N_("This password is not right. Type it again."),
+}
+"""What is said of a wrong code of each method."""
 
 
 def wrong_code(site: Site, refusal: Refusal | None = None) -> str:
@@ -25,13 +33,13 @@ def wrong_code(site: Site, refusal: Refusal | None = None) -> str:
     if refusal and refusal.details.get("codeReused"):
         return t("This code was used already. Wait for the next one.")
     if not isinstance(refusal, TooManyAttempts):
-        if refusal and refusal.details.get("method") == "passkey":
-            return t("The passkey was not accepted. Try again.")
-        return t("This code is not right. Look at it again, or wait for the next one.")
+        return t(WRONG.get(refusal.details.get("method", "") if refusal else "", WRONG["totp"]))
     if refusal.retry_after is None:
         return t(
             "Too many tries. This way is locked until an administrator unlocks it, or you prove"
             " yourself in another way."
         )
     minutes = (refusal.retry_after + 59) // 60
+    if minutes == 1:
+        return t("Too many tries. Try again in a minute.")
     return t("Too many tries. Try again in %(minutes)s minutes.", minutes=minutes)

@@ -18,6 +18,12 @@ def dora(world):
     return world.person("dora", password="a long password")
 
 
+def test_a_wrong_password_is_called_a_password(world, dora):
+    browser = browser_of(world, dora)
+    wrong = prove(browser, browser.post(APP), "nonsense", method="password")
+    assert (wrong.status_code, "This password is not right" in wrong.text) == (400, True)
+
+
 def begun(browser):
     """The secret that a browser is shown."""
     begin = prove(browser, browser.post(APP), "a long password", method="password")
@@ -42,6 +48,8 @@ def test_an_app_is_enrolled_by_its_first_code(world, dora):
     codes = SHOWN.findall(done.text)
     assert (done.status_code, len(set(codes))) == (200, 12)
     assert "no-store" in done.headers["Cache-Control"]
+    again = browser.post(f"{APP}/confirm", data={"code": code})  # loaded once more
+    assert (again.status_code, f'href="{CODES}"' in again.text) == (200, True)
     assert secret not in browser.get(APP).text
     home = browser.get(HOME).text
     assert "On since 15 January 2027, 08:01 UTC" in home
@@ -100,6 +108,10 @@ def test_a_lost_app_is_switched_off_by_another_factor(world):
     assert "another way" in browser.get(f"{APP}/off").text
     led = browser.post(f"{APP}/lost")
     browser.post(led.location, data={"method": "email"})
+    assert "have another one mailed" in prove(browser, led, "000000", method="email").text
+    assert "Another code is on its way" in browser.get(f"{led.location}?sent=1").text
+    app = browser.post(f"{led.location}?sent=1", data={"method": "totp"}).text
+    assert "Another code is on its way" not in app
     done = prove(browser, led, world.mailed_code(), method="email")
     assert done.status_code == 303
     assert not world.runtime.factors.status(zoe.id).totp

@@ -69,6 +69,12 @@ def test_a_client_that_knows_three_methods_gives_it_for_a_mailed_code(root):
     assert root.reset("bob", method="email", code=root.code()).status_code == 200
 
 
+def test_the_page_says_what_it_is_for_in_the_language_of_its_reader(root):
+    root.reset("bob")
+    page = root.browser.get(CODE, headers={"Accept-Language": "de"}).text
+    assert "den E2E-Schlüssel von bob zurückzusetzen" in page
+
+
 def test_asking_again_leaves_it_as_good(root):
     root.reset("bob")
     code = root.code()

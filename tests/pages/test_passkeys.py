@@ -105,7 +105,9 @@ def test_a_passkey_is_renamed_and_removed_behind_a_factor(world, dora):
     assert "red &lt;b&gt;phone" in renamed
     nameless = browser.post(f"{PASSKEYS}/rename", data={"key": key, "name": " "})
     assert (nameless.status_code, f'href="#name-{key}"' in nameless.text) == (400, True)
+    assert 'href="/security/code"' in browser.get("/security/").text
     assert "You have none" in proven("remove", key=key)
+    assert 'href="/security/code"' not in browser.get("/security/").text
     assert world.told() == ["A passkey was added", "A passkey was removed"]
     acts = [row for row in world.outcomes() if row[-1] == "passed" and row[3] == "passkey"]
     assert [act for act, *_ in acts] == ["rename-passkey", "disable-passkey"]

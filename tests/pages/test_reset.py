@@ -40,10 +40,14 @@ def test_what_is_lost_stands_there_before_anything_is_done(world, browser, dora)
 
 def test_the_four_steps_reset_the_key(world, browser, dora):
     proof = browser.post(LOSSES, data={"plan": digest(browser)}).location
-    assert "reset the E2E key of dora" in browser.get(proof).text
+    asked = browser.get(proof).text
+    assert "reset the E2E key of dora" in asked
+    assert "Step 3 of 4" in asked
     assert world.has_key(dora)
     done = browser.post(proof, data={"code": world.code(dora)})
     assert (done.status_code, "The old key is deleted." in done.text) == (200, True)
+    assert "<dd>the authenticator app</dd>" in done.text
+    assert "Loading it once more did nothing." in browser.get(proof).text
     assert (world.has_key(dora), world.tokens(dora)) == (False, 0)
     assert browser.get(HOME).location.startswith("/sign-in")
     assert world.outcomes()[-1] == ("reset-e2e-key", dora.id, dora.id, "totp", "reset")

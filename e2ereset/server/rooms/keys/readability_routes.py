@@ -39,7 +39,7 @@ def make_page(readability: Readability, site: Site) -> Blueprint:
     """The page "Back to readable"."""
     blueprint = site.blueprint("readable", "/rooms")
     label = N_("Back to readable rooms")
-    site.overview.links.append(Link(label=label, endpoint="readable.show_rooms"))
+    site.overview.key_links.append(Link(label=label, endpoint="readable.show_rooms"))
 
     @blueprint.get("/readable")
     def show_rooms() -> Response:
