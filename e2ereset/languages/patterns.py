@@ -23,6 +23,7 @@ PATTERNS = (
     N_("rename a passkey of %(name)s"),
     N_("remove a passkey of %(name)s"),
     N_("sign in as %(name)s"),
+    N_("start a room anew with a new key"),
     N_("change the account of %(name)s"),
     N_("change the address or the password of %(name)s"),
     N_("make a personal access token"),

@@ -51,6 +51,7 @@ ACTIONS = {
     "rename-user": N_("Change the username"),
     "replace-e2e-key": N_("Replace the key"),
     "reset-e2e-key": N_("Reset the key"),
+    "reset-room-key": N_("Start a new key of a room"),
     "reset-totp": N_("Reset the authenticator app"),
     "set-e2e-keys": N_("Store the key"),
     "set-password": N_("Set a new password"),

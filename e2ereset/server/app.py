@@ -30,9 +30,10 @@ from .request_log import log_requests, note_caller
 from .roles.routes import make_routes as make_role_routes
 from .rooms.acts import Acts
 from .rooms.groups import Groups
+from .rooms.keys.dead import DeadRooms
 from .rooms.keys.lacking import Lacking
+from .rooms.keys.page_routes import make_page as make_readable
 from .rooms.keys.readability import Readability
-from .rooms.keys.readability_routes import make_page as make_readable
 from .rooms.keys.restart import Restarts
 from .rooms.keys.routes import make_routes as make_room_key_routes
 from .rooms.keys.service import RoomKeys
@@ -106,15 +107,16 @@ def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) 
 def _add_rooms(app: Flask, runtime: Runtime) -> None:
     acts, lacking = Acts(runtime), Lacking(runtime.transactions)
     reading, readability = Reading(runtime.transactions), Readability(acts)
+    restarts = Restarts(acts)
     rooms = make_room_routes(Groups(acts), reading, runtime.gates, url_prefix=API)
     keys = make_room_key_routes(
         RoomKeys(acts),
         lacking,
-        Restarts(acts),
+        restarts,
         readability,
         gates=runtime.gates,
         url_prefix=API,
     )
-    app.register_blueprint(make_readable(readability, find_site(app)))
+    app.register_blueprint(make_readable(readability, DeadRooms(restarts), find_site(app)))
     app.register_blueprint(rooms)
     app.register_blueprint(keys)

@@ -18,7 +18,8 @@ OTHERS = MINE.alias()
 HOLDS = and_(
     OTHERS.c.room_id == MINE.c.room_id,
     OTHERS.c.user_id != MINE.c.user_id,
-    OTHERS.c.e2e_key.is_not(None),
+    # A key that was suggested is as good: the client takes it as soon as it is open.
+    or_(OTHERS.c.e2e_key.is_not(None), OTHERS.c.suggested_key.is_not(None)),
     # Who cannot sign in gives no key back.
     OTHERS.c.user_id.in_(select(USERS.c.id).where(USERS.c.active)),
 )

@@ -27,6 +27,7 @@ IS_ME = MINE.c.user_id == bindparam("account")
 STATES = (
     select(ROOMS.c.id, ROOMS.c.name, MINE.c.e2e_key.is_not(None).label("held"), HOLDERS)
     .add_columns(WAITING.c.since, ROOMS.c.e2e_key_id.is_not(None).label("keyed"))
+    .add_columns(MINE.c.suggested_key.is_not(None).label("offered"))
     .join(MINE, ENCRYPTED)
     .outerjoin(
         WAITING,
@@ -52,7 +53,8 @@ class RoomState:
     """An encrypted room of somebody. `holders`: how many others have its key, and can sign in.
 
     `since`, in epoch seconds, is when the wait for its key began; None where nobody waits.
-    `keyed`: it had a key at all, which the first client makes.
+    `keyed`: it had a key at all, which the first client makes. `offered`: the key was suggested to
+    this person, whose client takes it as soon as it is open.
     """
 
     id: str
@@ -61,19 +63,26 @@ class RoomState:
     holders: int
     since: int | None
     keyed: bool
+    offered: bool
 
     @property
     def state(self) -> str:
         """`restored`: readable. `waiting`: others can give the key. `dead`: nobody has it."""
         if self.held:
             return RESTORED
-        return WAITS if self.holders or not self.keyed else DEAD
+        return WAITS if self.holders or self.offered or not self.keyed else DEAD
 
     def told(self) -> dict[str, Any]:
         """The room as on the wire."""
         since = {} if self.held or self.since is None else {"waitingSince": iso(self.since)}
         named = {"_id": self.id, "name": self.name, "state": self.state, "holders": self.holders}
         return named | since
+
+
+def states(session: Session, account_id: str) -> tuple[RoomState, ...]:
+    """The encrypted rooms of the account, by name."""
+    rows = run(session, STATES, {"account": account_id}).all()
+    return tuple(RoomState(**{**row._mapping, "name": row.name or ""}) for row in rows)
 
 
 class Readability:
@@ -86,8 +95,7 @@ class Readability:
     def rooms(self, account_id: str) -> tuple[RoomState, ...]:
         """The encrypted rooms of the account, by name."""
         with self._runtime.transactions.look_up() as session:
-            rows = run(session, STATES, {"account": account_id}).all()
-        return tuple(RoomState(**{**row._mapping, "name": row.name or ""}) for row in rows)
+            return states(session, account_id)
 
     def ask(self, asked: ActionRequest) -> int:
         """Mail those who have the keys that the caller lacks; how many were mailed.

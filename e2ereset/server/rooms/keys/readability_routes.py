@@ -1,13 +1,8 @@
-"""The way back to readable rooms: two routes of ours, and a page."""
+"""The way back to readable rooms: two routes of ours."""
 
-from flask import Blueprint, Response, request
-from werkzeug.wrappers import Response as AnyResponse
+from flask import Blueprint, Response
 
-from e2ereset import Action
 from e2ereset.http import Described, Gates, envelope
-from e2ereset.languages.words import N_
-from e2ereset.pages.overview import Link
-from e2ereset.pages.site import Site
 
 from . import answers, schemas
 from .readability import ASK, Readability
@@ -33,27 +28,3 @@ def add_routes(blueprint: Blueprint, readability: Readability, gates: Gates) -> 
         with gates.asked(ASK, schemas.NOTHING) as (asked, _), gates.waking():
             mailed = readability.ask(asked)
         return envelope.success(asked=mailed)
-
-
-def make_page(readability: Readability, site: Site) -> Blueprint:
-    """The page "Back to readable"."""
-    blueprint = site.blueprint("readable", "/rooms")
-    label = N_("Back to readable rooms")
-    site.overview.key_links.append(Link(label=label, endpoint="readable.show_rooms"))
-
-    @blueprint.get("/readable")
-    def show_rooms() -> Response:
-        """Show each encrypted room of the caller, and what can be done for it."""
-        rooms = readability.rooms(site.caller().account.id)
-        told = request.args.get("asked", "")
-        return site.page("readable", rooms=rooms, asked=int(told) if told.isdecimal() else None)
-
-    @blueprint.post("/readable")
-    def ask_holders() -> AnyResponse:
-        """Mail those who can help."""
-        asked = site.asked(Action(name=ASK))
-        with site.runtime.gates.waking():
-            mailed = readability.ask(asked)
-        return site.go(".show_rooms", asked=mailed)
-
-    return blueprint

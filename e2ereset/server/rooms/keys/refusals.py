@@ -60,3 +60,9 @@ class RestartFailed(NotRestarted):
     """The room is not encrypted, has this key already, or the caller has no key pair."""
 
     code = reason = "error-e2e-key-reset-failed"
+
+
+class RoomNotDead(NotRestarted):
+    """The page starts a room anew only where nobody has its key: somebody has it by now."""
+
+    code = reason = "error-room-not-dead"

@@ -1,7 +1,7 @@
 """Restarts a room with a new key. What was written before stays readable for who holds old keys."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -98,7 +98,13 @@ class Restarts:
 
     def restart_held(self, asked: ActionRequest, new: NewKey, lease: str) -> None:
         """`restart`, of a room that is held by this lease. Raises RestartFailed where it is not."""
-        act(self.acts, asked, partial(_restart, new, lease))
+
+        def block(acting: RoomAct) -> None:
+            """Restart it, and note it."""
+            put_new_key(new, lease, acting)
+            acting.note(ACTION, new.room_id)
+
+        act(self.acts, asked, block)
 
     @contextmanager
     def lease(self, asked: ActionRequest, room_id: str) -> Iterator[str]:
@@ -128,17 +134,28 @@ def _take(room_id: str, lease: str, acting: RoomAct) -> None:
         raise RestartInProgress
 
 
-def _restart(new: NewKey, lease: str, acting: RoomAct) -> None:
+def put_new_key(
+    new: NewKey, lease: str, acting: RoomAct, check: Callable[[RoomAct], None] = lambda _: None
+) -> None:
+    """Restart the room that is held by this lease, in an open transaction.
+
+    `check` may refuse once the room and its members are locked. Raises MayNotRestart, NotInRoom and
+    RestartFailed, with nothing written.
+    """
     _check(acting, new.room_id)
     session, now = acting.session, acting.now
     room, mine = {"room": new.room_id}, {"room": new.room_id, "user": acting.caller_id}
     before = CAN_RESTART(session, {**mine, "lease": lease, "key_id": new.key_id}).first()
+    if before is None:
+        raise RestartFailed
+    members = LOCK_MEMBERS(session, room)
+    check(acting)
     named = {**room, "lease": lease, "key_id": new.key_id, "now": now}
-    if before is None or not RENAME(session, named).rowcount:
+    if not RENAME(session, named).rowcount:
         raise RestartFailed
     holders = [
         {**room, "user": row.user_id, "old": _old_keys(row, before.e2e_key_id, now), "now": now}
-        for row in LOCK_MEMBERS(session, room)
+        for row in members
         if row.e2e_key is not None or row.suggested_key is not None
     ]
     if holders:
@@ -146,7 +163,6 @@ def _restart(new: NewKey, lease: str, acting: RoomAct) -> None:
     ALL_WAIT(session, {**room, "now": now})
     KEEP(session, {**mine, "key": new.key, "now": now})
     STOP_WAITING(session, mine)
-    acting.note(ACTION, new.room_id)
 
 
 def _old_keys(row: Any, key_id: str | None, now: int) -> str | None:
