@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Response, current_app, redirect, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -95,6 +95,15 @@ class Flow:
             secure=request.is_secure,
             samesite="Lax",
         )
+
+
+def address_of(path: str, query: str) -> str:
+    """The address of this path of the app, to lead a browser to; the `query` is as it came.
+
+    It is quoted: browsers leave tabs out, and would read another site in `/<tab>/b.example`.
+    """
+    address = quote(f"{request.root_path}/{path.lstrip('/')}")
+    return f"{address}?{query}" if query else address
 
 
 def wants_page() -> bool:

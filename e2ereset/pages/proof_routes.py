@@ -15,7 +15,7 @@ from e2ereset.kept.service import Kept
 from e2ereset.records import ActionRequest, Caller, Proof
 from e2ereset.typed import plain_code
 
-from .flow import COOKIE, PROVABLE, Repeated
+from .flow import COOKIE, PROVABLE, Repeated, address_of
 from .site import Form, Site
 from .tries import wrong_code
 
@@ -96,8 +96,7 @@ def _note_proven(site: Site, waiting: Kept, caller: Caller, proof: Proof) -> Rep
             )
     except PROVABLE as refusal:
         return Repeated(refusal=refusal)
-    path = f"{request.root_path}/{waiting.path.lstrip('/')}"  # never "//", which is another site
-    address = path + (f"?{waiting.query}" if waiting.query else "")
+    address = address_of(waiting.path, waiting.query)
     return Repeated(response=Response(status=303, headers={"Location": address}))
 
 

@@ -37,7 +37,7 @@ from e2ereset.ports import KnowsReaders
 from e2ereset.records import Action, ActionRequest, Caller, Reader, epoch_of
 from e2ereset.runtime import Runtime
 
-from .flow import PROVABLE, Flow, wants_page
+from .flow import PROVABLE, Flow, address_of, wants_page
 from .overview import Link, Overview
 
 FOLDER = Path(__file__).parent
@@ -230,8 +230,9 @@ class Site:
         manager = getattr(current_app, "login_manager", None)
         page = self.runtime.settings.sign_in_page
         if page:
-            back = request.full_path.rstrip("?") if request.method == "GET" else ""
-            target = url_for(page, next=back or None) if "/" not in page else page
+            asked = address_of(request.path, request.query_string.decode("latin-1"))
+            back = asked if request.method == "GET" else None
+            target = url_for(page, next=back) if "/" not in page else page
             return redirect(target, 303)
         if manager is not None:  # Flask-Login's, which knows the way and flashes its words
             unauthorized: Callable[[], AnyResponse] = manager.unauthorized

@@ -1,8 +1,12 @@
 """A browser that meets the gate is led to the page of the proof, and back to what it wanted."""
 
+from urllib.parse import quote, unquote
+
 import pytest
 
-from tests.kit.pages import BROWSER
+from e2ereset import two_factor_required
+from tests.kit.pages import BROWSER, PagesHost
+from tests.kit.rows import row
 
 
 def test_a_form_is_kept_while_its_sender_proves_who_they_are(pages):
@@ -22,6 +26,37 @@ def test_a_page_is_shown_at_its_own_address_after_the_proof(pages):
     assert (back.status_code, back.location) == (303, "/plans?year=2")
     assert pages.browser.get(back.location).text == "the plans"
     pages.led(pages.browser.get("/plans"))  # one proof shows it once
+
+
+class EveryPath(PagesHost):
+    """A host that has a page behind the gate at every path, and a sign-in of its own."""
+
+    def add_routes(self):
+        super().add_routes()
+        self.app.add_url_rule("/login", "login")
+
+        @self.app.get("/<path:name>")
+        @two_factor_required("see-page")
+        def see(name):
+            return name
+
+
+@row("9.23")
+@pytest.mark.parametrize("path", ["/%09/b.example", "/%5C/b.example", "/a%3Fb%23c", "/%2F%2Fb/ü"])
+@pytest.mark.parametrize("prefix", ["", "/apps"])
+def test_nobody_is_led_to_another_site(make_host, path, prefix):
+    host = make_host("pages", kind=EveryPath, E2ERESET_SIGN_IN_PAGE="login")
+    under = {"SCRIPT_NAME": prefix}
+    proof = host.browser.get(path, environ_overrides=under).location.removeprefix(prefix)
+    code = {"code": host.totp.code()}
+    back = host.browser.post(proof, data=code, environ_overrides=under).location
+    stranger = host.app.test_client().get(path, environ_overrides=under, headers=BROWSER)
+    wanted = f"{prefix}/{unquote(path).lstrip('/')}"
+    assert (back, unquote(back)) == (quote(wanted), wanted)
+    _, _, asked = unquote(stranger.location).partition("?next=")
+    assert unquote(asked) == wanted
+    # What a host does with it is quoted still: werkzeug takes tabs out of what it redirects to.
+    assert "\t" not in asked
 
 
 def test_a_wrong_code_keeps_the_form(pages):
