@@ -38,6 +38,8 @@ class Refusal(E2EResetError):
 
     code: ClassVar[str] = "error-not-allowed"
     reason: ClassVar[str] = "Not allowed"
+    plain: ClassVar[str] = ""
+    """What a page says of it to people; empty: its words. Without values, as it is translated."""
     bracketed: ClassVar[bool] = True
     """Whether the text ends with the code in brackets."""
     typed: ClassVar[bool] = True
@@ -61,6 +63,7 @@ class NotSignedIn(Refusal):
 
     code = "error-not-signed-in"
     reason = "You must be logged in to do this."
+    plain = "Sign in first."
     typed = False
 
 
@@ -69,6 +72,7 @@ class MissingPermission(Refusal):
 
     code = "error-unauthorized"
     reason = "User does not have the permissions required for this action"
+    plain = "Your roles do not allow this."
     typed = False
 
 
@@ -77,6 +81,7 @@ class Forbidden(Refusal):
 
     code = "unauthorized"
     reason = "unauthorized"
+    plain = "You may not do this."
     bracketed = typed = False
 
 
@@ -85,6 +90,10 @@ class InvalidParams(Refusal):
 
     code = "invalid-params"
     reason = "Invalid parameters"
+    plain = (
+        "Something in this form is missing or wrong. Go back, load the page again, and send "
+        "it once more."
+    )
 
 
 class InvalidQuery(InvalidParams):
@@ -105,6 +114,10 @@ class CrossSite(Refusal):
 
     code = "error-cross-site-request"
     reason = "A page of another site may not do this with your sign-in"
+    plain = (
+        "The form came from another site, so nothing was done with your sign-in. Open the "
+        "page here, and send it again."
+    )
 
 
 class TargetParamMissing(Refusal):
@@ -121,6 +134,7 @@ class TooManyRequests(Refusal):
     """
 
     code = "error-too-many-requests"
+    plain = "Too many requests came from your address."
     typed = False
 
     def __init__(self, retry_after: int, *, route: str = "", window: int = 60) -> None:
@@ -137,6 +151,7 @@ class FactorRequired(Refusal):
 
     code = "totp-required"
     reason = "TOTP Required"
+    plain = "Prove first that it is you."
 
 
 class FactorInvalid(Refusal):
@@ -144,6 +159,7 @@ class FactorInvalid(Refusal):
 
     code = "totp-invalid"
     reason = "TOTP Invalid"
+    plain = "This code is not right. Look at it again, or wait for the next one."
 
     def __init__(self, **details: Any) -> None:
         self.retry_after = details.get("retryAfter")
@@ -159,6 +175,7 @@ class TooManyAttempts(Refusal):
 
     code = "totp-max-attempts"
     reason = "TOTP Maximum Failed Attempts Reached"
+    plain = "Too many codes were wrong, so none is accepted now."
 
     def __init__(self, retry_after: int | None, **details: Any) -> None:
         self.retry_after = retry_after
@@ -176,6 +193,7 @@ class NoFactor(Refusal):
 
     code = "error-two-factor-not-available"
     reason = "No second factor is set up for your account. Set one up, then try again"
+    plain = "No second factor is set up for your account. Set one up, then sign in again."
 
 
 class GrantElsewhere(Refusal):
@@ -183,6 +201,7 @@ class GrantElsewhere(Refusal):
 
     code = "error-grant-address"
     reason = "The grant of this token does not hold for your address"
+    plain = "This token may not be used from your address."
 
 
 class GrantSpent(Refusal):
@@ -190,6 +209,7 @@ class GrantSpent(Refusal):
 
     code = "error-grant-spent"
     reason = "The grant of this token is used up for today"
+    plain = "This token is used up for today."
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
@@ -205,6 +225,7 @@ class ResetHeld(Refusal):
 
     code = "error-reset-held"
     reason = "Resets of this key are held, as its owner asked for it"
+    plain = "The key was not reset: its owner has asked to hold all resets of it."
 
 
 class UnknownTarget(Refusal):
@@ -212,6 +233,7 @@ class UnknownTarget(Refusal):
 
     code = "error-invalid-user"
     reason = 'The required "userId" or "username" param provided does not match any users'
+    plain = "There is no such person."
 
 
 class KeysAlreadySet(Refusal):
@@ -226,6 +248,7 @@ class FactorAlreadyEnabled(Refusal):
 
     code = "error-2fa-already-enabled"
     reason = "TOTP is enabled already. Disable it first"
+    plain = "Your authenticator app is on already. Switch it off first."
 
 
 class NoVerifiedAddress(Refusal):
@@ -233,6 +256,7 @@ class NoVerifiedAddress(Refusal):
 
     code = "error-invalid-user"
     reason = "You need to verify your emails before setting up 2FA"
+    plain = "Verify your e-mail address first."
 
 
 class TwoFactorOff(Refusal):
@@ -247,3 +271,4 @@ class EnrolmentInvalid(Refusal):
 
     code = "invalid-totp"
     reason = "Invalid TOTP"
+    plain = "This code is not right, or the set-up is over. Begin again."

@@ -51,6 +51,10 @@ class Pseudo(NullTranslations):
         """The text between marks."""
         return f"{MARK}{message}{MARK}"
 
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        """The text for this count between marks."""
+        return self.gettext(super().ngettext(msgid1, msgid2, n))
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -74,6 +78,21 @@ class Words:
         """The text in this language, with the facts in the place of its `%(name)s`."""
         found = self.catalogue.gettext(text)
         return found % facts if facts else found
+
+    def counted(self, one: str, many: str, count: int) -> str:
+        """The text for this count, which stands in the place of its `%(count)s`."""
+        return self.catalogue.ngettext(one, many, count) % {"count": count}
+
+    def wait(self, seconds: int) -> str:
+        """When to try again, rounded up: in minutes, or in hours where it is long."""
+        minutes, hours = -(-seconds // 60), -(-seconds // 3600)
+        if hours > 2:
+            return self.counted(
+                "Try again in %(count)s hour.", "Try again in %(count)s hours.", hours
+            )
+        return self.counted(
+            "Try again in %(count)s minute.", "Try again in %(count)s minutes.", minutes
+        )
 
     def time(self, epoch: int) -> str:
         """Epoch seconds as people read a time, in their zone: `31 January 2026, 13:37 UTC`."""

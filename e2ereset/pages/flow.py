@@ -29,6 +29,7 @@ class TooLongToKeep(Refusal):
 
     code = "error-too-long-to-keep"
     reason = "This form is too long to wait for a proof"
+    plain = "This form has a file or is too long: it cannot wait while you prove that it is you."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ import json
 
 from flask import Blueprint, Response, request
 
-from e2ereset.errors import Refusal
 from e2ereset.languages.words import N_
 
 from .history import History
@@ -32,7 +31,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         """Give the receipt of an event as a file, which proves it without our code."""
         made = history.receipt(site.caller().account, uid)
         if made is None:
-            return site.page("refused", status=404, refusal=Refusal(WAIT))
+            return site.page("refused", status=404, said=site.translate(WAIT))
         text = json.dumps(made, indent=2, default=str)
         response = Response(text, mimetype="application/json", headers=HEADERS)
         name = f"receipt-{made['position']}.json"

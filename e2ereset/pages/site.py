@@ -23,7 +23,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import (
     CrossSite,
-    InvalidParams,
     NoFactor,
     NotSignedIn,
     Refusal,
@@ -39,6 +38,7 @@ from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, address_of, wants_page
 from .overview import Link, Overview
+from .refused import told, told_of
 
 FOLDER = Path(__file__).parent
 EXTENSION = "e2ereset_pages"
@@ -170,7 +170,14 @@ class Site:
         status = envelope.status_of(type(refusal))
         until = epoch_of(refusal.details["until"]) if isinstance(refusal, ResetHeld) else None
         young = self._is_young(refusal)
-        return self.page("refused", status=status, refusal=refusal, young=young, until=until)
+        return self.page(
+            "refused",
+            status=status,
+            said=told(self.words(), refusal),
+            code=refusal.code,
+            young=young,
+            until=until,
+        )
 
     def note_if_page(self) -> None:
         """Note of a request for a view of the host's that a page can come of it."""
@@ -237,13 +244,16 @@ class Site:
         if manager is not None:  # Flask-Login's, which knows the way and flashes its words
             unauthorized: Callable[[], AnyResponse] = manager.unauthorized
             return make_response(unauthorized())
-        return self.page("refused", status=401, refusal=NotSignedIn())
+        return self.page(
+            "refused", status=401, said=self.translate(NotSignedIn.plain), code=NotSignedIn.code
+        )
 
     def _failed(self, error: HTTPException) -> AnyResponse:
         status = error.code or 500
         if error.response is not None or status < 400:
             return error.get_response()
-        return self.page("refused", status=status, refusal=InvalidParams(error.name))
+        said = told_of(self.words(), status)
+        return self.page("refused", status=status, said=said, missing=status == 404)
 
     def _faulty(self, fault: Exception) -> Response:
         told = envelope.faulty(fault)

@@ -39,7 +39,4 @@ def wrong_code(site: Site, refusal: Refusal | None = None) -> str:
             "Too many tries. This way is locked until an administrator unlocks it, or you prove"
             " yourself in another way."
         )
-    minutes = (refusal.retry_after + 59) // 60
-    if minutes == 1:
-        return t("Too many tries. Try again in a minute.")
-    return t("Too many tries. Try again in %(minutes)s minutes.", minutes=minutes)
+    return " ".join((t("Too many tries."), site.words().wait(refusal.retry_after)))

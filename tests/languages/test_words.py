@@ -1,5 +1,6 @@
 """Texts and times in a reader's language."""
 
+import ast
 import re
 
 import pytest
@@ -82,12 +83,49 @@ def test_a_compiled_catalogue_is_that_of_its_source(po):
 @pytest.mark.parametrize("po", catalogues.po_files(), ids=lambda path: path.parts[-3])
 def test_a_translation_has_the_facts_of_its_text(po):
     for one in catalogues.read(po):
-        if one.id and one.string:
-            assert set(PLACE.findall(one.string)) == set(PLACE.findall(one.id)), one.id
+        source = one.id if isinstance(one.id, tuple) else (one.id,)
+        facts = {fact for text in source for fact in PLACE.findall(text)}
+        for text in catalogues.translations(one) if one.id else ():
+            assert set(PLACE.findall(text)) == facts, one.id
 
 
 @pytest.mark.parametrize("po", catalogues.po_files(), ids=lambda path: path.parts[-3])
 def test_every_text_is_translated(po):
     """Run `make words`, and translate what it has added."""
-    known = {one.id: one.string for one in catalogues.read(po)}
+    known = {one.id: all(catalogues.translations(one)) for one in catalogues.read(po)}
     assert [text for text in catalogues.texts() if not known.get(text)] == []
+
+
+def test_every_refusal_has_words_that_a_catalogue_can_translate():
+    for kind in catalogues.refusals():
+        text = catalogues.told(kind)
+        assert text in catalogues.texts(), kind
+        assert " " in text, f"{kind} has no words for people"
+        assert "%" not in text, f"{kind} has values in its words"
+
+
+def test_words_that_a_page_shows_are_not_made_where_a_refusal_is_raised():
+    """A catalogue could not have them: give the class `plain` words, which a page shows then."""
+    plain = (ast.Constant, ast.Name)
+    assert [one for one in catalogues.words_given() if not isinstance(one[1], plain)] == []
+
+
+def test_a_count_has_the_form_of_its_language():
+    forms = ("Try again in %(count)s hour.", "Try again in %(count)s hours.")
+    assert BOTH.words("de").counted(*forms, 1) == "Versuchen Sie es in 1 Stunde noch einmal."
+    assert BOTH.words("de").counted(*forms, 3) == "Versuchen Sie es in 3 Stunden noch einmal."
+    assert BOTH.words("en").counted(*forms, 1) == "Try again in 1 hour."
+    assert BOTH.words(PSEUDO).counted(*forms, 2).strip("\u200f") == "Try again in 2 hours."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1, "Try again in 1 minute."),
+        (61, "Try again in 2 minutes."),
+        (7200, "Try again in 120 minutes."),
+        (86400, "Try again in 24 hours."),
+    ],
+)
+def test_a_wait_is_told_rounded_up(seconds, text):
+    assert BOTH.words("en").wait(seconds) == text

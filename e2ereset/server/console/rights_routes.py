@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import MissingPermission, NotAllowed
 from e2ereset.http import Text
+from e2ereset.pages.refused import told
 from e2ereset.pages.site import Form, Site
 from e2ereset.records import Action
 from e2ereset.server.people.refusals import ActionNotAllowed
@@ -73,7 +74,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             with site.runtime.gates.waking():
                 table.grant(asked, name, form["role"], granted=form["act"] == GIVE)
         except (ActionNotAllowed, NotAllowed) as refusal:
-            return permission_page(name, error=site.translate(refusal.words))
+            return permission_page(name, error=told(site.words(), refusal))
         return site.go(".show_permission", name=name, done=1)
 
 

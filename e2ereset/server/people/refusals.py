@@ -19,6 +19,7 @@ class ActionNotAllowed(Refusal):
 
     code = "error-action-not-allowed"
     reason = "Editing user is not allowed"
+    plain = "You may not change this."
 
 
 class BadName(Refusal):
@@ -34,6 +35,7 @@ class FieldRequired(Refusal):
 
     code = "error-the-field-is-required"
     reason = "The field is required"
+    plain = "A field is empty."
 
 
 class FieldInvalid(Refusal):
@@ -41,6 +43,7 @@ class FieldInvalid(Refusal):
 
     code = "error-input-is-not-a-valid-field"
     reason = "This is not a valid value"
+    plain = "This is no valid value."
 
 
 class FieldUnavailable(Refusal):
@@ -48,6 +51,7 @@ class FieldUnavailable(Refusal):
 
     code = "error-field-unavailable"
     reason = "This is already in use :("
+    plain = "This is taken already."
 
 
 class NameBlocked(Refusal):
@@ -55,6 +59,7 @@ class NameBlocked(Refusal):
 
     code = "error-blocked-username"
     reason = "This name is blocked and can't be used!"
+    plain = "This name cannot be used."
 
 
 class IdentityNotSaved(Refusal):
@@ -83,6 +88,7 @@ class UserLastOwner(Refusal):
 
     code = "user-last-owner"
     reason = ""
+    plain = "Rooms would have no owner any more, or no members."
 
 
 class AddressNeeded(Refusal):
@@ -97,6 +103,7 @@ class PasswordPolicy(Refusal):
 
     code = "error-password-policy-not-met"
     reason = "The password does not meet the server's policy"
+    plain = "This password is too short, or too easy to guess."
 
 
 class Undone(E2EResetError):

@@ -12,11 +12,10 @@ from e2ereset import Runtime
 from e2ereset.permissions.models import Permission, Role
 from e2ereset.records import ActionRequest, Passed, iso
 from e2ereset.server.people.permitted import check_roles, run_act
-from e2ereset.server.people.refusals import ActionNotAllowed
 from e2ereset.server.people.vetting import ADMIN
 from e2ereset.store.tables import table
 
-from .refusals import UnknownPermission, UnknownRole
+from .refusals import AdminKeepsAccess, UnknownPermission, UnknownRole
 from .service import ACCESS
 
 PERMISSIONS, ROLES = table(Permission), table(Role)
@@ -82,8 +81,7 @@ class PermissionTable:
     ) -> None:
         check_roles(self.runtime, passed, sorted({role for _, role, _ in changes}))
         if (ACCESS, ADMIN, False) in changes:
-            raise ActionNotAllowed(
-                f"Taking {ACCESS} from {ADMIN} is not allowed: nobody could give it back",
+            raise AdminKeepsAccess(
                 method="authorization:removeRoleFromPermission",
                 action="Accessing_permissions",
             )

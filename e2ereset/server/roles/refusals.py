@@ -1,6 +1,14 @@
 """How changes of roles and permissions are refused, in the reference's words."""
 
 from e2ereset import Refusal
+from e2ereset.server.people.refusals import ActionNotAllowed
+
+
+class AdminKeepsAccess(ActionNotAllowed):
+    """Nobody could give this permission back."""
+
+    reason = "Taking access-permissions from admin is not allowed: nobody could give it back"
+    plain = "Administrators keep this permission: nobody could give it back to them."
 
 
 class BadRole(Refusal):
@@ -22,6 +30,7 @@ class RoleNotFound(Refusal):
 
     code = "Role not found"
     reason = "error-role-not-found"
+    plain = "There is no such role."
     bracketed = False
 
 

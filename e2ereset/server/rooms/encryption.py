@@ -33,6 +33,7 @@ class ActionNotAllowed(Refusal):
 
     code = "error-action-not-allowed"
     reason = "Editing room is not allowed"
+    plain = "You may not change this."
 
 
 def switch_encryption(acts: Acts, asked: ActionRequest, room_id: str, encrypted: bool) -> None:

@@ -36,12 +36,14 @@ class BadRoomName(Refusal):
     """A room cannot have this name."""
 
     code = "error-invalid-room-name"
+    plain = "A room cannot have this name."
 
 
 class RoomNameTaken(Refusal):
     """The caller is in a group of this name already."""
 
     code = "error-duplicate-channel-name"
+    plain = "There is a room of this name already."
 
 
 class NobodyToInvite(Refusal):

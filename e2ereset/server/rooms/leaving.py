@@ -46,6 +46,7 @@ class LastOwner(Refusal):
 
     code = "error-you-are-last-owner"
     reason = "You are the last owner. Please set new owner before leaving the room."
+    plain = "You are the last owner of the room. Give it another owner first."
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class BlockedForUser(Refusal):
 
     code = "error-login-blocked-for-user"
     reason = "Login has been temporarily blocked For User"
+    plain = "Too many sign-ins with this name have failed."
 
     def __init__(self, retry_after: int | None) -> None:
         self.retry_after = retry_after
@@ -71,6 +72,7 @@ class BlockedForAddress(BlockedForUser):
 
     code = "error-login-blocked-for-ip"
     reason = "Login has been temporarily blocked For IP"
+    plain = "Too many sign-ins from your address have failed."
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from e2ereset.errors import InvalidParams, Refusal
 from e2ereset.http import Text, origin, proof
 from e2ereset.pages.flow import PROVABLE
+from e2ereset.pages.refused import told
 from e2ereset.pages.site import Form, Site
 from e2ereset.server.people.password_hashing import PasswordHasher
 
 from .schemas import Credentials
-from .service import NoRoles, NotActivated, Sessions, SignedIn, Unauthorized
+from .service import Sessions, SignedIn
 
 COOKIE = "e2ereset_sign_in"
 HOME = "e2ereset_pages.overview"
@@ -73,17 +74,14 @@ def make_pages(sessions: Sessions, site: Site) -> Blueprint:
 
 
 def _again(site: Site, refusal: Refusal) -> Response:
-    words = refusal.words
-    if isinstance(refusal, InvalidParams):
-        words = "Fill in both fields."
-    elif isinstance(refusal, Unauthorized | NotActivated | NoRoles):
-        words = "This name or this password is not right, or this account cannot sign in."
+    empty = isinstance(refusal, InvalidParams)
+    error = site.translate("Fill in both fields.") if empty else told(site.words(), refusal)
     return site.page(
         "sign_in",
         status=401,
         next=_inside(request.form.get("next", "")),
         name=request.form.get("name", ""),
-        error=site.translate(words),
+        error=error,
         field="name",
     )
 

@@ -31,6 +31,7 @@ class Unauthorized(Refusal):
 
     code = "Unauthorized"
     reason = "Unauthorized"
+    plain = "This name or this password is not right, or this account cannot sign in."
 
 
 class NotActivated(Refusal):
@@ -38,6 +39,7 @@ class NotActivated(Refusal):
 
     code = "error-user-is-not-activated"
     reason = "User is not activated"
+    plain = "This name or this password is not right, or this account cannot sign in."
 
 
 class NoRoles(Refusal):
@@ -45,6 +47,7 @@ class NoRoles(Refusal):
 
     code = "error-user-has-no-roles"
     reason = "User has no roles"
+    plain = "This name or this password is not right, or this account cannot sign in."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ class MayNotRestart(Forbidden):
 class NotRestarted(Refusal):
     """The room keeps its key; the answer has the code and no more."""
 
+    plain = "The room keeps its key."
     bracketed = typed = False
 
 
