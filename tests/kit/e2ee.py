@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from tests.kit.client import API
@@ -23,7 +24,10 @@ SHA256 = hashes.SHA256()
 WRAP = OAEP(MGF1(SHA256), SHA256, None)
 VECTOR = 16
 ID = 12
-"""The characters of a key's id, with which a wrapped key and a message begin."""
+"""The characters of the id that this client gives its keys; a page gives longer ones."""
+WRAPPED = 344
+"""The characters of a wrapped key, which its id comes before."""
+NONCE = 12
 PRIVATE = ("d", "p", "q", "dp", "dq", "qi")
 
 
@@ -63,13 +67,14 @@ def made_pair(place):
 
 
 class RoomKey:
-    """An AES key as a JWK, and its id."""
+    """An AES key as a JWK, and its id. Messages begin with that id."""
 
-    def __init__(self, jwk=None):
+    def __init__(self, jwk=None, id=None):
         made = {"kty": "oct", "alg": "A128CBC", "ext": True, "k": url64(os.urandom(16))}
         self.jwk = jwk or json.dumps(made)
-        self.id = b64(hashlib.sha256(self.jwk.encode()).digest())[:ID]
+        self.id = id or b64(hashlib.sha256(self.jwk.encode()).digest())[:ID]
         self.key = from_url64(json.loads(self.jwk)["k"])
+        self.is_gcm = json.loads(self.jwk)["alg"] == "A256GCM"
 
     def wrapped(self, public_key):
         """The key for the owner of this public key (a JWK)."""
@@ -79,10 +84,16 @@ class RoomKey:
         return self.id + b64(public.encrypt(self.jwk.encode(), WRAP))
 
     def write(self, text):
+        if self.is_gcm:
+            nonce = os.urandom(NONCE)
+            return self.id + b64(nonce + AESGCM(self.key).encrypt(nonce, text.encode(), None))
         return self.id + b64(encrypt(self.key, text.encode()))
 
     def read(self, message):
-        return decrypt(self.key, base64.b64decode(message[ID:])).decode()
+        data = base64.b64decode(message.removeprefix(self.id))
+        if self.is_gcm:
+            return AESGCM(self.key).decrypt(data[:NONCE], data[NONCE:], None).decode()
+        return decrypt(self.key, data).decode()
 
 
 class Messenger:
@@ -169,8 +180,9 @@ class Messenger:
 
     def unwrap(self, wrapped):
         """The room key; None where it was not wrapped for this pair."""
+        id, data = wrapped[:-WRAPPED], base64.b64decode(wrapped[-WRAPPED:])
         try:
-            return RoomKey(self.pair.decrypt(base64.b64decode(wrapped[ID:]), WRAP).decode())
+            return RoomKey(self.pair.decrypt(data, WRAP).decode(), id)
         except ValueError:
             return None
 
@@ -185,7 +197,7 @@ class Messenger:
 
     def read(self, rid, message):
         """What the message says; None where its key is not among those that one has."""
-        found = [key for key in self.keys(rid) if key.id == message[:ID]]
+        found = [key for key in self.keys(rid) if message.startswith(key.id)]
         return found[0].read(message) if found else None
 
     def waiting(self, rid):
