@@ -144,7 +144,7 @@ class E2EReset:
         letterhead = Letterhead(
             workspace=settings.workspace,
             templates=make_templates(settings.mail_templates),
-            security_page=settings.pages_url,
+            security_page=settings.pages_url and f"{settings.pages_url}/",
         )
         mailer = Mailer(
             Transport(app, self.send),

@@ -51,14 +51,18 @@ class Gates:
     note_refusal: Callable[[ActionRequest, Refusal], None]
     wake: Callable[[], None]
 
-    def blueprint(self, name: str, *, url_prefix: str | None = None, **options: Any) -> Blueprint:
+    def blueprint(
+        self, name: str, *, url_prefix: str | None = None, pages: bool = False, **options: Any
+    ) -> Blueprint:
         """An empty blueprint: bodies are read first, errors are answered in the envelope.
 
+        With `pages`, what is near to its routes is answered by the app, as people look at it.
         `options` are those of Flask's Blueprint.
         """
         blueprint = _Routes(name, __name__, url_prefix=url_prefix, **options)
         envelope.handle_errors(blueprint)
-        blueprint.record_once(partial(strays.note_blueprint, self.settings.max_body_bytes))
+        limit = self.settings.max_body_bytes
+        blueprint.record_once(partial(strays.note_blueprint, limit, enveloped=not pages))
         blueprint.before_request(self.cross_site.refuse_changes)
         for hook in (add_rate_headers, bodies.close_after_fault, self.cross_site.allow_origin):
             blueprint.after_request(hook)

@@ -16,13 +16,15 @@ from . import bodies, envelope
 from .cross_site import CrossSite
 
 OURS = "e2ereset.blueprints"
-"""The key, in `app.extensions`, of the names of our blueprints."""
+"""The key, in `app.extensions`, of the names of our blueprints, but for those of pages."""
 
 
-def note_blueprint(limit: int, setup: BlueprintSetupState) -> None:
-    """Remember this blueprint as ours, and read its bodies first, up to `limit` bytes."""
+def note_blueprint(limit: int, setup: BlueprintSetupState, *, enveloped: bool) -> None:
+    """Read this blueprint's bodies first, up to `limit` bytes; remember it as `enveloped`."""
     name = f"{setup.name_prefix}.{setup.name}".lstrip(".")
-    setup.app.extensions.setdefault(OURS, set()).add(name)
+    ours = setup.app.extensions.setdefault(OURS, set())
+    if enveloped:
+        ours.add(name)
     bodies.read_first(setup.app, name, limit)
 
 

@@ -67,7 +67,7 @@ OUTCOMES = {
     "nothing-to-reset": N_("Done: there was nothing to reset."),
     "nothing-to-unlock": N_("Done: nothing was locked."),
     "totp-required": N_("A proof was asked for."),
-    "totp-invalid": N_("Refused: the code was wrong."),
+    "totp-invalid": N_("Refused: the code or the password was wrong."),
     "totp-max-attempts": N_("Refused: too many tries."),
     "error-too-many-requests": N_("Refused: too many requests."),
 }

@@ -1,6 +1,7 @@
 """My security: the first of the pages, with all that one has."""
 
 from flask import Blueprint, Response, current_app, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from .site import Site
 
@@ -10,6 +11,13 @@ SIGN_OUT = "sign_in.sign_out"
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:
     """Put the page on the blueprint."""
+
+    if (blueprint.url_prefix or "").strip("/"):
+
+        @blueprint.get("")
+        def begin() -> AnyResponse:
+            """Lead whoever leaves out the last slash; Flask would with the scheme that it sees."""
+            return site.go(".overview")
 
     @blueprint.get("/")
     def overview() -> Response:

@@ -102,7 +102,7 @@ class Site:
                 "template_folder": str(FOLDER / "templates"),
                 "static_folder": str(FOLDER / "static"),
             }
-        blueprint = self.runtime.gates.blueprint(name, url_prefix=url_prefix, **shared)
+        blueprint = self.runtime.gates.blueprint(name, url_prefix=url_prefix, pages=True, **shared)
         self.names.add(name)
         blueprint.before_request(note_page)
         blueprint.before_request(self._refuse_other_origins)
@@ -179,6 +179,11 @@ class Site:
             until=until,
         )
 
+    def missing(self, status: int) -> Response:
+        """The page for an address that leads nowhere."""
+        said = told_of(self.words(), 404)
+        return self.page("refused", status=status, said=said, missing=True)
+
     def note_if_page(self) -> None:
         """Note of a request for a view of the host's that a page can come of it."""
         if wants_page():
@@ -252,8 +257,9 @@ class Site:
         status = error.code or 500
         if error.response is not None or status < 400:
             return error.get_response()
-        said = told_of(self.words(), status)
-        return self.page("refused", status=status, said=said, missing=status == 404)
+        if status == 404:
+            return self.missing(status)
+        return self.page("refused", status=status, said=told_of(self.words(), status))
 
     def _faulty(self, fault: Exception) -> Response:
         told = envelope.faulty(fault)

@@ -4,14 +4,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask
+from flask import Flask, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset import E2EReset, Runtime, get_e2ereset
 from e2ereset.cli.base import Commands
 from e2ereset.http import envelope
 from e2ereset.libraries import check_types
 from e2ereset.operations.routes import operations_of
-from e2ereset.pages.site import find_site
+from e2ereset.pages.flow import wants_page
+from e2ereset.pages.site import Site, find_site
 
 from . import logs
 from .accounts import ServerAccounts
@@ -40,6 +43,7 @@ from .rooms.keys.service import RoomKeys
 from .rooms.memberships import own_subscriptions
 from .rooms.reading import Reading
 from .rooms.routes import make_routes as make_room_routes
+from .sessions.page_routes import HOME
 from .sessions.page_routes import make_pages as make_sign_in
 from .sessions.routes import identify, make_routes
 from .sessions.service import EXTENSION as SESSIONS
@@ -81,6 +85,7 @@ def create_app(
     operations_of(app).health.add("migrations", check_migrations)
     _add_subjects(app, hasher, settings)
     envelope.handle_errors(app)
+    _lead_strays(app, find_site(app))
     app.register_error_handler(Exception, envelope.faulty)
     del app.cli.commands["e2ereset"]  # at the top level, with those of the server
     app.cli = Commands(commands=app.cli.commands, found_in="e2ereset.server.cli:GROUPS")
@@ -102,6 +107,18 @@ def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) 
     app.register_blueprint(make_sign_in(sessions, site))
     app.register_blueprint(make_console(site))
     _add_rooms(app, runtime)
+
+
+def _lead_strays(app: Flask, site: Site) -> None:
+    """Answer a browser that came to an address without a page; the API has its envelope."""
+
+    def lead(error: HTTPException) -> AnyResponse:
+        if not wants_page() or f"/{request.path.lstrip('/')}".startswith(f"{API}/"):
+            return envelope.http_failure(error)
+        return site.go(HOME) if request.path == "/" else site.missing(error.code or 404)
+
+    for status in (404, 405):
+        app.register_error_handler(status, lead)
 
 
 def _add_rooms(app: Flask, runtime: Runtime) -> None:

@@ -5,6 +5,7 @@ from flask import abort
 from werkzeug.exceptions import BadRequest
 
 from tests.kit.client import RESET
+from tests.kit.pages import BROWSER
 
 DOUBLED = ["/api/v1//users.resetE2EKey", "//api/v1/users.resetE2EKey", "/api//v1/users.resetE2EKey"]
 
@@ -28,6 +29,18 @@ def test_the_server_redirects_nobody(app, method, path):
 @pytest.mark.parametrize("path", ["/static/x", "//static/x", "/", "/nothing", "/api/v1"])
 def test_the_server_has_no_page_of_flasks(app, path):
     assert_enveloped(app.test_client().get(path), 404)
+
+
+def test_a_browser_is_led_to_the_pages_of_the_server(app):
+    browser = app.test_client()
+    browser.environ_base["HTTP_ACCEPT"] = BROWSER["Accept"]
+    assert browser.get("/").location == "/security/"
+    for path, status in [("/nothing", 404), ("/security/nothing", 404), ("/sign-out", 405)]:
+        page = browser.get(path)
+        assert (page.status_code, page.mimetype) == (status, "text/html")
+        assert "There is no such page" in page.text
+    assert browser.get("/security").location == "/security/"
+    assert_enveloped(browser.get("/api/v1/nothing"), 404)
 
 
 @pytest.mark.parametrize("path", [DOUBLED[0], DOUBLED[2]])

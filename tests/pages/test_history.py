@@ -39,7 +39,7 @@ def test_what_was_done_is_told_in_words(world, admin, bob):
         "By: An operator of the server (olga)",
         "Reason: asked by phone",
     ]
-    assert wrong[:2] == ["Reset the key", "Refused: the code was wrong."]
+    assert wrong[:2] == ["Reset the key", "Refused: the code or the password was wrong."]
     assert "By: You" in wrong
     assert helped[:2] == ["Reset the key", "Done."]
     assert "By: root" in helped

@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,6 +112,16 @@ def test_a_passkey_is_renamed_and_removed_behind_a_factor(world, dora):
     assert world.told() == ["A passkey was added", "A passkey was removed"]
     acts = [row for row in world.outcomes() if row[-1] == "passed" and row[3] == "passkey"]
     assert [act for act, *_ in acts] == ["rename-passkey", "disable-passkey"]
+
+
+def test_the_link_in_a_mail_leads_to_my_security(world, bob, monkeypatch):
+    mailer, sent = world.runtime.mailer, []
+    monkeypatch.setattr(mailer, "send", sent.append)
+    facts = {"username": "bob", "at": world.clock.now, "change": "A passkey was added"}
+    job = SimpleNamespace(kind="factor-changed", id=1, created_at=1, recipient="bob@x.org")
+    mailer(facts, job, world.clock.now)
+    (link,) = re.findall(r"https://app\.example\.org(\S*)", sent[0].text)
+    assert "My security" in browser_of(world, bob).get(link).text
 
 
 def test_nobody_changes_the_passkey_of_another(world, dora):
