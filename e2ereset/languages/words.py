@@ -123,9 +123,14 @@ class Languages:
         return {name: Words(name, self._load(name)).name for name in self.names}
 
     def pick(self, *wanted: str) -> str:
-        """The first language of those wanted that there is; `de-AT` is as good as `de`."""
+        """The first language of those wanted that there is; `de-AT` is as good as `de`.
+
+        `*` is any, so the first one.
+        """
         known = {name.lower(): name for name in self.names}
         for one in wanted:
+            if one == "*":
+                break
             for name in (one.lower(), one.lower().partition("-")[0]):
                 if name in known:
                     return known[name]

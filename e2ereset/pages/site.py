@@ -1,6 +1,7 @@
 """The kit for pages: their blueprint, their answers, and what a refusal becomes in a browser."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, address_of, wants_page
 from .overview import Link, Overview
-from .refused import told, told_of
+from .refused import BROKEN, GONE, told, told_of
 
 FOLDER = Path(__file__).parent
 EXTENSION = "e2ereset_pages"
@@ -106,11 +107,15 @@ class Site:
         self.names.add(name)
         blueprint.before_request(note_page)
         blueprint.before_request(self._refuse_other_origins)
+        self.handle_errors(blueprint)
+        return blueprint
+
+    def handle_errors(self, blueprint: Blueprint) -> None:
+        """Make pages of what the views of this blueprint refuse, and of their faults."""
         blueprint.register_error_handler(Refusal, self.refused)
         blueprint.register_error_handler(HTTPException, self._failed)
         for fault in envelope.FAULTS:
-            blueprint.register_error_handler(fault, self._faulty)
-        return blueprint
+            blueprint.register_error_handler(fault, self.faulty)
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
         """The page that this template of ours makes of the facts."""
@@ -195,7 +200,17 @@ class Site:
 
     def guard_faulty(self, fault: Exception) -> Response | None:
         """What such a browser sees when something of ours is gone, or busy; else None."""
-        return self._faulty(fault) if wants_page() else None
+        return self.faulty(fault) if wants_page() else None
+
+    def faulty(self, fault: Exception) -> Response:
+        """What a browser sees when something of ours is gone, busy or broken."""
+        answer = envelope.faulty(fault)
+        gone = isinstance(fault, envelope.FAULTS)
+        page = self.page(
+            "unavailable", status=answer.status_code, said=self.translate(GONE if gone else BROKEN)
+        )
+        page.headers["Retry-After"] = answer.headers["Retry-After"]
+        return page
 
     def translate(self, text: str, **facts: Any) -> str:
         """The text in the reader's language."""
@@ -212,9 +227,12 @@ class Site:
         It is the one that they chose, else one that their browser prefers.
         """
         if WORDS not in g:
-            reader = self._reader() or Reader()
+            reader = Reader()
+            with suppress(*envelope.FAULTS):  # the page that tells of an outage has words, too
+                reader = self._reader() or reader
             wanted = [reader.language, request.cookies.get(LANGUAGE, "")]
-            wanted += list(request.accept_languages.values())
+            by_weight = sorted(request.accept_languages, key=lambda one: -one[1])
+            wanted += [name for name, weight in by_weight if weight]
             setattr(g, WORDS, self.runtime.languages.words(*wanted, zone=reader.zone))
         words: Words = g.get(WORDS)
         return words
@@ -257,15 +275,12 @@ class Site:
         status = error.code or 500
         if error.response is not None or status < 400:
             return error.get_response()
+        if status >= 500:
+            said = told_of(self.words(), status)
+            return self.page("unavailable", status=status, said=said)
         if status == 404:
             return self.missing(status)
         return self.page("refused", status=status, said=told_of(self.words(), status))
-
-    def _faulty(self, fault: Exception) -> Response:
-        told = envelope.faulty(fault)
-        page = self.page("unavailable", status=told.status_code)
-        page.headers["Retry-After"] = told.headers["Retry-After"]
-        return page
 
 
 def find_site(app: Flask | None = None) -> Site:

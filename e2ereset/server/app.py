@@ -85,8 +85,7 @@ def create_app(
     operations_of(app).health.add("migrations", check_migrations)
     _add_subjects(app, hasher, settings)
     envelope.handle_errors(app)
-    _lead_strays(app, find_site(app))
-    app.register_error_handler(Exception, envelope.faulty)
+    _show_errors(app, find_site(app))
     del app.cli.commands["e2ereset"]  # at the top level, with those of the server
     app.cli = Commands(commands=app.cli.commands, found_in="e2ereset.server.cli:GROUPS")
     if settings.proxy_hops:
@@ -99,7 +98,7 @@ def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) 
     passwords = app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
     people = People(runtime, passwords, own_subscriptions, settings.public_url)
     app.register_blueprint(make_people(people, runtime.gates, url_prefix=API))
-    app.register_blueprint(make_page(people.verification, runtime.gates))
+    app.register_blueprint(make_page(people.verification, runtime.gates, site))
     app.register_blueprint(make_role_routes(runtime, url_prefix=API))
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)
     app.extensions[SESSIONS] = sessions
@@ -109,16 +108,23 @@ def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) 
     _add_rooms(app, runtime)
 
 
-def _lead_strays(app: Flask, site: Site) -> None:
-    """Answer a browser that came to an address without a page; the API has its envelope."""
+def _show_errors(app: Flask, site: Site) -> None:
+    """Answer a browser whose address has no page, or a faulty one; the API has its envelope."""
+
+    def shows() -> bool:
+        return wants_page() and not f"/{request.path.lstrip('/')}".startswith(f"{API}/")
+
+    def fail(fault: Exception) -> AnyResponse:
+        return site.faulty(fault) if shows() else envelope.faulty(fault)
 
     def lead(error: HTTPException) -> AnyResponse:
-        if not wants_page() or f"/{request.path.lstrip('/')}".startswith(f"{API}/"):
+        if not shows():
             return envelope.http_failure(error)
         return site.go(HOME) if request.path == "/" else site.missing(error.code or 404)
 
     for status in (404, 405):
         app.register_error_handler(status, lead)
+    app.register_error_handler(Exception, fail)
 
 
 def _add_rooms(app: Flask, runtime: Runtime) -> None:

@@ -1,5 +1,7 @@
 """The language of a page: the one that its reader chose, else what the browser prefers."""
 
+import pytest
+
 HOME, CHOOSE = "/security/", "/security/language"
 
 
@@ -11,6 +13,21 @@ def shown(browser, **headers):
 def test_a_browser_tells_what_its_reader_prefers(pages):
     assert shown(pages.browser) == "en"
     assert shown(pages.browser, **{"Accept-Language": "fr, de-AT;q=0.8, en;q=0.5"}) == "de"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        ("en;q=0.2, de;q=0.9", "de"),
+        ("de;q=0, *;q=0.5", "en"),
+        ("*, de;q=0.1", "en"),
+        ("DE-de-1996", "de"),
+        ("de;q=x", "en"),
+        (";;,=\u00e4", "en"),
+    ],
+)
+def test_what_a_browser_prefers_is_read_with_its_weights(pages, wanted, language):
+    assert shown(pages.browser, **{"Accept-Language": wanted}) == language
 
 
 def test_a_choice_stays_with_the_browser(pages):

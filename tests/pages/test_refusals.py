@@ -6,7 +6,7 @@ import pytest
 from werkzeug.exceptions import BadRequest, HTTPException, NotFound, TooManyRequests
 
 from e2ereset import Refusal
-from e2ereset.errors import ResetHeld
+from e2ereset.errors import Busy, ResetHeld
 from e2ereset.pages.site import find_site
 from tests.kit import catalogues
 from tests.kit.pages import BROWSER, browser_of
@@ -98,3 +98,42 @@ def test_a_form_of_another_site_and_of_a_permission_are_refused_in_german(world)
     crossed = browser.post(page, data=form, headers=BROWSER | GERMAN | other)
     assert "Das Formular kam von einer anderen Website" in crossed.text
     assert "Diese Berechtigung bleibt der" in browser.post(page, data=form, headers=GERMAN).text
+
+
+@pytest.fixture
+def shown(world):
+    """The browser of somebody signed in; a fault is answered as when nobody tests."""
+    world.app.testing = False
+    world.app.config["PROPAGATE_EXCEPTIONS"] = False
+    browser = browser_of(world, world.person("dora", password=PASSWORD))
+
+    def shown(path, method="GET", **options):
+        answer = browser.open(path, method=method, headers=BROWSER | GERMAN, **options)
+        assert '<html lang="de"' in answer.text
+        return answer.status_code, unescape(answer.text)
+
+    return shown
+
+
+@pytest.mark.parametrize(("path", "status"), [("/security/nothing", 404), ("/sign-out", 405)])
+def test_an_address_without_a_page_is_told_in_the_readers_language(shown, path, status):
+    code, page = shown(path)
+    assert (code, "Diese Seite gibt es nicht" in page) == (status, True)
+
+
+def test_what_is_too_long_is_a_page_too(shown):
+    form = {"data": b"x" * 2_000_000, "content_type": "application/x-www-form-urlencoded"}
+    code, page = shown("/security/language", "POST", **form)
+    assert (code, "Was Sie gesendet haben, ist zu lang." in page) == (413, True)
+
+
+def test_an_outage_and_a_fault_are_pages_even_if_nobody_knows_who_reads(world, shown, monkeypatch):
+    def is_busy(_runtime):
+        raise Busy()
+
+    monkeypatch.setattr("e2ereset.server.app.identify", is_busy)
+    assert "Ein Teil, den dies braucht, antwortet nicht." in shown("/security/")[1]
+    monkeypatch.undo()
+    find_site(world.app).overview.factors.append(lambda *_: 1 / 0)
+    code, page = shown("/security/")
+    assert (code, "Hier ist etwas schiefgegangen." in page) == (503, True)

@@ -3,20 +3,10 @@
 from flask import Blueprint, Response
 
 from e2ereset.http import Described, Gates, envelope, origin
+from e2ereset.pages.site import Site
 
 from . import schemas
 from .verification import PAGE, SEND, NoPublicAddress, Verification
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-}
-BUTTON = '<form method="post"><button>Verify my e-mail address</button></form>'
-DONE = "<p>Your e-mail address is verified.</p>"
-OVER = "<p>This link is not good any more. Ask for another one.</p>"
 
 
 def add_sending(blueprint: Blueprint, verification: Verification, gates: Gates) -> None:
@@ -34,14 +24,21 @@ def add_sending(blueprint: Blueprint, verification: Verification, gates: Gates) 
         return envelope.success()
 
 
-def make_page(verification: Verification, gates: Gates) -> Blueprint:
-    """The page of the link."""
+def make_page(verification: Verification, gates: Gates, site: Site) -> Blueprint:
+    """The page of the link. The link is the proof: it is good in any browser, from any mail."""
     blueprint = Blueprint("verify_email", __name__)
+    site.handle_errors(blueprint)
+
+    def page(state: str, status: int = 200) -> Response:
+        """The page, which tells its address to nobody: it has the secret of the link."""
+        made = site.page("verify_email", status=status, state=state)
+        made.headers["Referrer-Policy"] = "no-referrer"
+        return made
 
     @blueprint.get(f"{PAGE}<token>")
     def show(**_token: str) -> Response:
         """A page with a button; whoever looks at it, as mail scanners do, changes nothing."""
-        return _page(200, BUTTON)
+        return page("asks")
 
     @blueprint.post(f"{PAGE}<token>")
     def verify(token: str) -> Response:
@@ -49,14 +46,6 @@ def make_page(verification: Verification, gates: Gates) -> Blueprint:
         gates.rate_limit()
         with gates.waking():
             done = verification.verify(token, *origin())
-        return _page(200, DONE) if done else _page(410, OVER)
+        return page("done") if done else page("over", 410)
 
     return blueprint
-
-
-def _page(status: int, body: str) -> Response:
-    text = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>Verify your e-mail address</title></head><body>{body}</body></html>"
-    )
-    return Response(text, status=status, headers=HEADERS, content_type="text/html; charset=utf-8")
