@@ -14,7 +14,7 @@ from e2ereset.records import Caller
 from e2ereset.runtime import get_e2ereset
 
 NOTED = "_e2ereset"
-"""Where Flask's session has the start and the handle of its sign-in."""
+"""Where Flask's session has the start and the handle of its sign-in, and whose it is."""
 USER_ID = "_user_id"
 """Where Flask-Login has the user of a session; a user by a token or a header is not there."""
 PROVED_AT = "fs_paa"
@@ -64,8 +64,12 @@ class FlaskLoginIdentify:
     def _sign_in(self) -> dict[str, Any]:
         if USER_ID not in session:
             return {}
-        noted = session.get(NOTED, {})
-        return {"sign_in": noted.get("id", ""), "signed_in_at": noted.get("at", self.began())}
+        noted = session.get(NOTED)
+        if noted is None:
+            return {"sign_in": "", "signed_in_at": self.began()}
+        if noted.get("of") != session[USER_ID]:  # somebody else's: "remember me" brought this one
+            return {"sign_in": "", "signed_in_at": 0}
+        return {"sign_in": noted["id"], "signed_in_at": noted["at"]}
 
     def began(self) -> int:
         """When a sign-in began of which nothing is noted, in epoch seconds."""
@@ -105,4 +109,4 @@ def _note_sign_in(app: Flask, **_facts: Any) -> None:
         return
     runtime = get_e2ereset(app)
     handle = runtime.entropy.token_urlsafe(HANDLE_BYTES)
-    session[NOTED] = {"at": int(runtime.clock()), "id": handle}
+    session[NOTED] = {"at": int(runtime.clock()), "id": handle, "of": session.get(USER_ID)}

@@ -65,7 +65,7 @@ class Changes:
         EnrolmentInvalid.
         """
         secret = self._confirm(session, account, code, now=now, by=by)
-        run(session, passkeys.DROP_BEGUN, {"account": account.id})
+        self._drop_begun(session, account)
         codes = self._renew_codes(session, account, secret)
         self._tell(session, account, "TOTP was enabled", now=now, by=by)
         self._parts.announcer.later(session, factor_enabled, account=account, method="totp")
@@ -92,6 +92,7 @@ class Changes:
         enabled = {"account": account.id, "encrypted": encrypted, "step": step, "now": now}
         if not run(session, sql.ENABLE, enabled).rowcount:
             raise EnrolmentInvalid("TOTP was not enabled: another enrolment came between")
+        self._drop_begun(session, account)
         self._budgets.reopen(session, account.id, "verify:totp")
         self._parts.announcer.later(session, factor_enabled, account=account, method="totp")
         return secret
@@ -149,9 +150,9 @@ class Changes:
         if enabled:
             row = {"account_id": account.id, "enabled_at": now, "counts_from": by and now}
             changed = sql.ADD_EMAIL(session, row).rowcount
-            # One that was begun without this factor: whoever began it did not prove it.
+            # As a begun passkey: whoever began it did not prove this factor.
             run(session, sql.DROP_PENDING, {"account": account.id})
-            run(session, passkeys.DROP_BEGUN, {"account": account.id})
+            self._drop_begun(session, account)
         else:
             changed = run(session, sql.DROP_EMAIL, {"account": account.id}).rowcount
             run(session, sql.DROP_CODES, {"account": account.id})
@@ -227,6 +228,10 @@ class Changes:
                 if run(session, sql.CONFIRM, used | {"from": since}).rowcount:
                     return secret
         raise EnrolmentInvalid()
+
+    def _drop_begun(self, session: Session, account: Account) -> None:
+        """Drop a passkey that was begun without a factor that is new: nobody proved that one."""
+        run(session, passkeys.DROP_BEGUN, {"account": account.id})
 
     def _decrypt(self, account: Account, encrypted: str) -> str:
         return self._parts.keyring.decrypt("totp", account.id, encrypted)

@@ -54,10 +54,10 @@ class CrossSite:
         """Whether no page of another origin sent this request, not even one of a subdomain.
 
         For forms on pages of ours, with a cookie or without: also a sign-in is not for others to
-        send.
+        send, not even for a page of an origin that the settings allow.
         """
         site = request.headers.get("Sec-Fetch-Site")
-        return site in OWN_ORIGIN if site is not None else not self._is_cross_site()
+        return site in OWN_ORIGIN if site is not None else _is_of_our_host()
 
     def preflight(self) -> Response | None:
         """204 for a CORS preflight from an allowed origin; None for any other request."""
@@ -91,13 +91,17 @@ class CrossSite:
         return origin if origin != ANY_ORIGIN and origin in self.settings.cors_origins else None
 
     def _is_cross_site(self) -> bool:
-        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+        site = request.headers.get("Sec-Fetch-Site")
         if self._named_origin():  # `*` is for sign-ins in headers: it trusts nobody with a cookie
             return False
-        if site is not None:
-            return site not in OWN_SITE
-        host = _without_port(request.host)
-        return origin is not None and _without_port(origin.partition("://")[2]) != host
+        return site not in OWN_SITE if site is not None else not _is_of_our_host()
+
+
+def _is_of_our_host() -> bool:
+    """Whether the page that sent this is of our host, or no browser said of which it is."""
+    origin = request.headers.get("Origin")
+    host = _without_port(request.host)
+    return origin is None or _without_port(origin.partition("://")[2]) == host
 
 
 def _without_port(host: str) -> str:

@@ -68,6 +68,8 @@ class KeptRequests:
 
     def find(self, key: str, cookie: str, caller: Caller | None) -> Kept | None:
         """The request of this id and browser; None when it is over, used, or another's."""
+        if not key.isprintable():  # no database takes every text
+            return None
         with self._parts.transactions.look_up() as session:
             found = run(session, select(KEPT.c.content).where(*self._waits(key, cookie, caller)))
             row = found.first()
@@ -75,6 +77,8 @@ class KeptRequests:
 
     def take(self, key: str, cookie: str, caller: Caller | None) -> Kept | None:
         """`find`, once: of two requests at the same time one gets None."""
+        if not key.isprintable():
+            return None
         with self._parts.transactions.begin() as session:
             waits = self._waits(key, cookie, caller)
             found = run(session, select(KEPT.c.content).where(*waits)).first()

@@ -266,7 +266,8 @@ class Site:
             return redirect(target, 303)
         if manager is not None:  # Flask-Login's, which knows the way and flashes its words
             unauthorized: Callable[[], AnyResponse] = manager.unauthorized
-            return make_response(unauthorized())
+            with suppress(HTTPException):  # it knows no page, either
+                return make_response(unauthorized())
         return self.page(
             "refused", status=401, said=self.translate(NotSignedIn.plain), code=NotSignedIn.code
         )

@@ -41,8 +41,9 @@ def make(make_host):
         host.callers = []
 
         @host.app.post("/in")
-        def sign_in():
-            login_user(db.session.get(User, 1), remember=True)
+        @host.app.post("/in/<int:user_id>")
+        def sign_in(user_id=1):
+            login_user(db.session.get(User, user_id), remember=True)
             return "in"
 
         @host.app.get("/out")
@@ -63,6 +64,7 @@ def make(make_host):
 
         with host.app.app_context():
             db.session.add(User(id=1, username="bob"))
+            db.session.add(User(id=2, username="eve", alias="eve's"))
             db.session.commit()
         host.browser = host.app.test_client()
         return host
@@ -108,6 +110,21 @@ def test_a_sign_in_by_remember_me_is_not_known_since_when(make):
     host.browser.post("/in")
     host.browser.delete_cookie("session")
     assert seen(host).signed_in_at == 0
+
+
+@pytest.mark.parametrize("identify", [flask_login_identify, flask_security_identify])
+def test_what_is_noted_of_one_person_holds_for_no_other(make, identify):
+    host = make(identify)
+    host.browser.post("/in")
+    stolen = host.browser.get_cookie("remember_token").decoded_value
+    host.browser = host.app.test_client()  # a thief's, who signs in by themselves first
+    host.browser.post("/in/2")
+    with host.browser.session_transaction() as kept:
+        kept["fs_paa"] = host.clock.now
+    host.browser.get("/out")
+    host.browser.set_cookie("remember_token", stolen)
+    bob = seen(host)
+    assert (bob.account.username, bob.signed_in_at, bob.sign_in) == ("bob", 0, "")
 
 
 def test_of_who_is_known_by_a_token_no_time_is_known(make):

@@ -13,6 +13,12 @@ HTML = {"Accept": "text/html,*/*;q=0.8"}
 
 
 @pytest.fixture
+def config(config):
+    """An origin that may read answers may send no form."""
+    return config | {"E2ERESET_CORS_ORIGINS": ["http://b.example"]}
+
+
+@pytest.fixture
 def browser(world):
     """An administrator's, signed in by the password."""
     world.person("carol", password=PASSWORD, roles=["admin"])
@@ -21,12 +27,12 @@ def browser(world):
     return browser
 
 
-def addresses(world, method):
+def addresses(world, method, gap="id-of-carol"):
     """The addresses of the pages with this method, with something in each gap."""
     names = find_site(world.app).names
     rules = world.app.url_map.iter_rules()
     ours = [r for r in rules if r.endpoint.partition(".")[0] in names and method in r.methods]
-    return sorted(re.sub("<[^>]+>", "id-of-carol", rule.rule) for rule in ours)
+    return sorted(re.sub("<[^>]+>", gap, rule.rule) for rule in ours)
 
 
 def rows(world):
@@ -49,7 +55,11 @@ def test_a_look_at_any_page_changes_nothing(world, browser):
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://b.example"}]
+    "headers",
+    [
+        *({"Sec-Fetch-Site": site} for site in ("cross-site", "same-site", "")),
+        *({"Origin": origin} for origin in ("http://b.example", "http://c.example", "null", "")),
+    ],
 )
 def test_no_form_of_another_site_is_taken(world, browser, headers):
     before, seen = rows(world), addresses(world, "POST")
@@ -58,3 +68,10 @@ def test_no_form_of_another_site_is_taken(world, browser, headers):
         answer = browser.post(address, data={}, headers=HTML | headers)
         assert answer.status_code == 403, address
     assert rows(world) == before
+
+
+@pytest.mark.parametrize("gap", ["%00", "a%ED%A0%80", "%09"])
+def test_no_address_is_a_fault(world, browser, gap):
+    for method in ("GET", "POST"):
+        for address in set(addresses(world, method, gap)) - set(addresses(world, method)):
+            assert browser.open(address, method=method, headers=HTML).status_code < 500, address

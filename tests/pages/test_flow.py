@@ -3,6 +3,7 @@
 from urllib.parse import quote, unquote
 
 import pytest
+from flask_login import LoginManager
 
 from e2ereset import two_factor_required
 from tests.kit.pages import BROWSER, PagesHost
@@ -57,6 +58,21 @@ def test_nobody_is_led_to_another_site(make_host, path, prefix):
     assert unquote(asked) == wanted
     # What a host does with it is quoted still: werkzeug takes tabs out of what it redirects to.
     assert "\t" not in asked
+
+
+class NoSignInPage(PagesHost):
+    """A host whose Flask-Login knows no page to sign in on."""
+
+    def add_routes(self):
+        super().add_routes()
+        LoginManager(self.app).user_loader(str)
+
+
+def test_who_is_not_signed_in_is_told_so_where_no_page_is_known(make_host):
+    host = make_host("pages", kind=NoSignInPage)
+    for path in ("/plans", "/security/"):
+        page = host.app.test_client().get(path, headers=BROWSER)
+        assert (page.status_code, "Sign in first" in page.text) == (401, True), page.text
 
 
 def test_a_wrong_code_keeps_the_form(pages):

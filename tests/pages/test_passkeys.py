@@ -56,12 +56,16 @@ def test_a_passkey_is_added_behind_the_factor_that_one_has(world, bob):
     assert ("enable-passkey", bob.id, bob.id, "off", "passed") in world.outcomes()
 
 
-def test_what_was_begun_before_another_factor_is_over(world):
+@pytest.mark.parametrize("factor", ["email", "totp"])
+def test_what_was_begun_before_another_factor_is_over(world, factor):
     eve = world.person("eve", password="a long password")
     browser = browser_of(world, eve)
     prove(browser, browser.post(PASSKEYS, data={"name": "thief's"}), "a long password")
     options = asked(browser.get(NEW).text)
-    world.runtime.factors.set_email(world.account(eve), True)
+    if factor == "email":
+        world.runtime.factors.set_email(world.account(eve), True)
+    else:
+        world.runtime.factors.enrol_totp(world.account(eve))
     assert browser.post(NEW, data={"code": Authenticator().make(options)}).status_code == 400
 
 
