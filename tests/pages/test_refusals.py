@@ -97,7 +97,10 @@ def test_a_form_of_another_site_and_of_a_permission_are_refused_in_german(world)
     form, other = {"role": "admin", "act": "take"}, {"Sec-Fetch-Site": "cross-site"}
     crossed = browser.post(page, data=form, headers=BROWSER | GERMAN | other)
     assert "Das Formular kam von einer anderen Website" in crossed.text
-    assert "Diese Berechtigung bleibt der" in browser.post(page, data=form, headers=GERMAN).text
+    assert (
+        "Die Administration behält dieses Recht"
+        in browser.post(page, data=form, headers=GERMAN).text
+    )
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_an_outage_and_a_fault_are_pages_even_if_nobody_knows_who_reads(world, s
         raise Busy()
 
     monkeypatch.setattr("e2ereset.server.app.identify", is_busy)
-    assert "Ein Teil, den dies braucht, antwortet nicht." in shown("/security/")[1]
+    assert "Ein Teil des Systems antwortet nicht." in shown("/security/")[1]
     monkeypatch.undo()
     find_site(world.app).overview.factors.append(lambda *_: 1 / 0)
     code, page = shown("/security/")
