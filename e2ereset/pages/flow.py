@@ -15,6 +15,8 @@ from e2ereset.http.gates import PROOF
 from e2ereset.kept.service import Kept, KeptRequests
 from e2ereset.records import Action, Caller, Proof
 
+from .cookies import set_cookie
+
 COOKIE = "e2ereset_browser"
 REPEATS, REFUSED = "e2ereset.repeats", "e2ereset.refused"
 """In the environ of a request that is repeated with a proof: that it is one, and its refusal."""
@@ -62,7 +64,7 @@ class Flow:
         told = dict(refusal.details)
         key = self.kept.keep(_kept(self.gates, action, told), cookie, caller)
         response = redirect(url_for(self.page, key=key), 303)
-        self._set_cookie(response, cookie)
+        set_cookie(response, self.gates.settings, COOKIE, cookie)
         return response
 
     def repeat(self, kept: Kept, proof: Proof) -> Repeated:
@@ -85,16 +87,6 @@ class Flow:
             request.method in ("GET", "HEAD")
             and bool(cookie)
             and self.kept.take_proven(action, cookie, caller)
-        )
-
-    def _set_cookie(self, response: Any, cookie: str) -> None:
-        response.set_cookie(
-            COOKIE,
-            cookie,
-            path=f"{request.root_path}/",
-            httponly=True,
-            secure=request.is_secure,
-            samesite="Lax",
         )
 
 

@@ -1,12 +1,13 @@
 """The choice of a language."""
 
-from flask import Blueprint, request
+from flask import Blueprint
 from marshmallow.validate import Length
 from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.http import Text
 from e2ereset.ports import KnowsReaders
 
+from .cookies import set_cookie
 from .site import LANGUAGE, Form, Site
 
 YEAR = 365 * 86400
@@ -34,13 +35,5 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             with site.runtime.transactions.begin() as session:
                 accounts.set_language(session, caller.account.id, language)
         response = site.go(".overview")
-        response.set_cookie(
-            LANGUAGE,
-            language,
-            max_age=YEAR,
-            path=f"{request.root_path}/",
-            httponly=True,
-            secure=request.is_secure,
-            samesite="Lax",
-        )
+        set_cookie(response, site.runtime.settings, LANGUAGE, language, max_age=YEAR)
         return response

@@ -17,6 +17,7 @@ from e2ereset.languages.words import N_
 from e2ereset.records import Action, Caller
 
 from .codes_routes import codes_page
+from .cookies import set_cookie
 from .overview import Factor, Link, line
 from .qr import qr_code
 from .site import Site
@@ -149,15 +150,9 @@ def _removal_page(site: Site, caller: Caller, *, error: str = "") -> Response:
 
 def _show_to(site: Site, response: AnyResponse, caller: Caller, secret: str) -> None:
     """Let this browser see the secret again, in this sign-in."""
-    response.set_cookie(
-        COOKIE,
-        site.runtime.keyring.encrypt(COOKIE, _reader(caller), secret),
-        max_age=SHOWN_SECONDS,
-        path=url_for(".show_totp"),
-        httponly=True,
-        secure=request.is_secure,
-        samesite="Lax",
-    )
+    sealed = site.runtime.keyring.encrypt(COOKIE, _reader(caller), secret)
+    only_there = {"max_age": SHOWN_SECONDS, "path": url_for(".show_totp")}
+    set_cookie(response, site.runtime.settings, COOKIE, sealed, **only_there)
 
 
 def _shown_to(site: Site, caller: Caller) -> Enrolment | None:

@@ -75,3 +75,11 @@ def test_no_address_is_a_fault(world, browser, gap):
     for method in ("GET", "POST"):
         for address in set(addresses(world, method, gap)) - set(addresses(world, method)):
             assert browser.open(address, method=method, headers=HTML).status_code < 500, address
+
+
+def test_no_query_is_a_fault(world, browser):
+    names = ("action", "after", "asked", "before", "caller", "done", "next", "q", "sent", "target")
+    for text in ("9" * 5000, "%00", "%ED%A0%80", "\N{ARABIC-INDIC DIGIT ONE}"):
+        query = "&".join(f"{name}={text}" for name in names)
+        for address in addresses(world, "GET"):
+            assert browser.get(f"{address}?{query}", headers=HTML).status_code < 500, address

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import InvalidParams, Refusal
 from e2ereset.http import Text, origin, proof
+from e2ereset.pages.cookies import set_cookie
 from e2ereset.pages.flow import PROVABLE
 from e2ereset.pages.refused import told
 from e2ereset.pages.site import Form, Site
@@ -97,15 +98,8 @@ def _credentials(form: dict[str, str]) -> Credentials:
 
 def _entered(sessions: Sessions, signed_in: SignedIn, back: str) -> AnyResponse:
     response = redirect(back, 303)
-    response.set_cookie(
-        COOKIE,
-        f"{signed_in.user_id}:{signed_in.token}",
-        max_age=sessions.settings.token_seconds,
-        path=f"{request.root_path}/",
-        httponly=True,
-        secure=request.is_secure,
-        samesite="Lax",
-    )
+    settings, value = sessions.runtime.settings, f"{signed_in.user_id}:{signed_in.token}"
+    set_cookie(response, settings, COOKIE, value, max_age=sessions.settings.token_seconds)
     return response
 
 

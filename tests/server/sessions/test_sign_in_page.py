@@ -58,6 +58,21 @@ def test_the_cookie_is_not_for_scripts_nor_for_other_sites(browser):
     cookie = enter(browser).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie
+
+
+@pytest.mark.parametrize("said", ["by the setting", "by the request"])
+def test_over_tls_the_cookies_are_for_tls_alone(make_server, config, world, said):
+    told = {"E2ERESET_PAGES_URL": "https://app.example.org/security"}
+    app = make_server(config | told if said == "by the setting" else config)
+    world.person("dora", password="a long password")
+    world.person("zoe", password="a long password", totp=True)  # who is led to the proof
+    browser = app.test_client()
+    scheme = "http" if said == "by the setting" else "https"
+    for name in ("dora", "zoe"):
+        form = {"name": name, "password": "a long password"}
+        entered = browser.post(SIGN_IN, data=form, headers=HTML, base_url=f"{scheme}://localhost")
+        assert "; Secure;" in entered.headers["Set-Cookie"], name
 
 
 def test_another_site_signs_nobody_in(browser):

@@ -14,7 +14,7 @@ from e2ereset.pages.site import Form, Site
 from e2ereset.records import Caller
 
 from .dead import DeadRooms, is_wrapped
-from .readability import ASK, Readability
+from .readability import ASK, MOST_HELPERS, Readability
 from .refusals import MayNotRestart, NotInRoom, RestartFailed, RestartInProgress, RoomNotDead
 from .restart import ACTION, NewKey
 
@@ -69,7 +69,7 @@ def make_page(readability: Readability, dead: DeadRooms, site: Site) -> Blueprin
             rooms=rooms,
             startable=startable,
             public_key=dead.public_key(caller) if startable else "",
-            asked=int(told) if told.isdecimal() else None,
+            asked=next((n for n in range(MOST_HELPERS + 1) if told == str(n)), None),
             error=error,
             done=site.translate(STARTED) if "started" in request.args else "",
         )
