@@ -21,7 +21,8 @@ ON, OFF = "email-on", "email-off"
 def add_routes(blueprint: Blueprint, site: Site) -> None:
     """Put the routes on the blueprint, and the line on My security."""
     site.overview.factors.append(lambda caller, status: _lines(site, caller, status))
-    site.overview.done[ON] = N_("Codes by e-mail are on. Your other sign-ins have ended.")
+    ended = N_("Codes by e-mail are on. Your other sign-ins have ended.")
+    site.overview.done[ON] = ended if site.ends_others else N_("Codes by e-mail are on.")
     site.overview.done[OFF] = N_("Codes by e-mail are off.")
 
     def switch(act: str, enabled: bool) -> AnyResponse:

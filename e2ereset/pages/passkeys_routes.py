@@ -17,8 +17,9 @@ from e2ereset.records import Action, Caller
 from .overview import Factor, Link
 from .site import Fields, Form, Site
 
+ENDED = N_("The passkey was added. Your other sign-ins have ended.")
 DONE = {
-    "added": N_("The passkey was added. Your other sign-ins have ended."),
+    "added": N_("The passkey was added."),
     "renamed": N_("The passkey was renamed."),
     "removed": N_("The passkey was removed."),
 }
@@ -131,6 +132,8 @@ def _add_registration(blueprint: Blueprint, site: Site) -> None:
 
 def _page(site: Site, caller: Caller, *, error: str = "", field: str = "") -> Response:
     done = DONE.get(request.args.get("done", ""), "")
+    if done == DONE["added"] and site.ends_others:
+        done = ENDED
     return site.page(
         "passkeys",
         status=400 if error else 200,

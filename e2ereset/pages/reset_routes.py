@@ -40,7 +40,14 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         """The first step."""
         found = plan()
         held = resets.holds.held_until(found.account.id, int(gates.clock()))
-        return site.page("reset_losses", status=status, plan=found, held=held, error=error)
+        return site.page(
+            "reset_losses",
+            status=status,
+            plan=found,
+            ends=resets.ends_sign_ins,
+            held=held,
+            error=error,
+        )
 
     @blueprint.get("/reset")
     def show_losses() -> Response:

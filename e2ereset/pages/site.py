@@ -33,7 +33,7 @@ from e2ereset.errors import (
 from e2ereset.http import Body, envelope
 from e2ereset.http.gates import note_page
 from e2ereset.languages import Words, pattern_of
-from e2ereset.ports import KnowsReaders
+from e2ereset.ports import EndsOtherSessions, KnowsReaders
 from e2ereset.records import Action, ActionRequest, Caller, Reader, epoch_of
 from e2ereset.runtime import Runtime
 
@@ -137,6 +137,11 @@ class Site:
         own = self.base == OWN_BASE
         response.headers.setdefault("Content-Security-Policy", POLICY if own else HOST_POLICY)
         return response
+
+    @property
+    def ends_others(self) -> bool:
+        """Whether the other sign-ins of who adds a factor end; not every host has a way to."""
+        return isinstance(self.runtime.accounts, EndsOtherSessions)
 
     def form(self, schema: Form) -> dict[str, Any]:
         """The fields of this request's form. Raises InvalidParams with the first fault."""

@@ -14,6 +14,7 @@ from e2ereset.factors.enrolment import FactorStatus
 from e2ereset.factors.own import BEGIN, CONFIRM, DISABLE, RESET
 from e2ereset.http import proof
 from e2ereset.languages.words import N_
+from e2ereset.ports import HoldsSessions
 from e2ereset.records import Action, Caller
 
 from .codes_routes import codes_page
@@ -143,6 +144,7 @@ def _removal_page(site: Site, caller: Caller, *, error: str = "") -> Response:
         status=400 if error else 200,
         on=status.totp,
         others=any(one.proves for one in others),
+        ends=isinstance(site.runtime.accounts, HoldsSessions),
         error=error,
         field="code",
     )

@@ -7,7 +7,9 @@ HOME, CHOOSE = "/security/", "/security/language"
 
 def shown(browser, **headers):
     text = browser.get(HOME, headers=headers).text
-    return "de" if "Meine Sicherheit" in text and 'lang="de" dir="ltr"' in text else "en"
+    return (
+        "de" if "Meine Sicherheit" in text and 'id="e2e-main" lang="de" dir="ltr"' in text else "en"
+    )
 
 
 def test_a_browser_tells_what_its_reader_prefers(pages):

@@ -86,3 +86,10 @@ def test_a_client_cannot_say_that_it_is_a_page(plain):
     headers = {"Host-User": ANN.id, "e2ereset.proof": "x", "X-2fa-Method": "password"}
     answer = plain.app.test_client().post("/r", headers=headers)
     assert answer.json["errorType"] == "error-two-factor-not-available"
+
+
+def test_nobody_is_told_of_ends_that_the_host_does_not_make(plain):
+    assert "Sign-ins that end" not in plain.browser.get("/security/reset").text
+    assert "<main" in (page := plain.browser.get("/security/?done=email-on").text)
+    assert "Codes by e-mail are on.</p>" in page
+    assert "sign-ins have ended" not in page
