@@ -11,7 +11,7 @@ from e2ereset.crypto import KeyRing
 from e2ereset.errors import Refusal
 from e2ereset.parts import Parts
 from e2ereset.ports import ForeseesLosses
-from e2ereset.records import Account, Losses, iso
+from e2ereset.records import Account, Losses, LostRoom, iso, seen_within
 from e2ereset.vault.service import PairFacts, facts_in
 
 
@@ -19,12 +19,13 @@ from e2ereset.vault.service import PairFacts, facts_in
 class Plan:
     """What a reset of this account's key would do, if it were done now.
 
-    `pair` is None where no key is stored.
+    `pair` is None where no key is stored. `made_at` is in epoch seconds.
     """
 
     account: Account
     pair: PairFacts | None
     losses: Losses
+    made_at: int
     keyring: KeyRing = field(repr=False)
 
     @property
@@ -33,7 +34,10 @@ class Plan:
 
         It is keyed, so that whoever may not see the rooms cannot try names of rooms on it.
         """
-        text = json.dumps(self.told(), sort_keys=True)
+        told = self.told()
+        for room in told["rooms"]:
+            room.pop("seenWithinDays", None)  # nothing of that is lost
+        text = json.dumps(told, sort_keys=True)
         return self.keyring.digest("reset plan", text).partition(":")[2]
 
     def told(self) -> dict[str, Any]:
@@ -44,16 +48,22 @@ class Plan:
             "username": self.account.username,
             "keySet": pair is not None,
             **({"keySetAt": iso(pair.set_at), "fingerprint": pair.fingerprint} if pair else {}),
-            "rooms": [
-                {"_id": room.id, "name": room.name, "holders": room.holders}
-                for room in losses.rooms
-            ],
+            "rooms": [self._told_of(room) for room in losses.rooms],
             **self._counts(),
         }
 
     def told_to_others(self) -> dict[str, Any]:
         """The same without the rooms, which are no business of who may reset the key."""
         return {name: value for name, value in self.told().items() if name != "rooms"}
+
+    def seen(self, room: LostRoom) -> int | None:
+        """Within how many of the last days one was seen who has the key; see `seen_within`."""
+        return seen_within(room.seen_at, self.made_at)
+
+    def _told_of(self, room: LostRoom) -> dict[str, Any]:
+        seen = self.seen(room)
+        named = {"_id": room.id, "name": room.name, "holders": room.holders}
+        return named | ({"seenWithinDays": seen} if seen else {})
 
     def _counts(self) -> dict[str, int]:
         losses = self.losses
@@ -90,7 +100,7 @@ class Plans:
         """The plan of a reset at `now` (epoch seconds), as this transaction sees it."""
         losses = self._host.losses(session, account.id, now) if self._host else Losses()
         pair, keyring = facts_in(session, account.id), self._parts.keyring
-        return Plan(account=account, pair=pair, losses=losses, keyring=keyring)
+        return Plan(account=account, pair=pair, losses=losses, made_at=now, keyring=keyring)
 
     def check(
         self, session: Session, account: Account, digest: str, *, own: bool, now: int

@@ -5,6 +5,7 @@ from marshmallow.validate import Regexp
 
 from e2ereset.http.schemas import Answer, Flag, Query, Text, Whole
 from e2ereset.permissions.schemas import TargetBody
+from e2ereset.records import SEEN_STEPS
 
 
 class ResetBody(TargetBody):
@@ -21,7 +22,7 @@ class TargetQuery(Query):
 
 
 class Room(Answer):
-    """A room whose key is lost; `holders` others have it."""
+    """A room whose key is lost; `holders` others have it, of whom one was seen so lately."""
 
     class Meta:
         """`success` is that of the whole answer."""
@@ -31,6 +32,7 @@ class Room(Answer):
     _id = Text(required=True)
     name = Text(required=True)
     holders = Whole(required=True)
+    seenWithinDays = Whole(low=min(SEEN_STEPS), high=max(SEEN_STEPS))
 
 
 class PlanAnswer(Answer):

@@ -49,7 +49,7 @@ class ServerAccounts:
     def losses(self, session: Session, account_id: str, now: int) -> Losses:
         """The room keys, sign-ins and personal tokens that a reset would end."""
         sign_ins, personal = tokens.count_live(session, account_id, now)
-        rooms = lost_rooms(session, account_id)
+        rooms = lost_rooms(session, account_id, now)
         return Losses(rooms=rooms, sign_ins=sign_ins, tokens=personal)
 
     def expiring(self) -> tuple[Expiring, ...]:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from e2ereset.server.rooms.models import Subscription
 from e2ereset.server.rooms.service import KEYS
+from e2ereset.server.sessions.models import Token
 from tests.kit.client import API
+from tests.kit.pages import browser_of
 from tests.kit.world import error
 
 PREVIEW = API + "users.resetE2EKey.preview"
@@ -36,7 +38,7 @@ def test_a_plan_names_what_is_lost_and_changes_nothing(world, plan, bob, eve):
     world.sign_in(bob.id, name="script", expires_at=None)
     found = told(plan(bob))
     assert found["rooms"] == [
-        {"_id": "r1", "name": "", "holders": 1},
+        {"_id": "r1", "name": "", "holders": 1, "seenWithinDays": 2},
         {"_id": "r2", "name": "", "holders": 0},
     ]
     counts = {"roomsLost": 2, "roomsWithoutHolder": 1, "signIns": 2, "tokens": 1, "keySet": True}
@@ -124,6 +126,17 @@ def test_the_plan_is_what_the_reset_then_does(world, plan, has_key, rooms, sign_
     assert (world.has_key(bob), world.tokens(bob)) == (False, 0)
     assert {s.room_id for s in world.subscriptions(bob)} >= holders.keys()
     assert not any(getattr(s, name) for s in world.subscriptions(bob) for name in KEYS)
+
+
+def test_who_is_seen_meanwhile_changes_no_digest(world, plan, bob, eve):
+    world.room("r1", bob, eve)
+    before = told(plan(bob))
+    with world.runtime.transactions.begin() as session:
+        session.query(Token).filter_by(user_id=eve.id).update({"created_at": 1})
+    after = told(plan(bob))
+    assert (before["rooms"][0].pop("seenWithinDays"), after) == (2, before)
+    page = browser_of(world, bob).get("/security/reset").text
+    assert "None of them was seen within the last month." in page
 
 
 def test_the_digest_is_keyed_so_that_names_of_rooms_cannot_be_tried(world, with_settings, bob):

@@ -28,6 +28,7 @@ for (const form of document.querySelectorAll("form[data-e2e-room-key]")) {
       form.elements.e2eKey.value = key;
     } catch {
       failed.hidden = false;
+      failed.scrollIntoView({ block: "center" });
       return;
     }
     form.submit();

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.records import LostRoom
 from e2ereset.server.people.accounts import USERS
+from e2ereset.server.sessions.tokens import IS_LIVE_SIGN_IN, LAST_SEEN, TOKENS
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 
@@ -24,8 +25,15 @@ HOLDS = and_(
     OTHERS.c.user_id.in_(select(USERS.c.id).where(USERS.c.active)),
 )
 HOLDERS: Any = select(func.count()).where(HOLDS).scalar_subquery().label("holders")
+SEEN: Any = (
+    select(LAST_SEEN)
+    .where(HOLDS, TOKENS.c.user_id == OTHERS.c.user_id, IS_LIVE_SIGN_IN)
+    .scalar_subquery()
+    .label("seen_at")
+)
+"""When one of them was last seen. It needs `now`."""
 LOST = (
-    select(ROOMS.c.id, ROOMS.c.name, HOLDERS)
+    select(ROOMS.c.id, ROOMS.c.name, HOLDERS, SEEN)
     .join(MINE, MINE.c.room_id == ROOMS.c.id)
     .where(
         MINE.c.user_id == bindparam("account"),
@@ -35,7 +43,7 @@ LOST = (
 )
 
 
-def lost_rooms(session: Session, account_id: str) -> tuple[LostRoom, ...]:
+def lost_rooms(session: Session, account_id: str, now: int) -> tuple[LostRoom, ...]:
     """The rooms of which the user has any key, by id."""
-    rows = run(session, LOST, {"account": account_id})
-    return tuple(LostRoom(id=row.id, name=row.name or "", holders=row.holders) for row in rows)
+    rows = run(session, LOST, {"account": account_id, "now": now})
+    return tuple(LostRoom(**{**row._mapping, "name": row.name or ""}) for row in rows)

@@ -17,7 +17,8 @@ class Token(Base):
     A `kind` of its own has a personal token with a grant, which is in a table of the grants.
     `name` is set for personal tokens only, and `last_part`, the end of the token, for those made
     since it is kept. `expires_at` is None for one that never expires. `address` and `agent` say
-    from where it was made; None or empty where that is not known.
+    from where it was made; None or empty where that is not known. `used_at` is within a day of its
+    last use; None for one that was not used later than a day after it was made.
     """
 
     __tablename__ = "tokens"
@@ -28,6 +29,7 @@ class Token(Base):
     bypass_two_factor: Mapped[bool]
     created_at: Mapped[Epoch]
     expires_at: Mapped[Epoch | None]
+    used_at: Mapped[int | None] = mapped_column(BigInteger)
     last_part: Mapped[str | None] = mapped_column(String(6))
     address: Mapped[str | None] = mapped_column(String(255))
     agent: Mapped[str | None] = mapped_column(String(255))

@@ -1,6 +1,7 @@
 """`login`, `logout` and `me`, as Rocket.Chat clients know them, and the headers that sign in."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from .schemas import Credentials, Resume, mistyped_field, read_credentials
 from .service import Sessions, SignedIn, Unauthorized
 from .sign_outs import SignOuts
 from .token_routes import add_sign_out_routes, add_token_routes
-from .tokens import find_signed_in, sign_in_of
+from .tokens import find_signed_in, note_use, sign_in_of
 
 AFTER = (
     "me",
@@ -90,19 +91,24 @@ def identify(runtime: Runtime) -> Caller | None:
     if not user_id or not token:
         return None
     # A bare connection: this read comes with every request, and a session costs as much again.
+    now = int(runtime.clock())
     with runtime.transactions.single() as connection:
-        found = find_signed_in(connection, user_id, token, int(runtime.clock()))
+        found = find_signed_in(connection, user_id, token, now)
     if found is None:
         return None
+    if found.unnoted:
+        # Nobody is kept out because this could not be written.
+        with suppress(*envelope.FAULTS), runtime.transactions.single() as connection:
+            note_use(connection, user_id, token, now)
     address, agent = origin()
     return Caller(
-        account=found[0],
+        account=found.account,
         address=address,
         agent=agent,
-        bypasses_two_factor=found[1],
+        bypasses_two_factor=found.bypasses,
         sign_in=sign_in_of(user_id, token),
-        signed_in_at=found[2],
-        grant=found[3],
+        signed_in_at=found.began_at,
+        grant=found.grant,
     )
 
 

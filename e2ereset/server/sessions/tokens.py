@@ -4,9 +4,9 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import BigInteger, Row, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset import Account
@@ -25,6 +25,8 @@ LAST_PART = 6
 """How many characters of a token its owner is shown, to tell it from others."""
 SHOWN = ("kind", "name", "created_at", "expires_at", "bypass_two_factor", "last_part")
 PLACE = ("address", "agent")
+NOTED_EVERY = 86400
+"""Seconds. The use of a token is noted once a day: more would cost a write with each request."""
 
 OWN = TOKENS.c.user_id == bindparam("owner")
 LIVE = or_(TOKENS.c.expires_at.is_(None), TOKENS.c.expires_at > bindparam("now"))
@@ -43,6 +45,7 @@ RENEW = Statement(
     update(TOKENS)
     .where(*NAMED, LIVE)
     .values(digest=bindparam("key"), created_at=bindparam("now"), last_part=bindparam("shown_part"))
+    .values(used_at=None)
 )
 DROP_NAMED = Statement(delete(TOKENS).where(*NAMED))
 OTHERS = (OWN, TOKENS.c.digest != bindparam("kept"))
@@ -55,15 +58,23 @@ LIST = (
     .order_by(TOKENS.c.created_at, TOKENS.c.kind, TOKENS.c.name)
 )
 SIGN_INS = Statement(
-    select(*(TOKENS.c[name] for name in ("digest", "kind", "name", "created_at", *PLACE)))
+    select(*(TOKENS.c[n] for n in ("digest", "kind", "name", "created_at", "used_at", *PLACE)))
     .where(OWN, LIVE)
     .order_by(TOKENS.c.created_at.desc(), TOKENS.c.digest)
 )
 LIST_PERSONAL = LIST.where(TOKENS.c.kind != LOGIN)
+USED = func.coalesce(TOKENS.c.used_at, TOKENS.c.created_at).label("used")
+LAST_SEEN: Any = func.max(func.coalesce(TOKENS.c.used_at, TOKENS.c.created_at))
+IS_LIVE_SIGN_IN = and_(TOKENS.c.kind == LOGIN, LIVE)
+"""For other subjects of the server: when people were last seen, by the sign-ins that they have.
+Their personal tokens are programs, which show nobody."""
+NOTE_USE = Statement(
+    update(TOKENS).where(*THIS, LIVE).values(used_at=bindparam("now", type_=BigInteger))
+)
 GRANTED = case((TOKENS.c.kind == GRANT, TOKENS.c.name), else_="").label("granted")
 SIGNED_IN = Statement(
     accounts.account_rows(
-        TOKENS.c.bypass_two_factor, TOKENS.c.created_at, GRANTED, beside=TOKENS
+        TOKENS.c.bypass_two_factor, TOKENS.c.created_at, GRANTED, USED, beside=TOKENS
     ).where(*THIS, LIVE)
 )
 OWNER = Statement(
@@ -219,6 +230,7 @@ def list_sign_ins(session: Session, account_id: str, now: int) -> list[SignIn]:
             sign_in=_handle(row.digest, account_id),
             name=row.name or "",
             began_at=row.created_at,
+            used_at=row.used_at,
             address=row.address or "",
             agent=row.agent or "",
         )
@@ -233,13 +245,23 @@ def end_sign_in(session: Session, account_id: str, sign_in: str) -> bool:
     return DROP(session, {"key": digest, "owner": account_id}).rowcount == 1
 
 
-def find_signed_in(
-    session: Opened, user_id: str, token: str, now: int
-) -> tuple[Account, bool, int, str] | None:
-    """Whose live token this is, whether it skips the second factor, when it was made, its grant.
+class LiveToken(NamedTuple):
+    """A live token: whose it is, whether it skips the second factor, when it was made, its grant.
 
-    The time is in epoch seconds. None when the token is not this user's, is over, or the user is
-    not active.
+    `unnoted`: nothing was noted of its use for a day. The time is in epoch seconds.
+    """
+
+    account: Account
+    bypasses: bool
+    began_at: int
+    grant: str
+    unnoted: bool
+
+
+def find_signed_in(session: Opened, user_id: str, token: str, now: int) -> LiveToken | None:
+    """Who signs in by this token; None when it is not this user's, is over, or they are not active.
+
+    Nothing is changed.
     """
     if not accounts.could_be_stored(user_id) or len(token) > accounts.LONGEST_NAME:
         return None
@@ -248,7 +270,18 @@ def find_signed_in(
     if not rows or not rows[0].active:
         return None
     first = rows[0]
-    return accounts.read_account(rows), first.bypass_two_factor, first.created_at, first.granted
+    return LiveToken(
+        account=accounts.read_account(rows),
+        bypasses=first.bypass_two_factor,
+        began_at=first.created_at,
+        grant=first.granted,
+        unnoted=first.used <= now - NOTED_EVERY,
+    )
+
+
+def note_use(session: Opened, user_id: str, token: str, now: int) -> None:
+    """Note that the token is used now."""
+    NOTE_USE(session, {"key": token_digest(token), "owner": user_id, "now": now})
 
 
 def find_owner(session: Session, token: str, now: int) -> str | None:

@@ -4,6 +4,7 @@ import pytest
 
 from e2ereset.server.people.accounts import USERS
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
+from e2ereset.server.sessions.models import Token
 from tests.kit.client import API
 
 READABILITY, ASK = API + "e2e.readability", API + "e2e.askForKeys"
@@ -55,6 +56,28 @@ def test_who_cannot_sign_in_helps_nobody(world, rooms, bob, eve):
     assert states(world, bob)["with-eve"] == ("dead", 0)
 
 
+def test_it_is_told_roughly_when_one_who_can_help_was_last_seen(world, rooms, bob, eve):
+    def seen():
+        answer = world.client.get(READABILITY, headers=world.again(bob).headers).json
+        return [room.get("seenWithinDays") for room in answer["rooms"] if room["holders"]]
+
+    def use(headers, at):
+        world.clock.now = at
+        assert world.client.get(f"{API}me", headers=headers).status_code == 200
+
+    made, personal = world.clock.now, world.sign_in(eve.id, name="bot", expires_at=None)
+    for days, told in ((0, 2), (0.9, 2)):
+        world.clock.now = made + int(days * DAY)
+        assert seen() == [None, told]  # of a room that one can read it is not told
+    world.clock.now = made + DAY
+    assert seen() == [None, None]  # her sign-in has ended
+    signed_in = world.sign_in(eve.id, expires_at=made + 99 * DAY)
+    use(signed_in, made + 3 * DAY)
+    for days, told in ((5, 2), (6, 7), (10, 7), (11, 31), (34, 31), (35, None)):
+        use(personal, made + days * DAY)
+        assert seen() == [None, told], days
+
+
 def test_holders_are_asked_by_mail_once_a_day(world, rooms, bob):
     assert ask(world, bob) == 1
     assert mailed(world) == [("eve@x.org", "bob", 1)]
@@ -92,6 +115,10 @@ def test_the_page_says_it_in_words_and_asks(world, rooms):
         session.get(Room, "alone").name = "diary"
     page = browser.get("/rooms/readable").text
     assert "can give it to you: 1." in page
+    assert "One of them was seen within the last 2 days." in page
     assert "Nobody has its key any more" in page
     assert browser.post("/rooms/readable").location == "/rooms/readable?asked=1"
+    with world.runtime.transactions.begin() as session:
+        session.query(Token).filter_by(user_id="id-of-eve").delete()
+    assert "None of them was seen within the last month." in browser.get("/rooms/readable").text
     assert mailed(world) == [("eve@x.org", "dora", 1)]

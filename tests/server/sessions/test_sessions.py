@@ -1,7 +1,10 @@
 """Signing in and out of the server, and who one is, over HTTP."""
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import TimeoutError
 
+from e2ereset.server.sessions import routes
 from e2ereset.server.sessions.models import Token
 from tests.kit.client import LOGIN, LOGOUT, ME
 from tests.kit.rows import row
@@ -223,3 +226,39 @@ def test_no_secret_of_a_sign_in_reaches_the_log(world, totp, caplog):
 def test_every_sign_in_has_a_token_of_256_bits_of_its_own(world, bob):
     tokens = {world.login().json["data"]["authToken"] for _ in range(5)}
     assert [len(token) for token in tokens] == [43] * 5
+
+
+DAY = 86400
+
+
+def test_the_use_of_a_sign_in_is_noted_once_a_day(world, bob):
+    bob.headers = world.sign_in(bob.id, expires_at=world.clock.now + 9 * DAY)
+    made, seen = world.clock.now, []
+
+    def note(*given):
+        seen.extend([given[2].split()[0]] if "tokens" in given[2] else [])
+
+    event.listen(world.engine, "before_cursor_execute", note)
+
+    def used(at):
+        world.clock.now = at
+        seen.clear()
+        assert world.client.get(ME, headers=bob.headers).status_code == 200
+        told = list(seen)
+        return max(row.used_at or 0 for row in world.rows(Token, user_id=bob.id)), told
+
+    assert used(made + DAY - 1) == (0, ["SELECT"])
+    assert used(made + DAY) == (made + DAY, ["SELECT", "UPDATE"])
+    assert used(made + 2 * DAY - 1)[0] == made + DAY
+    assert used(made + 2 * DAY)[0] == made + 2 * DAY
+
+
+def test_nobody_is_kept_out_because_a_use_could_not_be_noted(world, bob, monkeypatch):
+    bob.headers = world.sign_in(bob.id, expires_at=world.clock.now + 9 * DAY)
+    world.clock.now += DAY
+
+    def fail(*given):
+        raise TimeoutError  # of the pool
+
+    monkeypatch.setattr(routes, "note_use", fail)
+    assert world.client.get(ME, headers=bob.headers).status_code == 200

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
 from e2ereset.http import Answer, Text, Whole
+from e2ereset.records import SEEN_STEPS
 
 
 class PublicKey(Schema):
@@ -32,12 +33,16 @@ class Waits(PublicKey):
 
 
 class RoomState(Schema):
-    """An encrypted room of the caller's: `restored`, `waiting` or `dead`."""
+    """An encrypted room of the caller's: `restored`, `waiting` or `dead`.
+
+    `seenWithinDays`: one of the `holders` was seen within so many days.
+    """
 
     _id = Text(required=True)
     name = Text(required=True)
     state = Text(required=True, validate=OneOf(["restored", "waiting", "dead"]))
     holders = Whole(required=True)
+    seenWithinDays = Whole(low=min(SEEN_STEPS), high=max(SEEN_STEPS))
     waitingSince = Text()
 
 

@@ -86,6 +86,6 @@ def is_wrapped(key: str, key_id: str) -> bool:
 
 
 def _refuse_living(room_id: str, acting: RoomAct) -> None:
-    rooms = states(acting.session, acting.caller_id)
+    rooms = states(acting.session, acting.caller_id, acting.now)
     if not any(room.id == room_id and room.state == DEAD for room in rooms):
         raise RoomNotDead

@@ -8,10 +8,10 @@ from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from e2ereset import Caller
-from e2ereset.records import ActionRequest, iso
+from e2ereset.records import ActionRequest, iso, seen_within
 from e2ereset.server.people.accounts import get_account
 from e2ereset.server.rooms.acts import Acts
-from e2ereset.server.rooms.losses import HOLDERS, HOLDS, MINE, OTHERS
+from e2ereset.server.rooms.losses import HOLDERS, HOLDS, MINE, OTHERS, SEEN
 from e2ereset.store.transactions import run
 
 from .statements import ROOMS, WAITING
@@ -25,7 +25,7 @@ DAILY = ((86400, 1),) * 3
 ENCRYPTED = and_(MINE.c.room_id == ROOMS.c.id, ROOMS.c.encrypted)
 IS_ME = MINE.c.user_id == bindparam("account")
 STATES = (
-    select(ROOMS.c.id, ROOMS.c.name, MINE.c.e2e_key.is_not(None).label("held"), HOLDERS)
+    select(ROOMS.c.id, ROOMS.c.name, MINE.c.e2e_key.is_not(None).label("held"), HOLDERS, SEEN)
     .add_columns(WAITING.c.since, ROOMS.c.e2e_key_id.is_not(None).label("keyed"))
     .add_columns(MINE.c.suggested_key.is_not(None).label("offered"))
     .join(MINE, ENCRYPTED)
@@ -54,7 +54,8 @@ class RoomState:
 
     `since`, in epoch seconds, is when the wait for its key began; None where nobody waits.
     `keyed`: it had a key at all, which the first client makes. `offered`: the key was suggested to
-    this person, whose client takes it as soon as it is open.
+    this person, whose client takes it as soon as it is open. `seen`: within how many of the last
+    days one of the `holders` was seen, see `seen_within`.
     """
 
     id: str
@@ -64,6 +65,7 @@ class RoomState:
     since: int | None
     keyed: bool
     offered: bool
+    seen: int | None
 
     @property
     def state(self) -> str:
@@ -76,13 +78,18 @@ class RoomState:
         """The room as on the wire."""
         since = {} if self.held or self.since is None else {"waitingSince": iso(self.since)}
         named = {"_id": self.id, "name": self.name, "state": self.state, "holders": self.holders}
-        return named | since
+        seen = {"seenWithinDays": self.seen} if self.state == WAITS and self.seen else {}
+        return named | seen | since
 
 
-def states(session: Session, account_id: str) -> tuple[RoomState, ...]:
-    """The encrypted rooms of the account, by name."""
-    rows = run(session, STATES, {"account": account_id}).all()
-    return tuple(RoomState(**{**row._mapping, "name": row.name or ""}) for row in rows)
+def states(session: Session, account_id: str, now: int) -> tuple[RoomState, ...]:
+    """The encrypted rooms of the account at `now` (epoch seconds), by name."""
+    rows = run(session, STATES, {"account": account_id, "now": now}).mappings().all()
+    found = [dict(row) for row in rows]
+    return tuple(
+        RoomState(name=row.pop("name") or "", seen=seen_within(row.pop("seen_at"), now), **row)
+        for row in found
+    )
 
 
 class Readability:
@@ -95,7 +102,7 @@ class Readability:
     def rooms(self, account_id: str) -> tuple[RoomState, ...]:
         """The encrypted rooms of the account, by name."""
         with self._runtime.transactions.look_up() as session:
-            return states(session, account_id)
+            return states(session, account_id, int(self._runtime.clock()))
 
     def ask(self, asked: ActionRequest) -> int:
         """Mail those who have the keys that the caller lacks; how many were mailed.
