@@ -23,13 +23,15 @@ PAGE = 20
 class State:
     """What a reset would cost this account now, and how its factors are.
 
-    `left` has the tries that are left of each method in use.
+    `left` has the tries that are left of each method in use. `held` is until when resets are held,
+    in epoch seconds.
     """
 
     account: Account
     plan: Plan
     factors: FactorStatus
     left: dict[str, int]
+    held: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Helping:
         plan = runtime.resets.preview(caller, TargetName(user_id=account.id), now)
         with runtime.transactions.read() as session:
             left = {one: self._left(session, account, one, now) for one in factors.history}
-        return State(account=account, plan=plan, factors=factors, left=left)
+        held = runtime.resets.holds.held_until(account.id, now)
+        return State(account=account, plan=plan, factors=factors, left=left, held=held)
 
     def _left(self, session: Session, account: Account, method: str, now: int) -> int:
         budgets, windows = self.runtime.budgets, self.runtime.settings.verify_windows

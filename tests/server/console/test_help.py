@@ -183,12 +183,22 @@ def test_a_plan_that_has_changed_is_shown_anew(world, boss, browser, bob):
 
 
 def test_a_reset_that_is_held_is_refused_and_tells_until_when(world, boss, browser, bob):
-    browser_of(world, bob).post("/security/not-me")
     path = f"{PEOPLE}/{bob.id}/reset"
     led = browser.post(path, data=form(browser.get(path)))
+    browser_of(world, bob).post("/security/not-me")
     refused = prove(browser, led, world.code(boss))
     assert (refused.status_code, world.has_key(bob)) == (400, True)
     assert "Until: 18 January 2027, 08:00 UTC." in refused.text
+
+
+def test_who_helps_sees_a_hold_before_they_ask(world, browser, bob):
+    shown = f"{PEOPLE}/{bob.id}", f"{PEOPLE}/{bob.id}/reset"
+    assert ["Nobody can reset this key" in browser.get(page).text for page in shown] == [False] * 2
+    browser_of(world, bob).post("/security/not-me")
+    for page in shown:
+        text = browser.get(page).text
+        assert "Nobody can reset this key until 18 January 2027" in text
+        assert (f'href="{shown[1]}"' in text, 'id="reason"' in text) == (False, False)
 
 
 def test_another_site_resets_nothing(world, browser, bob):
