@@ -26,6 +26,7 @@ WANTED: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("drop_keys", "end_sign_in"), (int, "True or False")),
     "list_sign_ins": (Iterable, "the SignIns"),
     "remembered_proof": (str, "a text"),
+    "readable_rooms": (Iterable, "the RoomStates"),
     "losses": (Losses, "Losses"),
     "reader": (Reader | None, "a Reader or None"),
     **dict.fromkeys(

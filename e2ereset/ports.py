@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from sqlalchemy.orm import Session
 
 from .records import Account, ActionRequest, Caller, Losses, Reader, SignIn
+from .rooms import RoomState
 from .store.retained import Expiring
 
 
@@ -150,6 +151,14 @@ class ForeseesLosses(Protocol):
 
         Rooms in a steady order. Nothing is changed.
         """
+
+
+@runtime_checkable
+class KnowsRooms(Protocol):
+    """Optional: tells people after a reset which of the host's encrypted rooms they can read."""
+
+    def readable_rooms(self, session: Session, account_id: str, now: int) -> Iterable[RoomState]:
+        """The encrypted rooms of the account at `now` (epoch seconds), in the order to be shown."""
 
 
 @runtime_checkable

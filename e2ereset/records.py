@@ -19,7 +19,6 @@ REMEMBERED = "remembered"
 OFF = "off"
 IN_PLACE_OF = {"passkey": "email"}
 """Methods that clients of codes alone know by another name, whose code they ask for instead."""
-DAY = 86400
 LONGEST_ID = 255
 LONGEST_ADDRESS = 320
 WORDS = {str: "a text (str)", bool: "True or False", int: "a whole number (int)"}
@@ -42,19 +41,6 @@ def epoch_of(text: str) -> int:
 def iso_if_known(epoch: int | None) -> str | None:
     """The same, where None stays None."""
     return None if epoch is None else iso(epoch)
-
-
-SEEN_STEPS = (2, 7, 31)
-"""Days. Who has the key of a room is told to be seen so lately, and no more exactly."""
-
-
-def seen_within(seen_at: int | None, now: int) -> int | None:
-    """Within how many of the last days (2, 7 or 31) that was; None: longer ago, or not known.
-
-    Both times are in epoch seconds.
-    """
-    days = (steps for steps in SEEN_STEPS if seen_at is not None and seen_at >= now - steps * DAY)
-    return next(days, None)
 
 
 def name_key(name: str) -> str:

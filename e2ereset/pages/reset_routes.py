@@ -75,11 +75,17 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             return losses(site.translate(CHANGED), 400)
         except ResetHeld:
             return losses(site.translate(HELD), 400)
-        readable = "readable.show_rooms" if "readable" in site.names else ""
         return site.page(
             "reset_done",
             receipt=done,
             proof=site.translate(PROOFS.get(done.method, done.method)),
             lost=resets.ends_sign_ins,
-            readable=readable,
+            readable=_readable(site),
         )
+
+
+def _readable(site: Site) -> str:
+    """The endpoint of the page of the rooms that can be read again; empty: there is none."""
+    if "readable" in site.names:
+        return "readable.show_rooms"
+    return ".show_rooms" if site.runtime.vault.knows_rooms else ""

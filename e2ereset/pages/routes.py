@@ -14,6 +14,7 @@ from . import (
     passkey_code_routes,
     passkeys_routes,
     proof_routes,
+    readable_routes,
     reset_routes,
     sign_ins_routes,
     totp_routes,
@@ -32,6 +33,7 @@ def make_pages(app: Flask, runtime: Runtime, *, url_prefix: str) -> Blueprint:
     not_me_routes.add_routes(blueprint, site)
     overview_routes.add_routes(blueprint, site)
     proof_routes.add_routes(blueprint, site)
+    readable_routes.add_routes(blueprint, site)
     reset_routes.add_routes(blueprint, site)
     sign_ins_routes.add_routes(blueprint, site)
     return blueprint

@@ -11,7 +11,8 @@ from e2ereset.crypto import KeyRing
 from e2ereset.errors import Refusal
 from e2ereset.parts import Parts
 from e2ereset.ports import ForeseesLosses
-from e2ereset.records import Account, Losses, LostRoom, iso, seen_within
+from e2ereset.records import Account, Losses, LostRoom, iso
+from e2ereset.rooms import seen_within
 from e2ereset.vault.service import PairFacts, facts_in
 
 

@@ -5,7 +5,7 @@ from marshmallow.validate import Regexp
 
 from e2ereset.http.schemas import Answer, Flag, Query, Text, Whole
 from e2ereset.permissions.schemas import TargetBody
-from e2ereset.records import SEEN_STEPS
+from e2ereset.rooms import SEEN_STEPS
 
 
 class ResetBody(TargetBody):

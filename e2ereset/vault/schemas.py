@@ -1,6 +1,10 @@
-"""The body and the answer that hold a key pair."""
+"""The body and the answer that hold a key pair, and the answer about rooms."""
 
-from e2ereset.http.schemas import Answer, Body, Flag, Text
+from marshmallow import Schema, fields
+from marshmallow.validate import OneOf
+
+from e2ereset.http.schemas import Answer, Body, Flag, Query, Text, Whole
+from e2ereset.rooms import DEAD, RESTORED, SEEN_STEPS, WAITS
 
 
 class KeysBody(Body):
@@ -18,5 +22,25 @@ class MyKeys(Answer):
     private_key = Text()
 
 
-KEYS = KeysBody()
-MY_KEYS = MyKeys()
+class ReadableRoom(Schema):
+    """An encrypted room of the caller's: `restored`, `waiting` or `dead`.
+
+    `seenWithinDays`: one of the `holders` was seen within so many days.
+    """
+
+    _id = Text(required=True)
+    name = Text(required=True)
+    state = Text(required=True, validate=OneOf([RESTORED, WAITS, DEAD]))
+    holders = Whole(required=True)
+    seenWithinDays = Whole(low=min(SEEN_STEPS), high=max(SEEN_STEPS))
+    waitingSince = Text()
+
+
+class ReadabilityAnswer(Answer):
+    """The encrypted rooms of the caller."""
+
+    rooms = fields.List(fields.Nested(ReadableRoom), required=True)
+
+
+KEYS, NO_QUERY = KeysBody(), Query()
+MY_KEYS, READABILITY = MyKeys(), ReadabilityAnswer()

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 from e2ereset.errors import KeysAlreadySet
 from e2ereset.factors.rechecks import Rechecks
 from e2ereset.parts import Parts
-from e2ereset.ports import ListensForKeys
+from e2ereset.ports import KnowsRooms, ListensForKeys
 from e2ereset.records import Caller
+from e2ereset.rooms import RoomState
 from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
@@ -69,7 +70,20 @@ class Vault:
     def __init__(self, parts: Parts, rechecks: Rechecks) -> None:
         self._parts = parts
         self._rechecks = rechecks
+        self._host = parts.accounts if isinstance(parts.accounts, KnowsRooms) else None
         self._listener = parts.accounts if isinstance(parts.accounts, ListensForKeys) else None
+
+    @property
+    def knows_rooms(self) -> bool:
+        """Whether the host tells which rooms can be read."""
+        return self._host is not None
+
+    def rooms(self, account_id: str) -> tuple[RoomState, ...]:
+        """The encrypted rooms of the account, as its host tells; none where it tells nothing."""
+        if self._host is None:
+            return ()
+        with self._parts.transactions.look_up() as session:
+            return tuple(self._host.readable_rooms(session, account_id, int(self._parts.clock())))
 
     def get(self, account_id: str) -> Pair | None:
         """The stored pair; None when no public key is set, as after a reset."""

@@ -18,7 +18,7 @@ PATHS = {
 }
 
 SMALL = {"errors", "records", "addresses", "agents", "typed", "files", "crypto", "settings"}
-SMALL |= {"ports", "languages"}
+SMALL |= {"ports", "languages", "rooms"}
 """The flat modules that everybody may use."""
 BASE = SMALL | {"store", "metrics", "signals", "jobs", "audit", "parts"}
 """What a subject stands on."""
@@ -29,7 +29,8 @@ ALLOWED = {
     **{name: set() for name in ALONE},
     **{name: {"errors"} for name in WITH_ERRORS},
     "records": {"addresses", "agents", "errors"},
-    "ports": {"records", "store"},
+    "rooms": {"records"},
+    "ports": {"records", "rooms", "store"},
     "signals": {"store"},
     "hosted": {"errors", "ports", "records"},
     "hostdb": {"errors", "store"},
@@ -71,7 +72,7 @@ WITH_FLASK = {
 MODULES_WITH_FLASK = {f"mail.{name}" for name in ("transport", "mailman", "flaskmail")}
 SERVER_USES = {"addresses", "audit", "cli", "doctor", "errors", "files", "http", "libraries"} | {
     *("metrics", "operations", "permissions", "ports", "records", "settings", "store", "upkeep"),
-    *("vault", "factors", "pages", "reset", "testing", "hashes", "languages"),
+    *("vault", "factors", "pages", "reset", "testing", "hashes", "languages", "rooms"),
 }
 """The short list of what the server takes besides the public names of `e2ereset`."""
 

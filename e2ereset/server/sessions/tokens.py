@@ -64,9 +64,10 @@ SIGN_INS = Statement(
 )
 LIST_PERSONAL = LIST.where(TOKENS.c.kind != LOGIN)
 USED = func.coalesce(TOKENS.c.used_at, TOKENS.c.created_at).label("used")
-LAST_SEEN: Any = func.max(func.coalesce(TOKENS.c.used_at, TOKENS.c.created_at))
+LAST_SEEN: Any = func.coalesce(func.max(func.coalesce(TOKENS.c.used_at, TOKENS.c.created_at)), 0)
 IS_LIVE_SIGN_IN = and_(TOKENS.c.kind == LOGIN, LIVE)
-"""For other subjects of the server: when people were last seen, by the sign-ins that they have.
+"""For other subjects of the server: when people were last seen, by the sign-ins that they have;
+0 where they have none.
 Their personal tokens are programs, which show nobody."""
 NOTE_USE = Statement(
     update(TOKENS).where(*THIS, LIVE).values(used_at=bindparam("now", type_=BigInteger))

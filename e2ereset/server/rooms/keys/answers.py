@@ -1,10 +1,8 @@
 """What the routes of room keys answer, described."""
 
 from marshmallow import Schema, fields
-from marshmallow.validate import OneOf
 
 from e2ereset.http import Answer, Text, Whole
-from e2ereset.records import SEEN_STEPS
 
 
 class PublicKey(Schema):
@@ -32,26 +30,6 @@ class Waits(PublicKey):
     _id = Text(required=True)
 
 
-class RoomState(Schema):
-    """An encrypted room of the caller's: `restored`, `waiting` or `dead`.
-
-    `seenWithinDays`: one of the `holders` was seen within so many days.
-    """
-
-    _id = Text(required=True)
-    name = Text(required=True)
-    state = Text(required=True, validate=OneOf(["restored", "waiting", "dead"]))
-    holders = Whole(required=True)
-    seenWithinDays = Whole(low=min(SEEN_STEPS), high=max(SEEN_STEPS))
-    waitingSince = Text()
-
-
-class ReadabilityAnswer(Answer):
-    """The encrypted rooms of the caller."""
-
-    rooms = fields.List(fields.Nested(RoomState), required=True)
-
-
 class AskedAnswer(Answer):
     """How many were asked by mail."""
 
@@ -67,4 +45,4 @@ class WaitingAnswer(Answer):
 
 
 WITHOUT_KEY, WAITING = WithoutKeyAnswer(), WaitingAnswer()
-READABILITY, ASKED = ReadabilityAnswer(), AskedAnswer()
+ASKED = AskedAnswer()

@@ -15,10 +15,11 @@ from sqlalchemy import bindparam, select
 
 from e2ereset import Caller
 from e2ereset.records import Action, ActionRequest, Passed
+from e2ereset.rooms import DEAD, RoomState
 from e2ereset.server.rooms.access import ROOM_ROLES, RoomAct
 from e2ereset.store.statements import Statement
 
-from .readability import DEAD, RoomState, states
+from .readability import states
 from .refusals import RoomNotDead
 from .restart import ACTION, PERMISSION, NewKey, Restarts, put_new_key
 

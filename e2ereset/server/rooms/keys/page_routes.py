@@ -1,5 +1,7 @@
 """The page "Back to readable rooms", and its forms."""
 
+from functools import partial
+
 from flask import Blueprint, Response, request
 from marshmallow import ValidationError, validates_schema
 from marshmallow.validate import Length, Regexp
@@ -12,6 +14,7 @@ from e2ereset.languages.words import N_
 from e2ereset.pages.overview import Link
 from e2ereset.pages.site import Form, Site
 from e2ereset.records import Caller
+from e2ereset.rooms import seen_within
 
 from .dead import DeadRooms, is_wrapped
 from .readability import ASK, MOST_HELPERS, Readability
@@ -67,6 +70,8 @@ def make_page(readability: Readability, dead: DeadRooms, site: Site) -> Blueprin
             "readable",
             status=status,
             rooms=rooms,
+            seen=partial(seen_within, now=int(site.runtime.clock())),
+            asks=True,
             startable=startable,
             public_key=dead.public_key(caller) if startable else "",
             asked=next((n for n in range(MOST_HELPERS + 1) if told == str(n)), None),

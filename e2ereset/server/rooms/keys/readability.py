@@ -1,6 +1,5 @@
 """Which encrypted rooms somebody can read again after a reset, and asking those who can help."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -8,7 +7,8 @@ from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from e2ereset import Caller
-from e2ereset.records import ActionRequest, iso, seen_within
+from e2ereset.records import ActionRequest
+from e2ereset.rooms import WAITS, RoomState
 from e2ereset.server.people.accounts import get_account
 from e2ereset.server.rooms.acts import Acts
 from e2ereset.server.rooms.losses import HOLDERS, HOLDS, MINE, OTHERS, SEEN
@@ -17,7 +17,6 @@ from e2ereset.store.transactions import run
 from .statements import ROOMS, WAITING
 
 ASK, ASKED = "ask-for-room-keys", "room-key-asked"
-RESTORED, WAITS, DEAD = "restored", "waiting", "dead"
 MOST_HELPERS = 20
 """Who is asked at once; the rooms of most people have the same few members."""
 DAILY = ((86400, 1),) * 3
@@ -48,48 +47,10 @@ HELPERS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomState:
-    """An encrypted room of somebody. `holders`: how many others have its key, and can sign in.
-
-    `since`, in epoch seconds, is when the wait for its key began; None where nobody waits.
-    `keyed`: it had a key at all, which the first client makes. `offered`: the key was suggested to
-    this person, whose client takes it as soon as it is open. `seen`: within how many of the last
-    days one of the `holders` was seen, see `seen_within`.
-    """
-
-    id: str
-    name: str
-    held: bool
-    holders: int
-    since: int | None
-    keyed: bool
-    offered: bool
-    seen: int | None
-
-    @property
-    def state(self) -> str:
-        """`restored`: readable. `waiting`: others can give the key. `dead`: nobody has it."""
-        if self.held:
-            return RESTORED
-        return WAITS if self.holders or self.offered or not self.keyed else DEAD
-
-    def told(self) -> dict[str, Any]:
-        """The room as on the wire."""
-        since = {} if self.held or self.since is None else {"waitingSince": iso(self.since)}
-        named = {"_id": self.id, "name": self.name, "state": self.state, "holders": self.holders}
-        seen = {"seenWithinDays": self.seen} if self.state == WAITS and self.seen else {}
-        return named | seen | since
-
-
 def states(session: Session, account_id: str, now: int) -> tuple[RoomState, ...]:
     """The encrypted rooms of the account at `now` (epoch seconds), by name."""
-    rows = run(session, STATES, {"account": account_id, "now": now}).mappings().all()
-    found = [dict(row) for row in rows]
-    return tuple(
-        RoomState(name=row.pop("name") or "", seen=seen_within(row.pop("seen_at"), now), **row)
-        for row in found
-    )
+    rows = run(session, STATES, {"account": account_id, "now": now})
+    return tuple(RoomState(**{**row._mapping, "name": row.name or ""}) for row in rows)
 
 
 class Readability:

@@ -3,23 +3,15 @@
 from flask import Blueprint, Response
 
 from e2ereset.http import Described, Gates, envelope
+from e2ereset.vault.routes import add_readability
 
 from . import answers, schemas
 from .readability import ASK, Readability
 
-NOTHING = schemas.NO_QUERY
-
 
 def add_routes(blueprint: Blueprint, readability: Readability, gates: Gates) -> None:
     """Put `e2e.readability` and `e2e.askForKeys` on the blueprint."""
-
-    @blueprint.get("/e2e.readability")
-    @Described(query=NOTHING, answer=answers.READABILITY)
-    def show_readability() -> Response:
-        """Which encrypted rooms the caller can read, which wait for a key, and which are dead."""
-        with gates.asked("readability", NOTHING) as (asked, _):
-            rooms = readability.rooms(asked.caller.account.id)
-        return envelope.success(rooms=[room.told() for room in rooms])
+    add_readability(blueprint, readability.rooms, gates)
 
     @blueprint.post("/e2e.askForKeys")
     @Described(body=schemas.NOTHING, answer=answers.ASKED)
