@@ -88,11 +88,13 @@ def _again(site: Site, refusal: Refusal) -> Response:
 
 
 def _credentials(form: dict[str, str]) -> Credentials:
+    given = proof()
     return Credentials(
         by="email" if "@" in form["name"] else "username",
         name=form["name"],
         digest=PasswordHasher.digest(form["password"]),
-        code=proof().code,
+        code=given.code,
+        method=given.method,
     )
 
 

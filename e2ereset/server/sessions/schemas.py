@@ -33,12 +33,16 @@ class Resume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A sign-in by password. `by` says what `name` is: `id`, `username` or `email`."""
+    """A sign-in by password. `by` says what `name` is: `id`, `username` or `email`.
+
+    `code` is of `method`, which the page of the proof knows; of the preferred one where it is None.
+    """
 
     by: str
     name: str
     digest: str = field(repr=False)
     code: str | None = field(default=None, repr=False)
+    method: str | None = None
 
 
 def read_credentials(body: Mapping[str, Any]) -> Resume | Credentials | None:

@@ -182,7 +182,7 @@ def _request(caller: Caller, credentials: Credentials, now: int, token: str) -> 
     account = caller.account
     return ActionRequest(
         caller=caller,
-        proof=Proof(code=credentials.code),
+        proof=Proof(code=credentials.code, method=credentials.method),
         action=Action(name="login", target=account.id, phrase=f"sign in as {account.username}"),
         now=now,
         fallback=False,

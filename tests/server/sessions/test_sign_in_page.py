@@ -48,6 +48,20 @@ def test_the_second_factor_is_asked_for_on_a_page_of_its_own(world):
     assert "Signed in as zoe" in browser.get(HOME).text
 
 
+def test_who_has_not_the_app_signs_in_by_a_mailed_code(world):
+    world.person("zoe", password="a long password", totp=True, email=True)
+    browser = world.app.test_client()
+    proof = enter(browser, name="zoe").location
+    asked = browser.post(proof, data={"method": "email"}, headers=HTML)
+    assert "Code that was mailed to you" in asked.text
+    code, form = world.mailed_code(), {"method": "email"}
+    again = browser.post(proof, data={"again": "true"}, headers=HTML)
+    assert "Code that was mailed to you" in again.text
+    right = browser.post(proof, data=form | {"code": code}, headers=HTML)
+    assert (right.status_code, right.location) == (303, HOME)
+    assert "Signed in as zoe" in browser.get(HOME).text
+
+
 def test_the_cookie_signs_no_api_call_in(browser):
     enter(browser)
     assert browser.post("/api/v1/users.resetE2EKey").status_code == 401
