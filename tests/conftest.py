@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from tests.kit.audit import log, sealed  # noqa: F401
 from tests.kit.browser import axe, browse, chromium, site  # noqa: F401
 from tests.kit.certificates import certificate  # noqa: F401
+from tests.kit.changes import refuse_unknown_changes
 from tests.kit.commands import done, run  # noqa: F401
 from tests.kit.compiled import share_compiled
 from tests.kit.cookie_host import cookie_host, make_cookie_host  # noqa: F401
@@ -51,6 +52,7 @@ settings.load_profile("few")
 def pytest_configure(config):  # noqa: F811 - the fixture has the same name
     claim_base(config)
     share_compiled()
+    refuse_unknown_changes()
     # Each test leaves an app behind: to look through them all takes a sixth of the run.
     gc.set_threshold(100_000, 50, 100)
 

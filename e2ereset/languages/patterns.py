@@ -27,6 +27,7 @@ PATTERNS = (
     N_("change the account of %(name)s"),
     N_("change the address or the password of %(name)s"),
     N_("make a personal access token"),
+    N_("make a personal access token that skips the second factor"),
     N_("regenerate a personal access token"),
     N_("remove a personal access token"),
     # What was changed, in a mail to the owner.
@@ -41,11 +42,40 @@ PATTERNS = (
     N_("It was unlocked, after too many wrong tries"),
     N_("All your sign-ins and personal access tokens were ended"),
     N_("All your sign-ins but the one in use were ended"),
+    N_("All your sign-ins and personal access tokens but the one in use were ended"),
+    N_("A sign-in was ended"),
+    # Of two that fit, the first is taken.
+    N_("A sign-in that skips the second factor was made for you"),
+    N_("A sign-in was made for you"),
+    N_("A personal access token (%(name)s) that skips the second factor was made for you"),
+    N_("A personal access token (%(name)s) was made for you"),
+    N_("The personal access token %(name)s that skips the second factor was made"),
+    N_("The personal access token %(name)s was made anew; the old one has ended"),
+    N_("The personal access token %(name)s was made"),
+    N_("The personal access token %(name)s was ended"),
+    N_(
+        "A token for machines (%(name)s) was made, which skips the second factor: %(what)s"
+        " for %(whose)s, from %(where)s, %(count)s a day"
+    ),
+    N_("The token for machines (%(name)s) was ended"),
+    N_("A new password was set, and all your sign-ins were ended"),
+    N_("Your password was changed, and all other sign-ins were ended"),
     N_("Resets of your E2E key are held for 72 hours"),
     N_("Resets of your E2E key are not held any more"),
     N_("The account %(name)s was made for you"),
     N_("Your username was changed from %(old)s to %(new)s"),
+    N_("Your e-mail address was added: %(address)s"),
+    N_("Your e-mail address was changed: %(address)s"),
     N_("Your e-mail address was removed: %(address)s"),
+    N_("Your e-mail address is verified: %(address)s"),
+    N_("Your e-mail address is not verified any more: %(address)s"),
+    N_("Your profile was changed"),
+    N_("Your account was enabled"),
+    N_("Your account was disabled"),
+    N_("Your account was deleted"),
+    N_("You got roles: %(new)s. You lost roles: %(gone)s"),
+    N_("You got roles: %(new)s"),
+    N_("You lost roles: %(gone)s"),
 )
 
 

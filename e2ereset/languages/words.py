@@ -79,9 +79,9 @@ class Words:
         found = self.catalogue.gettext(text)
         return found % facts if facts else found
 
-    def counted(self, one: str, many: str, count: int) -> str:
+    def counted(self, one: str, many: str, count: int, **facts: Any) -> str:
         """The text for this count, which stands in the place of its `%(count)s`."""
-        return self.catalogue.ngettext(one, many, count) % {"count": count}
+        return self.catalogue.ngettext(one, many, count) % {"count": count, **facts}
 
     def wait(self, seconds: int) -> str:
         """When to try again, rounded up: in minutes, or in hours where it is long."""

@@ -27,6 +27,7 @@ from e2ereset.records import name_key
 METHOD_NAMES = {
     "totp": N_("authenticator app"),
     "email": N_("mailed code"),
+    "passkey": N_("passkey"),
     "password": N_("password"),
     "sign-in": N_("password at sign-in"),
 }
@@ -136,6 +137,7 @@ def _helpers(facts: Mapping[str, Any], t: Words) -> dict[str, Any]:
     has_password = facts.get("has_password", True)
     return {
         "t": t,
+        "counted": t.counted,
         "time": t.time,
         "known": known,
         "place": place,

@@ -125,6 +125,7 @@ class Site:
             base=self.base,
             pages=NAME,
             t=words,
+            counted=words.counted,
             time=words.time,
             lang=words.language,
             languages=self.runtime.languages.labels(),

@@ -74,7 +74,7 @@ class Bench:
 
     def attempt(self, session: Session, account: Account | None = None) -> Attempt:
         """An attempt of bob, or of another account, to reset bob's key now."""
-        action = Action(name="reset-e2e-key", target=self.bob.id, phrase="reset a key")
+        action = Action(name="reset-e2e-key", target=self.bob.id, phrase="reset the E2E key of bob")
         now = int(self.clock())
         return Attempt(account=account or self.bob, action=action, now=now, session=session)
 

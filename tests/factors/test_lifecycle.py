@@ -44,7 +44,7 @@ class MailedCode(RuleBasedStateMachine):
         return ActionRequest(
             caller=Caller(account=BOB),
             proof=Proof(code=code),
-            action=Action(name="reset-e2e-key", target=target, phrase="x"),
+            action=Action(name="reset-e2e-key", target=target, phrase="sign in as x"),
             now=self.now,
         )
 

@@ -164,8 +164,10 @@ def change_roles(
         new = [row["role"] for row in rows if ADD_ROLE(session, row).rowcount]
         gone = [role for role in dict.fromkeys(remove) if change.execute(DROP_ROLE, held=role)]
     done = [*(f"added {role}" for role in new), *(f"removed {role}" for role in gone)]
-    if words := ", ".join(done):
-        change.done("change-roles", f"Your roles were changed: {words}", outcome=words)
+    told = [f"You got roles: {', '.join(new)}"] if new else []
+    told += [f"You lost roles: {', '.join(gone)}"] if gone else []
+    if done:
+        change.done("change-roles", ". ".join(told), outcome=", ".join(done))
     return done, [role for role in (*account.roles, *new) if role not in gone]
 
 

@@ -114,7 +114,7 @@ def test_the_page_says_it_in_words_and_asks(world, rooms):
             session.add(Subscription(user_id="id-of-dora", room_id=room))
         session.get(Room, "alone").name = "diary"
     page = browser.get("/rooms/readable").text
-    assert "can give it to you: 1." in page
+    assert "1 other person can give it to you." in page
     assert "One of them was seen within the last 2 days." in page
     assert "Nobody has its key any more" in page
     assert browser.post("/rooms/readable").location == "/rooms/readable?asked=1"
