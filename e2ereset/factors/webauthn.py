@@ -17,6 +17,7 @@ from fido2.webauthn import (
     AttestationConveyancePreference,
     AttestedCredentialData,
     AuthenticationResponse,
+    CollectedClientData,
     PublicKeyCredentialRpEntity,
     RegistrationResponse,
     UserVerificationRequirement,
@@ -103,6 +104,7 @@ class RelyingParty:
             response = RegistrationResponse.from_dict(plain)
             facts = self._server.register_complete(_state(challenge), response)
             made, counter = facts.credential_data, facts.counter
+            _refuse_framed(response.response.client_data)
         except Exception:  # whatever fido2 raises at the bytes of strangers
             return None
         transports = " ".join(one for one in TRANSPORTS if one in given)
@@ -115,9 +117,16 @@ class RelyingParty:
             response = AuthenticationResponse.from_dict(_read(answer))
             found = self._server.authenticate_complete(_state(challenge), credentials, response)
             counter = response.response.authenticator_data.counter
+            _refuse_framed(response.response.client_data)
         except Exception:  # whatever fido2 raises at the bytes of strangers
             return None
         return _signed(found, counter)
+
+
+def _refuse_framed(client: CollectedClientData) -> None:
+    """Raise ValueError for an answer of a page that another site shows in a frame of its own."""
+    if client.cross_origin:
+        raise ValueError("a passkey used in a frame of another site")
 
 
 def _state(challenge: bytes) -> dict[str, Any]:

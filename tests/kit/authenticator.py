@@ -22,13 +22,17 @@ PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
 @dataclass
 class Authenticator:
-    """One passkey. `counter` is what it signs next; `verifies`: it asks for a finger or a PIN."""
+    """One passkey. `counter` is what it signs next; `verifies`: it asks for a finger or a PIN.
+
+    `framed`: the page that asks is in a frame of another site.
+    """
 
     credential_id: bytes = b"a passkey"
     origin: str = ORIGIN
     rp_id: str = "app.example.org"
     counter: int = 0
     verifies: bool = True
+    framed: bool = False
     key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
@@ -49,7 +53,8 @@ class Authenticator:
         return sha256(self.rp_id.encode()).digest()
 
     def _client_data(self, kind, challenge):
-        made = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
+        page = {"origin": self.origin, "crossOrigin": self.framed}
+        made = {"type": kind, "challenge": challenge, **page}
         return CollectedClientData(json.dumps(made).encode())
 
     def _answer(self, **response):

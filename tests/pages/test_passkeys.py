@@ -44,7 +44,8 @@ def test_a_passkey_is_added_behind_the_factor_that_one_has(world, bob):
     assert (options["attestation"], options["rp"]["id"]) == ("none", "app.example.org")
     assert bob.id not in json.dumps(options)
     made = Authenticator()
-    for wrong in (made.but(verifies=False), made.but(origin="https://evil.example")):
+    wrongs = ({"verifies": False}, {"origin": "https://evil.example"}, {"framed": True})
+    for wrong in (made.but(**changes) for changes in wrongs):
         refused = browser.post(NEW, data={"code": wrong.make(options)})
         assert (refused.status_code, "not accepted" in refused.text) == (400, True)
     for garbage in ("", "{}", '{"id": 1}', "[]", '{"id":"","response":{}}'):

@@ -84,6 +84,7 @@ class TestPasskey(StrategyContract):
             {"origin": "https://evil.example"},
             {"origin": "https://app.example.org:444"},
             {"rp_id": "evil.example"},
+            {"framed": True},
             {"credential_id": b"another"},
             {"key": Authenticator().key},
         ],
