@@ -50,5 +50,5 @@ def add_routes(blueprint: Blueprint, gates: Gates, *, sign_in: tuple[str, ...]) 
         """The same for people, without a script."""
         gates.query(NOTHING)
         gates.rate_limit("read")
-        headers = {**envelope.UNCACHED, "Content-Security-Policy": PAGE_POLICY}
+        headers = {**envelope.HEADERS, "Content-Security-Policy": PAGE_POLICY}
         return Response(page(), headers=headers, mimetype="text/html")

@@ -36,7 +36,12 @@ STATUS: dict[type[Refusal], int] = {
     TooManyRequests: 429,
 }
 """The refusals, with those built on them, that are not 400."""
-UNCACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Pragma": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer of ours: no cache keeps it, and no browser takes it for anything else."""
 
 HTTP_WORDS = {
     404: "Resource not found",
@@ -58,7 +63,7 @@ def answer(
     return Response(
         text.encode("utf-8", "replace"),
         status=status,
-        headers={**UNCACHED, **(headers or {})},
+        headers={**HEADERS, **(headers or {})},
         content_type="application/json",
     )
 

@@ -50,10 +50,9 @@ WORDS, LANGUAGE = "e2ereset_words", "e2ereset_language"
 """Where `g` has the words of this request; the cookie of who chose a language without an account.
 """
 HEADERS = {
-    **envelope.UNCACHED,
+    **envelope.HEADERS,
     # With no referrer at all a browser sends no Origin either, which shows other sites' forms.
     "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
 POLICY = (

@@ -89,6 +89,7 @@ def test_enable_email_needs_no_second_factor_of_who_has_none(world, post, ann):
     assert world.outcomes()[-1] == ("enable-email-codes", ann.id, ann.id, "", "passed")
 
 
+@row("13.mfa.15", "13.1.3")
 def test_enable_email_is_behind_the_factor_that_one_has(world, post, bob):
     assert error(post("users.2fa.enableEmail", bob)) == "totp-required"
     assert not world.rows(EmailFactor)
@@ -135,7 +136,7 @@ def test_enable_totp_needs_no_proof_of_who_has_nothing_to_prove(world, enrol):
     assert len(enrol(world.person("new"))) == 12
 
 
-@row("12.6.4.4")
+@row("12.6.4.4", "13.mfa.15", "13.1.2")
 def test_enable_totp_is_behind_the_factor_that_one_has(world, post, eve):
     assert error(post("users.enableTotp", eve)) == "totp-required"
     assert error(post("users.enableTotp", eve, code="000000")) == "totp-invalid"
@@ -179,6 +180,7 @@ def test_the_try_that_locks_a_pending_secret_is_recorded_and_told(world, post, a
     assert world.outcomes().count(("lock-factor", ann.id, ann.id, "totp", "locked")) == 1
 
 
+@row("12.7.4.3")
 def test_validate_totp_logs_out_other_clients(world, ann, enrol):
     other = world.sign_in(ann.id)
     enrol(ann, **password())

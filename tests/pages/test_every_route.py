@@ -7,9 +7,21 @@ from sqlalchemy import select
 
 from e2ereset.pages.site import find_site
 from e2ereset.server.tables import db
+from tests.kit.rows import row
 
 PASSWORD = "a long password"
 HTML = {"Accept": "text/html,*/*;q=0.8"}
+POLICY = {
+    *("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"),
+    *(f"{kind} 'self'" for kind in ("style-src", "script-src", "connect-src", "form-action")),
+}
+LEAVING = ("/sign-out", "/security/not-me")
+PROTECTED = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
 
 
 @pytest.fixture
@@ -46,12 +58,26 @@ def rows(world):
     }
 
 
+@row("9.46")
 def test_a_look_at_any_page_changes_nothing(world, browser):
     before, seen = rows(world), addresses(world, "GET")
     assert "/security/" in seen
     for address in seen:
         assert browser.get(address, headers=HTML).status_code < 500, address
         assert rows(world) == before, address
+
+
+@row("13.forgot.5")
+def test_every_page_has_the_headers_that_protect_it(world, browser):
+    stranger = world.app.test_client()
+    seen = [(by, "GET", one) for by in (browser, stranger) for one in addresses(world, "GET")]
+    seen += [(browser, "POST", one) for one in addresses(world, "POST") if one not in LEAVING]
+    seen += [(stranger, "GET", "/security/none"), (stranger, "PUT", "/sign-in")]
+    for by, method, address in seen:
+        page = by.open(address, method=method, headers=HTML)
+        if page.mimetype == "text/html" and page.status_code != 303:
+            assert set(page.headers["Content-Security-Policy"].split("; ")) == POLICY, address
+            assert dict(page.headers).items() >= PROTECTED.items(), address
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from e2ereset.server.people.models import Email, User
 from tests.kit.client import ME
 from tests.kit.people import refused
+from tests.kit.rows import row
 from tests.kit.world import sha256
 
 ROUTE = "users.updateOwnBasicInfo"
@@ -22,6 +23,7 @@ def test_name_and_profile_need_no_proof(world, post, ann, clock):
     assert not {"services", "e2e"} & user.keys()
 
 
+@row("12.7.5.1")
 def test_address_and_password_need_the_current_password(world, post, ann):
     for change in ({"newPassword": NEW}, {"email": "a@y.org"}):
         answer = post(ann, ROUTE, {"data": {"name": "half", **change}}, {})
