@@ -23,7 +23,7 @@ for (const form of document.querySelectorAll("form[data-e2e-room-key]")) {
     event.preventDefault();
     failed.hidden = true;
     try {
-      const { id, key } = await madeFor(form.dataset.e2eRoomKey);
+      const { id, key } = await madeFor(failed.dataset.e2ePublicKey);
       form.elements.e2eKeyId.value = id;
       form.elements.e2eKey.value = key;
     } catch {

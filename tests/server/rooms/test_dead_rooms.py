@@ -59,7 +59,7 @@ def refused(answer, words, status=400):
 def test_the_new_key_is_stored_as_by_a_client_after_the_proof(world, ann, browser, bob):
     join(world, bob, old_keys=json.dumps([{"e2eKeyId": "K0", "ts": "t", "E2EKey": "OLD"}]))
     shown = browser.get(PAGE).text
-    assert 'data-e2e-room-key="PUB"' in shown
+    assert 'data-e2e-public-key="PUB"' in shown
     assert "Start a new key" in shown
     led = browser.post(NEW_KEY, data=form())
     assert key_id(world) == "K1"
