@@ -19,10 +19,12 @@ from e2ereset.errors import SettingsError
 
 OURS = Path(__file__).parent / "catalogues"
 DOMAIN = "e2ereset"
+TEMPLATE = OURS / f"{DOMAIN}.pot"
+"""All texts, for the translators of a host."""
 SOURCE = "en"
 PSEUDO = "ar-XB"
 """The right-to-left pseudo-locale: English between marks, for finding texts with no translation."""
-RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
+RIGHT_TO_LEFT = ("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi")
 MARK = "\N{RIGHT-TO-LEFT MARK}"
 
 
@@ -56,6 +58,25 @@ class Pseudo(NullTranslations):
         return self.gettext(super().ngettext(msgid1, msgid2, n))
 
 
+class Filled(GNUTranslations):
+    """A catalogue whose texts with a count come from its fallback where they were left empty.
+
+    Compilers leave out other empty texts, but Babel puts the English of these in their place.
+    """
+
+    rest = NullTranslations()
+
+    def add_fallback(self, fallback: NullTranslations) -> None:
+        """Take what is missing from this one."""
+        self.rest = fallback
+        super().add_fallback(fallback)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        """The text for this count."""
+        found = super().ngettext(msgid1, msgid2, n)
+        return self.rest.ngettext(msgid1, msgid2, n) if found in ("", msgid1, msgid2) else found
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The words of one language. `zone` is the reader's, by its IANA name; empty: UTC."""
@@ -66,8 +87,10 @@ class Words:
 
     @property
     def name(self) -> str:
-        """The name of the language in itself, such as `Deutsch`."""
-        return self(NAME)
+        """The name of the language in itself, such as `Deutsch`; without one, its tag."""
+        named = self(NAME)
+        english = self.language.partition("-")[0] == SOURCE
+        return named if named != NAME or english else self.language
 
     @property
     def direction(self) -> str:
@@ -163,9 +186,9 @@ def _catalogue(name: str, folders: list[Path]) -> NullTranslations:
     return found[0] if found else NullTranslations()
 
 
-def _read(file: str) -> GNUTranslations:
+def _read(file: str) -> Filled:
     with Path(file).open("rb") as stream:
-        return GNUTranslations(stream)
+        return Filled(stream)
 
 
 _read_once = cache(_read)

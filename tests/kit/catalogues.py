@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po, write_po
 
 import e2ereset
 from e2ereset.errors import Refusal
-from e2ereset.languages.words import OURS
+from e2ereset.languages.words import OURS, TEMPLATE
 
 PACKAGE = Path(e2ereset.__file__).parent
 METHODS = [("**.py", "python"), ("**/templates/**", "jinja2")]
@@ -107,10 +107,7 @@ def compiled(catalog):
 def bring_up_to_date(path):
     """Write the two files of one language."""
     old = read(path) if path.stat().st_size else Catalog()
-    options = {"header_comment": HEADER.strip(), "fuzzy": False, "project": "e2ereset"}
-    # Without a time: two people who add texts would meet in that line.
-    options |= dict.fromkeys(("creation_date", "revision_date"), datetime(2026, 1, 1, tzinfo=UTC))
-    new = Catalog(locale=path.parts[-3], **options)
+    new = _catalog(locale=path.parts[-3])
     for text, files in sorted(texts().items(), key=lambda one: first(one[0])):
         known = old.get(first(text))
         new.add(text, known.string if known else "", locations=[(f, None) for f in sorted(files)])
@@ -121,6 +118,23 @@ def bring_up_to_date(path):
     print(f"{path.parts[-3]}: {len(new)} texts, {len(missing)} without a translation")
 
 
+def untranslated():
+    """All texts without a translation, for the translators of hosts."""
+    made, stream = _catalog(), BytesIO()
+    for text in sorted(texts(), key=first):
+        made.add(text)
+    write_po(stream, made, width=100)
+    return stream.getvalue()
+
+
+def _catalog(**more):
+    # Without a time: two people who add texts would meet in that line.
+    options = {"header_comment": HEADER.strip(), "fuzzy": False, "project": "e2ereset"}
+    options |= dict.fromkeys(("creation_date", "revision_date"), datetime(2026, 1, 1, tzinfo=UTC))
+    return Catalog(**options, **more)
+
+
 if __name__ == "__main__":
+    TEMPLATE.write_bytes(untranslated())
     for po in po_files():
         bring_up_to_date(po)

@@ -2,12 +2,17 @@
 
 import ast
 import re
+import shlex
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import pytest
+from babel.messages.frontend import CommandLineInterface
 
 from e2ereset.errors import SettingsError
 from e2ereset.languages import PSEUDO, Languages
 from tests.kit import catalogues
+from tests.kit.paths import ROOT
 
 BOTH = Languages(["en", "de", PSEUDO])
 AT = 1_790_000_000
@@ -72,6 +77,56 @@ def test_a_catalogue_of_the_host_comes_first_and_ours_fills_in(tmp_path):
     (folder / "e2ereset.mo").write_bytes(catalogues.compiled(own))
     words = Languages(["de"], str(tmp_path)).words()
     assert (words("Sign in"), words("Password")) == ("Hereinspaziert", "Passwort")
+
+
+@pytest.fixture
+def translate(tmp_path, monkeypatch):
+    """What docs/pages.md says: make a catalogue, translate in it, and compile it."""
+    page = (ROOT / "docs" / "pages.md").read_text(encoding="utf-8")
+    (block,) = [b for b in re.findall("```sh\\n(.*?)```", page, re.DOTALL) if "pybabel" in b]
+    template, init, build = block.strip().splitlines()
+    monkeypatch.chdir(tmp_path)
+
+    def translate(language, words):
+        code = shlex.split(template)[2]
+        with Path("e2ereset.pot").open("w", encoding="utf-8") as out, redirect_stdout(out):
+            exec(code)
+        CommandLineInterface().run(shlex.split(init.replace("fr", language)))
+        path = tmp_path / "catalogues" / language / "LC_MESSAGES" / "e2ereset.po"
+        made = catalogues.read(path)
+        for one in made:
+            one.string = words.get(catalogues.first(one.id), one.string) if one.id else one.string
+        with path.open("wb") as stream:
+            catalogues.write_po(stream, made)
+        CommandLineInterface().run(shlex.split(build))
+        return str(tmp_path / "catalogues")
+
+    return translate
+
+
+def test_a_host_adds_a_language_and_changes_words_as_the_docs_say(translate):
+    waits = ("Várj %(count)s órát.", "Várj %(count)s órát.")
+    translate("hu", {"English": "Magyar", "Try again in %(count)s hour.": waits})
+    folder = translate("de", {"Sign in": "Hereinspaziert"})
+    languages = Languages(["en", "de", "hu"], folder)
+    assert languages.labels() == {"en": "English", "de": "Deutsch", "hu": "Magyar"}
+    words = languages.words("hu-HU")
+    assert (words("Password"), words.wait(9000)) == ("Password", "Várj 3 órát.")
+    german = languages.words("de")
+    assert (german("Sign in"), german("Password")) == ("Hereinspaziert", "Passwort")
+    assert german.wait(9000) == "Versuchen Sie es in 3 Stunden noch einmal."
+
+
+def test_a_language_without_its_name_is_called_by_its_tag(translate):
+    languages = Languages(["en", "he"], translate("he", {"Sign in": "כניסה"}))
+    assert languages.labels() == {"en": "English", "he": "he"}
+    words = languages.words("he")
+    assert (words.direction, words.wait(9000)) == ("rtl", "Try again in 3 hours.")
+
+
+def test_the_template_for_translators_has_every_text():
+    """Run `make words` after a change."""
+    assert catalogues.TEMPLATE.read_bytes() == catalogues.untranslated()
 
 
 @pytest.mark.parametrize("po", catalogues.po_files(), ids=lambda path: path.parts[-3])
