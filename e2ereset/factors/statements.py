@@ -70,6 +70,8 @@ PASSKEY_FACTS = (
 )
 ADD_EMAIL = Statement(lambda insert: insert(EMAILS).on_conflict_do_nothing())
 DROP_EMAIL = delete(EMAILS).where(EMAIL_OF_MINE)
+# Codes go to another address: the factor is no older than that.
+RENEW_EMAIL = update(EMAILS).where(EMAIL_OF_MINE).values(enabled_at=bindparam("now"))
 # Whoever reads the account's mail may not be its owner any more: the mailed codes go.
 DROP_CODES = delete(CHALLENGES).where(CHALLENGES.c.account_id == bindparam("account"))
 

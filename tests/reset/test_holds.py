@@ -136,6 +136,18 @@ def test_codes_by_mail_that_are_older_lift_it(world, eve, holds, clock):
     assert lift(world, eve, world.mailed_code(), "email")
 
 
+@pytest.mark.parametrize("words", ["email {} evil@x.org --verified", "verify {} more@x.org"])
+def test_codes_by_mail_to_an_address_that_is_younger_lift_nothing(world, eve, holds, clock, words):
+    assert command(world, "user", "email", "eve", "more@x.org", "--add").exit_code == 0
+    clock.now += 1
+    holds.hold(caller(world, eve), clock.now)
+    assert command(world, "user", *words.format("eve").split()).exit_code == 0
+    with pytest.raises(FactorRequired):
+        lift(world, eve)
+    with pytest.raises(NoFactor, match="older than the hold"):
+        lift(world, eve, world.mailed_code(), "email")
+
+
 @pytest.mark.parametrize(("used", "lifts"), [("old", True), ("new", False), ("old new", False)])
 def test_of_two_passkeys_the_one_that_proved_it_has_to_be_older(world, bob, holds, used, lifts):
     now = world.clock.now

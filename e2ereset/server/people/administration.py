@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset.errors import E2EResetError
 from e2ereset.factors.models import EmailFactor
-from e2ereset.factors.statements import DROP_CODES
+from e2ereset.factors.statements import DROP_CODES, RENEW_EMAIL
 from e2ereset.ports import EndsOtherSessions
 from e2ereset.records import name_key
 from e2ereset.server.tables import Base
@@ -204,7 +204,9 @@ def verify_address(change: Change, address: str | None, *, verified: bool) -> st
     chosen = _choose_address(change, address)
     if not change.execute(VERIFY_ADDRESS, one=name_key(chosen), wanted=verified):
         return None
-    if not verified:
+    if verified:
+        change.execute(RENEW_EMAIL, account=change.account.id, now=change.now)
+    else:
         change.execute(DROP_CODES, account=change.account.id)
     _check_factor(change)
     word = "verified" if verified else "not verified any more"
@@ -236,6 +238,8 @@ def _store_address(change: Change, address: str, verified: bool) -> None:
         change.session.flush()
     except IntegrityError:
         raise BadPerson(f"The address {address} is somebody else's.") from None
+    if verified:
+        change.execute(RENEW_EMAIL, account=change.account.id, now=change.now)
 
 
 def _drop_address(change: Change, address: str) -> bool:
