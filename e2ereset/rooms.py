@@ -46,6 +46,11 @@ class RoomState:
             return RESTORED
         return WAITS if self.holders or self.offered or not self.keyed else DEAD
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether it helps to ask others for the key."""
+        return bool(self.holders) and not (self.held or self.offered)
+
     def told(self, now: int) -> dict[str, Any]:
         """The room as on the wire."""
         told = {"_id": self.id, "name": self.name, "state": self.state, "holders": self.holders}

@@ -136,7 +136,7 @@ def test_who_is_seen_meanwhile_changes_no_digest(world, plan, bob, eve):
     after = told(plan(bob))
     assert (before["rooms"][0].pop("seenWithinDays"), after) == (2, before)
     page = browser_of(world, bob).get("/security/reset").text
-    assert "None of them was seen within the last month." in page
+    assert "This person was not seen within the last month." in page
 
 
 def test_the_digest_is_keyed_so_that_names_of_rooms_cannot_be_tried(world, with_settings, bob):

@@ -107,13 +107,16 @@ def test_a_room_whose_key_somebody_has_or_is_offered_is_not_dead(world, ann, bro
     assert key_id(world) == "K1"
 
 
-def test_a_key_that_is_offered_to_its_owner_is_not_thrown_away(world, ann, browser):
+def test_a_key_that_is_offered_to_its_owner_is_not_thrown_away(world, ann, browser, eve):
     with world.runtime.transactions.begin() as session:
         session.query(Subscription).update({"suggested_key": "S"})
     assert "Its key is there for you." in browser.get(PAGE).text
     answer = world.client.get(f"{API}e2e.readability", headers=ann.headers)
     assert [room["state"] for room in answer.json["rooms"]] == ["waiting"]
     refused(prove(browser, browser.post(NEW_KEY, data=form()), world.code(ann)), NOT_DEAD)
+    join(world, eve, e2e_key="K")
+    assert "Ask for the keys" not in browser.get(PAGE).text
+    assert world.client.post(f"{API}e2e.askForKeys", headers=ann.headers).json["asked"] == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset import Caller
 from e2ereset.records import ActionRequest
-from e2ereset.rooms import WAITS, RoomState
+from e2ereset.rooms import RoomState
 from e2ereset.server.people.accounts import get_account
 from e2ereset.server.rooms.acts import Acts
 from e2ereset.server.rooms.losses import HOLDERS, HOLDS, MINE, OTHERS, SEEN
@@ -40,7 +40,7 @@ HELPERS = (
     .select_from(OTHERS)
     .join(MINE, HOLDS)
     .join(ROOMS, ENCRYPTED)
-    .where(IS_ME, MINE.c.e2e_key.is_(None))
+    .where(IS_ME, MINE.c.e2e_key.is_(None), MINE.c.suggested_key.is_(None))
     .distinct()
     .order_by(OTHERS.c.user_id)  # all lock their budgets in one order
     .limit(MOST_HELPERS)
@@ -71,7 +71,7 @@ class Readability:
         A helper gets one such mail a day at most, whoever asks. Raises NotSignedIn.
         """
         mine = self.rooms(asked.caller.account.id)
-        rooms = sum(bool(room.state == WAITS and room.holders) for room in mine)
+        rooms = sum(room.can_ask for room in mine)
         return self._acts.run(asked, partial(self._ask, rooms=rooms, now=asked.now))
 
     def _ask(self, session: Session, caller: Caller, *, rooms: int, now: int) -> int:
