@@ -25,6 +25,7 @@ from .forwarded_for import Proxied
 from .migrations import check_migrations
 from .people.new_passwords import EXTENSION as NEW_PASSWORDS
 from .people.new_passwords import NewPasswords
+from .people.page_routes import make_pages as make_own_account
 from .people.password_hashing import PasswordHasher
 from .people.routes import People
 from .people.routes import make_routes as make_people
@@ -104,6 +105,7 @@ def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) 
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
     app.register_blueprint(make_sign_in(sessions, site))
+    app.register_blueprint(make_own_account(people.own_account, site))
     app.register_blueprint(make_console(site))
     _add_rooms(app, runtime)
 
