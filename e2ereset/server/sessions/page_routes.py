@@ -58,15 +58,14 @@ def make_pages(sessions: Sessions, site: Site) -> Blueprint:
             raise
         except Refusal as refusal:
             return _again(site, refusal)
+        _end(sessions)  # the one before, which no browser has any more
         return _entered(sessions, signed_in, _inside(form["next"]) or url_for(HOME))
 
     @blueprint.post("/sign-out")
     def sign_out() -> AnyResponse:
         """End this sign-in."""
-        user_id, _, token = request.cookies.get(COOKIE, "").partition(":")
         site.runtime.gates.rate_limit()
-        if user_id and token:
-            sessions.sign_out(user_id, token)
+        _end(sessions)
         response = site.go(".sign_in")
         response.delete_cookie(COOKIE, path=f"{request.root_path}/")
         return response
@@ -96,6 +95,13 @@ def _credentials(form: dict[str, str]) -> Credentials:
         code=given.code,
         method=given.method,
     )
+
+
+def _end(sessions: Sessions) -> None:
+    """End the sign-in of the cookie, if there is one."""
+    user_id, _, token = request.cookies.get(COOKIE, "").partition(":")
+    if user_id and token:
+        sessions.sign_out(user_id, token)
 
 
 def _entered(sessions: Sessions, signed_in: SignedIn, back: str) -> AnyResponse:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.kit.rows import row
+
 HTML = {"Accept": "text/html,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
 SIGN_IN, HOME = "/sign-in", "/security/"
 
@@ -87,6 +89,20 @@ def test_over_tls_the_cookies_are_for_tls_alone(make_server, config, world, said
         form = {"name": name, "password": "a long password"}
         entered = browser.post(SIGN_IN, data=form, headers=HTML, base_url=f"{scheme}://localhost")
         assert "; Secure;" in entered.headers["Set-Cookie"], name
+
+
+@row("12.7.2.4")
+def test_another_sign_in_of_the_same_browser_ends_the_one_before(world, browser):
+    zoe = world.person("zoe", password="a long password", totp=True)
+    enter(browser)
+    kept = browser.get_cookie("e2ereset_sign_in").value
+    proof = enter(browser, name="zoe").location
+    stolen = world.app.test_client()
+    stolen.set_cookie("e2ereset_sign_in", kept)
+    assert "Signed in as dora" in stolen.get(HOME).text  # nobody else has signed in yet
+    browser.post(proof, data={"code": world.code(zoe)}, headers=HTML)
+    assert "Signed in as zoe" in browser.get(HOME).text
+    assert stolen.get(HOME, headers=HTML).status_code == 303
 
 
 def test_another_site_signs_nobody_in(browser):
