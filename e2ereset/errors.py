@@ -271,4 +271,4 @@ class EnrolmentInvalid(Refusal):
 
     code = "invalid-totp"
     reason = "Invalid TOTP"
-    plain = "This code is not right, or the set-up is over. Begin again."
+    plain = "This code is not right, or the set-up has expired. Begin again."

@@ -47,7 +47,7 @@ def _lines(site: Site, caller: Caller, status: FactorStatus) -> Iterable[Factor]
     t, emails = site.translate, caller.account.emails
     found = line("email", t("Codes by e-mail"), caller, status)
     if not emails:
-        note = t("Your account has no verified e-mail address, to which they could go.")
+        note = t("Your account has no verified e-mail address to send them to.")
     else:
         note = t("They go to %(address)s.", address=", ".join(emails))
     links: tuple[Link, ...] = ()

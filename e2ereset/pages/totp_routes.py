@@ -34,7 +34,7 @@ OFF = "totp-off"
 def add_routes(blueprint: Blueprint, site: Site) -> None:
     """Put the pages on the blueprint, and the line on My security."""
     site.overview.factors.append(lambda caller, status: _lines(site, caller, status))
-    site.overview.done[OFF] = N_("The authenticator app is off, and its backup codes are gone.")
+    site.overview.done[OFF] = N_("The authenticator app is off, and its backup codes are deleted.")
     _add_enrolment(blueprint, site)
     _add_removal(blueprint, site)
 
@@ -121,7 +121,7 @@ def _secret_page(site: Site, caller: Caller, *, error: str = "") -> Response:
     if shown is None:
         if site.runtime.factors.status(caller.account.id).totp:  # also who loads their codes again
             return site.page("authenticator", secret=None, on=True)
-        over = error and site.translate("This set-up is over. Begin again.")
+        over = error and site.translate("The set-up has expired. Begin again.")
         return site.page("authenticator", status=status, secret=None, on=False, error=over)
     secret = shown.secret
     groups = [secret[at : at + GROUP] for at in range(0, len(secret), GROUP)]

@@ -49,7 +49,7 @@ def test_the_page_and_the_route_tell_what_the_host_knows(host):
     words += [f"seen within the last {n} days" for n in (2, 7, 31)] + ["None of them was seen"]
     assert [word in one for word, one in zip(words, told, strict=True)] == [True] * 9
     assert "seen" not in told[4]
-    assert "You wait since" in told[4]
+    assert "You have been waiting since" in told[4]
     assert "by mail" not in page
     assert page.count("<form") == 0
     found = host.browser.get(API).json["rooms"]

@@ -61,7 +61,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def show_permission(name: str) -> Response:
         """Show which roles hold a permission."""
         _permit(site)
-        done = site.translate("It is changed.") if "done" in request.args else ""
+        done = site.translate("The change is made.") if "done" in request.args else ""
         return permission_page(name, done=done)
 
     @blueprint.post("/permissions/<name>")

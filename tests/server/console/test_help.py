@@ -42,7 +42,7 @@ def test_the_search_lists_only_whom_the_caller_may_help(world, browser, bob, eve
     assert listed(browser, q="BO") == ["bob"]
     assert listed(browser, q="big b") == ["guy"]
     assert listed(browser, q="%") == []
-    assert "Nobody is found." in browser.get(f"{PEOPLE}?q=nobody").text
+    assert "Nobody was found." in browser.get(f"{PEOPLE}?q=nobody").text
     assert browser.get(f"{PEOPLE}?q=%00&after=%00").status_code == 200
 
 

@@ -22,7 +22,7 @@ def test_a_permission_is_given_and_taken(world, browser):
     assert f'href="{ONE}">edit-other-user-e2ee</a></th><td>admin</td>' in browser.get(PAGE).text
     assert '<th scope="row">guest</th>\n<td>no</td>' in browser.get(ONE).text
     given = browser.post(ONE, data={"role": "guest", "act": "give"})
-    assert "It is changed." in browser.get(given.location).text
+    assert "The change is made." in browser.get(given.location).text
     assert holders(world) == {"admin", "guest"}
     assert '<th scope="row">guest</th>\n<td>yes</td>' in browser.get(ONE).text
     browser.post(ONE, data={"role": "guest", "act": "take"})

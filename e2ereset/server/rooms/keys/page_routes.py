@@ -21,7 +21,7 @@ from .readability import ASK, MOST_HELPERS, Readability
 from .refusals import MayNotRestart, NotInRoom, RestartFailed, RestartInProgress, RoomNotDead
 from .restart import ACTION, NewKey
 
-NO_KEY = N_("Your browser did not make a key that clients can read. Try again, or use a client.")
+NO_KEY = N_("Your browser did not make a key that apps can read. Try again, or use an app.")
 ONLY_OWNERS = N_("Only an owner of the room can start a new key.")
 FAULTS: dict[type[Refusal], str] = {
     InvalidParams: NO_KEY,
@@ -29,13 +29,13 @@ FAULTS: dict[type[Refusal], str] = {
     NotInRoom: ONLY_OWNERS,
     RestartInProgress: N_("Somebody is giving this room a new key. Look again in ten seconds."),
     RestartFailed: N_(
-        "The room was not changed. If you have no key pair, open your client first: it makes one."
+        "The room was not changed. If you have no key pair, open your app first: it makes one."
     ),
     RoomNotDead: N_("The room keeps its key: somebody has it now, and can give it to you."),
 }
 """What the page says of a refusal."""
 STARTED = N_(
-    "The room has a new key. Keep your client open: it takes the key, and gives it to the others."
+    "The room has a new key. Keep your app open: it takes the key, and gives it to the others."
 )
 
 
