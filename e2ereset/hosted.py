@@ -30,7 +30,8 @@ WANTED: dict[str, tuple[Any, str]] = {
     "losses": (Losses, "Losses"),
     "reader": (Reader | None, "a Reader or None"),
     **dict.fromkeys(
-        (*ONLY_TRUE, "keys_set", "expiring", "remember_proof", "set_language"), (object, "")
+        (*ONLY_TRUE, "keys_set", "lock_losses", "expiring", "remember_proof", "set_language"),
+        (object, ""),
     ),
 }
 """Every method of `ports`: the type that it must give, and the words for it."""

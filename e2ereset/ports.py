@@ -154,6 +154,14 @@ class ForeseesLosses(Protocol):
 
 
 @runtime_checkable
+class LocksLosses(Protocol):
+    """Optional: nothing is added to what a reset takes away between its check and its act."""
+
+    def lock_losses(self, session: Session, account_id: str) -> None:
+        """Lock what `losses` tells until the commit, in the order in which a reset drops it."""
+
+
+@runtime_checkable
 class KnowsRooms(Protocol):
     """Optional: tells people after a reset which of the host's encrypted rooms they can read."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import Refusal
 from e2ereset.parts import Parts
-from e2ereset.ports import ForeseesLosses
+from e2ereset.ports import ForeseesLosses, LocksLosses
 from e2ereset.records import Account, Losses, LostRoom, iso
 from e2ereset.rooms import seen_within
 from e2ereset.vault.service import PairFacts, facts_in
@@ -96,6 +96,7 @@ class Plans:
         accounts = parts.accounts
         self._parts = parts
         self._host = accounts if isinstance(accounts, ForeseesLosses) else None
+        self._locks = accounts if isinstance(accounts, LocksLosses) else None
 
     def make(self, session: Session, account: Account, now: int) -> Plan:
         """The plan of a reset at `now` (epoch seconds), as this transaction sees it."""
@@ -106,7 +107,13 @@ class Plans:
     def check(
         self, session: Session, account: Account, digest: str, *, own: bool, now: int
     ) -> None:
-        """Raise PlanChanged unless the plan is still the one with this digest."""
+        """Raise PlanChanged unless the plan is still the one with this digest.
+
+        Nothing is added to it before the commit, where the host locks it. How many others hold the
+        key of a room can change meanwhile.
+        """
+        if self._locks:
+            self._locks.lock_losses(session, account.id)
         plan = self.make(session, account, now)
         if plan.digest != digest:
             told = plan.told() if own else plan.told_to_others()

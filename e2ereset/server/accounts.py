@@ -46,6 +46,11 @@ class ServerAccounts:
         with self.hasher.turn():
             return people.prove_password(session, self.hasher, account_id, digest) is not None
 
+    def lock_losses(self, session: Session, account_id: str) -> None:
+        """Lock the user, who then gets no sign-in and no room, its sign-ins, and its room keys."""
+        tokens.lock_sign_ins(session, account_id)
+        rooms.lock_room_keys(session, account_id)
+
     def losses(self, session: Session, account_id: str, now: int) -> Losses:
         """The room keys, sign-ins and personal tokens that a reset would end."""
         sign_ins, personal = tokens.count_live(session, account_id, now)

@@ -5,11 +5,16 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from e2ereset.reset.plan import Plans
+from e2ereset.server.people.models import User
 from e2ereset.server.rooms.models import Subscription
 from e2ereset.server.rooms.service import KEYS
 from e2ereset.server.sessions.models import Token
 from tests.kit.client import API
+from tests.kit.databases import only_postgresql
 from tests.kit.pages import browser_of
 from tests.kit.world import error
 
@@ -87,6 +92,26 @@ def test_a_reset_of_another_plan_is_refused_with_the_new_one(world, plan, bob):
     assert details["digest"] == told(plan(bob))["digest"]
     assert world.has_key(bob)
     assert world.outcomes()[-1][-1] == "error-plan-changed"
+
+
+@only_postgresql
+def test_nothing_is_added_between_the_check_of_the_plan_and_the_act(world, plan, bob, monkeypatch):
+    world.room("r1", bob)
+    owned = (User.id, Token.user_id, Subscription.user_id)
+    check, seen = Plans.check, []
+
+    def checked(*args, **facts):
+        check(*args, **facts)
+        for one in owned:  # a suggestion, a new room and a new sign-in would wait
+            rows = select(one).where(one == bob.id).with_for_update(nowait=True)
+            with world.engine.connect() as other, pytest.raises(OperationalError, match="lock"):
+                other.execute(rows)
+            seen.append(one)
+
+    digest = told(plan(bob))["digest"]
+    monkeypatch.setattr(Plans, "check", checked)
+    assert world.reset(bob, {"plan": digest}, code=world.code(bob)).json == {"success": True}
+    assert len(seen) == len(owned)
 
 
 def test_what_is_no_digest_is_refused_before_the_proof(world, bob):

@@ -20,6 +20,8 @@ DROP_KEYS = Statement(
     .values(dict.fromkeys(KEYS) | {"updated_at": NOW})
 )
 
+LOCK_KEYS = Statement(select(SUBSCRIPTIONS.c.room_id).where(MINE).with_for_update())
+
 
 def waiting(*conditions: ColumnElement[bool]) -> Statement:
     """Have the members that these conditions choose wait for the keys of encrypted rooms.
@@ -52,6 +54,11 @@ def drop_room_keys(session: Session, account_id: str, now: int) -> bool:
     dropped = DROP_KEYS(session, {"key": account_id, "now": now}).rowcount
     wait_for_keys(session, account_id, now)
     return dropped > 0
+
+
+def lock_room_keys(session: Session, account_id: str) -> None:
+    """Let nobody keep or suggest a room key of this user before the commit."""
+    LOCK_KEYS(session, {"key": account_id})
 
 
 def wait_for_keys(session: Session, account_id: str, now: int) -> None:

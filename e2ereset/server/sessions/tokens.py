@@ -83,6 +83,7 @@ OWNER = Statement(
 )
 # An UPDATE that changes nothing: it locks on every database, which SELECT ... FOR UPDATE does not.
 LOCK = Statement(update(TOKENS).where(*THIS, LIVE).values(kind=TOKENS.c.kind))
+LOCK_ALL = Statement(select(TOKENS.c.digest).where(OWN).with_for_update())
 DROP = Statement(delete(TOKENS).where(*THIS))
 DROP_ALL = Statement(delete(TOKENS).where(OWN))
 DROP_EXPIRED = Statement(delete(TOKENS).where(OWN, TOKENS.c.expires_at <= bindparam("now")))
@@ -295,6 +296,12 @@ def lock_sign_in(session: Session, sign_in: str, now: int) -> bool:
     """Whether the token of this sign-in is live; locks it until the commit."""
     digest, _, owner = sign_in.partition(" ")
     return LOCK(session, {"key": digest, "owner": owner, "now": now}).rowcount == 1
+
+
+def lock_sign_ins(session: Session, account_id: str) -> None:
+    """Lock the user and every sign-in of it; no new one is made before the commit."""
+    accounts.lock_account(session, account_id)
+    LOCK_ALL(session, {"owner": account_id})
 
 
 def remember_proof(session: Session, sign_in: str, mark: str, until: int) -> None:
