@@ -21,7 +21,7 @@ HELD = N_("Your key was not reset: resets of it are held.")
 class ResetForm(Form):
     """The digest of the plan that its sender was shown."""
 
-    plan = Text(required=True, validate=Regexp("[0-9a-f]{64}"))
+    plan = Text(required=True, validate=Regexp(r"[0-9a-f]{64}\Z"))
 
 
 RESET = ResetForm()

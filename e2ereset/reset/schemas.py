@@ -11,7 +11,7 @@ from e2ereset.rooms import SEEN_STEPS
 class ResetBody(TargetBody):
     """A target, and the digest of the plan that was shown."""
 
-    plan = Text(validate=Regexp("[0-9a-f]{64}", error="must match the digest of a plan"))
+    plan = Text(validate=Regexp(r"[0-9a-f]{64}\Z", error="must match the digest of a plan"))
 
 
 class TargetQuery(Query):

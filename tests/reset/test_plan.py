@@ -114,8 +114,10 @@ def test_nothing_is_added_between_the_check_of_the_plan_and_the_act(world, plan,
     assert len(seen) == len(owned)
 
 
-def test_what_is_no_digest_is_refused_before_the_proof(world, bob):
-    assert error(world.reset(bob, {"plan": "yes"})) == "invalid-params"
+@pytest.mark.parametrize("more", ["", "0", "\n", "0" * 1000])
+def test_what_is_no_digest_is_refused_before_the_proof(world, bob, more):
+    digest = "0" * (64 if more else 63)
+    assert error(world.reset(bob, {"plan": digest + more})) == "invalid-params"
 
 
 ROOMS = st.lists(st.tuples(st.sets(st.sampled_from(KEYS)), st.booleans()), max_size=4)

@@ -29,7 +29,7 @@ class ResetForm(Form):
     The bounds are those of `fault`, which has words for people.
     """
 
-    plan = Text(required=True, validate=Regexp("[0-9a-f]{64}"))
+    plan = Text(required=True, validate=Regexp(r"[0-9a-f]{64}\Z"))
     reason = Text(load_default="", validate=Length(max=LONGEST))
     ticket = Text(load_default="", validate=Length(max=LONGEST))
     username = Text(load_default="", validate=Length(max=LONGEST))

@@ -43,7 +43,7 @@ class NewKeyForm(Form):
     """A room, and the key that the script has made for it, wrapped for its owner."""
 
     rid = Text(required=True, validate=Length(max=255))
-    e2eKeyId = Text(required=True, validate=Regexp(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
+    e2eKeyId = Text(required=True, validate=Regexp(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"))
     e2eKey = Text(required=True, validate=Length(max=1024))
 
     @validates_schema(skip_on_field_errors=True)
