@@ -104,16 +104,18 @@ class Plans:
         pair, keyring = facts_in(session, account.id), self._parts.keyring
         return Plan(account=account, pair=pair, losses=losses, made_at=now, keyring=keyring)
 
-    def check(
-        self, session: Session, account: Account, digest: str, *, own: bool, now: int
-    ) -> None:
-        """Raise PlanChanged unless the plan is still the one with this digest.
+    def lock(self, session: Session, account: Account) -> None:
+        """Have nothing added to the plan before the commit, where the host locks that.
 
-        Nothing is added to it before the commit, where the host locks it. How many others hold the
-        key of a room can change meanwhile.
+        How many others hold the key of a room can change meanwhile.
         """
         if self._locks:
             self._locks.lock_losses(session, account.id)
+
+    def check(
+        self, session: Session, account: Account, digest: str, *, own: bool, now: int
+    ) -> None:
+        """Raise PlanChanged unless the plan is still the one with this digest."""
         plan = self.make(session, account, now)
         if plan.digest != digest:
             told = plan.told() if own else plan.told_to_others()

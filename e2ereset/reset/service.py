@@ -162,6 +162,8 @@ class Resets:
         if other is not None:
             target = self._targets.permitted(passed, asked, other, EDIT_OTHER_USER_E2EE)
         session, own = passed.session, other is None
+        if plan is not None:
+            self._plans.lock(session, target)  # and so nobody holds the resets meanwhile
         self.holds.check(session, target.id, asked.now)
         if plan is not None:
             self._plans.check(session, target, plan, own=own, now=asked.now)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from e2ereset.reset.plan import Plans
+from e2ereset.reset.holds import Holds
 from e2ereset.server.people.models import User
 from e2ereset.server.rooms.models import Subscription
 from e2ereset.server.rooms.service import KEYS
@@ -95,22 +95,26 @@ def test_a_reset_of_another_plan_is_refused_with_the_new_one(world, plan, bob):
 
 
 @only_postgresql
-def test_nothing_is_added_between_the_check_of_the_plan_and_the_act(world, plan, bob, monkeypatch):
+@pytest.mark.parametrize("by", ["bob", "root"])
+def test_between_the_checks_and_the_act_nothing_is_added_and_nobody_holds(
+    world, plan, bob, admin, monkeypatch, by
+):
     world.room("r1", bob)
     owned = (User.id, Token.user_id, Subscription.user_id)
-    check, seen = Plans.check, []
+    check, seen, caller = Holds.check, [], {"bob": bob, "root": admin}[by]
 
-    def checked(*args, **facts):
-        check(*args, **facts)
-        for one in owned:  # a suggestion, a new room and a new sign-in would wait
+    def checked(*args):
+        check(*args)
+        for one in owned:  # a suggestion, a new room, a new sign-in and a hold would wait
             rows = select(one).where(one == bob.id).with_for_update(nowait=True)
             with world.engine.connect() as other, pytest.raises(OperationalError, match="lock"):
                 other.execute(rows)
             seen.append(one)
 
     digest = told(plan(bob))["digest"]
-    monkeypatch.setattr(Plans, "check", checked)
-    assert world.reset(bob, {"plan": digest}, code=world.code(bob)).json == {"success": True}
+    monkeypatch.setattr(Holds, "check", checked)
+    planned = {"plan": digest, "username": "bob"}
+    assert world.reset(caller, planned, code=world.code(caller)).json == {"success": True}
     assert len(seen) == len(owned)
 
 
