@@ -8,8 +8,8 @@ from flask import Blueprint, Response, request
 from marshmallow.validate import Length
 from werkzeug.wrappers import Response as AnyResponse
 
-from e2ereset.errors import FactorRequired, Refusal
-from e2ereset.http import Flag, Text
+from e2ereset.errors import FactorRequired, Refusal, TooManyRequests
+from e2ereset.http import Flag, Text, envelope
 from e2ereset.http.origin import origin
 from e2ereset.kept.service import Kept
 from e2ereset.records import ActionRequest, Caller, Proof
@@ -34,6 +34,7 @@ class ProofForm(Form):
 
 
 PROOF = ProofForm()
+TOO_MANY = envelope.status_of(TooManyRequests)
 
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:
@@ -74,7 +75,8 @@ def _repeat(site: Site, key: str, waiting: Kept, proof: Proof) -> AnyResponse:
     else:
         done = site.flow.repeat(waiting, proof)
     if done.refusal is None:
-        if done.response.status_code >= 500:  # it can be sent again when the fault is over
+        status = done.response.status_code
+        if status >= 500 or status == TOO_MANY:  # it can be sent again when that is over
             site.flow.kept.put_back(key, waiting, _cookie(), caller)
         return done.response
     told = {**waiting.told, **done.refusal.details}

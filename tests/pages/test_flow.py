@@ -92,6 +92,13 @@ def test_the_page_tells_why_a_code_was_refused(pages):
     assert "Too many tries. Try again in" in spent.text
 
 
+def test_a_form_that_comes_too_often_is_kept(make_host):
+    host = make_host("pages", kind=PagesHost, RATELIMIT_ENABLED=True)
+    proof = [host.drop() for _ in range(10)][-1]
+    assert host.browser.post(proof, data={"code": host.totp.code()}).status_code == 429
+    assert (host.done, host.browser.get(proof).status_code) == ([], 200)
+
+
 def test_a_kept_form_is_sent_once(pages):
     proof = pages.drop()
     pages.browser.post(proof, data={"code": pages.totp.code()})

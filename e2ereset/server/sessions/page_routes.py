@@ -7,7 +7,7 @@ from marshmallow.validate import Length
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as AnyResponse
 
-from e2ereset.errors import InvalidParams, Refusal
+from e2ereset.errors import InvalidParams, Refusal, TooManyRequests
 from e2ereset.http import Text, origin, proof
 from e2ereset.pages.cookies import set_cookie
 from e2ereset.pages.flow import PROVABLE
@@ -78,7 +78,7 @@ def _again(site: Site, refusal: Refusal) -> Response:
     error = site.translate("Fill in both fields.") if empty else told(site.words(), refusal)
     return site.page(
         "sign_in",
-        status=401,
+        status=429 if isinstance(refusal, TooManyRequests) else 401,
         next=_inside(request.form.get("next", "")),
         name=request.form.get("name", ""),
         error=error,

@@ -117,3 +117,10 @@ def test_who_signs_out_is_signed_out(browser):
     browser.post("/sign-out", headers=HTML)
     browser.set_cookie("e2ereset_sign_in", kept)
     assert browser.get(HOME, headers=HTML).status_code == 303
+
+
+def test_the_rate_is_that_of_the_api(world, browser, make_server, config):
+    limited = make_server(config | {"RATELIMIT_ENABLED": True}).test_client()
+    answers = [enter(limited, password="wrong") for _ in range(11)]
+    assert [one.status_code for one in answers] == [401] * 10 + [429]
+    assert 'role="alert"' in answers[-1].text
