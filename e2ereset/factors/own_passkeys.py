@@ -88,11 +88,12 @@ class OwnPasskeys:
             rows = run(session, sql.LISTED, {"account": account_id}).all()
         return [OwnPasskey(**row._mapping) for row in rows]
 
-    def begin(self, caller: Caller, name: str, proof: Proof, now: int) -> None:
+    def begin(self, caller: Caller, name: str, proof: Proof, now: int, *, browser: str) -> None:
         """Begin a passkey of this name, which replaces one that was begun.
 
-        The proof is asked for here: only this sign-in can go on. Raises EnrolmentInvalid where
-        there are too many, and the refusals of the second factor.
+        The proof is asked for here: only this sign-in can go on, in the browser whose secret this
+        is, as a host may not tell sign-ins apart. Raises EnrolmentInvalid where there are too many,
+        and the refusals of the second factor.
         """
 
         def begin(passed: Passed) -> None:
@@ -100,26 +101,28 @@ class OwnPasskeys:
             session, account = passed.session, passed.caller.account
             if (run(session, sql.COUNTED, {"account": account.id}).scalar() or 0) >= MOST:
                 raise EnrolmentInvalid(f"There are {MOST} passkeys. Remove one first.")
-            self._strategy.start(session, account, self._confirming(caller, name), now)
+            action = self._confirming(caller, browser, name)
+            self._strategy.start(session, account, action, now)
 
         self._stepup.run(_asked(caller, BEGIN, now, proof=proof, enrols=True), begin)
 
-    def begun(self, caller: Caller, now: int) -> NewPasskey | None:
-        """The passkey that this sign-in has begun; None when none waits."""
+    def begun(self, caller: Caller, now: int, *, browser: str) -> NewPasskey | None:
+        """The passkey that this sign-in has begun in this browser; None when none waits."""
         account = caller.account
         with self._parts.transactions.look_up() as session:
-            found = self._waiting(session, caller, now)
+            action = self._confirming(caller, browser)
+            found = self._waiting(session, action, caller, now)
             if found is None:
                 return None
             mine = {"account": account.id, "counting": COUNTS_ALWAYS}
             known = [tuple(row) for row in sql.CREDENTIALS(session, mine)]
-        challenge = sql.digest_of(account, self._confirming(caller), found.nonce)
+        challenge = sql.digest_of(account, action, found.nonce)
         owner = (account.id, account.username)
         options = self._strategy.party.creation(challenge, owner, known)
         return NewPasskey(name=found.phrase, options=options)
 
-    def confirm(self, caller: Caller, answer: str, now: int) -> None:
-        """Add the passkey that was begun, by what the browser answers.
+    def confirm(self, caller: Caller, answer: str, now: int, *, browser: str) -> None:
+        """Add the passkey that was begun in this browser, by what it answers.
 
         The other sign-ins of the account end. Raises EnrolmentInvalid.
         """
@@ -127,7 +130,7 @@ class OwnPasskeys:
         def confirm(passed: Passed) -> None:
             """Use the challenge up, and store the passkey."""
             session, by = passed.session, passed.caller
-            row = self._made(session, caller, answer, now)
+            row = self._made(session, caller, answer, now, browser=browser)
             if row is None or not self._changes.add_passkey(session, row, by, now):
                 raise EnrolmentInvalid("The passkey was not accepted")
             if self._ends_others:
@@ -154,22 +157,21 @@ class OwnPasskeys:
 
         self._stepup.run(_asked(caller, REMOVE, now, proof=proof), remove)
 
-    def _confirming(self, caller: Caller, name: str = "") -> Action:
-        """What the authenticator of a new passkey signs: it is bound to the sign-in."""
-        account_id, bound = caller.account.id, ""
-        if caller.sign_in:
-            bound = self._parts.keyring.digest("new passkey", caller.sign_in)
-        return Action(name=sql.CONFIRM, target=account_id, phrase=name, plan=bound)
+    def _confirming(self, caller: Caller, browser: str, name: str = "") -> Action:
+        """What the authenticator of a new passkey signs: it is bound to sign-in and browser."""
+        bound = self._parts.keyring.digest("new passkey", caller.sign_in, browser)
+        return Action(name=sql.CONFIRM, target=caller.account.id, phrase=name, plan=bound)
 
-    def _waiting(self, session: Session, caller: Caller, now: int) -> Any:
-        live = sql.live_for(caller.account, self._confirming(caller), now)
+    def _waiting(self, session: Session, action: Action, caller: Caller, now: int) -> Any:
+        live = sql.live_for(caller.account, action, now)
         return run(session, sql.NONCE, live).first()
 
     def _made(
-        self, session: Session, caller: Caller, answer: str, now: int
+        self, session: Session, caller: Caller, answer: str, now: int, *, browser: str
     ) -> dict[str, Any] | None:
         """The row of the passkey that the browser has made; None when it is no right answer."""
-        action, found = self._confirming(caller), self._waiting(session, caller, now)
+        action = self._confirming(caller, browser)
+        found = self._waiting(session, action, caller, now)
         if found is None:
             return None
         challenge = sql.digest_of(caller.account, action, found.nonce)

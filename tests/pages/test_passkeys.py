@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.kit.authenticator import Authenticator
-from tests.kit.pages import browser_of, prove
+from tests.kit.pages import PagesHost, browser_of, prove
 from tests.kit.passkeys import ASKED, NEW, PASSKEYS, SETTINGS, add, asked
 from tests.kit.world import error
 
@@ -68,6 +68,21 @@ def test_what_was_begun_before_another_factor_is_over(world, factor):
     else:
         world.runtime.factors.enrol_totp(world.account(eve))
     assert browser.post(NEW, data={"code": Authenticator().make(options)}).status_code == 400
+
+
+def test_another_browser_makes_none_of_what_was_proven_in_this_one(make_host):
+    host = make_host("pages", kind=PagesHost, **SETTINGS)  # it does not tell sign-ins apart
+    host.browser.environ_base |= {"HTTP_SEC_FETCH_SITE": "same-origin"}
+    led = host.browser.post(PASSKEYS, data={"name": "blue phone"})
+    assert prove(host.browser, led, host.totp.code()).location == NEW
+    answer = Authenticator().make(asked(host.browser.get(NEW).text))
+    thief = host.app.test_client()
+    thief.get("/in")
+    for cookie in ("", "a guess"):
+        thief.set_cookie("e2ereset_browser", cookie)
+        assert ASKED.search(thief.get(NEW).text) is None
+        assert thief.post(NEW, data={"code": answer}).status_code == 400
+    assert host.browser.post(NEW, data={"code": answer}).location == f"{PASSKEYS}?done=added"
 
 
 def test_it_proves_on_the_page_of_the_proof(world, dora):
