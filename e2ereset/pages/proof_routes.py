@@ -44,6 +44,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/proof/<key>")
     def prove(key: str) -> AnyResponse:
         """Show what is asked for, and ask for the code."""
+        site.runtime.gates.rate_limit("read")
         found = kept.find(key, _cookie(), site.runtime.gates.identify())
         return _page(site, key, found) if found else site.page("over", status=410)
 

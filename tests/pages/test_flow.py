@@ -92,6 +92,13 @@ def test_the_page_tells_why_a_code_was_refused(pages):
     assert "Too many tries. Try again in" in spent.text
 
 
+def test_looks_at_the_page_of_the_proof_are_counted(make_host):
+    rates = {"RATELIMIT_ENABLED": True, "E2ERESET_RATE_LIMIT_READS": "2 per minute"}
+    host = make_host("pages", kind=PagesHost, **rates)
+    proof, stranger = host.drop(), host.app.test_client()
+    assert [stranger.get(proof).status_code for _ in range(3)] == [410, 410, 429]
+
+
 def test_a_form_that_comes_too_often_is_kept(make_host):
     host = make_host("pages", kind=PagesHost, RATELIMIT_ENABLED=True)
     proof = [host.drop() for _ in range(10)][-1]
