@@ -68,9 +68,17 @@ ACTIONS = {
     "update-user": N_("Change the account"),
     "verify-email": N_("Verify an e-mail address"),
 }
-DONE = ("done", "passed", "reset", "unlocked", "locked", "wrapped-anew")
+DONE = ("done", "passed", "reset", "unlocked", "locked", "wrapped-anew", "held", "lifted", "asked")
+CHANGES = {
+    "added": N_("Added: %(what)s."),
+    "removed": N_("Removed: %(what)s."),
+    "ended": N_("Ended: %(what)s."),
+}
+"""What begins an outcome that names what was changed, such as `added admin, removed bot`."""
 OUTCOMES = {
-    **dict.fromkeys(DONE, N_("Done.")),
+    **dict.fromkeys((*DONE, "added", "changed", "removed", "verified"), N_("Done.")),
+    "not verified any more": N_("Done: the address is not verified any more."),
+    "nobody-to-ask": N_("There was nobody to ask."),
     "code-shown": N_("A code for it was shown, after a proof by a passkey."),
     "nothing-to-reset": N_("Done: there was nothing to reset."),
     "nothing-to-unlock": N_("Done: nothing was locked."),
@@ -79,6 +87,7 @@ OUTCOMES = {
     "totp-max-attempts": N_("Refused: too many tries."),
     "error-too-many-requests": N_("Refused: too many requests."),
 }
+REFUSED = ("unauthorized", "not-authorized", "invalid-totp", "invalid-params", "user-last-owner")
 PROOFS = {
     "bypass": N_("a token that skips the proof"),
     "email": N_("a code by e-mail"),
@@ -156,17 +165,29 @@ class History:
 
 
 def _is_done(row: dict[str, Any]) -> bool:
-    return row["outcome"] in DONE
+    outcome = row["outcome"]
+    return outcome in DONE or outcome.partition(" ")[0] in CHANGES
+
+
+def told(outcome: str, t: Callable[..., str]) -> str:
+    """What came of an act, in words; as it is where none are known."""
+    if outcome in OUTCOMES:
+        return t(OUTCOMES[outcome])
+    if outcome.startswith("error-") or outcome in REFUSED:
+        return t("Refused.")
+    parts = [one.partition(" ") for one in outcome.split(", ")]
+    if all(what and word in CHANGES for word, _, what in parts):
+        return " ".join(t(CHANGES[word], what=what) for word, _, what in parts)
+    return outcome
 
 
 def _event(row: dict[str, Any], account: Account, names: dict[str, str], t: Words) -> Event:
-    action, outcome, method = row["action"], row["outcome"], row["method"]
-    known = OUTCOMES.get(outcome) or (N_("Refused.") if _is_refusal(outcome) else "")
+    action, method = row["action"], row["method"]
     return Event(
         uid=row["uid"],
         at=row["epoch"],
         what=t(ACTIONS[action]) if action in ACTIONS else _other(action, t),
-        outcome=t(known) if known else outcome,
+        outcome=told(row["outcome"], t),
         who=_who(row["caller"], account, names, t),
         target=_target(row["target"], account, names),
         proof=t(PROOFS[method]) if method in PROOFS else method if method != "off" else "",
@@ -179,10 +200,6 @@ def _event(row: dict[str, Any], account: Account, names: dict[str, str], t: Word
 
 def _other(action: str, t: Callable[..., str]) -> str:
     return t("Other act: %(name)s", name=action.replace("-", " "))
-
-
-def _is_refusal(outcome: str) -> bool:
-    return outcome.startswith("error-") or outcome in ("unauthorized", "not-authorized")
 
 
 def _who(caller: str, account: Account, names: dict[str, str], t: Callable[..., str]) -> str:

@@ -3,11 +3,13 @@
 import json
 import re
 
+import pytest
 from sqlalchemy import event
 
 from e2ereset.audit import Actor, Operator, about
 from e2ereset.factors import own, own_passkeys, passkeys
-from e2ereset.pages.history import ACTIONS
+from e2ereset.languages import Languages
+from e2ereset.pages.history import ACTIONS, told
 from e2ereset.server.sessions import personal
 from tests.kit.pages import browser_of
 
@@ -46,6 +48,21 @@ def test_what_was_done_is_told_in_words(world, admin, bob):
     assert "Proven by: the authenticator app" in helped
     mine, *_ = entries(browser_of(world, admin).get(PAGE).text)
     assert mine[:2] == ["Reset the key: bob", "Done."]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("held", "Erledigt."),
+        ("added admin, removed bot", "Hinzugefügt: admin. Entfernt: bot."),
+        ("ended 3", "Beendet: 3."),
+        ("nobody-to-ask", "Niemand war da, den man bitten konnte."),
+        ("user-last-owner", "Abgelehnt."),
+        ("a host's own", "a host's own"),
+    ],
+)
+def test_what_came_of_an_act_is_told_in_the_readers_language(outcome, words):
+    assert told(outcome, Languages(["de"]).words()) == words
 
 
 def test_a_refused_act_names_nobody(world, bob, eve):

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from e2ereset.pages.history import ACTIONS, OUTCOMES
+from e2ereset.pages.history import ACTIONS, told
 from e2ereset.pages.site import Site
 
 from .log import HELPS, HelpLog, Wanted
@@ -27,7 +27,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             newest=not before,
             wanted=wanted,
             actions={name: ACTIONS[name] for name in HELPS},
-            outcomes=OUTCOMES,
+            told=lambda outcome: told(outcome, site.words()),
         )
 
 
