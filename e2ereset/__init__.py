@@ -4,7 +4,8 @@ Wire-compatible with Rocket.Chat's `POST /api/v1/users.resetE2EKey`; a Flask blu
 second-factor gate behind it.
 """
 
-from .adapters.accounts import SQLAlchemyAccounts
+from typing import TYPE_CHECKING, Any
+
 from .adapters.identify import flask_login_identify, flask_security_identify, identify_by
 from .errors import Refusal
 from .extension import E2EReset
@@ -14,6 +15,9 @@ from .mail import Message
 from .records import Account, Action, Attempt, Caller, Challenge, Proof, Reader, SignIn, name_key
 from .runtime import Runtime, get_e2ereset
 from .signals import budget_spent, factor_disabled, factor_enabled, factor_used, key_reset, refused
+
+if TYPE_CHECKING:
+    from .adapters.accounts import SQLAlchemyAccounts
 
 __all__ = [
     "Account",
@@ -43,3 +47,12 @@ __all__ = [
     "refused",
     "two_factor_required",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The one name that is loaded when it is asked for: only hosts with such users need it."""
+    if name != "SQLAlchemyAccounts":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .adapters.accounts import SQLAlchemyAccounts
+
+    return SQLAlchemyAccounts

@@ -13,7 +13,6 @@ from gettext import GNUTranslations, NullTranslations, find
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from e2ereset.errors import SettingsError
 
@@ -120,8 +119,8 @@ class Words:
     def time(self, epoch: int) -> str:
         """Epoch seconds as people read a time, in their zone: `31 January 2026, 13:37 UTC`."""
         at = datetime.fromtimestamp(epoch, UTC)
-        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-            at = at.astimezone(ZoneInfo(self.zone)) if self.zone else at
+        if self.zone:
+            at = _in_zone(at, self.zone)
         return self(
             DATE,
             day=at.day,
@@ -129,6 +128,15 @@ class Words:
             year=at.year,
             time=at.strftime("%H:%M %Z"),
         )
+
+
+def _in_zone(at: datetime, zone: str) -> datetime:
+    """The time as this zone has it, or as it was if the zone is unknown here."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # hosts that know no zones do without
+
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        return at.astimezone(ZoneInfo(zone))
+    return at
 
 
 class Languages:
