@@ -67,7 +67,7 @@ class Changes:
         secret = self._confirm(session, account, code, now=now, by=by)
         self._drop_begun(session, account)
         codes = self._renew_codes(session, account, secret)
-        self._tell(session, account, "TOTP was enabled", now=now, by=by)
+        self._tell(session, account, "The authenticator app was switched on", now=now, by=by)
         self._parts.announcer.later(session, factor_enabled, account=account, method="totp")
         return codes
 
@@ -77,7 +77,7 @@ class Changes:
         """Enable TOTP at once, with backup codes. Raises as `enable_totp` does."""
         secret = self.enable_totp(session, account, secret, now)
         codes = self._renew_codes(session, account, secret)
-        self._tell(session, account, "TOTP was enabled", now=now)
+        self._tell(session, account, "The authenticator app was switched on", now=now)
         return self.enrolment(account, secret, codes)
 
     def enable_totp(self, session: Session, account: Account, secret: str | None, now: int) -> str:
@@ -115,7 +115,7 @@ class Changes:
             run(session, sql.DROP_PENDING, mine)
             return False
         run(session, sql.DROP_BACKUPS, mine)
-        change = "TOTP was disabled"
+        change = "The authenticator app was switched off"
         self._tell(session, account, change, now=now, by=by, signed_out=signed_out)
         self._parts.announcer.later(session, factor_disabled, account=account, method="totp")
         return True
@@ -158,7 +158,7 @@ class Changes:
             run(session, sql.DROP_CODES, {"account": account.id})
         if not changed:
             return False
-        word = "enabled" if enabled else "disabled"
+        word = "switched on" if enabled else "switched off"
         self._tell(session, account, f"Codes by e-mail were {word}", now=now, by=by)
         signal = factor_enabled if enabled else factor_disabled
         self._parts.announcer.later(session, signal, account=account, method="email")

@@ -45,11 +45,11 @@ RENEW, RESET = "new-backup-codes", "reset-totp"
 ENABLE_EMAIL, DISABLE_EMAIL = "enable-email-codes", "disable-email-codes"
 PHRASES = {
     BEGIN: "set up an authenticator app for {}",
-    DISABLE: "disable the authenticator app of {}",
+    DISABLE: "switch off the authenticator app of {}",
     RENEW: "make new backup codes for {}",
     RESET: "reset the authenticator app of {}",
-    ENABLE_EMAIL: "enable codes by e-mail for {}",
-    DISABLE_EMAIL: "disable codes by e-mail for {}",
+    ENABLE_EMAIL: "switch on codes by e-mail for {}",
+    DISABLE_EMAIL: "switch off codes by e-mail for {}",
 }
 
 

@@ -48,8 +48,8 @@ def test_a_host_with_flask_mail_sees_our_mails(with_flask_mail):
         mailed(host)
     (message,) = sent
     assert (message.recipients, message.sender) == ([TO], "e2ereset@localhost")
-    assert "Codes by e-mail were enabled" in message.body
-    assert "Codes by e-mail were enabled" in message.html
+    assert "Codes by e-mail were switched on" in message.body
+    assert "Codes by e-mail were switched on" in message.html
     assert message.extra_headers == {"Auto-Submitted": "auto-generated"}
 
 

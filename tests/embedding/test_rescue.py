@@ -66,7 +66,7 @@ def test_a_lost_phone_is_good_for_nothing_audited_and_told(host, run):
     done = run("disable", "bob", "--reason", "phone lost")
     assert done == {"userId": BOB.id, "method": "totp", "disabled": True}
     assert operator_acts(host.runtime) == [("disable-totp", BOB.id, "done", "phone lost")]
-    assert "TOTP was disabled" in mailbox.messages_to(BOB.emails[0])[0].text
+    assert "The authenticator app was switched off" in mailbox.messages_to(BOB.emails[0])[0].text
     refused = [host.reset(BOB, code).json for code in (device.code(), device.backup_codes[0])]
     assert {said["errorType"] for said in refused} == {"error-two-factor-not-available"}
 

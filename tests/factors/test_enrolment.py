@@ -86,7 +86,7 @@ def test_disabling_tells_the_owner_once(world, bob, factors):
     account = world.account(bob)
     assert factors.disable_totp(account) is True
     assert factors.disable_totp(account) is False
-    assert world.told().count("TOTP was disabled") == 1
+    assert world.told().count("The authenticator app was switched off") == 1
     assert not world.rows(BackupCode)
 
 
@@ -104,7 +104,7 @@ def test_mailed_codes_are_told_of_only_when_they_change(world, dave, factors):
     account = world.account(dave)
     changes = [factors.set_email(account, on) for on in (False, True, True, False, False)]
     assert changes == [False, True, False, True, False]
-    assert world.told() == ["Codes by e-mail were enabled", "Codes by e-mail were disabled"]
+    assert world.told() == ["Codes by e-mail were switched on", "Codes by e-mail were switched off"]
 
 
 def test_a_code_is_dead_once_mailed_codes_were_disabled(world, eve, factors):
@@ -168,7 +168,7 @@ def test_new_backup_codes_are_told_and_the_old_ones_dead(world, bob, factors):
 @row("11.N14", "12.v4.2.2.3")
 def test_the_notice_of_a_change_says_what_to_do_and_holds_no_secret(world, bob):
     (mail,) = Mailbox(world.app).messages_to("bob@x.org")
-    assert "TOTP was enabled" in mail.text
+    assert "The authenticator app was switched on" in mail.text
     assert "If this was not you" in mail.text
     for secret in (bob.totp.secret, *bob.backup_codes, world.code(bob)):
         assert secret not in mail.text + mail.html

@@ -85,7 +85,7 @@ def test_bodies_have_what_is_required_and_nothing_else(post, bob):
 
 def test_enable_email_needs_no_second_factor_of_who_has_none(world, post, ann):
     assert post("users.2fa.enableEmail", ann).data == b'{"success":true}'
-    assert world.told() == ["Codes by e-mail were enabled"]
+    assert world.told() == ["Codes by e-mail were switched on"]
     assert world.outcomes()[-1] == ("enable-email-codes", ann.id, ann.id, "", "passed")
 
 
@@ -304,7 +304,7 @@ def test_reset_totp_of_another_is_told_to_its_owner(world, post, admin, bob):
     assert answer.data == b'{"success":true}'
     ((recipient, facts),) = [(r, f) for r, f in world.queued("factor-changed") if f.get("by")]
     told = (recipient, facts["change"], facts["by"], facts["signed_out"])
-    assert told == ("bob@x.org", "TOTP was disabled", "root", True)
+    assert told == ("bob@x.org", "The authenticator app was switched off", "root", True)
     assert (world.tokens(bob), world.tokens(admin)) == (0, 1)
 
 
@@ -450,4 +450,7 @@ def test_a_code_disables_once_in_however_many_sign_ins(world, bob):
     sign_ins = [world.sign_in(bob.id) for _ in range(4)]
     disabled = at_once([partial(ask, headers) for headers in sign_ins])
     assert sum(answer.get("disabled", False) for answer in disabled) == 1
-    assert world.told() == ["TOTP was enabled", "TOTP was disabled"]
+    assert world.told() == [
+        "The authenticator app was switched on",
+        "The authenticator app was switched off",
+    ]

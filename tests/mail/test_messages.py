@@ -30,7 +30,11 @@ KINDS = {
     "passkey-copied": {"username": "bob", "at": NOW, **PLACE},
     "backup-code-used": {"username": "bob", "at": NOW, "left": 7, **PLACE},
     "factor-locked": {"username": "bob", "method": "sign-in", "at": NOW, **PLACE},
-    "factor-changed": {"username": "bob", "at": NOW, "change": "TOTP was enabled."},
+    "factor-changed": {
+        "username": "bob",
+        "at": NOW,
+        "change": "The authenticator app was switched on.",
+    },
     "key-wrapped-anew": {"username": "bob", "at": NOW, **PLACE},
     "verify-email": {
         "username": "bob",
@@ -254,3 +258,9 @@ def test_a_host_has_templates_of_its_own(tmp_path):
     _, text, html = render("code", KINDS["code"], now=NOW, **{**ENGLISH, "letterhead": head})
     assert text.startswith("Dear bob, Somebody")
     assert "Hello bob" in html
+
+
+def test_an_operator_is_named_in_the_language_of_the_reader():
+    facts = KINDS["account-changed"] | {"by": "an operator of the server (olga)"}
+    _, text, _ = render("account-changed", facts, now=NOW, **GERMAN)
+    assert "Die Administration des Servers (olga) hat Ihr Konto" in text

@@ -89,7 +89,10 @@ def test_an_app_is_switched_off_by_a_code_of_it(world, bob):
     done = browser.post(off, data={"code": world.code(bob)})
     assert done.location == f"{HOME}?done=totp-off"
     assert "The authenticator app is off" in browser.get(done.location).text
-    assert world.told() == ["TOTP was enabled", "TOTP was disabled"]
+    assert world.told() == [
+        "The authenticator app was switched on",
+        "The authenticator app was switched off",
+    ]
     assert ("disable-totp", bob.id, bob.id, "totp", "passed") in world.outcomes()
 
 
