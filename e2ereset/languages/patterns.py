@@ -4,6 +4,7 @@ They are stored and mailed in English. So the translation finds the pattern that
 """
 
 import re
+from functools import cache
 
 from .words import N_
 
@@ -87,12 +88,15 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(named))
 
 
-EXPRESSIONS = [(pattern, _expression(pattern)) for pattern in PATTERNS]
+@cache
+def _expressions() -> list[tuple[str, re.Pattern[str]]]:
+    """Made when the first text is told: most processes tell none."""
+    return [(pattern, _expression(pattern)) for pattern in PATTERNS]
 
 
 def pattern_of(text: str) -> tuple[str, dict[str, str]]:
     """The pattern that made the text, and what stands in it; the text itself where none did."""
-    for pattern, expression in EXPRESSIONS:
+    for pattern, expression in _expressions():
         if found := expression.fullmatch(text):
             return pattern, found.groupdict()
     return text, {}

@@ -147,7 +147,9 @@ class Languages:
         folders = ([Path(folder)] if folder else []) + [OURS]
         self._load = cache(lambda name: _catalogue(name, folders))
         for name in self.names:
-            self._load(name)
+            # Ours are read when somebody wants them; a host's may be broken, which is told now.
+            if folder or not _files(name, folders):
+                self._load(name)
 
     def labels(self) -> dict[str, str]:
         """The name of each language, in itself."""
@@ -180,10 +182,7 @@ def _catalogue(name: str, folders: list[Path]) -> NullTranslations:
     """
     if name == PSEUDO:
         return Pseudo()
-    found = []
-    for folder in folders:
-        if file := find(DOMAIN, folder, [name.replace("-", "_")]):
-            found.append(_read_once(file) if folder is OURS else _read(file))
+    found = [(_read_once if ours else _read)(file) for file, ours in _files(name, folders)]
     if not found and name != SOURCE:
         raise SettingsError(
             f"E2ERESET_LANGUAGES names {name!r}, of which there is no catalogue. Put one into"
@@ -192,6 +191,12 @@ def _catalogue(name: str, folders: list[Path]) -> NullTranslations:
     for first, second in pairwise(found):
         first.add_fallback(second)
     return found[0] if found else NullTranslations()
+
+
+def _files(name: str, folders: list[Path]) -> list[tuple[str, bool]]:
+    """The catalogues of a language, and whether each is ours."""
+    found = ((find(DOMAIN, folder, [name.replace("-", "_")]), folder is OURS) for folder in folders)
+    return [(file, ours) for file, ours in found if file]
 
 
 def _read(file: str) -> Filled:

@@ -4,7 +4,7 @@ The words come with names in them, so no catalogue shows that one is missing: it
 """
 
 from e2ereset.jobs.queue import Queue
-from e2ereset.languages.patterns import EXPRESSIONS
+from e2ereset.languages.patterns import PATTERNS, pattern_of
 from e2ereset.pages.history import ACTIONS
 
 
@@ -17,7 +17,7 @@ def refuse_unknown_changes():
         if facts.get("action") not in ACTIONS:
             del told["phrase"]  # a host's
         for words in filter(None, told.values()):
-            known = any(expression.fullmatch(words) for _, expression in EXPRESSIONS)
+            known = pattern_of(words)[0] in PATTERNS
             assert known, f"{words!r} is not in e2ereset/languages/patterns.py"
         put(self, session, kind, facts, **options)
 
