@@ -39,13 +39,12 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def losses(error: str = "", status: int = 200) -> Response:
         """The first step."""
         found = plan()
-        held = resets.holds.held_until(found.account.id, int(gates.clock()))
         return site.page(
             "reset_losses",
             status=status,
             plan=found,
             ends=resets.ends_sign_ins,
-            held=held,
+            held=resets.holds.held_until(found.account.id, int(gates.clock())),
             error=error,
         )
 

@@ -120,6 +120,7 @@ def _show_errors(app: Flask, site: Site) -> None:
         return site.faulty(fault) if shows() else envelope.faulty(fault)
 
     def lead(error: HTTPException) -> AnyResponse:
+        """To My security from `/`, else to a page that says what is missing."""
         if not shows():
             return envelope.http_failure(error)
         return site.go(HOME) if request.path == "/" else site.missing(error.code or 404)

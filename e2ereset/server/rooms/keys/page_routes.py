@@ -54,13 +54,13 @@ class NewKeyForm(Form):
 
 
 NEW_KEY = NewKeyForm()
+LINK = Link(label=N_("Back to readable rooms"), endpoint="readable.show_rooms")
 
 
 def make_page(readability: Readability, dead: DeadRooms, site: Site) -> Blueprint:
     """The page "Back to readable"."""
     blueprint = site.blueprint("readable", "/rooms")
-    label = N_("Back to readable rooms")
-    site.overview.key_links.append(Link(label=label, endpoint="readable.show_rooms"))
+    site.overview.key_links.append(LINK)
 
     def page(caller: Caller, error: str = "", status: int = 200) -> Response:
         """Each encrypted room of the caller, and what can be done for it."""
