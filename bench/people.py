@@ -38,8 +38,10 @@ FILL = (
        FROM n, (SELECT i AS j FROM n WHERE i < {rooms_each}) AS more ORDER BY u, j""",
     """INSERT INTO e2ereset_key_pairs (account_id, public_key, private_key, set_at)
        SELECT u, '{key}', '{key}', 0 FROM n""",
-    """INSERT INTO tokens (digest, user_id, kind, bypass_two_factor, created_at, expires_at)
-       SELECT 'unknown ' || u, u, 'login', FALSE, 0, 4000000000 FROM n""",
+    # Used today: the first use of a day writes that.
+    """INSERT INTO tokens
+       (digest, user_id, kind, bypass_two_factor, created_at, used_at, expires_at)
+       SELECT 'unknown ' || u, u, 'login', FALSE, 0, {now}, 4000000000 FROM n""",
     """INSERT INTO e2ereset_totp (account_id, secret, enabled_at, last_step)
        SELECT u, '{encrypted}', 1, 0 FROM n""",
     "DROP TABLE n",
@@ -70,6 +72,7 @@ def fill(uri: str, people: int, rooms_each: int = ROOMS_EACH) -> None:
     engine = create_engine(uri)
     encrypted = KeyRing([SECRET_KEY]).encrypt("totp", "nobody", pyotp.random_base32())
     facts = {"people": people, "rooms_each": rooms_each, "key": KEY, "encrypted": encrypted}
+    facts["now"] = int(time.time())
     Base.metadata.create_all(engine)
     ServerBase.metadata.create_all(engine)
     with engine.connect() as connection:
