@@ -4,6 +4,7 @@ The texts in the code are English, and are the keys of the catalogues. A host's 
 first, ours second, and a text that neither has stays English.
 """
 
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from e2ereset.errors import SettingsError
+from e2ereset.files import folder_of
 
 OURS = Path(__file__).parent / "catalogues"
 DOMAIN = "e2ereset"
@@ -144,7 +146,7 @@ class Languages:
 
     def __init__(self, names: Iterable[str], folder: str = "") -> None:
         self.names = tuple(names)
-        folders = ([Path(folder)] if folder else []) + [OURS]
+        folders = [*folder_of("E2ERESET_CATALOGUES", folder), OURS]
         self._load = cache(lambda name: _catalogue(name, folders))
         for name in self.names:
             # Ours are read when somebody wants them; a host's may be broken, which is told now.
@@ -200,8 +202,11 @@ def _files(name: str, folders: list[Path]) -> list[tuple[str, bool]]:
 
 
 def _read(file: str) -> Filled:
-    with Path(file).open("rb") as stream:
-        return Filled(stream)
+    try:
+        with Path(file).open("rb") as stream:
+            return Filled(stream)
+    except (OSError, ValueError, struct.error) as fault:
+        raise SettingsError(f"{file} is no gettext catalogue: {fault}. Compile it anew.") from None
 
 
 _read_once = cache(_read)

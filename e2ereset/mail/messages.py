@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import (
-    BaseLoader,
     ChoiceLoader,
     Environment,
     FileSystemLoader,
     PackageLoader,
     StrictUndefined,
+    TemplateSyntaxError,
     select_autoescape,
 )
 
 from e2ereset.agents import read_agent
+from e2ereset.errors import SettingsError
+from e2ereset.files import folder_of
 from e2ereset.languages import N_, Words, pattern_of
 from e2ereset.records import name_key
 
@@ -70,10 +72,14 @@ def name_domain(address: str) -> str:
 
 
 def make_templates(folder: str = "") -> Environment:
-    """The templates of mails; one of the same name in the folder comes before ours."""
-    loaders: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
-    return Environment(
-        loader=ChoiceLoader([*loaders, PackageLoader("e2ereset.mail")]),
+    """The templates of mails; one of the same name in the folder comes before ours.
+
+    Raises SettingsError for a folder that is not there, and for a template that Jinja cannot read.
+    """
+    own = FileSystemLoader(folder_of("E2ERESET_MAIL_TEMPLATES", folder))
+    ours = PackageLoader("e2ereset.mail")
+    templates = Environment(
+        loader=ChoiceLoader([own, ours]),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         auto_reload=False,
@@ -81,6 +87,13 @@ def make_templates(folder: str = "") -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    try:
+        for name in {*own.list_templates()} & {*ours.list_templates()}:
+            templates.get_template(name)
+    except TemplateSyntaxError as fault:
+        where = f"{fault.filename}, line {fault.lineno}"
+        raise SettingsError(f"A mail's template is wrong: {where}: {fault.message}.") from None
+    return templates
 
 
 TEMPLATES = make_templates()

@@ -184,3 +184,15 @@ def test_a_count_has_the_form_of_its_language():
 )
 def test_a_wait_is_told_rounded_up(seconds, text):
     assert BOTH.words("en").wait(seconds) == text
+
+
+def test_a_folder_that_is_not_there_and_a_broken_catalogue_refuse_to_start(tmp_path):
+    with pytest.raises(SettingsError, match=r"E2ERESET_CATALOGUES.*no such folder"):
+        Languages(["en", "de"], str(tmp_path / "mistyped"))
+    folder = tmp_path / "fr" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    whole = catalogues.compiled(catalogues.Catalog(locale="fr"))
+    for broken in (b"", b"no catalogue", whole[:-3], whole[:7]):
+        (folder / "e2ereset.mo").write_bytes(broken)
+        with pytest.raises(SettingsError, match=r"e2ereset\.mo is no gettext catalogue"):
+            Languages(["en", "fr"], str(tmp_path))

@@ -5,6 +5,7 @@ import re
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
+from e2ereset.errors import SettingsError
 from e2ereset.languages import Languages
 from e2ereset.mail import messages
 from e2ereset.mail.messages import LONGEST, Letterhead, Message, make_templates, plain, render
@@ -264,3 +265,13 @@ def test_an_operator_is_named_in_the_language_of_the_reader():
     facts = KINDS["account-changed"] | {"by": "an operator of the server (olga)"}
     _, text, _ = render("account-changed", facts, now=NOW, **GERMAN)
     assert "Die Administration des Servers (olga) hat Ihr Konto" in text
+
+
+def test_a_template_of_the_host_is_read_at_start(tmp_path):
+    with pytest.raises(SettingsError, match=r"E2ERESET_MAIL_TEMPLATES.*no such folder"):
+        make_templates(str(tmp_path / "mistyped"))
+    (tmp_path / "notes.bin").write_bytes(b"\xff{% if")  # not ours to read
+    assert make_templates(str(tmp_path)).get_template("mail.html")
+    (tmp_path / "mail.html").write_text("<p>\n{% if %}", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"mail\.html, line 2"):
+        make_templates(str(tmp_path))
