@@ -7,13 +7,12 @@ import click
 
 from e2ereset.audit import Operator
 from e2ereset.errors import E2EResetError
-from e2ereset.factors.enrolment import FactorStatus
+from e2ereset.factors.enrolment import METHODS, FactorStatus
 from e2ereset.records import Account, iso_if_known
 from e2ereset.runtime import Runtime
 
 from .base import Commands, Output, facts, prints, with_reason
 
-METHODS = ("totp", "email", "passkey")
 factor = Commands("factor", help="The second factors of an account, whoever keeps the accounts.")
 
 

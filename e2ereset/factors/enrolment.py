@@ -17,6 +17,8 @@ from .strategies import totp
 
 UNLOCK = "unlock-factor"
 """The action's name, in the audit log and in the request for a second factor."""
+METHODS = ("totp", "email", "passkey")
+"""The second factors that people have or not; the password is none that they enable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

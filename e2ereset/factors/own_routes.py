@@ -20,11 +20,9 @@ from e2ereset.permissions.schemas import TARGET, target_named
 from e2ereset.records import ActionRequest, Caller, iso
 
 from . import own
-from .enrolment import FactorStatus
+from .enrolment import METHODS, FactorStatus
 from .schemas import CODES, DISABLED, EMPTY, REMAINING, SECRET, STATUS, TOTP
 
-METHODS = ("totp", "email", "passkey")
-"""The second factors that people have or not; the password is none that they enable."""
 StatusOf = Callable[[str], FactorStatus]
 """The factors of the account of this id."""
 

@@ -1,13 +1,13 @@
 """Reset my key, in four steps: what is lost, what may spare it, the proof, what comes next."""
 
 from flask import Blueprint, Response
-from marshmallow.validate import Regexp
 
 from e2ereset.errors import InvalidParams, ResetHeld
 from e2ereset.http import Text, proof
 from e2ereset.languages.words import N_
 from e2ereset.records import Action
 from e2ereset.reset.plan import Plan, PlanChanged
+from e2ereset.reset.schemas import DIGEST
 from e2ereset.reset.service import ACTION
 
 from .history import PROOFS
@@ -21,7 +21,7 @@ HELD = N_("Your key was not reset: resets of it are held.")
 class ResetForm(Form):
     """The digest of the plan that its sender was shown."""
 
-    plan = Text(required=True, validate=Regexp(r"[0-9a-f]{64}\Z"))
+    plan = Text(required=True, validate=DIGEST)
 
 
 RESET = ResetForm()

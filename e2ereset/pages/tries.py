@@ -2,7 +2,7 @@
 
 from marshmallow.validate import Length
 
-from e2ereset.errors import InvalidParams, Refusal, TooManyAttempts
+from e2ereset.errors import FactorInvalid, InvalidParams, Refusal, TooManyAttempts
 from e2ereset.http import Text
 from e2ereset.languages.words import N_
 
@@ -17,7 +17,7 @@ class CodeForm(Form):
 
 CODE = CodeForm()
 WRONG = {
-    "totp": N_("This code is not right. Look at it again, or wait for the next one."),
+    "totp": FactorInvalid.plain,
     "email": N_("This code is not right. Look at it again, or have another one mailed."),
     "passkey": N_("The passkey was not accepted. Try again."),
     "password": N_("This password is not right. Type it again."),

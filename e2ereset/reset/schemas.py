@@ -7,11 +7,13 @@ from e2ereset.http.schemas import Answer, Flag, Query, Text, Whole
 from e2ereset.permissions.schemas import TargetBody
 from e2ereset.rooms import SEEN_STEPS
 
+DIGEST = Regexp(r"[0-9a-f]{64}\Z", error="must match the digest of a plan")
+
 
 class ResetBody(TargetBody):
     """A target, and the digest of the plan that was shown."""
 
-    plan = Text(validate=Regexp(r"[0-9a-f]{64}\Z", error="must match the digest of a plan"))
+    plan = Text(validate=DIGEST)
 
 
 class TargetQuery(Query):

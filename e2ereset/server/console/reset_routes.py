@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from flask import Blueprint, Response
-from marshmallow.validate import Length, Regexp
+from marshmallow.validate import Length
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,6 +13,7 @@ from e2ereset.pages.reset_routes import CHANGED
 from e2ereset.pages.site import Form, Site
 from e2ereset.records import Action, Caller, TargetName
 from e2ereset.reset.plan import PlanChanged
+from e2ereset.reset.schemas import DIGEST
 from e2ereset.reset.service import ACTION
 
 from .people import Helping
@@ -29,7 +30,7 @@ class ResetForm(Form):
     The bounds are those of `fault`, which has words for people.
     """
 
-    plan = Text(required=True, validate=Regexp(r"[0-9a-f]{64}\Z"))
+    plan = Text(required=True, validate=DIGEST)
     reason = Text(load_default="", validate=Length(max=LONGEST))
     ticket = Text(load_default="", validate=Length(max=LONGEST))
     username = Text(load_default="", validate=Length(max=LONGEST))

@@ -24,6 +24,8 @@ FIND = {
     "username": accounts.find_account,
     "email": accounts.find_account_by_email,
 }
+NO_ENTRY = "This name or this password is not right, or this account cannot sign in."
+"""The same for all: a page does not say which names are known."""
 
 
 class Unauthorized(Refusal):
@@ -31,7 +33,7 @@ class Unauthorized(Refusal):
 
     code = "Unauthorized"
     reason = "Unauthorized"
-    plain = "This name or this password is not right, or this account cannot sign in."
+    plain = NO_ENTRY
 
 
 class NotActivated(Refusal):
@@ -39,7 +41,7 @@ class NotActivated(Refusal):
 
     code = "error-user-is-not-activated"
     reason = "User is not activated"
-    plain = "This name or this password is not right, or this account cannot sign in."
+    plain = NO_ENTRY
 
 
 class NoRoles(Refusal):
@@ -47,7 +49,7 @@ class NoRoles(Refusal):
 
     code = "error-user-has-no-roles"
     reason = "User has no roles"
-    plain = "This name or this password is not right, or this account cannot sign in."
+    plain = NO_ENTRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,11 +64,10 @@ SIGN_INS = Statement(
 )
 LIST_PERSONAL = LIST.where(TOKENS.c.kind != LOGIN)
 USED = func.coalesce(TOKENS.c.used_at, TOKENS.c.created_at).label("used")
-LAST_SEEN: Any = func.coalesce(func.max(func.coalesce(TOKENS.c.used_at, TOKENS.c.created_at)), 0)
 IS_LIVE_SIGN_IN = and_(TOKENS.c.kind == LOGIN, LIVE)
-"""For other subjects of the server: when people were last seen, by the sign-ins that they have;
-0 where they have none.
-Their personal tokens are programs, which show nobody."""
+"""Of somebody who is there: a personal token is used by a program, and shows nobody."""
+LAST_SEEN: Any = func.coalesce(func.max(func.coalesce(TOKENS.c.used_at, TOKENS.c.created_at)), 0)
+"""When the owners of some tokens were last seen, in epoch seconds; 0 where there is no token."""
 NOTE_USE = Statement(
     update(TOKENS).where(*THIS, LIVE).values(used_at=bindparam("now", type_=BigInteger))
 )
@@ -261,10 +260,7 @@ class LiveToken(NamedTuple):
 
 
 def find_signed_in(session: Opened, user_id: str, token: str, now: int) -> LiveToken | None:
-    """Who signs in by this token; None when it is not this user's, is over, or they are not active.
-
-    Nothing is changed.
-    """
+    """Who signs in by this token; None when it is not theirs, is over, or they are not active."""
     if not accounts.could_be_stored(user_id) or len(token) > accounts.LONGEST_NAME:
         return None
     mine = {"key": token_digest(token), "owner": user_id, "now": now}

@@ -12,6 +12,7 @@ from e2ereset.errors import InvalidParams
 from e2ereset.http import Text, envelope
 from e2ereset.languages.words import N_
 from e2ereset.pages.overview import Link
+from e2ereset.pages.readable_routes import LABEL
 from e2ereset.pages.site import Form, Site
 from e2ereset.records import Caller
 from e2ereset.rooms import seen_within
@@ -54,7 +55,7 @@ class NewKeyForm(Form):
 
 
 NEW_KEY = NewKeyForm()
-LINK = Link(label=N_("Back to readable rooms"), endpoint="readable.show_rooms")
+LINK = Link(label=LABEL, endpoint="readable.show_rooms")
 
 
 def make_page(readability: Readability, dead: DeadRooms, site: Site) -> Blueprint:
@@ -102,7 +103,7 @@ def make_page(readability: Readability, dead: DeadRooms, site: Site) -> Blueprin
             with site.runtime.gates.waking():
                 dead.start(asked, new)
         except tuple(FAULTS) as refusal:
-            said = FAULTS[type(refusal)]
+            said = next(words for kind, words in FAULTS.items() if isinstance(refusal, kind))
             return page(asked.caller, site.translate(said), envelope.status_of(type(refusal)))
         return site.go(".show_rooms", started=1)
 
