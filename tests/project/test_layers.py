@@ -23,11 +23,12 @@ SMALL |= {"ports", "languages", "rooms"}
 BASE = SMALL | {"store", "metrics", "signals", "jobs", "audit", "parts"}
 """What a subject stands on."""
 SUBJECT = BASE | {"mail"}
-ALONE = ("errors", "files", "addresses", "agents", "typed", "background", "metrics")
-WITH_ERRORS = ("crypto", "settings", "outages", "libraries", "languages", "store", "hashes")
+ALONE = ("errors", "addresses", "agents", "typed", "background", "metrics")
+WITH_ERRORS = ("crypto", "files", "settings", "outages", "libraries", "store", "hashes")
 ALLOWED = {
     **{name: set() for name in ALONE},
     **{name: {"errors"} for name in WITH_ERRORS},
+    "languages": {"errors", "files"},
     "records": {"addresses", "agents", "errors"},
     "rooms": {"records"},
     "ports": {"records", "rooms", "store"},
