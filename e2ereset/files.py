@@ -17,5 +17,7 @@ def folder_of(setting: str, path: str) -> list[Path]:
     Raises SettingsError for one that is not there.
     """
     if path and not Path(path).is_dir():
-        raise SettingsError(f"{setting} is {path!r}, and there is no such folder. Make it.")
+        raise SettingsError(
+            f"{setting} is {path!r}, and there is no such folder. Make it, or correct the setting."
+        )
     return [Path(path)] if path else []

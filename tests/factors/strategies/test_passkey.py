@@ -183,6 +183,7 @@ def test_without_fido2_the_app_does_not_start(monkeypatch):
         resolve(["passkey"], None)
 
 
+@pytest.mark.slow
 def test_nothing_imports_fido2_where_passkeys_are_no_method():
     script = "import sys, e2ereset.runtime, e2ereset.pages.routes; print('fido2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
