@@ -3,15 +3,26 @@
 import socket
 import time
 from contextlib import closing, contextmanager, suppress
+from itertools import cycle
+from random import SystemRandom
 from threading import Thread
 
 PATIENCE = 30.0  # seconds
+# Systems take the ports of outgoing connections from above, so that none takes one of these before
+# its server listens. Not by the seed of `random`, which all processes of a test run share.
+PORTS = cycle(SystemRandom().sample(range(20_000, 32_768), 12_768))
 
 
 def free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that is nobody's, nor soon: each call gives another."""
+    return next(filter(_is_free, PORTS))
+
+
+def _is_free(port):
+    with closing(socket.socket()) as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def listens(port, address="127.0.0.1"):

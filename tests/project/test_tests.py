@@ -1,9 +1,13 @@
 """Tests stand for themselves: what several of them need is in tests/kit."""
 
 import ast
+import socket
+from itertools import cycle
 
 import pytest
 
+from tests.kit import network
+from tests.kit.network import free_port
 from tests.kit.paths import ROOT, imported
 
 FILES = sorted((ROOT / "tests").rglob("*.py"))
@@ -29,3 +33,11 @@ def test_one_fixture_of_a_name_is_in_the_kit():
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_a_free_port_is_nobodys_and_given_once(monkeypatch):
+    mine, other = free_port(), free_port()
+    assert mine != other
+    monkeypatch.setattr(network, "PORTS", cycle([mine, other]))
+    with socket.create_server(("127.0.0.1", mine)):
+        assert free_port() == other
