@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.kit.pages import browser_of, prove
+
 LOSSES, BEFORE, HOME = "/security/reset", "/security/reset/before", "/security/"
 PASSWORD = "a long password"
 
@@ -28,13 +30,16 @@ def digest(browser):
 
 def test_what_is_lost_stands_there_before_anything_is_done(world, browser, dora):
     ann = world.person("ann")
-    world.room("alone", dora)
-    world.room("shared", dora, ann)
+    world.room("a shared one", dora, ann)
+    world.room("mine", dora)
     page = browser.get(LOSSES).text
     assert "you are the last one who has its key" in page
-    assert "1 other person has its key" in page
+    assert "1 other person has its key" in page.partition("you are the last one")[2]
+    assert "Rooms: 2. Of these, rooms whose key nobody else has: 1." in page
     assert "Sign-ins: 2. Personal access tokens: 0." in page
-    assert "Sign-ins of yours besides this one: 1." in browser.get(BEFORE).text
+    before = browser.get(BEFORE).text
+    assert "Sign-ins of yours besides this one: 1." in before
+    assert "can give you again after the reset: 1 of 2." in before
     assert world.has_key(dora)
 
 
@@ -47,10 +52,22 @@ def test_the_four_steps_reset_the_key(world, browser, dora):
     done = browser.post(proof, data={"code": world.code(dora)})
     assert (done.status_code, "The old key is deleted." in done.text) == (200, True)
     assert "<dd>the authenticator app</dd>" in done.text
+    assert "A notice was mailed to you." in done.text
     assert "Loading it once more did nothing." in browser.get(proof).text
     assert (world.has_key(dora), world.tokens(dora)) == (False, 0)
     assert browser.get(HOME).location.startswith("/sign-in")
     assert world.outcomes()[-1] == ("reset-e2e-key", dora.id, dora.id, "totp", "reset")
+
+
+def test_who_has_nothing_to_reset_and_no_address_is_told_so(world):
+    emma = world.person("emma", emails=[], password=PASSWORD, key=False)
+    browser = browser_of(world, emma)
+    assert "You have no key, so there is nothing to reset" in browser.get(LOSSES).text
+    proof = browser.post(LOSSES, data={"plan": digest(browser)})
+    done = prove(browser, proof, PASSWORD).text
+    assert '<h1 class="e2e-heading">You had no key</h1>' in done
+    assert "your rooms" not in done
+    assert "mailed" not in done
 
 
 def test_a_plan_that_has_changed_is_shown_anew_and_nothing_is_lost(world, browser, dora):

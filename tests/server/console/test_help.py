@@ -201,6 +201,13 @@ def test_who_helps_sees_a_hold_before_they_ask(world, browser, bob):
         assert (f'href="{shown[1]}"' in text, 'id="reason"' in text) == (False, False)
 
 
+def test_who_has_no_address_is_not_said_to_get_a_mail(world, browser, bob):
+    guy = world.person("guy", emails=[], roles=("guest",))
+    told = [browser.get(f"{PEOPLE}/{one.id}/reset").text for one in (bob, guy)]
+    assert ["gets a mail" in page for page in told] == [True, False]
+    assert "guy has no verified e-mail address, and gets no mail" in told[1]
+
+
 def test_another_site_resets_nothing(world, browser, bob):
     headers = BROWSER | {"Sec-Fetch-Site": "cross-site"}
     path = f"{PEOPLE}/{bob.id}/reset"
