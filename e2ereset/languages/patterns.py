@@ -27,6 +27,8 @@ PATTERNS = (
     N_("start a room anew with a new key"),
     N_("change the account of %(name)s"),
     N_("change the address or the password of %(name)s"),
+    N_("give the permission %(permission)s to the role %(role)s"),
+    N_("take the permission %(permission)s from the role %(role)s"),
     N_("make a personal access token"),
     N_("make a personal access token that skips the second factor"),
     N_("regenerate a personal access token"),

@@ -92,15 +92,18 @@ def test_the_page_to_sign_in_says_how_long_to_wait(world):
 
 
 def test_a_form_of_another_site_and_of_a_permission_are_refused_in_german(world):
-    browser = browser_of(world, world.person("boss", roles=("admin",)))
+    boss = world.person("boss", totp=True, roles=("admin",))
+    browser = browser_of(world, boss)
     page = "/admin/permissions/access-permissions"
     form, other = {"role": "admin", "act": "take"}, {"Sec-Fetch-Site": "cross-site"}
     crossed = browser.post(page, data=form, headers=BROWSER | GERMAN | other)
     assert "Das Formular kam von einer anderen Website" in crossed.text
-    assert (
-        "Die Administration behält dieses Recht"
-        in browser.post(page, data=form, headers=GERMAN).text
-    )
+    led = browser.post(page, data=form, headers=GERMAN)
+    asked = browser.get(led.location, headers=GERMAN).text
+    assert "der Rolle admin das Recht access-permissions zu nehmen" in asked
+    proof = {"code": world.code(boss)}
+    refused = browser.post(led.location, data=proof, headers=GERMAN).text
+    assert "Die Administration behält dieses Recht" in refused
 
 
 @pytest.fixture

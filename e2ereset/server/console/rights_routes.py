@@ -12,6 +12,7 @@ from e2ereset.pages.site import Form, Site
 from e2ereset.records import Action
 from e2ereset.server.people.refusals import ActionNotAllowed
 from e2ereset.server.roles.permissions import PermissionTable
+from e2ereset.server.roles.refusals import UnknownRole
 from e2ereset.server.roles.service import ACCESS, Roles
 
 UPDATE = "update-permissions"
@@ -39,6 +40,9 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
                 return list(one["roles"])
         raise NotFound()
 
+    def names() -> list[str]:
+        return [one["name"] for one in roles.list_all()]
+
     def permission_page(name: str, error: str = "", done: str = "") -> Response:
         """Every role, each with a button."""
         return site.page(
@@ -46,7 +50,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             status=400 if error else 200,
             name=name,
             held=held(name),
-            roles=[one["name"] for one in roles.list_all()],
+            roles=names(),
             error=error,
             done=done,
         )
@@ -66,13 +70,17 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
 
     @blueprint.post("/permissions/<name>")
     def change_permission(name: str) -> AnyResponse:
-        """Give a role the permission, or take it, by the rules of the API."""
+        """Give a role the permission, or take it, by the rules of the API and behind a proof."""
         asked = site.asked(Action(name=UPDATE))
         site.runtime.gates.permit(asked, ACCESS)
+        held(name)  # nobody proves anything for what is not there
         form = site.form(CHANGE)
+        if form["role"] not in names():
+            raise UnknownRole()
+        granted = form["act"] == GIVE
         try:
             with site.runtime.gates.waking():
-                table.grant(asked, name, form["role"], granted=form["act"] == GIVE)
+                table.grant(asked, name, form["role"], granted=granted, proven=True)
         except (ActionNotAllowed, NotAllowed) as refusal:
             return permission_page(name, error=told(site.words(), refusal))
         return site.go(".show_permission", name=name, done=1)

@@ -1,7 +1,7 @@
 """Which role holds which permission, as clients list and change it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from e2ereset import Runtime
 from e2ereset.permissions.models import Permission, Role
-from e2ereset.records import ActionRequest, Passed, iso
+from e2ereset.records import OFF, Action, ActionRequest, Passed, iso
 from e2ereset.server.people.permitted import check_roles, run_act
 from e2ereset.server.people.vetting import ADMIN
 from e2ereset.store.tables import table
@@ -19,6 +19,11 @@ from .refusals import AdminKeepsAccess, UnknownPermission, UnknownRole
 from .service import ACCESS
 
 PERMISSIONS, ROLES = table(Permission), table(Role)
+ACTS = {True: "grant-permission", False: "revoke-permission"}
+PHRASES = {
+    True: "give the permission {} to the role {}",
+    False: "take the permission {} from the role {}",
+}
 ALL = select(PERMISSIONS.c.name, PERMISSIONS.c.updated_at).order_by(PERMISSIONS.c.name)
 
 
@@ -44,10 +49,24 @@ class PermissionTable:
         named = ", ".join(wanted)
         run_act(self.runtime, asked, partial(self._replace, asked, wanted), target=named)
 
-    def grant(self, asked: ActionRequest, permission: str, role: str, *, granted: bool) -> None:
-        """Give a role a permission, or take it. Raises as `replace` does."""
+    def grant(
+        self,
+        asked: ActionRequest,
+        permission: str,
+        role: str,
+        *,
+        granted: bool,
+        proven: bool = False,
+    ) -> None:
+        """Give a role a permission, or take it. Raises as `replace` does.
+
+        If `proven`, behind the caller's second factor, whose proof is for this change alone.
+        """
         act = partial(self._grant, asked, permission, role, granted=granted)
-        run_act(self.runtime, asked, act, target=f"{permission} {role}")
+        if proven:
+            words = PHRASES[granted].format(permission, role)
+            asked = replace(asked, action=Action(name=ACTS[granted], phrase=words))
+        run_act(self.runtime, asked, act, target=f"{permission} {role}", proven=proven)
 
     def _replace(
         self, asked: ActionRequest, wanted: Mapping[str, Sequence[str]], passed: Passed
@@ -91,10 +110,11 @@ class PermissionTable:
             if act(session, permission, role):
                 self.runtime.audit.write(
                     session,
-                    f"{'grant' if granted else 'revoke'}-permission",
+                    ACTS[granted],
                     passed.caller,
                     at=asked.now,
                     target=f"{permission} {role}",
+                    method="" if passed.method == OFF else passed.method,
                 )
 
     def _rows(self, session: Session) -> list[tuple[str, int | None, list[str]]]:

@@ -75,6 +75,7 @@ class UnknownRole(Refusal):
 
     code = "error-invalid-role"
     reason = "Invalid role"
+    plain = "There is no such role."
     bracketed = False
 
 
