@@ -30,7 +30,15 @@ WANTED: dict[str, tuple[Any, str]] = {
     "losses": (Losses, "Losses"),
     "reader": (Reader | None, "a Reader or None"),
     **dict.fromkeys(
-        (*ONLY_TRUE, "keys_set", "lock_losses", "expiring", "remember_proof", "set_language"),
+        (
+            *ONLY_TRUE,
+            "keys_set",
+            "lock_account_row",
+            "lock_losses",
+            "expiring",
+            "remember_proof",
+            "set_language",
+        ),
         (object, ""),
     ),
 }

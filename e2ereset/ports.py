@@ -162,6 +162,17 @@ class LocksLosses(Protocol):
 
 
 @runtime_checkable
+class LocksAccounts(Protocol):
+    """Optional: for hosts that lock a row of the account anyway, as in `end_sessions`.
+
+    Resets and their holds wait for each other by it; without it, on PostgreSQL, by a lock of ours.
+    """
+
+    def lock_account_row(self, session: Session, account_id: str) -> None:
+        """Lock the account until the commit. It may be locked in this transaction already."""
+
+
+@runtime_checkable
 class KnowsRooms(Protocol):
     """Optional: tells people after a reset which of the host's encrypted rooms they can read."""
 

@@ -14,8 +14,9 @@ from e2ereset.factors.passkeys import MINE, PASSKEYS
 from e2ereset.factors.stepup import StepUp
 from e2ereset.languages.words import N_
 from e2ereset.parts import Parts
-from e2ereset.ports import HoldsSessions
+from e2ereset.ports import HoldsSessions, LocksAccounts
 from e2ereset.records import Account, Action, ActionRequest, Caller, Passed, Proof, iso
+from e2ereset.store.locks import lock_all, lock_name
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.statements import Inserts, Statement
 from e2ereset.store.tables import table
@@ -62,6 +63,7 @@ class Holds:
         self._parts = parts
         self._stepup = stepup
         self._sessions = accounts if isinstance(accounts, HoldsSessions) else None
+        self._locks = accounts if isinstance(accounts, LocksAccounts) else None
 
     def held_until(self, account_id: str, now: int) -> int | None:
         """Until when the resets of this account's key are held; None where they are not."""
@@ -70,7 +72,11 @@ class Holds:
         return found and int(found.until)
 
     def check(self, session: Session, account_id: str, now: int) -> None:
-        """Raise ResetHeld while the resets of this account's key are held."""
+        """Raise ResetHeld while the resets of this account's key are held.
+
+        No hold begins from then on until the commit.
+        """
+        self._lock(session, account_id)
         found = FIND(session, {"account": account_id, "now": now}).first()
         if found is not None:
             raise ResetHeld(until=iso(found.until))
@@ -158,6 +164,7 @@ class Holds:
         return self._parts.transactions.retry_deadlocks(once)
 
     def _hold(self, session: Session, account: Account, now: int, *, by: Caller | Operator) -> int:
+        self._lock(session, account.id)
         # Sign-ins first, as a reset does.
         if self._sessions:
             self._sessions.end_sessions(session, account.id)
@@ -166,6 +173,15 @@ class Holds:
         kept = FIND(session, {"account": account.id, "now": now}).first()
         self._tell(session, account, "Resets of your E2E key are held for 72 hours", now, by=by)
         return int(kept.until) if kept else until
+
+    def _lock(self, session: Session, account_id: str) -> None:
+        """Have resets and holds of this account one after the other, until the commit."""
+        if lock_all(session):
+            return
+        if self._locks:
+            self._locks.lock_account_row(session, account_id)
+        else:
+            lock_name(session, "account", account_id)
 
     def _lift(
         self, session: Session, account: Account, since: int, now: int, *, by: Caller | Operator

@@ -23,6 +23,7 @@ class ServerAccounts:
     find_by_email = staticmethod(people.find_account_by_email)
     drop_keys = staticmethod(rooms.drop_room_keys)
     keys_set = staticmethod(rooms.wait_for_keys)
+    lock_account_row = staticmethod(people.lock_account)
     end_sessions = staticmethod(tokens.drop_tokens)
     end_other_sessions = staticmethod(tokens.drop_other_logins)
     list_sign_ins = staticmethod(tokens.list_sign_ins)

@@ -45,6 +45,8 @@ REHASH = Statement(
 )
 THIS = select(USERS.c.id).where(USERS.c.id == KEY).with_for_update()
 LOCK = Statement(THIS)
+LOCKED = "e2ereset locked users"
+"""The key in `Session.info` of whom this transaction has locked: a session has one."""
 LOCK_ACTIVE = Statement(
     THIS.where(USERS.c.active, or_(PROVEN.is_(None), USERS.c.password_hash == PROVEN))
 )
@@ -94,8 +96,11 @@ def prove_password(
 
 def lock_account(session: Session, account_id: str) -> None:
     """Lock this user until the end of the transaction, in which something is written."""
-    if connection_of(session).dialect.name != "sqlite":  # there a writer has locked it all
-        LOCK(session, {"key": account_id})
+    locked = session.info.setdefault(LOCKED, set())
+    if account_id in locked or connection_of(session).dialect.name == "sqlite":
+        return  # on SQLite a writer has locked it all
+    LOCK(session, {"key": account_id})
+    locked.add(account_id)
 
 
 def lock_active(session: Session, account_id: str, proven_by: str | None = None) -> bool:
