@@ -5,6 +5,8 @@ import re
 import pyotp
 import pytest
 
+from e2ereset.vault.models import KeyPair
+from e2ereset.vault.thumbprints import thumbprint
 from tests.kit.pages import browser_of, prove
 
 HOME, APP, CODES = "/security/", "/security/authenticator", "/security/backup-codes"
@@ -176,6 +178,18 @@ def test_my_security_tells_what_one_has(world, bob):
     assert "None is on" not in home
     world.fail(bob)
     assert "Locked after too many wrong tries" in browser.get(HOME).text
+
+
+def test_my_security_tells_which_key_one_has(world, bob):
+    browser = browser_of(world, bob)
+    assert "Fingerprint" not in browser.get(HOME).text  # "PUB" is no key
+    jwk = '{"kty":"RSA","n":"AQ","e":"AQAB"}'
+    with world.runtime.transactions.begin() as session:
+        session.query(KeyPair).update({"public_key": jwk})
+    grouped = " ".join(re.findall("....", thumbprint(jwk)))
+    assert f'Fingerprint: <code class="e2e-secret">{grouped}</code>' in browser.get(HOME).text
+    world.reset(bob, code=world.code(bob))
+    assert "You have none." in browser_of(world, world.again(bob)).get(HOME).text
 
 
 def test_no_page_of_a_host_has_a_button_to_sign_out(pages):

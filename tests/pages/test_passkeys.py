@@ -184,6 +184,16 @@ def test_a_reset_is_signed_for_one_person(world, dora):
     assert error(world.reset(root, {"username": "bob"}, **proof)) == "totp-invalid"
 
 
+def test_a_reset_is_signed_for_the_plan_that_was_shown(world, dora):
+    person, preview = world.again(dora), "/api/v1/users.resetE2EKey.preview"
+    shown = world.client.get(preview, headers=person.headers).json["digest"]
+    told = world.reset(person, {"plan": shown}, method="passkey").json["details"]
+    proof = {"code": dora.key.sign(told["publicKey"]), "method": "passkey"}
+    for body in ({"plan": "0" * 64}, {}):
+        assert error(world.reset(person, body, **proof)) == "totp-invalid"
+    assert world.reset(person, {"plan": shown}, **proof).json == {"success": True}
+
+
 def test_clients_that_know_only_codes_are_asked_for_those_first(world):
     eve = world.person("eve", password="a long password")
     add(browser_of(world, eve), code="a long password")

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from e2ereset.server.rooms.models import Room
 from tests.kit.pages import browser_of, prove
 
 LOSSES, BEFORE, HOME = "/security/reset", "/security/reset/before", "/security/"
@@ -30,9 +31,16 @@ def digest(browser):
 
 def test_what_is_lost_stands_there_before_anything_is_done(world, browser, dora):
     ann = world.person("ann")
-    world.room("a shared one", dora, ann)
     world.room("mine", dora)
     page = browser.get(LOSSES).text
+    assert "1 other person" not in page
+    assert "can give you again" not in browser.get(BEFORE).text
+    world.room("a shared one", dora, ann)
+    with world.runtime.transactions.begin() as session:
+        session.get(Room, "a shared one").name = "plans & <more>"
+    page = browser.get(LOSSES).text
+    assert "<li><bdi>plans &amp; &lt;more&gt;</bdi>" in page
+    assert "<li><bdi>a direct conversation</bdi>" in page
     assert "you are the last one who has its key" in page
     assert "1 other person has its key" in page.partition("you are the last one")[2]
     assert "Rooms: 2. Of these, rooms whose key nobody else has: 1." in page
@@ -51,8 +59,9 @@ def test_the_four_steps_reset_the_key(world, browser, dora):
     assert world.has_key(dora)
     done = browser.post(proof, data={"code": world.code(dora)})
     assert (done.status_code, "The old key is deleted." in done.text) == (200, True)
-    assert "<dd>the authenticator app</dd>" in done.text
     assert "A notice was mailed to you." in done.text
+    for fact in ("15 January 2027, 08:00 UTC", "the authenticator app", "127.0.0.1, Werkzeug"):
+        assert f"<dd>{fact}" in done.text
     assert "Loading it once more did nothing." in browser.get(proof).text
     assert (world.has_key(dora), world.tokens(dora)) == (False, 0)
     assert browser.get(HOME).location.startswith("/sign-in")

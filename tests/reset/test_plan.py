@@ -13,12 +13,14 @@ from e2ereset.server.people.models import User
 from e2ereset.server.rooms.models import Subscription
 from e2ereset.server.rooms.service import KEYS
 from e2ereset.server.sessions.models import Token
+from e2ereset.vault.models import KeyPair
 from tests.kit.client import API
 from tests.kit.databases import only_postgresql
 from tests.kit.pages import browser_of
 from tests.kit.world import error
 
 PREVIEW = API + "users.resetE2EKey.preview"
+JWK = '{"kty":"RSA","n":"AQ","e":"AQAB"}'
 GONE = {"keySet": False, "roomsLost": 0, "signIns": 1, "tokens": 0}
 
 
@@ -59,6 +61,16 @@ def test_who_may_reset_for_another_sees_no_rooms(world, plan, bob, admin):
     assert told(plan(admin, userId=admin.id))["rooms"] == []
 
 
+def test_who_resets_for_another_sees_no_rooms_in_a_plan_that_has_changed(world, plan, bob, admin):
+    world.room("r1", bob)
+    digest = told(plan(admin, username="bob"))["digest"]
+    world.room("r2", bob)
+    refused = world.reset(admin, {"username": "bob", "plan": digest}, code=world.code(admin))
+    assert error(refused) == "error-plan-changed"
+    assert refused.json["details"]["plan"]["roomsLost"] == 2
+    assert "r1" not in refused.text
+
+
 def test_who_may_not_reset_learns_nothing(plan, bob, eve, admin):
     for query in ({"username": "eve"}, {"username": "nobody"}, {"userId": admin.id}):
         assert error(plan(bob, **query)) == "error-not-allowed"
@@ -92,6 +104,21 @@ def test_a_reset_of_another_plan_is_refused_with_the_new_one(world, plan, bob):
     assert details["digest"] == told(plan(bob))["digest"]
     assert world.has_key(bob)
     assert world.outcomes()[-1][-1] == "error-plan-changed"
+
+
+def test_the_digest_changes_with_the_key_and_with_who_else_can_read(world, plan, bob, eve):
+    world.room("r1", bob, eve)
+    digests = [told(plan(bob))["digest"]]
+    for change in (
+        lambda session: session.query(KeyPair).update({"public_key": JWK}),
+        lambda session: session.query(KeyPair).update({"set_at": 1}),
+        lambda session: session.query(KeyPair).delete(),
+        lambda session: session.query(Subscription).filter_by(user_id=eve.id).delete(),
+    ):
+        with world.runtime.transactions.begin() as session:
+            change(session)
+        digests.append(told(plan(bob))["digest"])
+    assert len(set(digests)) == len(digests)
 
 
 @only_postgresql
