@@ -24,7 +24,7 @@ TABLES = {
 OTHERS = {"id", "uid", "user_id", "account_id", "caller", "target", "room_id", "recipient"}
 OTHERS |= {"secret", "digest", "sealed", "last_sign_in", "agent"}
 TIMES = {"at", "since", "start_1", "start_2", "start_3", "created_at", "due_at", "give_up_at"}
-TIMES |= {"updated_at"}
+TIMES |= {"updated_at", "used_at", "counts_from", "enabled_at"}
 
 
 @pytest.fixture
