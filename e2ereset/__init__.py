@@ -4,9 +4,9 @@ Wire-compatible with Rocket.Chat's `POST /api/v1/users.resetE2EKey`; a Flask blu
 second-factor gate behind it.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .adapters.identify import flask_login_identify, flask_security_identify, identify_by
 from .errors import Refusal
 from .extension import E2EReset
 from .factors.strategies import Strategy
@@ -18,6 +18,7 @@ from .signals import budget_spent, factor_disabled, factor_enabled, factor_used,
 
 if TYPE_CHECKING:
     from .adapters.accounts import SQLAlchemyAccounts
+    from .adapters.identify import flask_login_identify, flask_security_identify, identify_by
 
 __all__ = [
     "Account",
@@ -49,10 +50,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """The one name that is loaded when it is asked for: only hosts with such users need it."""
-    if name != "SQLAlchemyAccounts":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .adapters.accounts import SQLAlchemyAccounts
+ADAPTERS = {
+    "SQLAlchemyAccounts": "accounts",
+    "flask_login_identify": "identify",
+    "flask_security_identify": "identify",
+    "identify_by": "identify",
+}
 
-    return SQLAlchemyAccounts
+
+def __getattr__(name: str) -> Any:
+    """The adapters, which are loaded when they are asked for: a host takes one of each kind."""
+    if name not in ADAPTERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".adapters.{ADAPTERS[name]}", __name__), name)

@@ -13,7 +13,6 @@ from flask import Blueprint, Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, MetaData
 
-from .adapters.identify import FlaskLoginIdentify
 from .audit import AuditTrail
 from .cli import register_commands
 from .crypto import KeyRing
@@ -58,6 +57,7 @@ class E2EReset:
     `db`: the host's Flask-SQLAlchemy object, initialised before. A host without one gives the
     `engine` and the `metadata` of its tables. `accounts`: its users, see `SQLAlchemyAccounts` and
     `e2ereset.ports`. `identify`: returns the caller who is signed in to this request, else None.
+    If it has an `init_app`, that is given the app.
     `bind_key`: which of SQLALCHEMY_BINDS has our tables; None for the default database.
     `areas`: the groups of routes to add, of "reset", "keys", "factors" and "pages".
     `pages_prefix`: where the pages are.
@@ -101,8 +101,8 @@ class E2EReset:
         if "e2ereset" in app.extensions:
             raise SettingsError("This app has e2ereset already. Keep one E2EReset for each app.")
         check_switches_meant_off(app.config)
-        if isinstance(self.identify, FlaskLoginIdentify):
-            self.identify.init_app(app)
+        if note_sign_ins := getattr(self.identify, "init_app", None):
+            note_sign_ins(app)
         runtime = self._make(app, load_settings(app.config, name=app.name), database)
         app.extensions["e2ereset"] = runtime
         app.register_blueprint(self._routes(runtime))

@@ -16,8 +16,6 @@ from .factors.changes import Changes
 from .factors.enrolment import Factors
 from .factors.grants import Grants
 from .factors.own import OwnFactors
-from .factors.own_passkeys import OwnPasskeys
-from .factors.passkey_codes import PasskeyCodes
 from .factors.rechecks import Rechecks
 from .factors.remembered import Remembered
 from .factors.resend import ASKED, Codes
@@ -27,7 +25,6 @@ from .factors.traces import Traces
 from .factors.unlocks import Unlocks
 from .http import Gates
 from .jobs import Handler, Worker
-from .kept.service import KeptRequests
 from .languages import Words
 from .mail import Mailer
 from .parts import Parts
@@ -52,11 +49,8 @@ class Runtime(Parts):
     vault: Vault
     factors: Factors
     own_factors: OwnFactors
-    own_passkeys: OwnPasskeys
-    passkey_codes: PasskeyCodes
     unlocks: Unlocks
     codes: Codes
-    kept: KeptRequests
     sealer: Sealer
     worker: Worker
     mailer: Mailer
@@ -151,11 +145,8 @@ def _make_services(
         "own_factors": OwnFactors(
             parts, budgets=budgets, changes=changes, traces=traces, **guarded
         ),
-        "own_passkeys": OwnPasskeys(parts, strategies=strategies, changes=changes, stepup=stepup),
-        "passkey_codes": PasskeyCodes(parts, stepup),
         "unlocks": Unlocks(parts, factors=factors, **guarded),
         "codes": Codes(parts, stepup.challenges),
-        "kept": KeptRequests(parts),
     }
 
 

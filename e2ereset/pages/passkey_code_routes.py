@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 from marshmallow.validate import Length
 from werkzeug.wrappers import Response as AnyResponse
 
-from e2ereset.factors.passkey_codes import SECONDS
+from e2ereset.factors.passkey_codes import SECONDS, PasskeyCodes
 from e2ereset.http import Text, proof
 from e2ereset.languages.words import N_
 from e2ereset.records import Action
@@ -24,9 +24,10 @@ ACTION = ActionForm()
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:
     """Put the page on the blueprint, where there are passkeys."""
-    if not site.runtime.own_passkeys.on:
+    if not site.passkeys.on:
         return
-    codes, link = site.runtime.passkey_codes, N_("Code by passkey, for an app")
+    codes = PasskeyCodes(site.runtime, site.runtime.stepup)
+    link = N_("Code by passkey, for an app")
     site.overview.links.append(Link(label=link, endpoint=".choose_code", method="passkey"))
 
     @blueprint.get("/code")

@@ -56,7 +56,7 @@ NAME, RENAMED, KEY, ANSWER = NameForm(), RenameForm(), KeyForm(), AnswerForm()
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:
     """Put the pages on the blueprint, and the lines on My security, where there are passkeys."""
-    if not site.runtime.own_passkeys.on:
+    if not site.passkeys.on:
         return
     site.overview.factors.append(lambda caller, status: _lines(site, caller, status))
     _add_list(blueprint, site)
@@ -64,7 +64,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
 
 
 def _add_list(blueprint: Blueprint, site: Site) -> None:
-    own, gates = site.runtime.own_passkeys, site.runtime.gates
+    own, gates = site.passkeys, site.runtime.gates
 
     @blueprint.get("/passkeys")
     def show_passkeys() -> Response:
@@ -95,7 +95,7 @@ def _add_list(blueprint: Blueprint, site: Site) -> None:
 
 
 def _add_registration(blueprint: Blueprint, site: Site) -> None:
-    own, gates = site.runtime.own_passkeys, site.runtime.gates
+    own, gates = site.passkeys, site.runtime.gates
 
     @blueprint.post("/passkeys")
     def begin_passkey() -> AnyResponse:
@@ -142,7 +142,7 @@ def _page(site: Site, caller: Caller, *, error: str = "", field: str = "") -> Re
     return site.page(
         "passkeys",
         status=400 if error else 200,
-        passkeys=site.runtime.own_passkeys.owned(caller.account.id),
+        passkeys=site.passkeys.owned(caller.account.id),
         name=request.form.get("name", "") if field == "name" else "",
         error=error,
         field=field,
@@ -152,7 +152,7 @@ def _page(site: Site, caller: Caller, *, error: str = "", field: str = "") -> Re
 
 def _new_page(site: Site, caller: Caller, *, error: str = "") -> Response:
     now = int(site.runtime.clock())
-    new = site.runtime.own_passkeys.begun(caller, now, browser=_browser())
+    new = site.passkeys.begun(caller, now, browser=_browser())
     return site.page("passkey_new", status=400 if error else 200, new=new, error=error)
 
 
@@ -165,7 +165,7 @@ def _nameless(site: Site) -> str:
 
 
 def _lines(site: Site, caller: Caller, status: FactorStatus) -> Iterable[Factor]:
-    owned, t = site.runtime.own_passkeys.owned(caller.account.id), site.translate
+    owned, t = site.passkeys.owned(caller.account.id), site.translate
     for one in owned:
         yield Factor(
             label=t("Passkey %(name)s", name=one.name),

@@ -30,8 +30,11 @@ from e2ereset.errors import (
     ResetHeld,
     SettingsError,
 )
+from e2ereset.factors.changes import Changes
+from e2ereset.factors.own_passkeys import OwnPasskeys
 from e2ereset.http import Body, envelope
 from e2ereset.http.gates import note_page
+from e2ereset.kept.service import KeptRequests
 from e2ereset.languages import Words, pattern_of
 from e2ereset.ports import EndsOtherSessions, KnowsReaders
 from e2ereset.records import Action, ActionRequest, Caller, Reader, epoch_of
@@ -90,6 +93,7 @@ class Site:
 
     runtime: Runtime
     flow: Flow
+    passkeys: OwnPasskeys
     base: str = OWN_BASE
     names: set[str] = field(default_factory=set)
     overview: Overview = field(default_factory=Overview)
@@ -300,7 +304,16 @@ def find_site(app: Flask | None = None) -> Site:
 def make_site(runtime: Runtime) -> Site:
     """The kit of the pages of one app."""
     flow = Flow(
-        gates=runtime.gates, kept=runtime.kept, entropy=runtime.entropy, page=f"{NAME}.prove"
+        gates=runtime.gates,
+        kept=KeptRequests(runtime),
+        entropy=runtime.entropy,
+        page=f"{NAME}.prove",
+    )
+    passkeys = OwnPasskeys(
+        runtime,
+        strategies=runtime.strategies,
+        changes=Changes(runtime, runtime.budgets),
+        stepup=runtime.stepup,
     )
     base = runtime.settings.pages_base or OWN_BASE
-    return Site(runtime=runtime, flow=flow, base=base)
+    return Site(runtime=runtime, flow=flow, passkeys=passkeys, base=base)

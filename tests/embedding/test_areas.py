@@ -1,6 +1,8 @@
 """A host has the routes of the areas that it switches on, and no others."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from flask_sqlalchemy import SQLAlchemy
@@ -112,3 +114,15 @@ def test_pages_without_what_draws_their_qr_codes_refuse_to_start(make_host, monk
     monkeypatch.setattr(extension, "find_spec", lambda _name: None)
     with pytest.raises(SettingsError, match=r"Install e2ereset\[pages\]"):
         make_host(options={"areas": ["pages"]})
+
+
+@pytest.mark.slow
+def test_a_host_loads_only_what_it_has_switched_on():
+    script = "import sys, e2ereset; print(*sys.modules); import e2ereset.pages.routes as p"
+    script += "; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
+    host, with_pages = (set(line.split()) for line in said.splitlines())
+    ours = ("adapters", "pages", "kept.service", "factors.own_passkeys", "factors.passkey_codes")
+    libraries = {"fido2", "segno", "flask_login", "argon2", "alembic", "zoneinfo"}
+    assert host & ({f"e2ereset.{name}" for name in ours} | libraries) == set()
+    assert with_pages & {"fido2", "argon2", "alembic"} == set()

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from e2ereset.pages.site import find_site
 from tests.kit.authenticator import Authenticator
 from tests.kit.pages import PagesHost, browser_of, prove
 from tests.kit.passkeys import ASKED, NEW, PASSKEYS, SETTINGS, add, asked
@@ -151,7 +152,7 @@ def test_nobody_changes_the_passkey_of_another(world, dora):
         named = {"name": "eve's"} if act == "rename" else {}
         led = eve.post(f"{PASSKEYS}/{act}", data={"key": key, **named})
         prove(eve, led, "a long password")
-    assert [one.name for one in world.runtime.own_passkeys.owned(dora.id)] == ["blue phone"]
+    assert [one.name for one in find_site(world.app).passkeys.owned(dora.id)] == ["blue phone"]
 
 
 def test_a_name_is_needed_and_twenty_are_enough(world, dora, monkeypatch):
@@ -216,6 +217,6 @@ def test_an_operator_removes_them_all_for_who_lost_the_phone(world, dora):
     for disabled in ("true", "false"):
         done = world.app.test_cli_runner().invoke(args=[*command, "--json"])
         assert f'"disabled": {disabled}' in done.output
-    assert world.runtime.own_passkeys.owned(dora.id) == []
+    assert find_site(world.app).passkeys.owned(dora.id) == []
     assert world.told()[-1] == "All your passkeys were removed"
     assert [row[4] for row in world.outcomes() if row[0] == "disable-passkey"] == ["done"]

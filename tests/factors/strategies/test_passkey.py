@@ -1,6 +1,5 @@
 """Passkeys: what is signed is good for one account, action, target and plan, and once."""
 
-import subprocess
 import sys
 from hashlib import sha256
 
@@ -181,10 +180,3 @@ def test_without_fido2_the_app_does_not_start(monkeypatch):
     monkeypatch.setitem(sys.modules, "e2ereset.factors.webauthn", None)
     with pytest.raises(StrategyError, match=r"e2ereset\[passkeys\]"):
         resolve(["passkey"], None)
-
-
-@pytest.mark.slow
-def test_nothing_imports_fido2_where_passkeys_are_no_method():
-    script = "import sys, e2ereset.runtime, e2ereset.pages.routes; print('fido2' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "False\n"
