@@ -131,7 +131,7 @@ def _page(
         options=told.get("publicKey"),
         error="" if asks or refusal is None else wrong_code(site, refusal),
         field="" if told.get("method") == "passkey" else "code",
-        sent="sent" in request.args,
+        sent="sent" in request.args or "again" in request.form,
     )
 
 

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import InvalidParams, Refusal, TooManyRequests
 from e2ereset.http import Text, origin, proof
+from e2ereset.languages.words import N_
 from e2ereset.pages.cookies import set_cookie
 from e2ereset.pages.flow import PROVABLE
 from e2ereset.pages.refused import told
@@ -20,6 +21,10 @@ from .service import Sessions, SignedIn
 
 COOKIE = "e2ereset_sign_in"
 HOME = "e2ereset_pages.overview"
+OUT = N_("You are signed out.")
+LOST = N_(
+    "You are not signed in any more, so what you sent was not done. Sign in, then do it again."
+)
 
 
 class SignInForm(Form):
@@ -45,7 +50,14 @@ def make_pages(sessions: Sessions, site: Site) -> Blueprint:
     @blueprint.get("/sign-in")
     def sign_in() -> Response:
         """Ask for name and password."""
-        return site.page("sign_in", next=_inside(request.args.get("next", "")), name="")
+        asked, t = request.args, site.translate
+        return site.page(
+            "sign_in",
+            next=_inside(asked.get("next", "")),
+            name="",
+            error=t(LOST) if "lost" in asked else "",
+            done=t(OUT) if "out" in asked else "",
+        )
 
     @blueprint.post("/sign-in")
     def enter() -> AnyResponse:
@@ -66,7 +78,7 @@ def make_pages(sessions: Sessions, site: Site) -> Blueprint:
         """End this sign-in."""
         site.runtime.gates.rate_limit()
         _end(sessions)
-        response = site.go(".sign_in")
+        response = site.go(".sign_in", out=1)
         response.delete_cookie(COOKIE, path=f"{request.root_path}/")
         return response
 

@@ -59,6 +59,7 @@ def test_who_has_not_the_app_signs_in_by_a_mailed_code(world):
     code, form = world.mailed_code(), {"method": "email"}
     again = browser.post(proof, data={"again": "true"}, headers=HTML)
     assert "Code that was mailed to you" in again.text
+    assert "Another code is on its way" in again.text
     right = browser.post(proof, data=form | {"code": code}, headers=HTML)
     assert (right.status_code, right.location) == (303, HOME)
     assert "Signed in as zoe" in browser.get(HOME).text
@@ -114,9 +115,17 @@ def test_another_site_signs_nobody_in(browser):
 def test_who_signs_out_is_signed_out(browser):
     enter(browser)
     kept = browser.get_cookie("e2ereset_sign_in").value
-    browser.post("/sign-out", headers=HTML)
+    out = browser.post("/sign-out", headers=HTML).location
+    assert "You are signed out." in browser.get(out).text
     browser.set_cookie("e2ereset_sign_in", kept)
     assert browser.get(HOME, headers=HTML).status_code == 303
+
+
+def test_who_sends_a_form_when_the_sign_in_has_ended_is_told_that_it_was_not_done(browser):
+    led = browser.post("/security/email/on", headers=HTML).location
+    assert led == "/sign-in?lost=1"
+    assert "what you sent was not done" in browser.get(led).text
+    assert "not done" not in browser.get(SIGN_IN).text
 
 
 def test_the_rate_is_that_of_the_api(world, browser, make_server, config):
