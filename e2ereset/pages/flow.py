@@ -22,6 +22,8 @@ REPEATS, REFUSED = "e2ereset.repeats", "e2ereset.refused"
 """In the environ of a request that is repeated with a proof: that it is one, and its refusal."""
 PROVABLE = (FactorRequired, FactorInvalid, TooManyAttempts)
 """The refusals that a proof page answers."""
+OVER = "over"
+"""In what is told of spent tries: when they are back, in epoch seconds; None: they are locked."""
 LONGEST = 256 * 1024
 """Bytes of a body that is kept."""
 
@@ -61,7 +63,7 @@ class Flow:
             request.environ[REFUSED] = refusal
             return Response()
         cookie = request.cookies.get(COOKIE) or self.entropy.token_urlsafe(32)
-        told = dict(refusal.details)
+        told = told_of(refusal, int(self.gates.clock()))
         key = self.kept.keep(_kept(self.gates, action, told), cookie, caller)
         response = redirect(url_for(self.page, key=key), 303)
         set_cookie(response, self.gates.settings, COOKIE, cookie)
@@ -97,6 +99,15 @@ def address_of(path: str, query: str) -> str:
     """
     address = quote(f"{request.root_path}/{path.lstrip('/')}")
     return f"{address}?{query}" if query else address
+
+
+def told_of(refusal: Refusal, now: int) -> dict[str, Any]:
+    """What the page of the proof tells of a refusal, also when it is looked at later."""
+    told = dict(refusal.details)
+    if isinstance(refusal, TooManyAttempts):
+        wait = refusal.retry_after
+        told[OVER] = None if wait is None else now + wait
+    return told
 
 
 def wants_page() -> bool:

@@ -1,5 +1,6 @@
 """The page on which people prove who they are, for the action that their browser asked for."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -8,14 +9,15 @@ from flask import Blueprint, Response, request
 from marshmallow.validate import Length
 from werkzeug.wrappers import Response as AnyResponse
 
-from e2ereset.errors import FactorRequired, Refusal, TooManyRequests
+from e2ereset.errors import FactorRequired, Refusal, TooManyAttempts, TooManyRequests
 from e2ereset.http import Flag, Text, envelope
 from e2ereset.http.origin import origin
 from e2ereset.kept.service import Kept
+from e2ereset.languages.words import N_
 from e2ereset.records import ActionRequest, Caller, Proof
 from e2ereset.typed import plain_code
 
-from .flow import COOKIE, PROVABLE, Repeated, address_of
+from .flow import COOKIE, OVER, PROVABLE, Repeated, address_of, told_of
 from .site import Form, Site
 from .tries import wrong_code
 
@@ -34,6 +36,9 @@ class ProofForm(Form):
 
 
 PROOF = ProofForm()
+NOT_MAILED = N_(
+    "No code was mailed: one was a moment ago, or there were too many mails or wrong tries."
+)
 TOO_MANY = envelope.status_of(TooManyRequests)
 
 
@@ -53,8 +58,9 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         """Repeat the kept request with this proof."""
         form, caller = site.form(PROOF), site.runtime.gates.identify()
         site.runtime.gates.rate_limit()
-        if form["again"] and caller:
-            _mail_again(site, caller)
+        found = kept.find(key, _cookie(), caller) if form["again"] else None
+        if found and _is_mailed(found.told):
+            _mail_again(site, caller, found.told)
             return site.go(".prove", key=key, sent=1)
         waiting = kept.take(key, _cookie(), caller)
         if waiting is None:
@@ -62,10 +68,17 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         return _repeat(site, key, waiting, _proof(form, waiting))
 
 
-def _mail_again(site: Site, caller: Caller) -> None:
+def _is_mailed(told: Mapping[str, Any]) -> bool:
+    """Whether a code was mailed that can still be typed."""
+    return "codeExpires" in told
+
+
+def _mail_again(site: Site, caller: Caller | None, told: Mapping[str, Any]) -> None:
+    """Have another code mailed, at a sign-in to the account that waits for one."""
     address, agent = origin()
-    account_id, now = caller.account.id, int(site.runtime.clock())
-    site.runtime.codes.ask("", now, address=address, agent=agent, signed_in=account_id)
+    name, account_id = str(told.get("emailOrUsername", "")), caller.account.id if caller else ""
+    now = int(site.runtime.clock())
+    site.runtime.codes.ask(name, now, address=address, agent=agent, signed_in=account_id)
     site.runtime.wake()
 
 
@@ -80,8 +93,8 @@ def _repeat(site: Site, key: str, waiting: Kept, proof: Proof) -> AnyResponse:
         if status >= 500 or status == TOO_MANY:  # it can be sent again when that is over
             site.flow.kept.put_back(key, waiting, _cookie(), caller)
         return done.response
-    told = {**waiting.told, **done.refusal.details}
-    again = replace(waiting, told=told)
+    told = told_of(done.refusal, int(site.runtime.clock()))
+    again = replace(waiting, told=told if "method" in told else {**waiting.told, **told})
     site.flow.kept.put_back(key, again, _cookie(), caller)
     status = 200 if isinstance(done.refusal, FactorRequired) else 400
     return _page(site, key, again, refusal=done.refusal, status=status)
@@ -116,7 +129,8 @@ def _proof(form: dict[str, Any], waiting: Kept) -> Proof:
 def _page(
     site: Site, key: str, kept: Kept, *, refusal: Refusal | None = None, status: int = 200
 ) -> Response:
-    told, asks = kept.told, isinstance(refusal, FactorRequired)
+    told, method = kept.told, kept.told.get("method", "")
+    mailed = _is_mailed(told)
     own_reset = f"{request.path.rpartition('/proof/')[0]}/reset"
     caller = site.runtime.gates.identify()
     return site.page(
@@ -126,13 +140,32 @@ def _page(
         step=3 if kept.path == own_reset else 0,
         phrase=site.phrase(kept.action),
         username=caller.account.username if caller else "",
-        method=told.get("method", ""),
-        others=[m for m in told.get("availableMethods", ()) if m != told.get("method")],
+        method=method,
+        others=[m for m in told.get("availableMethods", ()) if m != method],
         options=told.get("publicKey"),
-        error="" if asks or refusal is None else wrong_code(site, refusal),
-        field="" if told.get("method") == "passkey" else "code",
+        mailed=mailed,
+        error=_error(site, told, refusal or _spent(told, int(site.runtime.clock()))),
+        field="" if method == "passkey" or (method == "email" and not mailed) else "code",
         sent="sent" in request.args or "again" in request.form,
     )
+
+
+def _error(site: Site, told: Mapping[str, Any], refusal: Refusal | None) -> str:
+    if refusal is None or isinstance(refusal, FactorRequired):
+        return ""
+    wait: int | None = getattr(refusal, "retry_after", None)
+    typed = request.method == "POST" and request.form.get("code")
+    if typed or wait is None or told.get("method") != "email" or _is_mailed(told):
+        return wrong_code(site, refusal)
+    return " ".join((site.translate(NOT_MAILED), site.words().wait(wait)))
+
+
+def _spent(told: Mapping[str, Any], now: int) -> Refusal | None:
+    """The refusal for want of tries with which a browser was led here, while it holds."""
+    over = told.get(OVER, now)
+    if over is None:
+        return TooManyAttempts(None)
+    return TooManyAttempts(over - now) if over > now else None
 
 
 def _cookie() -> str:

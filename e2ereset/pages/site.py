@@ -270,8 +270,8 @@ class Site:
         page = self.runtime.settings.sign_in_page
         if page:
             asked = address_of(request.path, request.query_string.decode("latin-1"))
-            told = {"next": asked} if request.method == "GET" else {"lost": "1"}
-            target = url_for(page, **told) if "/" not in page else page
+            back, lost = (asked, None) if request.method == "GET" else (None, 1)
+            target = url_for(page, next=back, lost=lost) if "/" not in page else page
             return redirect(target, 303)
         if manager is not None:  # Flask-Login's, which knows the way and flashes its words
             unauthorized: Callable[[], AnyResponse] = manager.unauthorized
