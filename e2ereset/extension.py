@@ -27,6 +27,7 @@ from .http import CrossSite, Gates, Rates, bodies, document, envelope
 from .http.rates import find_limiter, read_rates
 from .http.strays import answer_strays
 from .jobs import Queue
+from .kept import models as _kept  # noqa: F401  # whose table is made with the others
 from .languages import Languages
 from .libraries import check_switches_meant_off
 from .mail import Letterhead, Mailer, Message, Transport, make_templates

@@ -116,6 +116,13 @@ def test_pages_without_what_draws_their_qr_codes_refuse_to_start(make_host, monk
         make_host(options={"areas": ["pages"]})
 
 
+def test_a_host_that_has_just_started_makes_every_table_of_the_pages():
+    script = "import e2ereset.hostdb as h; tables = set(h.Base.metadata.tables)"
+    script += "; import e2ereset.pages.routes; print(*set(h.Base.metadata.tables) - tables)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == ([], "")
+
+
 @pytest.mark.slow
 def test_a_host_loads_only_what_it_has_switched_on():
     script = "import sys, e2ereset; print(*sys.modules); import e2ereset.pages.routes as p"
