@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import UnknownKey
 from e2ereset.parts import Parts
 from e2ereset.records import Action, Caller
+from e2ereset.store.locks import lock_all, lock_name
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
@@ -25,8 +26,17 @@ KEPT = table(KeptRequest)
 PURPOSE = "kept request"
 EXPIRING = Expiring("kept requests", KEPT, KEPT.c.expires_at <= NOW)
 KEEP_SECONDS = 600
+MOST = 20
+"""Requests of one account that wait: so many that nobody has as many pages open."""
 PROVEN_SECONDS = 120
 """How long a proof waits for the page that is asked for again by a redirect."""
+
+THEIRS = (KEPT.c.owner == bindparam("owned_by"), KEPT.c.id != bindparam("key"))
+NEWER = (
+    select(KEPT.c.id).where(*THEIRS).order_by(KEPT.c.expires_at.desc(), KEPT.c.id).limit(MOST - 1)
+)
+MAKE_ROOM = delete(KEPT).where(*THEIRS, KEPT.c.id.not_in(NEWER))
+"""Drop the oldest of an account beyond MOST, this one counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +62,10 @@ class KeptRequests:
         self._parts = parts
 
     def keep(self, kept: Kept, cookie: str, caller: Caller | None) -> str:
-        """Keep the request for KEEP_SECONDS; its id, which is no secret."""
+        """Keep the request for KEEP_SECONDS; its id, which is no secret.
+
+        Of more than MOST of one account the oldest makes room.
+        """
         key = self._parts.entropy.token_urlsafe(16)
         self.put_back(key, kept, cookie, caller)
         return str(key)
@@ -64,7 +77,12 @@ class KeptRequests:
             row = {"id": key, "browser": self._browsers(cookie, caller)[0], "proven_until": None}
             content = self._parts.keyring.encrypt(PURPOSE, key, _written(kept))
             bound = {"action": kept.action.name, "target": kept.action.target}
-            run(session, insert(KEPT), {**row, **bound, "content": content, "expires_at": until})
+            owner = self._owner(kept.action, caller)
+            if not lock_all(session):  # of two at once each would miss the other
+                lock_name(session, PURPOSE, owner)
+            new = {**row, **bound, "owner": owner, "content": content, "expires_at": until}
+            run(session, insert(KEPT), new)
+            run(session, MAKE_ROOM, {"owned_by": owner, "key": key})
 
     def find(self, key: str, cookie: str, caller: Caller | None) -> Kept | None:
         """The request of this id and browser; None when it is over, used, or another's."""
@@ -125,6 +143,11 @@ class KeptRequests:
     def _browsers(self, cookie: str, caller: Caller | None) -> list[str]:
         who = (caller.account.id, caller.sign_in) if caller else ("", "")
         return self._parts.keyring.digests("browser", cookie, *who)
+
+    def _owner(self, action: Action, caller: Caller | None) -> str:
+        """Whose room it takes; a sign-in, whose target is the account, takes none of who is in."""
+        who = ("in", caller.account.id) if caller else ("out", action.target)
+        return self._parts.keyring.digest("owner", *who)
 
     def _read(self, key: str, content: str) -> Kept | None:
         try:

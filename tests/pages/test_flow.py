@@ -1,11 +1,17 @@
 """A browser that meets the gate is led to the page of the proof, and back to what it wanted."""
 
+from functools import partial
 from urllib.parse import quote, unquote
 
 import pytest
 from flask_login import LoginManager
 
 from e2ereset import two_factor_required
+from e2ereset.kept.service import MOST, Kept, KeptRequests
+from e2ereset.pages.flow import COOKIE
+from e2ereset.records import Action, Caller
+from tests.kit.host import BOB, SUE
+from tests.kit.live import at_once
 from tests.kit.pages import BROWSER, PagesHost
 from tests.kit.rows import row
 
@@ -111,6 +117,44 @@ def test_a_kept_form_is_sent_once(pages):
     pages.browser.post(proof, data={"code": pages.totp.code()})
     assert pages.browser.post(proof, data={"code": pages.totp.next_code()}).status_code == 410
     assert len(pages.done) == 1
+
+
+def test_of_many_kept_forms_the_oldest_makes_room(make_host):
+    pages = make_host("pages", kind=PagesHost, RATELIMIT_ENABLED=False)
+    proofs = []
+    for _ in range(MOST + 1):
+        pages.clock.tick(1)
+        pages.browser.delete_cookie(COOKIE)  # it is a cap of the account, not of the browser
+        proofs.append((pages.drop(), pages.browser.get_cookie(COOKIE).value))
+
+    def status(number):
+        proof, cookie = proofs[number]
+        pages.browser.set_cookie(COOKIE, cookie)
+        return pages.browser.get(proof).status_code
+
+    assert [status(n) for n in (0, 1, MOST)] == [410, 200, 200]
+    assert pages.look(pages.db.text("SELECT count(*) FROM e2ereset_kept_requests")) == MOST
+    status(0)
+    gone = pages.browser.post(proofs[0][0], data={"code": pages.totp.code()})
+    assert (gone.status_code, pages.done) == (410, [])
+    assert "or you have begun many others since" in gone.text
+    status(1)
+    pages.browser.post(proofs[1][0], data={"code": "000000"})  # which is kept again, as the newest
+    pages.drop()
+    assert [status(n) for n in (1, 2)] == [200, 410]
+
+
+def test_the_cap_holds_for_forms_at_once_and_is_of_one_account(pages):
+    kept, bob, sue = KeptRequests(pages.runtime), Caller(account=BOB), Caller(account=SUE)
+    form = Kept(method="POST", path="/", query="", action=Action(name="login", target=BOB.id))
+
+    def keep(caller):
+        return partial(kept.keep, form, "cookie", caller)
+
+    others = {who: keep(who)() for who in (sue, None)}
+    at_once([keep(bob)] * (MOST + 4))
+    assert pages.look(pages.db.text("SELECT count(*) FROM e2ereset_kept_requests")) == MOST + 2
+    assert all(kept.find(key, "cookie", who) for who, key in others.items())
 
 
 @pytest.mark.parametrize("seconds", [599, 600])
