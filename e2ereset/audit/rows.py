@@ -76,20 +76,20 @@ def helped(
     limit: int,
     *,
     caller: str = "",
-    target: str = "",
+    targets: Sequence[str] = (),
     actions: Sequence[str] = (),
     outcomes: Sequence[str] = (),
     before: str = "",
 ) -> list[dict[str, Any]]:
     """The newest `limit` rows of what somebody did to somebody else, newest first, as `about`.
 
-    Given a caller, a target, actions or outcomes, those rows alone.
+    Given a caller, targets, actions or outcomes, those rows alone.
     """
     query = select(*COLUMNS).where(AUDIT.c.caller != AUDIT.c.target, AUDIT.c.caller != "")
     if caller:
         query = query.where(AUDIT.c.caller == caller)
-    if target:
-        query = query.where(AUDIT.c.target == target)
+    if targets:
+        query = query.where(AUDIT.c.target.in_(targets))
     if actions:
         query = query.where(AUDIT.c.action.in_(actions))
     if before:

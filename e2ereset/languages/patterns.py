@@ -27,6 +27,8 @@ PATTERNS = (
     N_("start a room anew with a new key"),
     N_("change the account of %(name)s"),
     N_("change the address or the password of %(name)s"),
+    N_("give the role %(role)s to %(name)s"),
+    N_("take the role %(role)s from %(name)s"),
     N_("give the permission %(permission)s to the role %(role)s"),
     N_("take the permission %(permission)s from the role %(role)s"),
     N_("make a personal access token"),

@@ -11,8 +11,8 @@ from e2ereset.records import Caller
 class Link:
     """A link to an endpoint; with `posts`, a button that sends these values there.
 
-    With a `permission`, My security shows it to whoever holds that; with a `method`, to whoever
-    has that factor.
+    With `permissions`, My security shows it to whoever holds one of them; with a `method`, to
+    whoever has that factor.
     """
 
     label: str
@@ -20,7 +20,7 @@ class Link:
     values: Mapping[str, str] = field(default_factory=dict)
     posts: bool = False
     danger: bool = False
-    permission: str = ""
+    permissions: tuple[str, ...] = ()
     method: str = ""
 
 

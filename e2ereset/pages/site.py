@@ -167,8 +167,8 @@ class Site:
     def permitted(self, caller: Caller, links: Iterable[Link]) -> Iterator[Link]:
         """Those of the links that this caller may follow."""
         for one in links:
-            allows = self.runtime.gates.allows
-            if not one.permission or allows(caller.account.roles, one.permission):
+            allows, mine = self.runtime.gates.allows, caller.account.roles
+            if not one.permissions or any(allows(mine, name) for name in one.permissions):
                 yield one
 
     def go(self, endpoint: str, **values: Any) -> AnyResponse:

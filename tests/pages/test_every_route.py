@@ -104,7 +104,8 @@ def test_no_address_is_a_fault(world, browser, gap):
 
 
 def test_no_query_is_a_fault(world, browser):
-    names = ("action", "after", "asked", "before", "caller", "done", "next", "q", "sent", "target")
+    names = ("action", "after", "asked", "before", "caller", "done", "next", "page", "q", "sent")
+    names += ("target",)
     for text in ("9" * 5000, "%00", "%ED%A0%80", "\N{ARABIC-INDIC DIGIT ONE}"):
         query = "&".join(f"{name}={text}" for name in names)
         for address in addresses(world, "GET"):

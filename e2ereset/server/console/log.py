@@ -1,7 +1,9 @@
 """Who helped whom: the audit log as the people of the help desk read it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,6 +11,8 @@ from sqlalchemy.orm import Session
 from e2ereset import Caller, Runtime, audit
 from e2ereset.server.people.accounts import find_account, usernames
 from e2ereset.server.people.directory import VIEW_ALL
+from e2ereset.server.people.service import known_roles
+from e2ereset.server.roles.service import bound
 
 PAGE = 20
 UID = re.compile(r"[0-9a-f]{32}")
@@ -49,17 +53,18 @@ class HelpLog:
                 session,
                 PAGE + 1,
                 caller=_id_of(session, wanted.caller),
-                target=_id_of(session, wanted.target),
+                targets=_targets(session, wanted.target),
                 actions=(wanted.action,) if wanted.action in HELPS else HELPS,
                 before=before if UID.fullmatch(before) else "",
             )
             shown = rows[:PAGE]
-            names = usernames(session, {row[one] for row in shown for one in ("caller", "target")})
+            ids = {row[one].partition(":")[0] for row in shown for one in ("caller", "target")}
+            names = usernames(session, ids)
         events = [
             {
                 **row,
                 "who": names.get(row["caller"], row["caller"]),
-                "whom": names.get(row["target"], row["target"]),
+                "whom": _whom(row["target"], names),
             }
             for row in shown
         ]
@@ -70,3 +75,18 @@ def _id_of(session: Session, name: str) -> str:
     """The id of the user of this name; the name itself for whoever is no user, or not any more."""
     found = find_account(session, name) if name else None
     return found.id if found else name
+
+
+def _targets(session: Session, name: str) -> list[str]:
+    """What is done to the user of this name: also each role that was to be given or taken."""
+    if not name:
+        return []
+    user_id = _id_of(session, name)
+    changes = product(known_roles(session), (True, False))
+    return [user_id, *(bound(user_id, role, given=given) for role, given in changes)]
+
+
+def _whom(target: str, names: Mapping[str, str]) -> str:
+    """The user of a row in words, with the role that was to be given or taken."""
+    user_id, _, change = target.partition(":")
+    return f"{names[user_id]} {change}".rstrip() if user_id in names else target

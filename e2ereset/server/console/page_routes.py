@@ -5,19 +5,18 @@ from flask import Blueprint
 from e2ereset.languages.words import N_
 from e2ereset.pages.overview import Link
 from e2ereset.pages.site import Site
-from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
 from e2ereset.server.people.directory import VIEW_ALL
 from e2ereset.server.roles.service import ACCESS
 
-from . import log_routes, people_routes, reset_routes, rights_routes
-from .people import Helping
+from . import log_routes, people_routes, reset_routes, rights_routes, roles_routes
+from .people import ANY, Helping
 
 LINKS = (
-    (N_("Help other people"), "list_people", EDIT_OTHER_USER_E2EE),
-    (N_("Who helped whom"), "show_log", VIEW_ALL),
-    (N_("Permissions"), "list_permissions", ACCESS),
+    (N_("Help other people"), "list_people", ANY),
+    (N_("Who helped whom"), "show_log", (VIEW_ALL,)),
+    (N_("Roles and permissions"), "list_permissions", (ACCESS,)),
 )
-"""What My security leads to: label, endpoint, and the permission that one needs."""
+"""What My security leads to: label, endpoint, and the permissions of which one needs one."""
 
 
 def make_pages(site: Site) -> Blueprint:
@@ -27,7 +26,8 @@ def make_pages(site: Site) -> Blueprint:
     reset_routes.add_routes(blueprint, site, helping)
     log_routes.add_routes(blueprint, site)
     rights_routes.add_routes(blueprint, site)
-    for label, endpoint, permission in LINKS:
-        link = Link(label=label, endpoint=f"console.{endpoint}", permission=permission)
+    roles_routes.add_routes(blueprint, site, helping)
+    for label, endpoint, permissions in LINKS:
+        link = Link(label=label, endpoint=f"console.{endpoint}", permissions=permissions)
         site.overview.links.append(link)
     return blueprint

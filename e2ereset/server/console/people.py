@@ -1,6 +1,6 @@
 """Whom a caller may help, and what there is to know of them. No secret is ever among it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +8,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, Caller, Runtime
+from e2ereset.errors import MissingPermission
 from e2ereset.factors.enrolment import FactorStatus
 from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
 from e2ereset.records import TargetName
 from e2ereset.reset.plan import Plan
 from e2ereset.server.people.accounts import get_account
 from e2ereset.server.people.helpable import Helpable
+from e2ereset.server.roles.service import ACCESS
 
 PAGE = 20
 """How many people a page lists."""
+ANY = (EDIT_OTHER_USER_E2EE, ACCESS)
+"""One of them is enough to see whom one may act on: to reset keys, or to change roles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +40,9 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Helping:
-    """Finds the accounts whose key a caller may reset.
+    """Finds the accounts on which a caller may act: whose key to reset, whose roles to change.
 
-    Whom the caller may not help is not there for the caller, as somebody who does not exist.
+    The others are not there for the caller, as somebody who does not exist.
     """
 
     runtime: Runtime
@@ -48,16 +52,24 @@ class Helping:
 
         Also the username to go on after, which is empty at the end. Raises MissingPermission.
         """
-        with self._permitted(caller) as session:
+        with self._permitted(caller, ANY) as session:
             rows = self._helpable(session, caller).search(session, text, after, PAGE + 1)
         shown = rows[:PAGE]
         return shown, shown[-1].username if len(rows) > PAGE else ""
 
-    def find(self, caller: Caller, user_id: str) -> Account | None:
-        """The account of this id, if the caller may reset its key. Raises MissingPermission."""
-        with self._permitted(caller) as session:
-            found = self._helpable(session, caller).find(session, user_id)
+    def find(self, caller: Caller, user_id: str, permissions: Collection[str]) -> Account | None:
+        """The account of this id, if the caller may act on it.
+
+        Raises MissingPermission unless the caller holds one of the permissions.
+        """
+        with self._permitted(caller, permissions) as session:
+            found = self._helpable(session, caller).among(session, [user_id])
             return get_account(session, user_id) if found else None
+
+    def among(self, caller: Caller, ids: Collection[str]) -> set[str]:
+        """Those of these accounts on which the caller may act. Raises MissingPermission."""
+        with self._permitted(caller, ANY) as session:
+            return self._helpable(session, caller).among(session, ids)
 
     def state(self, caller: Caller, account: Account, now: int) -> State:
         """What there is to know of this account. Raises as `Resets.preview` does."""
@@ -73,12 +85,14 @@ class Helping:
         return budgets.left(session, account.id, f"verify:{method}", windows=windows, now=now)
 
     @contextmanager
-    def _permitted(self, caller: Caller) -> Iterator[Session]:
-        """A session for reading. Raises MissingPermission."""
+    def _permitted(self, caller: Caller, wanted: Collection[str]) -> Iterator[Session]:
+        """A session for reading. Raises MissingPermission unless the caller holds one of them."""
         permissions = self.runtime.permissions
         permissions.seed_once()
         with self.runtime.transactions.read() as session:
-            permissions.require(session, caller.account.roles, EDIT_OTHER_USER_E2EE)
+            roles = caller.account.roles
+            if not any(permissions.allows(session, roles, one) for one in wanted):
+                raise MissingPermission()
             yield session
 
     def _helpable(self, session: Session, caller: Caller) -> Helpable:

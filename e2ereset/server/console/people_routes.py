@@ -1,5 +1,7 @@
 """The pages of whom one may help: the search, one person, and unlocking."""
 
+from collections.abc import Collection
+
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
@@ -7,14 +9,18 @@ from werkzeug.wrappers import Response as AnyResponse
 from e2ereset import Account
 from e2ereset.factors.enrolment import UNLOCK
 from e2ereset.http import proof
+from e2ereset.languages.words import N_
 from e2ereset.pages.site import Site
+from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
 from e2ereset.records import Action, Caller, TargetName
+from e2ereset.server.roles.service import ACCESS, Roles
 
-from .people import Helping
+from .people import ANY, Helping
 
 LONGEST = 255
 """Characters of a search that are read."""
-DONE = "unlocked"
+DONE = {"unlocked": N_("The factors are unlocked."), "roles": N_("The roles are changed.")}
+"""What was just done, by the name that the page's address then carries."""
 
 
 def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
@@ -29,17 +35,20 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
             text = after = ""
         people, following = helping.search(caller, text.strip(), after)
         return site.page(
-            "console_people", people=people, following=following, text=text, first=not after
+            "console_people",
+            people=people,
+            following=following,
+            text=text,
+            first=not after,
+            done=_done(site),
         )
 
     @blueprint.get("/people/<user_id>")
     def show_person(user_id: str) -> Response:
-        """Show what a reset of this person's key costs, and the state of their factors."""
+        """Show what a reset of this person's key costs, the state of their factors, and roles."""
         caller = site.caller()
-        target = found(helping, caller, user_id)
-        done = site.translate("The factors are unlocked.") if "done" in request.args else ""
-        state = helping.state(caller, target, int(site.runtime.clock()))
-        return site.page("console_person", state=state, done=done)
+        target = found(helping, caller, user_id, permissions=ANY)
+        return person_page(site, helping, caller, target, done=_done(site))
 
     @blueprint.post("/people/<user_id>/unlock")
     def unlock_person(user_id: str) -> AnyResponse:
@@ -48,12 +57,45 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
         named = TargetName(user_id=found(helping, asked.caller, user_id).id)
         with site.runtime.gates.waking():
             site.runtime.unlocks.unlock(asked.caller, named, proof(), asked.now)
-        return site.go(".show_person", user_id=user_id, done=DONE)
+        return site.go(".show_person", user_id=user_id, done="unlocked")
 
 
-def found(helping: Helping, caller: Caller, user_id: str) -> Account:
-    """The account that the caller may help. Raises NotFound, also for somebody of higher rank."""
-    target = helping.find(caller, user_id) if user_id.isprintable() else None
+def found(
+    helping: Helping,
+    caller: Caller,
+    user_id: str,
+    *,
+    permissions: Collection[str] = (EDIT_OTHER_USER_E2EE,),
+) -> Account:
+    """The account that the caller may act on. Raises NotFound, also for somebody of higher rank.
+
+    Raises MissingPermission unless the caller holds one of the permissions.
+    """
+    target = helping.find(caller, user_id, permissions) if user_id.isprintable() else None
     if target is None:
         raise NotFound()
     return target
+
+
+def person_page(
+    site: Site, helping: Helping, caller: Caller, target: Account, **facts: str
+) -> Response:
+    """What there is to know of a person, and to do, as far as this caller may.
+
+    The `facts` are what pages show of what was done, or of an `error`, at which the status is 400.
+    """
+    runtime, mine = site.runtime, caller.account.roles
+    helps, gives = (runtime.gates.allows(mine, one) for one in (EDIT_OTHER_USER_E2EE, ACCESS))
+    return site.page(
+        "console_person",
+        status=400 if "error" in facts else 200,
+        account=target,
+        state=helping.state(caller, target, int(runtime.clock())) if helps else None,
+        givable=Roles(runtime=runtime).givable(caller, target) if gives else None,
+        **facts,
+    )
+
+
+def _done(site: Site) -> str:
+    words = DONE.get(request.args.get("done", ""), "")
+    return site.translate(words) if words else ""

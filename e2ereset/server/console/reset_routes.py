@@ -107,10 +107,9 @@ def fault(site: Site, grounds: Grounds, target: Account, typed: str) -> tuple[st
 
 
 def _newest(site: Site, caller: Caller, target: Account) -> dict[str, object] | None:
+    me, them = caller.account.id, [target.id]
     with site.runtime.transactions.look_up() as session:
-        rows = audit.helped(
-            session, 1, caller=caller.account.id, target=target.id, actions=(ACTION,), outcomes=DONE
-        )
+        rows = audit.helped(session, 1, caller=me, targets=them, actions=(ACTION,), outcomes=DONE)
     return rows[0] if rows else None
 
 

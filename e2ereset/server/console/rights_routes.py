@@ -9,10 +9,11 @@ from e2ereset.errors import MissingPermission, NotAllowed
 from e2ereset.http import Text
 from e2ereset.pages.refused import told
 from e2ereset.pages.site import Form, Site
-from e2ereset.records import Action
+from e2ereset.records import Action, Caller
 from e2ereset.server.people.refusals import ActionNotAllowed
 from e2ereset.server.roles.permissions import PermissionTable
 from e2ereset.server.roles.refusals import UnknownRole
+from e2ereset.server.roles.seeds import GLOBAL
 from e2ereset.server.roles.service import ACCESS, Roles
 
 UPDATE = "update-permissions"
@@ -20,7 +21,7 @@ GIVE, TAKE = "give", "take"
 
 
 class ChangeForm(Form):
-    """A role that gets or loses the permission."""
+    """A role that is given or taken, or gets or loses a permission."""
 
     role = Text(required=True, validate=Length(max=255))
     act = Text(required=True, validate=OneOf([GIVE, TAKE]))
@@ -58,13 +59,14 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/permissions")
     def list_permissions() -> Response:
         """List the permissions, each with the roles that hold it."""
-        _permit(site)
-        return site.page("console_permissions", permissions=table.list_all())
+        permitted(site)
+        of_users = [one["name"] for one in roles.list_all() if one["scope"] == GLOBAL]
+        return site.page("console_permissions", permissions=table.list_all(), roles=of_users)
 
     @blueprint.get("/permissions/<name>")
     def show_permission(name: str) -> Response:
         """Show which roles hold a permission."""
-        _permit(site)
+        permitted(site)
         done = site.translate("The change is made.") if "done" in request.args else ""
         return permission_page(name, done=done)
 
@@ -86,7 +88,9 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         return site.go(".show_permission", name=name, done=1)
 
 
-def _permit(site: Site) -> None:
+def permitted(site: Site) -> Caller:
+    """The caller who looks at a page of rights. Raises MissingPermission, and NotSignedIn."""
     caller = site.caller()
     if not site.runtime.gates.allows(caller.account.roles, ACCESS):
         raise MissingPermission()
+    return caller

@@ -1,6 +1,6 @@
-"""Which users a caller may help, by the rules for resetting a key, in SQL."""
+"""Which users a caller may act on, by the rules for resetting a key, in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,9 @@ class Helpable:
     caller_id: str
     below: Sequence[str] | None
 
-    def find(self, session: Session, user_id: str) -> bool:
-        """Whether this user is one of them."""
-        one = select(USERS.c.id).where(USERS.c.id == user_id, self._rule())
-        return session.scalar(one) is not None
+    def among(self, session: Session, ids: Collection[str]) -> set[str]:
+        """Those of these users who are some of them."""
+        return set(session.scalars(select(USERS.c.id).where(USERS.c.id.in_(ids), self._rule())))
 
     def search(self, session: Session, text: str, after: str, limit: int) -> list[Any]:
         """Those whose username or name has this text, by username, after this username.

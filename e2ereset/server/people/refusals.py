@@ -81,6 +81,7 @@ class AdminRequired(Refusal):
 
     code = "error-admin-required"
     reason = "You need to have at least one admin"
+    plain = "There would be no administrator any more: make somebody else one first."
 
 
 class UserLastOwner(Refusal):

@@ -39,6 +39,7 @@ class NoSuchRole(Refusal):
 
     code = "error-invalid-roleId"
     reason = "This role does not exist"
+    plain = "There is no such role."
 
 
 class HasRoleAlready(Refusal):
@@ -46,6 +47,7 @@ class HasRoleAlready(Refusal):
 
     code = "error-user-already-in-role"
     reason = "User already in role"
+    plain = "This person has the role already."
 
 
 class HasNotRole(Refusal):
@@ -53,6 +55,7 @@ class HasNotRole(Refusal):
 
     code = "error-user-not-in-role"
     reason = "User is not in this role"
+    plain = "This person does not have the role."
 
 
 class NobodyOfThisName(Refusal):
@@ -60,6 +63,7 @@ class NobodyOfThisName(Refusal):
 
     code = "error-invalid-user"
     reason = "There is no user with this username"
+    plain = "There is no such person."
 
 
 class UnknownPermission(Refusal):

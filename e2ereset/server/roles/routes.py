@@ -11,7 +11,7 @@ from e2ereset.server.people.refusals import ActionNotAllowed, AdminRequired
 
 from . import answers, refusals, schemas
 from .permissions import PermissionTable
-from .service import ACCESS, Roles
+from .service import ACCESS, CHANGE, Roles
 
 GIVEN = (NotAllowed, refusals.RoleNotFound, refusals.HasRoleAlready)
 TAKEN = (NotAllowed, refusals.NobodyOfThisName, refusals.NoSuchRole, refusals.HasNotRole)
@@ -72,7 +72,7 @@ def add_holders(blueprint: Blueprint, roles: Roles, gates: Gates) -> None:
     )
     def add_user() -> Response:
         """Give a user a role."""
-        with gates.entered("change-roles") as asked:
+        with gates.entered(CHANGE) as asked:
             body = gates.body(schemas.ADD_USER)
             named = target_named(body)
             if named is None:
@@ -91,7 +91,7 @@ def add_holders(blueprint: Blueprint, roles: Roles, gates: Gates) -> None:
     )
     def remove_user() -> Response:
         """Take a role from a user."""
-        with gates.entered("change-roles") as asked:
+        with gates.entered(CHANGE) as asked:
             gates.permit(asked, ACCESS)
             body = gates.body(schemas.REMOVE_USER)
             gates.rate_limit("write")

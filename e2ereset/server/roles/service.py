@@ -1,7 +1,7 @@
 """Which roles there are, and who has them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, Caller, Runtime
+from e2ereset.errors import UnknownTarget
 from e2ereset.http import Page
 from e2ereset.permissions.models import Role
 from e2ereset.permissions.service import SEED_ROLES
-from e2ereset.records import ActionRequest, Passed, TargetName
+from e2ereset.records import Action, ActionRequest, Passed, TargetName
 from e2ereset.server.people import profiles
-from e2ereset.server.people.accounts import find_account
 from e2ereset.server.people.administration import change_roles
 from e2ereset.server.people.directory import VIEW_ALL
 from e2ereset.server.people.permitted import (
@@ -43,6 +43,8 @@ from .refusals import (
 from .seeds import GLOBAL, IN_ROOMS, ROOM_ROLES
 
 ACCESS = "access-permissions"
+CHANGE = "change-roles"
+PHRASES = {True: "give the role {} to {}", False: "take the role {} from {}"}
 LONGEST = 255
 RANK_OF_NEW = SEED_ROLES["user"]
 ROLES, CUSTOM = table(Role), table(CustomRole)
@@ -88,9 +90,35 @@ class Roles:
         Raises MissingPermission, NobodyOfThisName, NoSuchRole, HasNotRole, NotAllowed,
         AdminRequired.
         """
-        return run_act(
-            self.runtime, asked, partial(self._remove_user, username, role), target=username
-        )
+        act = partial(self._remove_user, TargetName(username=username), role)
+        return run_act(self.runtime, asked, act, target=username)
+
+    def change(self, asked: ActionRequest, account: Account, role: str, *, given: bool) -> None:
+        """Give this user the role, or take it, behind the caller's second factor.
+
+        Its proof is for this user, this role, and giving or taking alone. Raises the refusals of
+        the second factor, and as `add_user` or `remove_user`.
+        """
+        act = self._add_user if given else self._remove_user
+        words = PHRASES[given].format(role, account.username)
+        action = Action(name=CHANGE, target=bound(account.id, role, given=given), phrase=words)
+        block = partial(act, TargetName(user_id=account.id), role)
+        run_act(self.runtime, replace(asked, action=action), block, proven=True)
+
+    def givable(self, caller: Caller, account: Account) -> list[str]:
+        """The roles that the caller may give and this user has not, highest first."""
+        permissions, mine = self.runtime.permissions, caller.account
+        with self.runtime.transactions.read() as session:
+            below = permissions.below(session, mine.roles, peers=True)
+            may_all = self._allows(session, mine, ASSIGN_ADMIN)
+            known = known_roles(session)
+        return [
+            role
+            for role in known
+            if role not in account.roles
+            and (below is None or role in below)
+            and (role != ADMIN or may_all)
+        ]
 
     def holders(
         self, caller: Caller, role: str, page: Page
@@ -141,12 +169,13 @@ class Roles:
             change_roles(change_of(self.runtime, passed, target), [role], [])
         return self._one(session, role)
 
-    def _remove_user(self, username: str, role: str, passed: Passed) -> dict[str, Any]:
+    def _remove_user(self, named: TargetName, role: str, passed: Passed) -> dict[str, Any]:
         session, roles = passed.session, passed.caller.account.roles
         self.runtime.permissions.require(session, roles, ACCESS)
-        target = find_account(session, username)
-        if target is None:
-            raise NobodyOfThisName()
+        try:
+            target = find_target(session, named)
+        except UnknownTarget:
+            raise NobodyOfThisName() from None
         if role not in known_roles(session):
             raise NoSuchRole()
         if role not in target.roles:
@@ -170,6 +199,11 @@ class Roles:
     def _one(self, session: Session, role: str) -> dict[str, Any]:
         found = session.execute(ALL.where(ROLES.c.name == role)).one()
         return _shown(found.name, found.description)
+
+
+def bound(user_id: str, role: str, *, given: bool) -> str:
+    """What the proof for giving this user the role, or taking it, is bound to."""
+    return f"{user_id}:{'+' if given else '-'}{role}"
 
 
 def _shown(name: str, description: str | None) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""The pages of roles: who has one, giving one to a person, and taking it."""
+
+import re
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as AnyResponse
+
+from e2ereset.errors import NotAllowed
+from e2ereset.http import Page
+from e2ereset.pages.refused import told
+from e2ereset.pages.site import Site
+from e2ereset.records import Action
+from e2ereset.server.people.directory import SORTED_BY
+from e2ereset.server.people.refusals import ActionNotAllowed, AdminRequired
+from e2ereset.server.roles.permissions import PermissionTable
+from e2ereset.server.roles.refusals import HasNotRole, HasRoleAlready, NoSuchRole
+from e2ereset.server.roles.service import ACCESS, CHANGE, Roles
+
+from .people import PAGE, Helping
+from .people_routes import found, person_page
+from .rights_routes import CHANGE as CHANGE_FORM
+from .rights_routes import GIVE, permitted
+
+NUMBER = re.compile("[1-9][0-9]{0,5}")
+REFUSED = (ActionNotAllowed, AdminRequired, HasNotRole, HasRoleAlready, NotAllowed, NoSuchRole)
+
+
+def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
+    """Put the pages on the blueprint. All need `access-permissions`."""
+    roles, table = Roles(runtime=site.runtime), PermissionTable(runtime=site.runtime)
+
+    @blueprint.get("/roles/<path:name>")
+    def show_role(name: str) -> Response:
+        """List who has a role, and what it permits."""
+        caller, asked = permitted(site), request.args.get("page", "")
+        number = int(asked) if NUMBER.fullmatch(asked) else 1
+        order = (SORTED_BY["username"].asc(),)
+        page = Page(offset=(number - 1) * PAGE, limit=PAGE, order=order)
+        try:
+            people, total = roles.holders(caller, name, page)
+        except NoSuchRole:
+            raise NotFound() from None
+        return site.page(
+            "console_role",
+            name=name,
+            people=people,
+            within=helping.among(caller, [one["_id"] for one in people]),
+            permissions=[one["_id"] for one in table.list_all() if name in one["roles"]],
+            number=number,
+            following=number * PAGE < total,
+        )
+
+    @blueprint.post("/people/<user_id>/roles")
+    def change_roles(user_id: str) -> AnyResponse:
+        """Give this person a role, or take it, by the rules of the API and behind a proof."""
+        asked = site.asked(Action(name=CHANGE))
+        caller, needed = asked.caller, (ACCESS,)
+        target = found(helping, caller, user_id, permissions=needed)
+        form = site.form(CHANGE_FORM)
+        role, given = form["role"], form["act"] == GIVE
+        if given and role not in roles.givable(caller, target):
+            error = site.translate("Choose a role that is in the list.")
+            return person_page(site, helping, caller, target, error=error, field="role")
+        try:
+            with site.runtime.gates.waking():
+                roles.change(asked, target, role, given=given)
+        except REFUSED as refusal:
+            target = found(helping, caller, user_id, permissions=needed)
+            error = told(site.words(), refusal)
+            return person_page(site, helping, caller, target, error=error)
+        if helping.find(caller, user_id, needed) is None:  # who ranks too high by now
+            return site.go(".list_people", done="roles")
+        return site.go(".show_person", user_id=user_id, done="roles")
