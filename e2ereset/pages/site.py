@@ -40,7 +40,7 @@ from e2ereset.ports import EndsOtherSessions, KnowsReaders
 from e2ereset.records import Action, ActionRequest, Caller, Reader, epoch_of
 from e2ereset.runtime import Runtime
 
-from .flow import PROVABLE, Flow, address_of, wants_page
+from .flow import PROVABLE, Flow, TooLongToKeep, address_of, wants_page
 from .overview import Link, Overview
 from .refused import BROKEN, GONE, told, told_of
 
@@ -180,7 +180,10 @@ class Site:
         if isinstance(refusal, NotSignedIn):
             return self._sign_in()
         if isinstance(refusal, PROVABLE) and refusal.action is not None:
-            return self.flow.lead(refusal, refusal.action, self.runtime.gates.identify())
+            try:
+                return self.flow.lead(refusal, refusal.action, self.runtime.gates.identify())
+            except TooLongToKeep as too_long:
+                refusal = too_long
         status = envelope.status_of(type(refusal))
         until = epoch_of(refusal.details["until"]) if isinstance(refusal, ResetHeld) else None
         young = self._is_young(refusal)

@@ -51,6 +51,15 @@ def test_a_code_is_for_what_the_client_asks(world, root):
     assert [method for method, outcome in rows if outcome in ("done", "reset")] == ["passkey"]
 
 
+def test_a_code_is_for_nobody_else_whom_the_client_asks_for_meanwhile(root):
+    root.reset("bob")
+    code = root.code()
+    root.reset("carol")
+    assert error(root.reset("carol", code=code)) == "totp-invalid"
+    root.reset("bob")
+    assert root.reset("bob", code=code).json == {"success": True}
+
+
 @pytest.mark.parametrize("seconds", [59, 60])
 def test_it_lives_sixty_seconds(world, root, seconds):
     root.reset("bob")

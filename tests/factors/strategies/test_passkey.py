@@ -15,7 +15,7 @@ from e2ereset.factors.webauthn import RelyingParty
 from e2ereset.jobs.models import Job
 from e2ereset.records import Action
 from e2ereset.settings import load_settings
-from e2ereset.testing import StrategyContract
+from e2ereset.testing import StrategyContract, make_account
 from tests.kit.authenticator import Authenticator
 
 RESET = Action(name="reset-e2e-key", target="bob", plan="a plan")
@@ -126,6 +126,16 @@ class TestPasskey(StrategyContract):
     def test_strangers_start_nothing(self, bench):
         with bench.trying() as attempt:
             assert bench.strategy.another(attempt) is None
+
+
+@pytest.mark.parametrize("made", [sql.digest_of, sql.code_of])
+def test_what_is_signed_is_made_of_the_actor_the_action_the_target_and_the_plan(made):
+    bob, facts = make_account("bob"), {"name": "reset-e2e-key", "target": "bob", "plan": "a plan"}
+    same, others = Action(**facts, phrase="other words"), [{field: "x"} for field in facts]
+    digests = {made(bob, Action(**(facts | other)), "nonce") for other in others}
+    digests |= {made(bob, RESET, "other"), made(make_account("eve"), RESET, "nonce")}
+    assert len(digests - {made(bob, RESET, "nonce")}) == 5
+    assert made(bob, same, "nonce") == made(bob, RESET, "nonce")
 
 
 class TestShownCode(StrategyContract):
