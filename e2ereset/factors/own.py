@@ -260,7 +260,12 @@ def _asked(caller: Caller, act: str, now: int, **facts: Any) -> ActionRequest:
 def own_request(
     caller: Caller, act: Action, now: int, *, proof: Proof | None = None, **facts: Any
 ) -> ActionRequest:
-    """The request of a caller for this act on the own account, whose name completes the phrase."""
+    """The request of a caller for this act on the own account, whose name completes the phrase.
+
+    The proof is for the account, unless the act names a part of it as its target.
+    """
     account = caller.account
-    action = replace(act, target=account.id, phrase=act.phrase.format(account.username))
+    action = replace(
+        act, target=act.target or account.id, phrase=act.phrase.format(account.username)
+    )
     return ActionRequest(caller=caller, proof=proof or Proof(), action=action, now=now, **facts)

@@ -139,23 +139,23 @@ class OwnPasskeys:
         self._stepup.run(_asked(caller, sql.CONFIRM, now, proven=False), confirm)
 
     def rename(self, caller: Caller, key: str, proof: Proof, now: int, *, name: str) -> None:
-        """Call a passkey of the caller's something else."""
+        """Call a passkey of the caller's something else, by a proof that is for it alone."""
 
         def rename(passed: Passed) -> None:
             """Rename it."""
             mine = {"account": passed.caller.account.id, "key": key, "called": name}
             run(passed.session, sql.RENAME, mine)
 
-        self._stepup.run(_asked(caller, RENAME, now, proof=proof), rename)
+        self._stepup.run(_asked(caller, RENAME, now, key=key, proof=proof), rename)
 
     def remove(self, caller: Caller, key: str, proof: Proof, now: int) -> None:
-        """Remove a passkey of the caller's."""
+        """Remove a passkey of the caller's, by a proof that is for it alone."""
 
         def remove(passed: Passed) -> None:
             """Remove it."""
             self._changes.remove_passkey(passed.session, key, passed.caller, now)
 
-        self._stepup.run(_asked(caller, REMOVE, now, proof=proof), remove)
+        self._stepup.run(_asked(caller, REMOVE, now, key=key, proof=proof), remove)
 
     def _confirming(self, caller: Caller, browser: str, name: str = "") -> Action:
         """What the authenticator of a new passkey signs: it is bound to sign-in and browser."""
@@ -192,5 +192,7 @@ class OwnPasskeys:
         }
 
 
-def _asked(caller: Caller, act: str, now: int, **facts: Any) -> ActionRequest:
-    return own_request(caller, Action(name=act, phrase=PHRASES.get(act, "")), now, **facts)
+def _asked(caller: Caller, act: str, now: int, *, key: str = "", **facts: Any) -> ActionRequest:
+    target = f"{caller.account.id}:{key}" if key else ""
+    action = Action(name=act, target=target, phrase=PHRASES.get(act, ""))
+    return own_request(caller, action, now, **facts)

@@ -14,7 +14,7 @@ from e2ereset.runtime import Runtime
 PAGE = 20
 """How many events a page shows."""
 OPERATOR = "operator:"
-UID = re.compile(r"[0-9a-f]{32}")
+UID, PASSKEY = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{64}")
 ACTIONS = {
     "add-bypass-token": N_("Make a personal access token that skips the second factor"),
     "add-grant": N_("Make a grant for a machine"),
@@ -211,7 +211,8 @@ def _who(caller: str, account: Account, names: dict[str, str], t: Callable[..., 
 
 
 def _target(target: str, account: Account, names: dict[str, str]) -> str:
-    """Whom or what it was done to; empty where that is the reader."""
-    if target == account.id:
+    """Whom or what it was done to; empty where that is the reader, or has no name to be read."""
+    part = target.removeprefix(f"{account.id}:")
+    if target == account.id or (part != target and PASSKEY.fullmatch(part)):
         return ""
-    return names.get(target, target.removeprefix(f"{account.id}:"))
+    return names.get(target, part)

@@ -145,6 +145,39 @@ def test_the_link_in_a_mail_leads_to_my_security(world, bob, monkeypatch):
     assert "My security" in browser_of(world, bob).get(link).text
 
 
+@pytest.mark.parametrize("factor", ["email", "passkey"])
+def test_a_proof_is_for_one_passkey_alone(world, factor):
+    dan = world.person("dan", totp=True, email=True)
+    browser, made = browser_of(world, dan), []
+    for name in ("red phone", "blue phone"):
+        made.append(add(browser, name=name, code=world.code(dan)))
+        world.clock.tick(30)
+    browser = browser_of(world, world.again(dan))
+
+    def asked_for(act, key):
+        """The page of the proof, and what is right there."""
+        name = {"name": "new"} if act == "rename" else {}
+        led = browser.post(f"{PASSKEYS}/{act}", data={"key": key, **name})
+        page = browser.post(led.location, data={"method": factor}).text
+        code = made[0].sign(asked(page)) if factor == "passkey" else world.mailed_code()
+        return led.location, {"method": factor, "code": code}
+
+    for act in ("rename", "remove"):
+        one, other = keys_of(browser.get(PASSKEYS).text)
+        _, for_one = asked_for(act, one)
+        world.clock.tick(30)
+        page, for_other = asked_for(act, other)
+        assert browser.post(page, data=for_one).status_code == 400
+        assert browser.post(page, data=for_other).status_code == 303
+        world.clock.tick(30)
+    page = browser.get(PASSKEYS).text
+    assert ("red phone" in page, "new" in page, "blue phone" in page) == (True, False, False)
+    refused, done = world.outcomes()[-2:]
+    assert refused == ("disable-passkey", dan.id, f"{dan.id}:{other}", factor, "totp-invalid")
+    assert done == ("disable-passkey", dan.id, f"{dan.id}:{other}", factor, "passed")
+    assert other not in browser.get("/security/history").text
+
+
 def test_nobody_changes_the_passkey_of_another(world, dora):
     (key,) = keys_of(dora.browser.get(PASSKEYS).text)
     eve = browser_of(world, world.person("eve", password="a long password"))
