@@ -88,6 +88,8 @@ class E2EReset:
 
     def __post_init__(self, app: Flask | None) -> None:
         self.areas = _check_areas(self.areas)
+        self.url_prefix = _check_prefix("url_prefix", self.url_prefix)
+        self.pages_prefix = _check_prefix("pages_prefix", self.pages_prefix)
         self.accounts = check_accounts(self.accounts, pages="pages" in self.areas)
         self.strategies = tuple(self.strategies)
         if app is not None:
@@ -209,6 +211,13 @@ def _check_areas(areas: Iterable[str]) -> tuple[str, ...]:
     if not named or not set(named) <= set(AREAS):
         raise SettingsError(f"areas is {areas!r}. Name some of {', '.join(AREAS)}.")
     return named
+
+
+def _check_prefix(name: str, prefix: str) -> str:
+    """The prefix without a slash at its end. Raises SettingsError for none at its start."""
+    if prefix and not prefix.startswith("/"):
+        raise SettingsError(f"{name} is {prefix!r}. Write it like '/{prefix.rstrip('/')}'.")
+    return prefix.rstrip("/")
 
 
 def _add_pages(app: Flask, runtime: Runtime, prefix: str) -> None:

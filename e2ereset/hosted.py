@@ -7,7 +7,7 @@ HostError here, whose text names the host's method.
 import logging
 from collections.abc import Callable, Iterable
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import getattr_static, iscoroutinefunction, isfunction
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -51,8 +51,10 @@ def check_accounts(accounts: object, *, pages: bool = False) -> Accounts:
     """The host's accounts with the methods that they have; each call checks its answer.
 
     Without pages nobody can type a password: the method that checks one is left out. Raises
-    SettingsError when a method is missing or asynchronous.
+    SettingsError when a method is missing or asynchronous, and for a class.
     """
+    if isinstance(accounts, type) and isfunction(getattr_static(accounts, "get", None)):
+        raise SettingsError(f"accounts is the class {accounts.__name__}. Give an object of it.")
     checked = SimpleNamespace()
     for name in WANTED:
         where, method = f"{type(accounts).__name__}.{name}", getattr(accounts, name, None)

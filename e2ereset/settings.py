@@ -219,9 +219,18 @@ def read_fields(
         if not key.startswith(prefix) or (ignore and key.startswith(ignore)):
             continue
         if key not in known:
-            raise SettingsError(f"{key} is not a setting. Known: {', '.join(sorted(known))}.")
+            raise SettingsError(f"{key} is not a setting. {_meant(key, sorted(known), prefix)}")
         values[known[key].name] = _checked(key, value, known[key])
     return values
+
+
+def _meant(key: str, known: list[str], prefix: str) -> str:
+    """The setting that somebody may have meant; where none is near, all."""
+    from difflib import get_close_matches  # only for a mistake
+
+    names = [name.removeprefix(prefix) for name in known]
+    near = get_close_matches(key.removeprefix(prefix), names, 1, 0.75)
+    return f"Did you mean {prefix}{near[0]}?" if near else f"Known: {', '.join(known)}."
 
 
 def _checked(key: str, value: Any, spec: Any) -> Any:

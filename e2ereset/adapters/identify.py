@@ -6,7 +6,7 @@ The two are not imported before they are used.
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, has_request_context, request, session
+from flask import Flask, current_app, has_request_context, request, session
 
 from e2ereset.errors import SettingsError
 from e2ereset.ports import KnowsUsers
@@ -57,6 +57,10 @@ class FlaskLoginIdentify:
         """The signed-in caller of this request; None when there is none."""
         from flask_login import current_user
 
+        if not hasattr(current_app, "login_manager"):
+            raise SettingsError(
+                "This app has no Flask-Login yet. Call login_manager.init_app(app)."
+            )
         if not current_user or not current_user.is_authenticated:
             return None
         return _caller(current_user._get_current_object(), **self._sign_in())

@@ -18,8 +18,10 @@ from flask import (
     request,
     url_for,
 )
+from jinja2 import Template, TemplateNotFound
 from marshmallow import EXCLUDE
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BuildError
 from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import (
@@ -125,7 +127,7 @@ class Site:
         words = self.words()
         html = render_template(
             f"e2ereset/{template}.html",
-            base=self.base,
+            base=self._base(),
             pages=NAME,
             t=words,
             counted=words.counted,
@@ -141,6 +143,17 @@ class Site:
         own = self.base == OWN_BASE
         response.headers.setdefault("Content-Security-Policy", POLICY if own else HOST_POLICY)
         return response
+
+    def _base(self) -> Template:
+        """The template that pages stand in. Raises SettingsError when the app has none such."""
+        try:
+            return current_app.jinja_env.get_template(self.base)
+        except TemplateNotFound as missing:
+            if missing.name != self.base:
+                raise
+        raise SettingsError(
+            f"E2ERESET_PAGES_BASE is {self.base!r}, and there is no such template."
+        ) from None
 
     @property
     def ends_others(self) -> bool:
@@ -274,8 +287,7 @@ class Site:
         if page:
             asked = address_of(request.path, request.query_string.decode("latin-1"))
             back, lost = (asked, None) if request.method == "GET" else (None, 1)
-            target = url_for(page, next=back, lost=lost) if "/" not in page else page
-            return redirect(target, 303)
+            return redirect(_sign_in_page(page, next=back, lost=lost), 303)
         if manager is not None:  # Flask-Login's, which knows the way and flashes its words
             unauthorized: Callable[[], AnyResponse] = manager.unauthorized
             with suppress(HTTPException):  # it knows no page, either
@@ -294,6 +306,18 @@ class Site:
         if status == 404:
             return self.missing(status)
         return self.page("refused", status=status, said=told_of(self.words(), status))
+
+
+def _sign_in_page(page: str, **told: Any) -> str:
+    """The address of the page of this endpoint, or path. Raises SettingsError without one."""
+    if "/" in page:
+        return page
+    try:
+        return url_for(page, **told)
+    except BuildError:
+        raise SettingsError(
+            f"E2ERESET_SIGN_IN_PAGE is {page!r}, and there is no such endpoint."
+        ) from None
 
 
 def find_site(app: Flask | None = None) -> Site:

@@ -132,6 +132,12 @@ def test_of_who_is_known_by_a_token_no_time_is_known(make):
     assert (bob.account.id, bob.signed_in_at, bob.sign_in) == ("1", None, "")
 
 
+def test_an_app_without_flask_login_is_told_what_to_call(make_host):
+    host = make_host(identify=flask_login_identify)
+    with pytest.raises(SettingsError, match=r"Call login_manager\.init_app"):
+        host.app.test_client().post("/api/v1/users.resetE2EKey")
+
+
 def test_accounts_that_know_no_users_are_named(make):
     host = make(accounts=MemoryAccounts())
     host.browser.post("/in")

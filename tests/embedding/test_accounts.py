@@ -163,6 +163,11 @@ def test_accounts_that_lack_a_method_are_refused_at_start(method):
         E2EReset(db=SQLAlchemy(), accounts=SimpleNamespace(**methods), identify=lambda: None)
 
 
+def test_a_class_in_the_place_of_accounts_is_refused_at_start():
+    with pytest.raises(SettingsError, match=r"the class MemoryAccounts\. Give an object"):
+        E2EReset(db=SQLAlchemy(), accounts=MemoryAccounts, identify=lambda: None)
+
+
 def test_an_identify_that_is_no_function_is_refused_at_start(make_host):
     with pytest.raises(SettingsError, match="identify is an object of Account"):
         make_host(identify=BOB)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from flask_sqlalchemy import SQLAlchemy
@@ -60,6 +61,14 @@ def test_without_the_area_of_resets_no_method_resets(make_host):
 def test_an_area_that_is_unknown_refuses_to_start(areas):
     with pytest.raises(SettingsError, match="reset, keys, factors"):
         E2EReset(db=SQLAlchemy(), accounts=MemoryAccounts(), identify=dict, areas=areas)
+
+
+@pytest.mark.parametrize("prefix", ["url_prefix", "pages_prefix"])
+def test_a_prefix_begins_with_a_slash_and_ends_without(prefix):
+    make = partial(E2EReset, db=SQLAlchemy(), accounts=MemoryAccounts(), identify=dict)
+    with pytest.raises(SettingsError, match=rf"{prefix} is 'mine/'\. Write it like '/mine'\."):
+        make(**{prefix: "mine/"})
+    assert [getattr(make(**{prefix: p}), prefix) for p in ("/mine/", "/", "")] == ["/mine", "", ""]
 
 
 class WithSessions(MemoryAccounts):

@@ -7,6 +7,7 @@ import pytest
 from flask_login import LoginManager
 
 from e2ereset import two_factor_required
+from e2ereset.errors import SettingsError
 from e2ereset.kept.service import MOST, Kept, KeptRequests
 from e2ereset.pages.flow import COOKIE
 from e2ereset.records import Action, Caller
@@ -72,6 +73,14 @@ class NoSignInPage(PagesHost):
     def add_routes(self):
         super().add_routes()
         LoginManager(self.app).user_loader(str)
+
+
+@pytest.mark.parametrize("setting", ["E2ERESET_PAGES_BASE", "E2ERESET_SIGN_IN_PAGE"])
+def test_a_template_or_a_page_that_is_not_there_is_named_by_its_setting(make_host, setting):
+    host = make_host("pages", kind=PagesHost, **{setting: "nope"})
+    browser = host.browser if setting == "E2ERESET_PAGES_BASE" else host.app.test_client()
+    with pytest.raises(SettingsError, match=f"{setting} is 'nope', and there is no such"):
+        browser.get("/security/", headers=BROWSER)
 
 
 def test_who_is_not_signed_in_is_told_so_where_no_page_is_known(make_host):
