@@ -99,9 +99,8 @@ def test_a_bad_setting_is_one_clear_line(monkeypatch, tmp_path):
     assert CliRunner().invoke(main, ["--help"]).exit_code == 0
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_delivering_loop_ends_cleanly(make_server, make_database, config, number):
     uri = make_database("loop")
     server = make_server({**config, "SQLALCHEMY_DATABASE_URI": uri})

@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.kit.client import RESET
 from tests.kit.commands import error_of
 
@@ -68,6 +70,7 @@ def test_a_demo_does_not_take_somebody_elses_name(world, bob, run):
     assert "no demo users" in error_of(run("demo", "--yes"))
 
 
+@pytest.mark.slow
 def test_the_printed_command_is_one_of_this_shell(run, monkeypatch):
     monkeypatch.setenv("PATH", "/bin")
     monkeypatch.delenv("E2ERESET_INSTANCE")

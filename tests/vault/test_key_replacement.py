@@ -157,7 +157,7 @@ def test_no_route_changes_a_public_key_behind_a_token_alone(world):
     bob = world.person("bob", totp=True, password="right")
     rules = [r for r in world.app.url_map.iter_rules() if r.endpoint != "static"]
     for rule, method in ((r.rule, m) for r in rules for m in r.methods - {"HEAD", "OPTIONS"}):
-        for body in BODIES:
+        for body in BODIES if method != "GET" else [EVIL | {"force": True}]:
             world.client.open(rule, method=method, headers=bob.headers, json=body)
         world.client.open(rule, method=method, headers=bob.headers, data=EVIL | {"force": "true"})
         assert stored(world, bob)[0][0] == "PUB", (rule, method)
