@@ -10,7 +10,7 @@ from tests.kit.live import make_live
 
 pytestmark = pytest.mark.slow
 PASSWORD = "correct horse battery"
-PLACE = re.compile("<")
+PLACE = re.compile("<([^>]+)>")
 
 
 @pytest.fixture(scope="module")
@@ -22,20 +22,27 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def addresses(site):
-    """The addresses of all pages that need nothing but a sign-in."""
-    with site.app() as app:
-        names = find_site(app).names
-        rules = [r for r in app.url_map.iter_rules() if r.endpoint.partition(".")[0] in names]
-        return sorted(r.rule for r in rules if "GET" in r.methods and not PLACE.search(r.rule))
-
-
-@pytest.fixture(scope="module")
 def carol(site):
     """An administrator with an authenticator app, a password and a key."""
     user = site.user("carol", "admin", totp=True)
     site.cli("user", "password", "carol", "--password-stdin", stdin=PASSWORD)
     return user
+
+
+@pytest.fixture(scope="module")
+def addresses(site, carol):
+    """The addresses of all pages that need nothing but a sign-in, those of one of many, too."""
+    dave = site.user("dave", totp=True)
+    one = {"user_id": dave.id, "name": "access-permissions", "path:name": "user"}
+    with site.app() as app:
+        names = find_site(app).names
+        rules = [r for r in app.url_map.iter_rules() if r.endpoint.partition(".")[0] in names]
+        seen = (
+            re.sub(PLACE, lambda m: one.get(m[1], m[0]), r.rule)
+            for r in rules
+            if "GET" in r.methods
+        )
+        return sorted(address for address in seen if not PLACE.search(address))
 
 
 @pytest.fixture
@@ -55,9 +62,10 @@ def test_every_page_that_there_is(signed_in, addresses):
 # A form whose fields are sent empty or wrong, whatever the browser thinks of that.
 EMPTY = """form => {
     form.noValidate = true;
-    for (const one of form.querySelectorAll("input:not([type=hidden]), textarea")) one.value = "";
+    for (const one of form.querySelectorAll("input:not([type=hidden]), select, textarea"))
+        one.value = "";
 }"""
-TYPED = "main form[method=post]:has(input:not([type=hidden]), textarea)"
+TYPED = "main form[method=post]:has(input:not([type=hidden]), select, textarea)"
 
 
 def test_every_form_says_what_is_wrong_where_its_reader_begins(signed_in, addresses):

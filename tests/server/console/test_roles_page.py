@@ -221,6 +221,6 @@ def test_a_role_lists_who_has_it(world, browser, bob):
     page = browser.get(f"{ROLES}/user?page=2").text
     assert (">p18</a>" in page, ">p20</a>" in page, 'rel="next"' in page) == (True, True, False)
     assert '<th scope="row">boss</th>' in browser.get(f"{ROLES}/admin").text
-    assert "Nobody was found." in browser.get(f"{ROLES}/bot").text
+    assert "Nobody has this role." in browser.get(f"{ROLES}/bot").text
     assert browser.get(f"{ROLES}/none").status_code == browser.get(f"{ROLES}/owner").status_code
     assert browser.get(f"{ROLES}/owner").status_code == 404
