@@ -40,6 +40,11 @@ MONTHS = (
 )
 
 
+ON_PLATFORM = N_("%(program)s on %(platform)s")
+UNKNOWN_PROGRAM = N_("an unknown program")
+"""As `e2ereset.agents` writes it, too."""
+
+
 DATE = N_("%(day)s %(month)s %(year)s, %(time)s")
 
 
@@ -106,6 +111,12 @@ class Words:
     def counted(self, one: str, many: str, count: int, **facts: Any) -> str:
         """The text for this count, which stands in the place of its `%(count)s`."""
         return self.catalogue.ngettext(one, many, count) % {"count": count, **facts}
+
+    def program(self, agent: str) -> str:
+        """The program and the platform of `e2ereset.agents` as people read them."""
+        program, _, platform = agent.partition(" on ")
+        named = self(program or UNKNOWN_PROGRAM)
+        return self(ON_PLATFORM, program=named, platform=platform) if platform else named
 
     def wait(self, seconds: int) -> str:
         """When to try again, rounded up: in minutes, or in hours where it is long."""

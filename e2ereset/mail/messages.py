@@ -144,7 +144,7 @@ def _helpers(facts: Mapping[str, Any], t: Words) -> dict[str, Any]:
         """The rows that say from where, and with what."""
         return [
             (t("From"), address or t("an unknown address")),
-            (t("With"), agent or t("an unknown program")),
+            (t("With"), t.program(agent)),
         ]
 
     has_password = facts.get("has_password", True)

@@ -192,7 +192,7 @@ def _event(row: dict[str, Any], account: Account, names: dict[str, str], t: Word
         target=_target(row["target"], account, names),
         proof=t(PROOFS[method]) if method in PROOFS else method if method != "off" else "",
         address=row["address"],
-        agent=row["agent"],
+        agent=t.program(row["agent"]) if row["agent"] else "",
         reason=row["reason"],
         sealed=row["position"] is not None,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from babel.messages.frontend import CommandLineInterface
 
+from e2ereset.agents import read_agent
 from e2ereset.errors import SettingsError
 from e2ereset.languages import PSEUDO, Languages
 from tests.kit import catalogues
@@ -55,6 +56,14 @@ def test_a_text_that_no_catalogue_has_stays_english():
 )
 def test_a_time_is_told_in_words_and_in_the_readers_zone(language, zone, text):
     assert BOTH.words(language, zone=zone).time(AT) == text
+
+
+def test_a_program_is_told_in_the_readers_language():
+    german = BOTH.words("de").program
+    assert german("Firefox on Linux") == "Firefox unter Linux"
+    assert german("an unknown program on iOS") == "ein unbekanntes Programm unter iOS"
+    assert [german(""), german("curl")] == ["ein unbekanntes Programm", "curl"]
+    assert BOTH.words("en").program(read_agent("x (X11)")) == "an unknown program on Linux"
 
 
 def test_the_pseudo_locale_is_read_from_right_to_left():

@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response, request
 
-from e2ereset.pages.history import ACTIONS, told
+from e2ereset.languages import Words
+from e2ereset.pages.history import ACTIONS, OPERATOR, told
 from e2ereset.pages.site import Site
 
 from .log import HELPS, HelpLog, Wanted
@@ -28,7 +29,15 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             wanted=wanted,
             actions={name: ACTIONS[name] for name in HELPS},
             told=lambda outcome: told(outcome, site.words()),
+            by=lambda who: _by(who, site.words()),
         )
+
+
+def _by(who: str, t: Words) -> str:
+    """Who did it, in words in which an operator has the name that the search takes."""
+    if not who.startswith(OPERATOR):
+        return who
+    return t("An operator of the server (%(name)s)", name=who)
 
 
 def _asked(name: str) -> str:

@@ -30,6 +30,9 @@ def browser(world, bob, eve):
     return browser_of(world, boss)
 
 
+ROOT = "An operator of the server (operator:root)"
+
+
 def shown(browser, **query):
     page = browser.get(LOG, query_string=query)
     assert page.status_code == 200
@@ -39,7 +42,7 @@ def shown(browser, **query):
 def test_what_people_did_to_others_is_there_newest_first(browser):
     assert shown(browser) == [
         ("Reset the key: eve", "bob"),
-        ("Reset the key: eve", "operator:root"),
+        ("Reset the key: eve", ROOT),
         ("Unlock the factors: eve", "boss"),
         ("Reset the key: bob", "boss"),
     ]
@@ -51,7 +54,7 @@ def test_what_people_did_to_others_is_there_newest_first(browser):
 
 def test_it_is_filtered(browser):
     assert len(shown(browser, caller="BOSS")) == 2
-    assert shown(browser, caller="operator:root") == [("Reset the key: eve", "operator:root")]
+    assert shown(browser, caller="operator:root") == [("Reset the key: eve", ROOT)]
     assert shown(browser, target="bob") == [("Reset the key: bob", "boss")]
     unlocked = [("Unlock the factors: eve", "boss")]
     assert shown(browser, caller="boss", action="unlock-factor") == unlocked
