@@ -115,6 +115,9 @@ class Settings:
     pages_base: str = ""
     """Your template that the pages stand in, such as `base.html`, with the blocks `title` and
     `content`. Empty: a plain one of ours."""
+    pages_templates: str = ""
+    """The folder of your own templates of pages, which come before all others:
+    `e2ereset/proof.html`."""
     sign_in_page: str = ""
     """Where the pages lead who is not signed in: the endpoint of your page, such as `auth.login`,
     which gets `next`, or its path. Empty: the page of Flask-Login, else an answer of 401."""

@@ -1,7 +1,9 @@
 """The blueprint of the pages."""
 
 from flask import Blueprint, Flask
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader
 
+from e2ereset.files import folder_of
 from e2ereset.runtime import Runtime
 
 from . import (
@@ -23,7 +25,11 @@ from .site import EXTENSION, NAME, Site, make_site
 
 
 def make_pages(app: Flask, runtime: Runtime, *, url_prefix: str) -> Blueprint:
-    """The pages of the library, which the app then has as `find_site(app)`."""
+    """The pages of the library, which the app then has as `find_site(app)`.
+
+    Raises SettingsError for a folder of templates that is not there.
+    """
+    _prefer(app, runtime.settings.pages_templates)
     site = app.extensions[EXTENSION] = make_site(runtime)
     blueprint = site.blueprint(NAME, url_prefix)
     _add_factors(blueprint, site)
@@ -37,6 +43,13 @@ def make_pages(app: Flask, runtime: Runtime, *, url_prefix: str) -> Blueprint:
     reset_routes.add_routes(blueprint, site)
     sign_ins_routes.add_routes(blueprint, site)
     return blueprint
+
+
+def _prefer(app: Flask, folder: str) -> None:
+    """Have templates of this folder come before those of the app."""
+    if own := folder_of("E2ERESET_PAGES_TEMPLATES", folder):
+        found: list[BaseLoader] = [FileSystemLoader(own)]
+        app.jinja_loader = ChoiceLoader(found + [one for one in (app.jinja_loader,) if one])
 
 
 def _add_factors(blueprint: Blueprint, site: Site) -> None:

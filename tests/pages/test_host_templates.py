@@ -7,6 +7,7 @@ from flask import request
 from jinja2 import DictLoader
 from sqlalchemy import text
 
+from e2ereset.errors import SettingsError
 from e2ereset.pages.site import FOLDER
 from tests.kit.pages import BROWSER, PagesHost
 
@@ -62,6 +63,22 @@ def test_every_template_gives_way_to_one_of_the_host_of_its_name(pages):
         assert [find(name).render() for name in own] == [*own.values()]
     assert pages.browser.get("/security/").text == "the shop's security.html"
     assert pages.browser.get(pages.drop()).text == "the shop's proof.html"
+
+
+def test_an_operator_has_templates_of_their_own_in_a_folder(with_settings, tmp_path):
+    (tmp_path / "e2ereset").mkdir()
+    (tmp_path / "shop.html").write_text(BASE)
+    (tmp_path / "e2ereset" / "over.html").write_text("gone, {{ workspace }}")
+    named = {"E2ERESET_PAGES_TEMPLATES": str(tmp_path), "E2ERESET_PAGES_BASE": "shop.html"}
+    browser = with_settings(**named, E2ERESET_WORKSPACE="the shop").app.test_client()
+    assert browser.get("/security/proof/none").text == "gone, the shop"
+    signs_in = browser.get("/sign-in").text
+    assert ("the shop" in signs_in, "Sign in</h1>" in signs_in) == (True, True)
+
+
+def test_a_folder_of_templates_that_is_not_there_refuses_to_start(make_host, tmp_path):
+    with pytest.raises(SettingsError, match=r"E2ERESET_PAGES_TEMPLATES.*no such folder"):
+        make_host("pages", kind=PagesHost, E2ERESET_PAGES_TEMPLATES=str(tmp_path / "mistyped"))
 
 
 def test_a_very_long_form_and_a_file_of_which_the_bytes_are_gone_are_not_kept(shop):

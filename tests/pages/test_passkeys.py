@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from e2ereset import factor_disabled, factor_enabled
 from e2ereset.pages.site import find_site
 from tests.kit.authenticator import Authenticator
 from tests.kit.pages import PagesHost, browser_of, prove
@@ -33,7 +34,8 @@ def keys_of(page):
     return re.findall('name="key" value="([0-9a-f]{64})"', page)[::2]
 
 
-def test_a_passkey_is_added_behind_the_factor_that_one_has(world, bob):
+def test_a_passkey_is_added_behind_the_factor_that_one_has(world, bob, hears):
+    heard = hears(factor_enabled)
     browser, other = browser_of(world, bob), browser_of(world, world.again(bob))
     assert other.get(NEW).status_code == 200
     led = browser.post(PASSKEYS, data={"name": "blue phone"})
@@ -56,6 +58,7 @@ def test_a_passkey_is_added_behind_the_factor_that_one_has(world, bob):
     assert other.get(PASSKEYS).location.startswith("/sign-in")
     assert world.told()[-1] == "A passkey was added"
     assert ("enable-passkey", bob.id, bob.id, "off", "passed") in world.outcomes()
+    assert [(facts["account"].id, facts["method"]) for _, facts in heard] == [(bob.id, "passkey")]
 
 
 @pytest.mark.parametrize("factor", ["email", "totp"])
@@ -112,7 +115,8 @@ def test_one_is_asked_for_anew_when_it_is_over(world, dora):
     assert dora.browser.post(led.location, data={"code": dora.key.sign(new)}).status_code == 303
 
 
-def test_a_passkey_is_renamed_and_removed_behind_a_factor(world, dora):
+def test_a_passkey_is_renamed_and_removed_behind_a_factor(world, dora, hears):
+    heard = hears(factor_disabled)
     browser, (key,) = dora.browser, keys_of(dora.browser.get(PASSKEYS).text)
 
     def proven(act, **data):
@@ -133,6 +137,7 @@ def test_a_passkey_is_renamed_and_removed_behind_a_factor(world, dora):
     assert world.told() == ["A passkey was added", "A passkey was removed"]
     acts = [row for row in world.outcomes() if row[-1] == "passed" and row[3] == "passkey"]
     assert [act for act, *_ in acts] == ["rename-passkey", "disable-passkey"]
+    assert [(facts["account"].id, facts["method"]) for _, facts in heard] == [(dora.id, "passkey")]
 
 
 def test_the_link_in_a_mail_leads_to_my_security(world, bob, monkeypatch):
@@ -245,7 +250,8 @@ def test_there_is_no_page_where_passkeys_are_no_method(make_server, config, worl
     assert not [rule.rule for rule in rules if "passkey" in rule.endpoint]
 
 
-def test_an_operator_removes_them_all_for_who_lost_the_phone(world, dora):
+def test_an_operator_removes_them_all_for_who_lost_the_phone(world, dora, hears):
+    heard = hears(factor_disabled)
     command = ["factor", "disable", "dora", "--method", "passkey", "--reason", "lost phone"]
     for disabled in ("true", "false"):
         done = world.app.test_cli_runner().invoke(args=[*command, "--json"])
@@ -253,3 +259,4 @@ def test_an_operator_removes_them_all_for_who_lost_the_phone(world, dora):
     assert find_site(world.app).passkeys.owned(dora.id) == []
     assert world.told()[-1] == "All your passkeys were removed"
     assert [row[4] for row in world.outcomes() if row[0] == "disable-passkey"] == ["done"]
+    assert [facts["method"] for _, facts in heard] == ["passkey"]
