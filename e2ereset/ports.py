@@ -158,7 +158,10 @@ class LocksLosses(Protocol):
     """Optional: nothing is added to what a reset takes away between its check and its act."""
 
     def lock_losses(self, session: Session, account_id: str) -> None:
-        """Lock what `losses` tells until the commit, in the order in which a reset drops it."""
+        """Lock what `losses` tells until the commit, in the order in which a reset drops it.
+
+        Then lock one other holder of each room, so that who was told of one is not left without.
+        """
 
 
 @runtime_checkable

@@ -107,7 +107,7 @@ class Plans:
     def lock(self, session: Session, account: Account) -> None:
         """Have nothing added to the plan before the commit, where the host locks that.
 
-        How many others hold the key of a room can change meanwhile.
+        More or fewer others can hold the key of a room meanwhile, but one of them keeps it.
         """
         if self._locks:
             self._locks.lock_losses(session, account.id)

@@ -11,7 +11,7 @@ from .people import readers
 from .people.password_hashing import PasswordHasher
 from .rooms import members
 from .rooms import service as rooms
-from .rooms.losses import lost_rooms
+from .rooms.losses import lock_holders, lost_rooms
 from .sessions import login_budgets, tokens
 
 
@@ -48,9 +48,13 @@ class ServerAccounts:
             return people.prove_password(session, self.hasher, account_id, digest) is not None
 
     def lock_losses(self, session: Session, account_id: str) -> None:
-        """Lock the user, who then gets no sign-in and no room, its sign-ins, and its room keys."""
+        """Lock the user, who then gets no sign-in and no room, its sign-ins, and its room keys.
+
+        Of each room one other who has the key keeps it.
+        """
         tokens.lock_sign_ins(session, account_id)
         rooms.lock_room_keys(session, account_id)
+        lock_holders(session, account_id)
 
     def losses(self, session: Session, account_id: str, now: int) -> Losses:
         """The room keys, sign-ins and personal tokens that a reset would end."""

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from e2ereset.records import LostRoom
 from e2ereset.server.people.accounts import USERS
 from e2ereset.server.sessions.tokens import IS_LIVE_SIGN_IN, LAST_SEEN, TOKENS
+from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
 
@@ -15,7 +16,11 @@ from .models import Room, Subscription
 from .service import KEYS
 
 ROOMS, MINE = table(Room), table(Subscription)
-OTHERS = MINE.alias()
+OTHERS, HOLDER = MINE.alias(), MINE.alias()
+OWNED = (
+    MINE.c.user_id == bindparam("account"),
+    or_(*(MINE.c[name].is_not(None) for name in KEYS)),
+)
 HOLDS = and_(
     OTHERS.c.room_id == MINE.c.room_id,
     OTHERS.c.user_id != MINE.c.user_id,
@@ -35,11 +40,18 @@ SEEN: Any = (
 LOST = (
     select(ROOMS.c.id, ROOMS.c.name, HOLDERS, SEEN)
     .join(MINE, MINE.c.room_id == ROOMS.c.id)
-    .where(
-        MINE.c.user_id == bindparam("account"),
-        or_(*(MINE.c[name].is_not(None) for name in KEYS)),
-    )
+    .where(*OWNED)
     .order_by(ROOMS.c.id)
+)
+# One of each room is enough, and the same for everybody: who shares a lock does not wait.
+FIRST = (select(OTHERS.c.room_id, func.min(OTHERS.c.user_id)).where(*OWNED, HOLDS)).group_by(
+    OTHERS.c.room_id
+)
+LOCK_HOLDERS = Statement(
+    select(HOLDER.c.room_id)
+    .where(tuple_(HOLDER.c.room_id, HOLDER.c.user_id).in_(FIRST))
+    .order_by(HOLDER.c.room_id)
+    .with_for_update(read=True)
 )
 
 
@@ -47,3 +59,11 @@ def lost_rooms(session: Session, account_id: str, now: int) -> tuple[LostRoom, .
     """The rooms of which the user has any key, by id."""
     rows = run(session, LOST, {"account": account_id, "now": now})
     return tuple(LostRoom(**{**row._mapping, "name": row.name or ""}) for row in rows)
+
+
+def lock_holders(session: Session, account_id: str) -> None:
+    """Have one other keep the key of each room of the user's until the commit, if others have it.
+
+    Whoever drops one at this moment is waited for, and has dropped it then.
+    """
+    LOCK_HOLDERS(session, {"account": account_id})

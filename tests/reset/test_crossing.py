@@ -1,8 +1,9 @@
-"""A reset and a hold of the same key at the same moment: one comes after the other."""
+"""Resets, and holds of them, at the same moment: one comes after the other."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Barrier
 
 import pytest
 from sqlalchemy import event, text
@@ -12,8 +13,11 @@ from e2ereset.audit import Operator
 from e2ereset.errors import ResetHeld
 from e2ereset.records import Caller
 from e2ereset.reset.holds import Holds
+from e2ereset.server.rooms import service as rooms
+from tests.kit.client import RESET
 from tests.kit.databases import only_postgresql, only_sqlite
 from tests.kit.host import BOB, SUE
+from tests.kit.live import at_once
 from tests.kit.world import error
 
 ROOT = Operator(login="root", reason="lost phone")
@@ -120,6 +124,48 @@ def test_a_reset_locks_its_account_once(world, bob):
     assert world.reset(bob, code=world.code(bob)).status_code == 200
     assert sum("FOR UPDATE" in sql for sql in sent) == 1
     assert len(sent) == 15, "with BEGIN and COMMIT the 17 of docs/performance.md"
+
+
+def planned(world, person):
+    """A reset of the own key that is bound to its plan, by the test's own client."""
+    twin = world.through(world.app)
+    plan = twin.client.get(f"{RESET}.preview", headers=person.headers).json
+    assert [room["holders"] for room in plan["rooms"]] == [1]
+    body = {"plan": plan["digest"]}
+    return partial(twin.reset, person, body, code=world.code(person))
+
+
+@pytest.fixture
+def two(world, bob):
+    """Two who alone have the key of a room."""
+    other = world.person("una", totp=True)
+    world.room("r1", bob, other)
+    return bob, other
+
+
+@only_postgresql
+def test_whoever_was_told_that_another_has_the_key_is_not_left_without(world, two, between):
+    first, second = (planned(world, person) for person in two)
+    waited = between(world.engine, "check", second)
+    assert first().status_code == 200
+    assert waited[0], "it was let through while the first was under way"
+    assert error(waited[1].result()) == "error-plan-changed"
+    assert (world.has_key(two[0]), world.has_key(two[1])) == (False, True)
+
+
+@only_postgresql
+def test_of_two_who_wait_for_each_other_one_is_shown_the_plan_anew(world, two, monkeypatch):
+    locked, barrier = rooms.lock_room_keys, Barrier(2, timeout=30)
+    waits = iter([barrier.wait] * 2)  # not those that run again
+
+    def lock_room_keys(*args):
+        locked(*args)
+        next(waits, bool)()
+
+    monkeypatch.setattr(rooms, "lock_room_keys", lock_room_keys)
+    answers = at_once([planned(world, person) for person in two])
+    assert sorted(answer.status_code for answer in answers) == [200, 400]
+    assert {error(a) for a in answers if a.status_code == 400} == {"error-plan-changed"}
 
 
 @only_sqlite
