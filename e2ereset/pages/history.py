@@ -215,4 +215,7 @@ def _target(target: str, account: Account, names: dict[str, str]) -> str:
     part = target.removeprefix(f"{account.id}:")
     if target == account.id or (part != target and PASSKEY.fullmatch(part)):
         return ""
+    whom, colon, what = part.partition(":")
+    if colon and whom in names:  # a role that somebody was to get or to lose
+        return f"{names[whom]} {what}"
     return names.get(target, part)

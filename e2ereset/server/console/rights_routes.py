@@ -74,7 +74,8 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def change_permission(name: str) -> AnyResponse:
         """Give a role the permission, or take it, by the rules of the API and behind a proof."""
         asked = site.asked(Action(name=UPDATE))
-        site.runtime.gates.permit(asked, ACCESS)
+        with site.runtime.gates.recorded(asked):
+            site.runtime.gates.permit(asked, ACCESS)
         held(name)  # nobody proves anything for what is not there
         form = site.form(CHANGE)
         if form["role"] not in names():

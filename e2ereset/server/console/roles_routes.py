@@ -56,7 +56,8 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
         """Give this person a role, or take it, by the rules of the API and behind a proof."""
         asked = site.asked(Action(name=CHANGE))
         caller, needed = asked.caller, (ACCESS,)
-        target = found(helping, caller, user_id, permissions=needed)
+        with site.runtime.gates.recorded(asked):
+            target = found(helping, caller, user_id, permissions=needed)
         form = site.form(CHANGE_FORM)
         role, given = form["role"], form["act"] == GIVE
         if given and role not in roles.givable(caller, target):

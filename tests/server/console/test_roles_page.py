@@ -1,5 +1,7 @@
 """The pages of roles: who has one, and giving and taking one behind a second factor."""
 
+from html import unescape
+
 import pytest
 from sqlalchemy import insert
 
@@ -44,8 +46,8 @@ def change(world, by, browser, person, form):
 
 def test_a_role_is_given_and_taken_and_its_owner_is_told(world, boss, browser, bob):
     page = browser.get(f"{PEOPLE}/{bob.id}").text
-    assert "<option>bot</option>" in page
-    assert "<option>user</option>" not in page
+    assert '<option value="bot">' in page
+    assert '<option value="user">' not in page
     led = send(browser, bob, GIVE)
     assert "give the role bot to bob." in browser.get(led.location).text
     assert of(world, bob) == {"user"}
@@ -78,6 +80,7 @@ def test_the_log_tells_it_also_of_what_was_not_proven(world, boss, browser, bob,
     assert page.count("Change roles: bob +bot<") == 2
     assert "Added: bot." in page
     assert "eve" not in page
+    assert "bob +bot" in browser.get("/security/history").text
 
 
 def test_a_code_for_one_role_is_none_for_another_or_for_somebody_else(world, bob, eve):
@@ -152,8 +155,8 @@ def test_who_may_change_roles_sees_only_them_and_nobody_above(world, clerk, bob)
     page = browser.get(f"{PEOPLE}/{guy.id}").text
     assert "Second factors" not in page
     assert f"{PEOPLE}/{guy.id}/reset" not in page
-    assert "<option>user</option>" in page
-    assert "<option>admin</option>" not in page
+    assert '<option value="user">' in page
+    assert '<option value="admin">' not in page
     for path in (f"{PEOPLE}/{guy.id}/reset", f"{PEOPLE}/{guy.id}/reset/done"):
         assert browser.get(path).status_code == 403
     assert browser.post(f"{PEOPLE}/{guy.id}/unlock").status_code == 403
@@ -166,9 +169,9 @@ def test_who_may_change_roles_sees_only_them_and_nobody_above(world, clerk, bob)
 
 
 def test_admin_is_given_only_by_who_may(world, boss, browser, bob):
-    assert "<option>admin</option>" in browser.get(f"{PEOPLE}/{bob.id}").text
+    assert '<option value="admin">' in browser.get(f"{PEOPLE}/{bob.id}").text
     world.permit("assign-admin-role", "admin", allowed=False)
-    assert "<option>admin</option>" not in browser.get(f"{PEOPLE}/{bob.id}").text
+    assert '<option value="admin">' not in browser.get(f"{PEOPLE}/{bob.id}").text
     assert send(browser, bob, {"role": "admin", "act": "give"}).status_code == 400
 
 
@@ -202,9 +205,26 @@ def test_without_the_permission_there_are_no_roles(world, browser, bob, eve):
     assert "Second factors" in page
     assert "Give the role" not in page
     assert send(helper, eve, GIVE).status_code == 403
+    assert ("change-roles", bob.id, "", "", "error-unauthorized") in world.outcomes()
     assert helper.get(f"{ROLES}/user").status_code == 403
     assert world.app.test_client().get(f"{ROLES}/user").location.startswith("/sign-in")
     assert of(world, eve) == {"user"}
+
+
+def test_a_role_of_an_odd_name_is_one_like_others(world, boss, browser, bob):
+    name = 'a  b/c?d#"&%41<i>'
+    with world.runtime.transactions.begin() as session:
+        session.execute(insert(Role), {"name": name, "rank": 10})
+    page = browser.get(f"{PEOPLE}/{bob.id}").text
+    assert f'value="{name}"' in unescape(page)
+    assert name not in page
+    assert change(world, boss, browser, bob, {"role": name, "act": "give"}).status_code == 303
+    link = (
+        unescape(browser.get(f"{PEOPLE}/{bob.id}").text).split(f'href="{ROLES}/a')[1].split('"')[0]
+    )
+    assert ">bob</a>" in browser.get(f"{ROLES}/a{link}").text
+    assert change(world, boss, browser, bob, {"role": name, "act": "take"}).status_code == 303
+    assert of(world, bob) == {"user"}
 
 
 def test_a_role_lists_who_has_it(world, browser, bob):
