@@ -25,6 +25,8 @@ Output = tuple[Any, Iterable[str]] | tuple[Any, Iterable[str], int]
 """What a command prints: with --json the first, else the lines; and its exit status."""
 LAST = {"operator": 1, "json_output": 2}
 """The options that every `--help` has at its end."""
+LONGEST_HELP = 500
+"""Characters of a command in the help of its group."""
 
 
 class OneLineErrors(click.Group):
@@ -38,6 +40,14 @@ class OneLineErrors(click.Group):
             raise click.ClickException(str(error)) from None
         except DBAPIError as error:
             raise click.ClickException(_explain(error)) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the whole sentence of each; click would cut it to a line."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, one.get_short_help_str(LONGEST_HELP)) for name, one in found if one]
+            )
 
 
 class Commands(OneLineErrors, AppGroup):

@@ -35,6 +35,7 @@ def test_every_command_has_help_and_takes_json(words):
     result = CliRunner().invoke(main, [*words, "--help"])
     assert (result.exit_code, "Usage:" in result.output) == (0, True)
     assert "--json" in result.output or "Commands:" in result.output
+    assert "..." not in result.output.partition("Commands:")[2]  # no sentence is cut
 
 
 def test_the_version_is_that_of_e2ereset():

@@ -23,7 +23,8 @@ COOKIE = "e2ereset_sign_in"
 HOME = "e2ereset_pages.overview"
 OUT = N_("You are signed out.")
 LOST = N_(
-    "You are not signed in any more, so what you sent was not done. Sign in, then do it again."
+    "You are not signed in any more, so what was sent just now was not done. Sign in, and look"
+    " first whether it was done before."
 )
 
 

@@ -125,7 +125,7 @@ def test_who_signs_out_is_signed_out(browser):
 def test_who_sends_a_form_when_the_sign_in_has_ended_is_told_that_it_was_not_done(browser):
     led = browser.post("/security/email/on", headers=HTML).location
     assert led == "/sign-in?lost=1"
-    assert "what you sent was not done" in browser.get(led).text
+    assert "what was sent just now was not done" in browser.get(led).text
     assert "not done" not in browser.get(SIGN_IN).text
 
 
