@@ -93,7 +93,9 @@ def prepare(sessions: Sessions, *, beside_others: bool = False) -> dict[str, Any
     with runtime.transactions.begin() as session:
         token = sessions.add(session, carol.id, now)
         acting.note(session, "add-token", carol.id)
-    return facts | {"authToken": token}
+    ids = facts["userIds"]
+    methods = {one: [*runtime.factors.status(ids[one]).history] for one in PEOPLE}
+    return facts | {"authToken": token, "methods": methods}
 
 
 def _make_people(hasher: PasswordHasher, acting: Acting) -> None:
@@ -158,15 +160,24 @@ def _command() -> str:
     return f"E2ERESET_INSTANCE={shlex.quote(folder)} {name}" if folder else name
 
 
+def _factor(name: str, methods: list[str]) -> str:
+    """By what somebody proves who they are; `methods` are those that are on."""
+    if name == "alice" and "totp" in methods:
+        return f"TOTP: `{_command()} demo code`"
+    return f"what you have set up ({', '.join(methods)})" if methods else "the password"
+
+
 def _guide(url: str, facts: dict[str, Any]) -> list[str]:
-    totp = f"TOTP: `{_command()} demo code`"
+    methods = facts["methods"]
     people = (
         f"  {name:6} {role:6} password {facts['passwords'][name]}"
-        f"  second factor: {totp if name == 'alice' else 'the password'}"
+        f"  second factor: {_factor(name, methods[name])}"
         for name, role in PEOPLE.items()
     )
     place = f"e2ereset on {url}/api/v1 - mails land in {current_app.instance_path}/mail"
     last = "carol resets bob's E2E key with this line:"
+    if methods["carol"]:
+        last = "With the password as her only second factor, carol would reset bob's E2E key:"
     pages = (
         f"Pages: {facts['pages']}",
         "  Sign in as bob, set up an authenticator app by its QR code, and reset his key.",

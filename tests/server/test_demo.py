@@ -43,6 +43,16 @@ def test_the_demo_names_pages_that_are_there(done, run, app):
         assert answer.location.startswith("/sign-in")
 
 
+def test_the_demo_tells_by_what_each_proves_who_they_are_now(done, run):
+    said = run("demo").output
+    assert re.findall("second factor: (TOTP|the password)", said) == ["TOTP", *["the password"] * 2]
+    for name in ("bob", "carol"):
+        done("user", "email-2fa", name, "--on")
+    said = run("demo").output
+    assert said.count("second factor: what you have set up (email)") == 2
+    assert "carol would reset bob's E2E key:" in said
+
+
 def test_the_demo_keeps_its_passwords_for_their_owner(done, app):
     before = os.umask(0)
     try:
