@@ -1,8 +1,10 @@
 """The kit for pages: their blueprint, their answers, and what a refusal becomes in a browser."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,9 @@ from .refused import BROKEN, GONE, told, told_of
 FOLDER = Path(__file__).parent
 EXTENSION = "e2ereset_pages"
 OWN_BASE = "e2ereset/base.html"
+MARK = "e2e-"
+"""What begins every class of ours."""
+log = logging.getLogger(__name__)
 NAME = "e2ereset_pages"
 """The name of the library's blueprint of pages, which has the sheet and the templates."""
 WORDS, LANGUAGE = "e2ereset_words", "e2ereset_language"
@@ -141,6 +146,8 @@ class Site:
         response: Response = make_response(html, status)
         response.headers.update(HEADERS)
         own = self.base == OWN_BASE
+        if not own and MARK not in html:
+            _warn_of(self.base)
         response.headers.setdefault("Content-Security-Policy", POLICY if own else HOST_POLICY)
         return response
 
@@ -318,6 +325,12 @@ def _sign_in_page(page: str, **told: Any) -> str:
         raise SettingsError(
             f"E2ERESET_SIGN_IN_PAGE is {page!r}, and there is no such endpoint."
         ) from None
+
+
+@cache
+def _warn_of(base: str) -> None:
+    """Say in the log, once, that a page has nothing of ours: people see the frame alone."""
+    log.warning("A page came out empty. Has %r, of E2ERESET_PAGES_BASE, a block `content`?", base)
 
 
 def find_site(app: Flask | None = None) -> Site:

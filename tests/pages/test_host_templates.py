@@ -55,6 +55,15 @@ def test_every_page_stands_in_the_base_template_of_its_host(shop):
     assert browser.get("/in").headers["Content-Security-Policy"] == "default-src 'self'"
 
 
+def test_a_base_without_the_block_of_the_content_is_told_of_once(make_host, caplog):
+    host = make_host("pages", kind=Shop, E2ERESET_PAGES_BASE="shop.html")
+    host.app.jinja_loader = DictLoader({"shop.html": BASE.replace("block content", "block body")})
+    host.app.jinja_env.cache.clear()
+    assert [host.browser.get("/security/").status_code for _ in range(2)] == [200, 200]
+    said = "A page came out empty. Has 'shop.html', of E2ERESET_PAGES_BASE, a block `content`?"
+    assert [one.getMessage() for one in caplog.records] == [said]
+
+
 def test_every_template_gives_way_to_one_of_the_host_of_its_name(pages):
     own = {f"e2ereset/{name}": f"the shop's {name}" for name in OURS}
     pages.app.jinja_loader = DictLoader(own)
