@@ -1,9 +1,11 @@
 """My security: looking after one's second factors in a browser."""
 
 import re
+from html import unescape
 
 import pyotp
 import pytest
+import segno
 
 from e2ereset.vault.models import KeyPair
 from e2ereset.vault.thumbprints import thumbprint
@@ -33,7 +35,12 @@ def begun(browser):
     page = browser.get(APP).text
     assert '<svg viewBox="0 0' in page
     assert "style=" not in page
-    return SECRET.search(page)[1].replace(" ", "")
+    secret = SECRET.search(page)[1].replace(" ", "")
+    url = unescape(re.search('href="(otpauth:[^"]+)"', page)[1])
+    assert f"secret={secret}" in url
+    drawn = segno.make_qr(url, error="m").svg_inline(omitsize=True, lineclass=None)
+    assert re.search(' d="[^"]+"', drawn)[0] in page
+    return secret
 
 
 def test_an_app_is_enrolled_by_its_first_code(world, dora):
@@ -176,6 +183,8 @@ def test_my_security_tells_what_one_has(world, bob):
     assert "Stored on 15 January 2027" in home
     assert 'action="/sign-out"' in home
     assert "None is on" not in home
+    prove(browser, browser.post("/security/email/on"), world.code(bob))
+    assert "Last used: 15 January 2027, 08:00 UTC." in browser.get(HOME).text
     world.fail(bob)
     assert "Locked after too many wrong tries" in browser.get(HOME).text
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.kit.pages import PagesHost
+
 HOME, CHOOSE = "/security/", "/security/language"
 
 
@@ -51,3 +53,16 @@ def test_a_choice_stays_with_the_account_where_the_host_keeps_it(world):
         browser.post("/sign-in", data=form)
     first.post(CHOOSE, data={"language": "de"})
     assert shown(second) == "de"
+
+
+def test_my_security_offers_each_other_language_by_its_own_name(pages, make_host):
+    other = '<button class="e2e-link" lang="{}">{}</button>'
+    english = pages.browser.get(HOME).text
+    assert other.format("de", "Deutsch") in english
+    assert "<p>English</p>" in english
+    pages.browser.post(CHOOSE, data={"language": "de"})
+    german = pages.browser.get(HOME).text
+    assert other.format("en", "English") in german
+    assert "<p>Deutsch</p>" in german
+    alone = make_host("alone", kind=PagesHost, E2ERESET_LANGUAGES=["en"])
+    assert "Language" not in alone.browser.get(HOME).text
