@@ -48,8 +48,8 @@ def _lines(site: Site, caller: Caller, status: FactorStatus) -> Iterable[Factor]
     found = line("email", t("Codes by e-mail"), caller, status)
     if not emails:
         note = t(
-            "Your account has no verified e-mail address to send them to. Verify one in your app"
-            " first, or ask your administrator."
+            "Your account has no verified e-mail address to send them to. Verify one first, or ask"
+            " your administrator."
         )
     else:
         note = t("They go to %(address)s.", address=", ".join(emails))

@@ -105,7 +105,7 @@ def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) 
     app.extensions[SESSIONS] = sessions
     app.register_blueprint(make_routes(sessions, runtime.gates, url_prefix=API))
     app.register_blueprint(make_sign_in(sessions, site))
-    app.register_blueprint(make_own_account(people.own_account, site))
+    app.register_blueprint(make_own_account(people.own_account, people.verification, site))
     app.register_blueprint(make_console(site))
     _add_rooms(app, runtime)
 

@@ -1,4 +1,4 @@
-"""The page on which people change their password."""
+"""The pages of one's own account: another password, and the addresses."""
 
 from typing import Any
 
@@ -13,8 +13,10 @@ from e2ereset.pages.overview import Link
 from e2ereset.pages.site import Form, Site
 from e2ereset.records import Action
 
+from . import address_routes
 from .own_account import UPDATE, OwnAccount
 from .refusals import PasswordPolicy
+from .verification import Verification
 
 CHANGED = "password"
 
@@ -34,11 +36,12 @@ class NewPasswordForm(Form):
 NEW_PASSWORD = NewPasswordForm()
 
 
-def make_pages(own: OwnAccount, site: Site) -> Blueprint:
-    """The page, and its link on My security."""
+def make_pages(own: OwnAccount, verification: Verification, site: Site) -> Blueprint:
+    """The pages, and their links on My security."""
     blueprint, shortest = site.blueprint("own_account", "/account"), own.passwords.shortest
     link = Link(label=N_("Change my password"), endpoint="own_account.ask_for_password")
     site.overview.links.append(link)
+    address_routes.add_routes(blueprint, verification, site)
     site.overview.done[CHANGED] = N_("Your password is changed. Your other sign-ins have ended.")
 
     def ask(error: str = "", field: str = "") -> Response:

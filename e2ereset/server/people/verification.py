@@ -29,6 +29,7 @@ class NoPublicAddress(Refusal):
 
     code = "error-email-send-failed"
     reason = "The server has no E2ERESET_SERVER_PUBLIC_URL to mail a link to"
+    plain = "This server mails no links. Ask your administrator to verify your address."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
