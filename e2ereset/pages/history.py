@@ -50,6 +50,7 @@ ACTIONS = {
     "lift-reset-hold": N_("Lift the hold on resets of the key"),
     "lock-factor": N_("Lock a factor after too many wrong tries"),
     "login": N_("Sign in"),
+    "look-at-page": N_("Look at a page"),
     "new-backup-codes": N_("Make new backup codes"),
     "regenerate-token": N_("Make a personal access token anew"),
     "remove-from-room": N_("Remove from a room"),

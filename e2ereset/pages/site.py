@@ -1,7 +1,7 @@
 """The kit for pages: their blueprint, their answers, and what a refusal becomes in a browser."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -38,6 +38,7 @@ from e2ereset.factors.changes import Changes
 from e2ereset.factors.own_passkeys import OwnPasskeys
 from e2ereset.http import Body, envelope
 from e2ereset.http.gates import note_page
+from e2ereset.http.rates import Kind
 from e2ereset.kept.service import KeptRequests
 from e2ereset.languages import Words, pattern_of
 from e2ereset.ports import EndsOtherSessions, KnowsReaders
@@ -56,6 +57,8 @@ MARK = "e2e-"
 log = logging.getLogger(__name__)
 NAME = "e2ereset_pages"
 """The name of the library's blueprint of pages, which has the sheet and the templates."""
+LOOK = "look-at-page"
+"""The action of the audit row of a page that was refused; the target is its rule."""
 WORDS, LANGUAGE = "e2ereset_words", "e2ereset_language"
 """Where `g` has the words of this request; the cookie of who chose a language without an account.
 """
@@ -171,18 +174,27 @@ class Site:
         """The fields of this request's form. Raises InvalidParams with the first fault."""
         return self.runtime.gates.body(schema)
 
-    def asked(self, action: Action) -> ActionRequest:
-        """The signed-in caller's request for this action, within the rate. Raises NotSignedIn."""
-        asked = self.runtime.gates.action_request(action)
-        with self.runtime.gates.recorded(asked):
-            self.runtime.gates.rate_limit()
-        return asked
+    def asked(self, action: Action, *permissions: str) -> ActionRequest:
+        """The signed-in caller's request for this action, within the rate.
 
-    def caller(self) -> Caller:
-        """The caller who looks at a page, within the rate. Raises NotSignedIn."""
-        caller = self.runtime.gates.signed_in()
-        self.runtime.gates.rate_limit("read")
-        return caller
+        Raises NotSignedIn, TooManyRequests, and MissingPermission unless the caller holds one of
+        the permissions, if there are any. The last two leave an audit row.
+        """
+        return self._entered(action, "guarded", permissions)
+
+    def caller(self, *permissions: str) -> Caller:
+        """The caller who looks at a page. Raises as `asked` does."""
+        look = Action(name=LOOK, target=str(request.url_rule))
+        return self._entered(look, "read", permissions).caller
+
+    def _entered(self, action: Action, kind: Kind, permissions: Sequence[str]) -> ActionRequest:
+        gates = self.runtime.gates
+        asked = gates.action_request(action)
+        with gates.recorded(asked):
+            gates.rate_limit(kind)
+            if permissions:
+                gates.permit_any(asked, *permissions)
+        return asked
 
     def permitted(self, caller: Caller, links: Iterable[Link]) -> Iterator[Link]:
         """Those of the links that this caller may follow."""

@@ -5,6 +5,7 @@ from flask import Blueprint, Response, request
 from e2ereset.languages import Words
 from e2ereset.pages.history import ACTIONS, OPERATOR, told
 from e2ereset.pages.site import Site
+from e2ereset.server.people.directory import VIEW_ALL
 
 from .log import HELPS, HelpLog, Wanted
 
@@ -20,7 +21,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         """Show who helped whom, newest first."""
         wanted = Wanted(caller=_asked("caller"), target=_asked("target"), action=_asked("action"))
         before = _asked("before")
-        events, older = log.page(site.caller(), wanted, before)
+        events, older = log.page(site.caller(VIEW_ALL), wanted, before)
         return site.page(
             "console_log",
             events=events,

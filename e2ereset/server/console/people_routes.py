@@ -29,7 +29,7 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     @blueprint.get("/people")
     def list_people() -> Response:
         """List whom the caller may help."""
-        caller = site.caller()
+        caller = site.caller(*ANY)
         text, after = (request.args.get(name, "")[:LONGEST] for name in ("q", "after"))
         if not (text + after).isprintable():
             text = after = ""
@@ -46,14 +46,14 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     @blueprint.get("/people/<user_id>")
     def show_person(user_id: str) -> Response:
         """Show what a reset of this person's key costs, the state of their factors, and roles."""
-        caller = site.caller()
+        caller = site.caller(*ANY)
         target = found(helping, caller, user_id, permissions=ANY)
         return person_page(site, helping, caller, target, done=_done(site))
 
     @blueprint.post("/people/<user_id>/unlock")
     def unlock_person(user_id: str) -> AnyResponse:
         """Unlock the factors of this person, behind the caller's own."""
-        asked = site.asked(Action(name=UNLOCK))
+        asked = site.asked(Action(name=UNLOCK), EDIT_OTHER_USER_E2EE)
         named = TargetName(user_id=found(helping, asked.caller, user_id).id)
         with site.runtime.gates.waking():
             site.runtime.unlocks.unlock(asked.caller, named, proof(), asked.now)

@@ -11,6 +11,7 @@ from e2ereset import Account, audit
 from e2ereset.http import Text, proof
 from e2ereset.pages.reset_routes import CHANGED
 from e2ereset.pages.site import Form, Site
+from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
 from e2ereset.records import Action, Caller, TargetName
 from e2ereset.reset.plan import PlanChanged
 from e2ereset.reset.schemas import DIGEST
@@ -65,12 +66,12 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     @blueprint.get("/people/<user_id>/reset")
     def ask_for_reset(user_id: str) -> Response:
         """Ask for the reason, and for the username."""
-        return ask(found(helping, site.caller(), user_id), Grounds())
+        return ask(found(helping, site.caller(EDIT_OTHER_USER_E2EE), user_id), Grounds())
 
     @blueprint.post("/people/<user_id>/reset")
     def reset_person(user_id: str) -> AnyResponse:
         """Reset the key of this person, behind the caller's second factor."""
-        asked = site.asked(Action(name=ACTION))
+        asked = site.asked(Action(name=ACTION), EDIT_OTHER_USER_E2EE)
         target, form = found(helping, asked.caller, user_id), site.form(RESET)
         grounds = Grounds(reason=_line(form["reason"]), ticket=_line(form["ticket"]))
         if wrong := fault(site, grounds, target, form["username"]):
@@ -86,7 +87,7 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     @blueprint.get("/people/<user_id>/reset/done")
     def show_reset(user_id: str) -> Response:
         """Show the caller's newest reset of this person's key, with its receipt."""
-        caller = site.caller()
+        caller = site.caller(EDIT_OTHER_USER_E2EE)
         target = found(helping, caller, user_id)
         row = _newest(site, caller, target)
         if row is None:

@@ -5,11 +5,11 @@ from marshmallow.validate import Length, OneOf
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from e2ereset.errors import MissingPermission, NotAllowed
+from e2ereset.errors import NotAllowed
 from e2ereset.http import Text
 from e2ereset.pages.refused import told
 from e2ereset.pages.site import Form, Site
-from e2ereset.records import Action, Caller
+from e2ereset.records import Action
 from e2ereset.server.people.refusals import ActionNotAllowed
 from e2ereset.server.roles.permissions import PermissionTable
 from e2ereset.server.roles.refusals import UnknownRole
@@ -59,23 +59,21 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/permissions")
     def list_permissions() -> Response:
         """List the permissions, each with the roles that hold it."""
-        permitted(site)
+        site.caller(ACCESS)
         of_users = [one["name"] for one in roles.list_all() if one["scope"] == GLOBAL]
         return site.page("console_permissions", permissions=table.list_all(), roles=of_users)
 
     @blueprint.get("/permissions/<name>")
     def show_permission(name: str) -> Response:
         """Show which roles hold a permission."""
-        permitted(site)
+        site.caller(ACCESS)
         done = site.translate("The change is made.") if "done" in request.args else ""
         return permission_page(name, done=done)
 
     @blueprint.post("/permissions/<name>")
     def change_permission(name: str) -> AnyResponse:
         """Give a role the permission, or take it, by the rules of the API and behind a proof."""
-        asked = site.asked(Action(name=UPDATE))
-        with site.runtime.gates.recorded(asked):
-            site.runtime.gates.permit(asked, ACCESS)
+        asked = site.asked(Action(name=UPDATE), ACCESS)
         held(name)  # nobody proves anything for what is not there
         form = site.form(CHANGE)
         if form["role"] not in names():
@@ -87,11 +85,3 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         except (ActionNotAllowed, NotAllowed) as refusal:
             return permission_page(name, error=told(site.words(), refusal))
         return site.go(".show_permission", name=name, done=1)
-
-
-def permitted(site: Site) -> Caller:
-    """The caller who looks at a page of rights. Raises MissingPermission, and NotSignedIn."""
-    caller = site.caller()
-    if not site.runtime.gates.allows(caller.account.roles, ACCESS):
-        raise MissingPermission()
-    return caller

@@ -20,7 +20,7 @@ from e2ereset.server.roles.service import ACCESS, CHANGE, Roles
 from .people import PAGE, Helping
 from .people_routes import found, person_page
 from .rights_routes import CHANGE as CHANGE_FORM
-from .rights_routes import GIVE, permitted
+from .rights_routes import GIVE
 
 NUMBER = re.compile("[1-9][0-9]{0,5}")
 REFUSED = (ActionNotAllowed, AdminRequired, HasNotRole, HasRoleAlready, NotAllowed, NoSuchRole)
@@ -33,7 +33,7 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     @blueprint.get("/roles/<path:name>")
     def show_role(name: str) -> Response:
         """List who has a role, and what it permits."""
-        caller, asked = permitted(site), request.args.get("page", "")
+        caller, asked = site.caller(ACCESS), request.args.get("page", "")
         number = int(asked) if NUMBER.fullmatch(asked) else 1
         order = (SORTED_BY["username"].asc(),)
         page = Page(offset=(number - 1) * PAGE, limit=PAGE, order=order)
@@ -54,10 +54,9 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     @blueprint.post("/people/<user_id>/roles")
     def change_roles(user_id: str) -> AnyResponse:
         """Give this person a role, or take it, by the rules of the API and behind a proof."""
-        asked = site.asked(Action(name=CHANGE))
+        asked = site.asked(Action(name=CHANGE), ACCESS)
         caller, needed = asked.caller, (ACCESS,)
-        with site.runtime.gates.recorded(asked):
-            target = found(helping, caller, user_id, permissions=needed)
+        target = found(helping, caller, user_id, permissions=needed)
         form = site.form(CHANGE_FORM)
         role, given = form["role"], form["act"] == GIVE
         if given and role not in roles.givable(caller, target):
