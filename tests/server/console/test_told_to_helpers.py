@@ -16,7 +16,7 @@ def test_who_helps_is_told_no_rooms_by_any_page(world, bob):
         plan = browser.get(path).text.split('name="plan" value="')[1][:64]
         return browser.post(path, data={"plan": plan, "reason": "0123456789", "username": "bob"})
 
-    led = send()
+    before, led = browser.get(person), send()
     world.sign_in(bob.id)
     changed = prove(browser, led, world.code(boss))
     assert "has changed since you looked" in changed.text
@@ -24,6 +24,6 @@ def test_who_helps_is_told_no_rooms_by_any_page(world, bob):
     done = prove(browser, send(), world.code(boss))
     assert done.location == f"{path}/done"
     seen = [browser.get(one).text for one in (person, path, done.location, "/admin/log")]
-    seen += [changed.text, browser_of(world, bob).get("/security/").text]
+    seen += [before.text, changed.text, browser_of(world, bob).get("/security/").text]
     assert [page for page in seen if "room-1" in page or "secret plans" in page] == []
     assert not world.has_key(bob)
