@@ -27,7 +27,8 @@ from .models import Email, User, UserRole
 from .relinquish import relinquish_rooms
 from .service import BadPerson, NewPerson, add_person, addresses_of, check_address, check_roles
 
-ADMIN = "admin"
+ADMIN, DEFAULT_ROLES = "admin", ["user"]
+CHANGE_ROLES = "change-roles"
 USERS, ROLES, EMAILS = table(User), table(UserRole), table(Email)
 OWN: Any = bindparam("owner")
 WANTED: Any = bindparam("wanted")
@@ -73,6 +74,8 @@ def add_user(session: Session, acting: Acting, new: NewPerson) -> str:
     """Make a user, in an open transaction; the id. Raises BadPerson."""
     user_id = add_person(session, new, acting.now, acting.runtime.entropy).id
     acting.note(session, "add-user", user_id)
+    if [*new.roles] != DEFAULT_ROLES:
+        _note_roles(acting, session, user_id, [f"added {role}" for role in new.roles])
     return user_id
 
 
@@ -167,7 +170,8 @@ def change_roles(
     told = [f"You got roles: {', '.join(new)}"] if new else []
     told += [f"You lost roles: {', '.join(gone)}"] if gone else []
     if done:
-        change.done("change-roles", ". ".join(told), outcome=", ".join(done))
+        _note_roles(change, session, account.id, done[:-1])
+        change.done(CHANGE_ROLES, ". ".join(told), outcome=done[-1])
     return done, [role for role in (*account.roles, *new) if role not in gone]
 
 
@@ -213,6 +217,12 @@ def verify_address(change: Change, address: str | None, *, verified: bool) -> st
     words = f"Your e-mail address is {word}: {chosen}"
     change.done("verify-email", words, outcome=word, also=[chosen])
     return chosen
+
+
+def _note_roles(acting: Acting, session: Session, user_id: str, done: Sequence[str]) -> None:
+    """Write a row for each: one row of all is cut, and would hide the last behind a long name."""
+    for outcome in done:
+        acting.note(session, CHANGE_ROLES, user_id, outcome)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from e2ereset.records import ActionRequest, Passed
 
 from . import profiles, vetting
 from .acts import Acting
-from .administration import add_user
+from .administration import DEFAULT_ROLES, add_user
 from .directory import VIEW_ALL
 from .new_passwords import NewPasswords
 from .permitted import check_roles, noting, run_act
@@ -21,7 +21,6 @@ from .service import NewPerson, person_of
 
 CREATE = "create-user"
 PASSWORD_BYTES = 32
-DEFAULT_ROLES = ["user"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

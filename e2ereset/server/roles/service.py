@@ -45,7 +45,8 @@ from .seeds import GLOBAL, IN_ROOMS, ROOM_ROLES
 ACCESS = "access-permissions"
 CHANGE = "change-roles"
 PHRASES = {True: "give the role {} to {}", False: "take the role {} from {}"}
-LONGEST = 255
+LONGEST, LONGEST_NAME = 255, 200
+"""Characters of a description, and of a name: an audit row has one beside an id, and all of it."""
 RANK_OF_NEW = SEED_ROLES["user"]
 ROLES, CUSTOM = table(Role), table(CustomRole)
 ALL = (
@@ -136,8 +137,8 @@ class Roles:
     ) -> dict[str, Any]:
         session, caller, name = passed.session, passed.caller, given["name"].strip()
         self._permit(session, caller.account, "roles.create")
-        bad = not name or len(name) > LONGEST or not name.isprintable() or given["mandatory2fa"]
-        if bad or len(given["description"]) > LONGEST:
+        long = len(name) > LONGEST_NAME or len(given["description"]) > LONGEST
+        if long or not _is_name(name) or given["mandatory2fa"]:
             raise BadRole()
         if name.lower() in {one.lower() for one in session.scalars(select(ROLES.c.name))}:
             raise RoleNameTaken()
@@ -199,6 +200,11 @@ class Roles:
     def _one(self, session: Session, role: str) -> dict[str, Any]:
         found = session.execute(ALL.where(ROLES.c.name == role)).one()
         return _shown(found.name, found.description)
+
+
+def _is_name(text: str) -> bool:
+    """Whether a role can have this name: the log lists roles with commas in between."""
+    return bool(text) and text.isprintable() and "," not in text
 
 
 def bound(user_id: str, role: str, *, given: bool) -> str:

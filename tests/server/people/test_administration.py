@@ -33,6 +33,23 @@ def test_create_answers_the_document_of_the_new_user(world, post, boss):
     assert outcomes(world) == [("add-user", boss.id, "done")]
 
 
+def test_the_log_names_each_role_that_somebody_gets_also_behind_a_long_one(world, post, boss):
+    long = "r" * 200
+    assert post(boss, "roles.create", {"name": long}).status_code == 200
+    made = post(boss, "users.create", NEW | {"roles": [long, "admin"]}).json["user"]
+    data = {"userId": made["_id"], "data": {"roles": [long]}}
+    assert post(boss, "users.update", data).status_code == 200
+    data["data"] = {"roles": [long[:-1], "admin"]}
+    assert post(boss, "roles.create", {"name": long[:-1]}).status_code == 200
+    assert post(boss, "users.update", data).status_code == 200
+    rows = [row[4] for row in world.outcomes() if (row[0], row[2]) == ("change-roles", made["_id"])]
+    added, removed = "added admin", "removed admin"
+    assert rows == [
+        *(f"added {long}", added, removed),
+        *(f"added {long[:-1]}", added, f"removed {long}"),
+    ]
+
+
 def test_a_created_user_signs_in_with_the_password(world, post, boss):
     assert post(boss, "users.create", NEW).status_code == 200
     assert world.login("dan", NEW["password"]).status_code == 200

@@ -55,7 +55,12 @@ def test_create_makes_a_role_that_is_not_protected(world, get, post, boss, ann):
 def test_create_refuses_with_the_words_of_the_reference(world, post, boss, ann):
     bad = "The role properties are invalid. [error-invalid-role-properties]"
     wrong = ({}, {"name": " "}, {"name": "x", "scope": "Subscriptions"}, {"name": "x", "rank": 1})
-    for body in (*wrong, {"name": "x", "mandatory2fa": True}, {"name": "x" * 256}):
+    for body in (
+        *wrong,
+        {"name": "x", "mandatory2fa": True},
+        {"name": "x" * 201},
+        {"name": "x, removed admin"},
+    ):
         answer = post(boss, "roles.create", body)
         assert refused(answer) == (400, bad, "error-invalid-role-properties")
     taken = refused(post(boss, "roles.create", {"name": "ADMIN"}))
