@@ -16,3 +16,6 @@ MAIL_DEFAULT_SENDER = "e2ereset@localhost"
 
 # E2ERESET_METHODS = ["totp", "email", "password"]
 # E2ERESET_WORKSPACE = "Example Ltd"
+
+# Where people reach the server, for links in mails and for passkeys.
+# E2ERESET_SERVER_PUBLIC_URL = "https://chat.example.org"

@@ -31,7 +31,7 @@ from .tables import db
 AREA = "server"
 PRIVATE = {"secret_key": "secret-key-readable", "config.py": "config-readable"}
 WORKER = "e2ereset.server.worker.WholeRequests"
-PROXY_HOPS = f"{SERVER_PREFIX}PROXY_HOPS"
+PROXY_HOPS, PUBLIC_URL = f"{SERVER_PREFIX}PROXY_HOPS", f"{SERVER_PREFIX}PUBLIC_URL"
 SECRETS = ("SECRET_KEY", "E2ERESET_OPERATIONS_TOKEN", "MAIL_PASSWORD")
 ADDRESSES = ("SQLALCHEMY_DATABASE_URI", "RATELIMIT_STORAGE_URI")
 STORED = select(USERS.c.password_hash).where(USERS.c.password_hash.is_not(None))
@@ -110,6 +110,13 @@ def proxies(app: Deployment) -> Iterator[Finding]:
         yield found("proxy-untrusted")
 
 
+@check(AREA, "links", "Mailed links lead to this server.")
+def links(app: Deployment) -> Iterator[Finding]:
+    """Whether the server knows where people reach it."""
+    if not app.config.get(PUBLIC_URL):
+        yield found("public-url-missing")
+
+
 @check(AREA, "slow-clients", "A slow client holds no thread of the server.")
 def slow_clients(app: Deployment) -> Iterator[Finding]:
     """Who collects a request before a thread answers it."""
@@ -141,7 +148,7 @@ def modes(app: Deployment) -> Iterator[Finding]:
         yield found("database-readable", name=file.name)
 
 
-CHECKS_OF_SERVER = (migrations, passwords, hashes, bypassing, proxies, slow_clients, modes)
+CHECKS_OF_SERVER = (migrations, passwords, hashes, bypassing, proxies, links, slow_clients, modes)
 
 
 @click.command("doctor")

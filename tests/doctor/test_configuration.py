@@ -52,6 +52,7 @@ SIGN_IN = {"MAIL_USERNAME": "u", "MAIL_PASSWORD": "relay-Pa55w0rd"}
         ("parameters-shown", "warning", {"SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": False}}),
         ("bcrypt-cost-low", "error", {"TESTING": True, "E2ERESET_SERVER_BCRYPT_COST": 4}),
         ("password-short", "note", {}),
+        ("public-url-missing", "note", {}),
         ("proxy-trusted", "note", {"E2ERESET_SERVER_PROXY_HOPS": 1}),
     ],
 )
@@ -66,6 +67,11 @@ def test_settings_as_the_standards_want_them_give_no_note(doctor):
     for changes in (ONLY_TOTP | strict, {"E2ERESET_TWO_FACTOR": False}):
         assert doctor(**changes).level("standards") == "ok"
     assert doctor().level("email-before-totp") is None
+
+
+def test_a_server_that_knows_where_people_reach_it_has_links(doctor):
+    report = doctor(E2ERESET_SERVER_PUBLIC_URL="https://chat.example.org")
+    assert report.level("links") == "ok"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def _environment(name):
 def test_the_settings_in_compose_are_settings_that_start(name, make_server, monkeypatch):
     for key, value in _environment(name).items():
         if key.startswith("FLASK_E2ERESET_"):
-            monkeypatch.setenv(key, value)
+            monkeypatch.setenv(key, re.sub(r"\$\{\w+:-(.*)\}", r"\1", value))
     assert make_server({"TESTING": True})
 
 
