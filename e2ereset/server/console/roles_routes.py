@@ -59,9 +59,13 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
         target = found(helping, caller, user_id, permissions=needed)
         form = site.form(CHANGE_FORM)
         role, given = form["role"], form["act"] == GIVE
+        # Nobody proves anything for a name that was made up, which a mail would tell.
         if given and role not in roles.givable(caller, target):
             error = site.translate("Choose a role that is in the list.")
             return person_page(site, helping, caller, target, error=error, field="role")
+        if not given and role not in target.roles:
+            error = told(site.words(), HasNotRole())
+            return person_page(site, helping, caller, target, error=error)
         try:
             with site.runtime.gates.waking():
                 roles.change(asked, target, role, given=given)
