@@ -172,6 +172,7 @@ def test_who_has_just_set_a_factor_up_is_told_to_sign_in_again(world):
     browser.post("/security/email/on")
     refused = browser.post("/security/email/off")
     assert "sign in again" in refused.text
+    assert "That was not done</h1>" in refused.text
     assert "Set one up" not in refused.text
 
 

@@ -51,6 +51,7 @@ def test_who_has_not_the_permission_sees_nothing(world, bob, eve):
     for path in (PEOPLE, f"{PEOPLE}/{eve.id}", f"{PEOPLE}/{eve.id}/reset"):
         page = browser.get(path)
         assert (page.status_code, "eve" in page.text) == (403, False)
+        assert "You cannot see this page</h1>" in page.text
     assert browser.post(f"{PEOPLE}/{eve.id}/reset", data=form(username="eve")).status_code == 403
     assert "Help other people" not in browser.get("/security/").text
     assert world.app.test_client().get(PEOPLE).location.startswith("/sign-in")
