@@ -10,7 +10,8 @@ from e2ereset.factors.strategies.totp import BACKUP_LENGTH
 from e2ereset.http import Text
 from e2ereset.records import Action, Caller
 
-from .site import HEADERS, Form, Site
+from .page import HEADERS
+from .site import Form, Site
 from .tries import CODE, wrong_code
 
 HALF = BACKUP_LENGTH // 2

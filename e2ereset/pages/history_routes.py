@@ -8,7 +8,8 @@ from e2ereset.languages.words import N_
 
 from .history import History
 from .overview import Link
-from .site import HEADERS, Site
+from .page import HEADERS
+from .site import Site
 
 WAIT = N_("There is no receipt for this. If it was done a moment ago, try again.")
 

@@ -8,7 +8,8 @@ from e2ereset.http import Text
 from e2ereset.ports import KnowsReaders
 
 from .cookies import set_cookie
-from .site import LANGUAGE, Form, Site
+from .page import LANGUAGE
+from .site import Form, Site
 
 YEAR = 365 * 86400
 

@@ -21,7 +21,8 @@ from . import (
     sign_ins_routes,
     totp_routes,
 )
-from .site import EXTENSION, NAME, Site, make_site
+from .page import NAME
+from .site import EXTENSION, Site, make_site
 
 
 def make_pages(app: Flask, runtime: Runtime, *, url_prefix: str) -> Blueprint:

@@ -1,10 +1,8 @@
-"""The kit for pages: their blueprint, their answers, and what a refusal becomes in a browser."""
+"""The kit for pages: their blueprint, their requests, and what a refusal becomes in a browser."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,11 @@ from flask import (
     Flask,
     Response,
     current_app,
-    g,
     make_response,
     redirect,
-    render_template,
     request,
     url_for,
 )
-from jinja2 import Template, TemplateNotFound
 from marshmallow import EXCLUDE
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BuildError
@@ -40,40 +35,19 @@ from e2ereset.http import Body, envelope
 from e2ereset.http.gates import note_page
 from e2ereset.http.rates import Kind
 from e2ereset.kept.service import KeptRequests
-from e2ereset.languages import Words, pattern_of
-from e2ereset.ports import EndsOtherSessions, KnowsReaders
-from e2ereset.records import Action, ActionRequest, Caller, Reader, epoch_of
+from e2ereset.ports import EndsOtherSessions
+from e2ereset.records import Action, ActionRequest, Caller, epoch_of
 from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, TooLongToKeep, address_of, wants_page
 from .overview import Link, Overview
+from .page import NAME, OWN_BASE, Pages
 from .refused import BROKEN, GONE, told, told_of
 
 FOLDER = Path(__file__).parent
 EXTENSION = "e2ereset_pages"
-OWN_BASE = "e2ereset/base.html"
-MARK = "e2e-"
-"""What begins every class of ours."""
-log = logging.getLogger(__name__)
-NAME = "e2ereset_pages"
-"""The name of the library's blueprint of pages, which has the sheet and the templates."""
 LOOK = "look-at-page"
 """The action of the audit row of a page that was refused; the target is its rule."""
-WORDS, LANGUAGE = "e2ereset_words", "e2ereset_language"
-"""Where `g` has the words of this request; the cookie of who chose a language without an account.
-"""
-HEADERS = {
-    **envelope.HEADERS,
-    # With no referrer at all a browser sends no Origin either, which shows other sites' forms.
-    "Referrer-Policy": "same-origin",
-    "X-Robots-Tag": "noindex",
-}
-POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
-    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HOST_POLICY = "frame-ancestors 'none'"
-"""In the base template of a host, the host says what else its pages may load."""
 
 
 class Form(Body):
@@ -95,16 +69,14 @@ class Fields(Form):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """The pages of one app. `base` is the template that they stand in.
+class Site(Pages):
+    """The pages of one app, and how they are asked for.
 
     `names` are those of all blueprints of pages; `overview` has the lines of My security.
     """
 
-    runtime: Runtime
     flow: Flow
     passkeys: OwnPasskeys
-    base: str = OWN_BASE
     names: set[str] = field(default_factory=set)
     overview: Overview = field(default_factory=Overview)
 
@@ -129,41 +101,6 @@ class Site:
         blueprint.register_error_handler(HTTPException, self._failed)
         for fault in envelope.FAULTS:
             blueprint.register_error_handler(fault, self.faulty)
-
-    def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
-        """The page that this template of ours makes of the facts."""
-        words = self.words()
-        html = render_template(
-            f"e2ereset/{template}.html",
-            base=self._base(),
-            pages=NAME,
-            t=words,
-            counted=words.counted,
-            time=words.time,
-            lang=words.language,
-            languages=self.runtime.languages.labels(),
-            direction=words.direction,
-            workspace=self.runtime.settings.workspace,
-            **facts,
-        )
-        response: Response = make_response(html, status)
-        response.headers.update(HEADERS)
-        own = self.base == OWN_BASE
-        if not own and MARK not in html:
-            _warn_of(self.base)
-        response.headers.setdefault("Content-Security-Policy", POLICY if own else HOST_POLICY)
-        return response
-
-    def _base(self) -> Template:
-        """The template that pages stand in. Raises SettingsError when the app has none such."""
-        try:
-            return current_app.jinja_env.get_template(self.base)
-        except TemplateNotFound as missing:
-            if missing.name != self.base:
-                raise
-        raise SettingsError(
-            f"E2ERESET_PAGES_BASE is {self.base!r}, and there is no such template."
-        ) from None
 
     @property
     def ends_others(self) -> bool:
@@ -256,38 +193,6 @@ class Site:
         page.headers["Retry-After"] = answer.headers["Retry-After"]
         return page
 
-    def translate(self, text: str, **facts: Any) -> str:
-        """The text in the reader's language."""
-        return self.words()(text, **facts)
-
-    def phrase(self, action: Action) -> str:
-        """What the action does, in the reader's language; it completes "to ..."."""
-        pattern, named = pattern_of(action.phrase or action.name.replace("-", " "))
-        return self.translate(pattern, **named)
-
-    def words(self) -> Words:
-        """The words of the language of who looks at this page.
-
-        It is the one that they chose, else one that their browser prefers.
-        """
-        if WORDS not in g:
-            reader = Reader()
-            with suppress(*envelope.FAULTS):  # the page that tells of an outage has words, too
-                reader = self._reader() or reader
-            wanted = [reader.language, request.cookies.get(LANGUAGE, "")]
-            by_weight = sorted(request.accept_languages, key=lambda one: -one[1])
-            wanted += [name for name, weight in by_weight if weight]
-            setattr(g, WORDS, self.runtime.languages.words(*wanted, zone=reader.zone))
-        words: Words = g.get(WORDS)
-        return words
-
-    def _reader(self) -> Reader | None:
-        accounts, caller = self.runtime.accounts, self.runtime.gates.identify()
-        if caller is None or not isinstance(accounts, KnowsReaders):
-            return None
-        with self.runtime.transactions.look_up() as session:
-            return accounts.reader(session, caller.account.id)
-
     def _is_young(self, refusal: Refusal) -> bool:
         """Whether the reader has a factor, which is younger than the sign-in that it cannot prove.
 
@@ -337,12 +242,6 @@ def _sign_in_page(page: str, **told: Any) -> str:
         raise SettingsError(
             f"E2ERESET_SIGN_IN_PAGE is {page!r}, and there is no such endpoint."
         ) from None
-
-
-@cache
-def _warn_of(base: str) -> None:
-    """Say in the log, once, that a page has nothing of ours: people see the frame alone."""
-    log.warning("A page came out empty. Has %r, of E2ERESET_PAGES_BASE, a block `content`?", base)
 
 
 def find_site(app: Flask | None = None) -> Site:

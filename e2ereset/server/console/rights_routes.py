@@ -34,13 +34,6 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     """Put the pages on the blueprint. All need `access-permissions`."""
     table, roles = PermissionTable(runtime=site.runtime), Roles(runtime=site.runtime)
 
-    def held(name: str) -> list[str]:
-        """The roles that hold this permission. Raises NotFound for an unknown one."""
-        for one in table.list_all():
-            if one["_id"] == name:
-                return list(one["roles"])
-        raise NotFound()
-
     def names() -> list[str]:
         return [one["name"] for one in roles.list_all()]
 
@@ -50,7 +43,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             "console_permission",
             status=400 if error else 200,
             name=name,
-            held=held(name),
+            held=_held(table, name),
             roles=names(),
             error=error,
             done=done,
@@ -74,7 +67,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def change_permission(name: str) -> AnyResponse:
         """Give a role the permission, or take it, by the rules of the API and behind a proof."""
         asked = site.asked(Action(name=UPDATE), ACCESS)
-        held(name)  # nobody proves anything for what is not there
+        _held(table, name)  # nobody proves anything for what is not there
         form = site.form(CHANGE)
         if form["role"] not in names():
             raise UnknownRole()
@@ -85,3 +78,11 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         except (ActionNotAllowed, NotAllowed) as refusal:
             return permission_page(name, error=told(site.words(), refusal))
         return site.go(".show_permission", name=name, done=1)
+
+
+def _held(table: PermissionTable, name: str) -> list[str]:
+    """The roles that hold this permission. Raises NotFound for an unknown one."""
+    for one in table.list_all():
+        if one["_id"] == name:
+            return list(one["roles"])
+    raise NotFound()

@@ -33,8 +33,7 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     @blueprint.get("/roles/<path:name>")
     def show_role(name: str) -> Response:
         """List who has a role, and what it permits."""
-        caller, asked = site.caller(ACCESS), request.args.get("page", "")
-        number = int(asked) if NUMBER.fullmatch(asked) else 1
+        caller, number = site.caller(ACCESS), _number()
         order = (SORTED_BY["username"].asc(),)
         page = Page(offset=(number - 1) * PAGE, limit=PAGE, order=order)
         try:
@@ -76,3 +75,9 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
         if helping.find(caller, user_id, needed) is None:  # who ranks too high by now
             return site.go(".list_people", done="roles")
         return site.go(".show_person", user_id=user_id, done="roles")
+
+
+def _number() -> int:
+    """Which page of the list was asked for; the first, unless it is a number."""
+    asked = request.args.get("page", "")
+    return int(asked) if NUMBER.fullmatch(asked) else 1
