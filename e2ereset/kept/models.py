@@ -10,8 +10,8 @@ class KeptRequest(Base):
     """A request that waits for the proof of its action; its `content` is encrypted.
 
     `browser` is a keyed digest of the browser's cookie, the account and its sign-in. The account's
-    id is empty for a sign-in. `owner` is one of the account alone. `proven_until`: no more than the
-    fact is kept that the proof was right, for a page that is then asked for again.
+    id is empty for a sign-in. `owner` is one of the account and the network. `proven_until`: no
+    more than the fact is kept that the proof was right, for a page that is then asked for again.
     """
 
     __tablename__ = "e2ereset_kept_requests"

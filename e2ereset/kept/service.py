@@ -5,7 +5,7 @@ A request is found again only by the browser that sent it, for the same account 
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,7 +27,11 @@ PURPOSE = "kept request"
 EXPIRING = Expiring("kept requests", KEPT, KEPT.c.expires_at <= NOW)
 KEEP_SECONDS = 600
 MOST = 20
-"""Requests of one account that wait: so many that nobody has as many pages open."""
+"""Requests of one account, from one network, that wait: nobody has as many pages open.
+
+Of one network, so that who has a password or a sign-in of somebody else pushes no form of theirs
+out.
+"""
 PROVEN_SECONDS = 120
 """How long a proof waits for the page that is asked for again by a redirect."""
 
@@ -36,7 +40,7 @@ NEWER = (
     select(KEPT.c.id).where(*THEIRS).order_by(KEPT.c.expires_at.desc(), KEPT.c.id).limit(MOST - 1)
 )
 MAKE_ROOM = delete(KEPT).where(*THEIRS, KEPT.c.id.not_in(NEWER))
-"""Drop the oldest of an account beyond MOST, this one counted."""
+"""Drop the oldest beyond MOST, this one counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +60,16 @@ class Kept:
 
 
 class KeptRequests:
-    """The requests that wait, of all browsers."""
+    """The requests that wait, of all browsers. `network` tells from where the present one comes."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, network: Callable[[], str]) -> None:
         self._parts = parts
+        self._network = network
 
     def keep(self, kept: Kept, cookie: str, caller: Caller | None) -> str:
         """Keep the request for KEEP_SECONDS; its id, which is no secret.
 
-        Of more than MOST of one account the oldest makes room.
+        Of more than MOST of one account and network the oldest makes room.
         """
         key = self._parts.entropy.token_urlsafe(16)
         self.put_back(key, kept, cookie, caller)
@@ -147,7 +152,7 @@ class KeptRequests:
     def _owner(self, action: Action, caller: Caller | None) -> str:
         """Whose room it takes; a sign-in, whose target is the account, takes none of who is in."""
         who = ("in", caller.account.id) if caller else ("out", action.target)
-        return self._parts.keyring.digest("owner", *who)
+        return self._parts.keyring.digest("owner", *who, self._network())
 
     def _read(self, key: str, content: str) -> Kept | None:
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from e2ereset.factors.changes import Changes
 from e2ereset.factors.own_passkeys import OwnPasskeys
 from e2ereset.http import Body, envelope
 from e2ereset.http.gates import note_page
+from e2ereset.http.origin import caller_network
 from e2ereset.http.rates import Kind
 from e2ereset.kept.service import KeptRequests
 from e2ereset.ports import EndsOtherSessions
@@ -256,7 +258,7 @@ def make_site(runtime: Runtime) -> Site:
     """The kit of the pages of one app."""
     flow = Flow(
         gates=runtime.gates,
-        kept=KeptRequests(runtime),
+        kept=KeptRequests(runtime, partial(caller_network, runtime.settings.ipv6_prefix)),
         entropy=runtime.entropy,
         page=f"{NAME}.prove",
     )

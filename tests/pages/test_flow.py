@@ -153,8 +153,27 @@ def test_of_many_kept_forms_the_oldest_makes_room(make_host):
     assert [status(n) for n in (1, 2)] == [200, 410]
 
 
+def made(pages, network="192.0.2.1"):
+    return KeptRequests(pages.runtime, lambda: network)
+
+
+def test_nobody_elsewhere_pushes_a_form_out(make_host):
+    """Neither who has stolen the sign-in, nor who knows the password at a sign-in."""
+    pages = make_host("pages", kind=PagesHost, RATELIMIT_ENABLED=False)
+    proof, thief = pages.drop(), {"REMOTE_ADDR": "198.51.100.7"}
+    form = Kept(method="POST", path="/", query="", action=Action(name="login", target=BOB.id))
+    key = made(pages).keep(form, "cookie", None)
+    for _ in range(MOST + 1):
+        pages.clock.tick(1)
+        pages.browser.post("/drop/atlas", headers=BROWSER, environ_base=thief)
+        made(pages, "198.51.100.7").keep(form, "other", None)
+    assert pages.browser.get(proof).status_code == 200
+    assert made(pages).find(key, "cookie", None)
+    assert pages.look(pages.db.text("SELECT count(*) FROM e2ereset_kept_requests")) == 2 * MOST + 2
+
+
 def test_the_cap_holds_for_forms_at_once_and_is_of_one_account(pages):
-    kept, bob, sue = KeptRequests(pages.runtime), Caller(account=BOB), Caller(account=SUE)
+    kept, bob, sue = made(pages), Caller(account=BOB), Caller(account=SUE)
     form = Kept(method="POST", path="/", query="", action=Action(name="login", target=BOB.id))
 
     def keep(caller):
