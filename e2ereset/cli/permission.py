@@ -54,4 +54,4 @@ def _change(
             target = f"{permission} {role}"
             runtime.audit.write(session, action, operator, at=now, target=target)
     data = {"permission": permission, "role": role, "granted": granted}
-    return data, [f"{role} {'has' if granted else 'does not have'} {permission}."]
+    return data, [f"{role} {'has' if granted else 'does not have'} {permission} now."]
