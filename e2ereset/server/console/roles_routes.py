@@ -28,6 +28,11 @@ REFUSED = (ActionNotAllowed, AdminRequired, HasNotRole, HasRoleAlready, NotAllow
 
 def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     """Put the pages on the blueprint. All need `access-permissions`."""
+    _add_list(blueprint, site, helping)
+    _add_change(blueprint, site, helping)
+
+
+def _add_list(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     roles, table = Roles(runtime=site.runtime), PermissionTable(runtime=site.runtime)
 
     @blueprint.get("/roles/<path:name>")
@@ -49,6 +54,10 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
             number=number,
             following=number * PAGE < total,
         )
+
+
+def _add_change(blueprint: Blueprint, site: Site, helping: Helping) -> None:
+    roles = Roles(runtime=site.runtime)
 
     @blueprint.post("/people/<user_id>/roles")
     def change_roles(user_id: str) -> AnyResponse:
