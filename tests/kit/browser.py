@@ -20,6 +20,12 @@ UNREADABLE = """[...document.querySelectorAll("main :is(a, button)")].filter(one
     const style = getComputedStyle(one);
     return style.color === style.backgroundColor;
 }).map(one => one.textContent.trim())"""
+# Axe lets small ones be where nothing is near; links within a sentence have its height.
+TOO_SMALL = """[...document.querySelectorAll("main :is(a, button, input, select, textarea)")]
+    .filter(one => getComputedStyle(one).display !== "inline" && one.getClientRects().length)
+    .map(one => [one.textContent.trim() || one.name, one.getBoundingClientRect()])
+    .filter(([_, box]) => box.width < 24 || box.height < 24)
+    .map(([label, box]) => `${label}: ${box.width} x ${box.height}`)"""
 REFUSED = re.compile("Failed to load resource: the server responded with a status of 4")
 WEIGHT = """[...performance.getEntriesByType("navigation"),
              ...performance.getEntriesByType("resource")]
@@ -80,6 +86,7 @@ class Watched:
         """Check what every page has to hold, in the state that it is in."""
         assert self.violations() == []
         assert self.page.evaluate(UNREADABLE) == []
+        assert self.page.evaluate(TOO_SMALL) == []
         assert self.console == []
         assert self.origins == {self.url}
         assert 0 < self.page.evaluate(WEIGHT) < HEAVIEST

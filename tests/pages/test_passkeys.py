@@ -196,6 +196,7 @@ def test_nobody_changes_the_passkey_of_another(world, dora):
 def test_a_name_is_needed_and_twenty_are_enough(world, dora, monkeypatch):
     nameless = dora.browser.post(PASSKEYS, data={"name": "x" * 101})
     assert (nameless.status_code, 'href="#name"' in nameless.text) == (400, True)
+    assert f'value="{"x" * 101}"' in nameless.text
     monkeypatch.setattr("e2ereset.factors.own_passkeys.MOST", 1)
     led = dora.browser.post(PASSKEYS, data={"name": "one more"})
     options = asked(dora.browser.get(led.location).text)

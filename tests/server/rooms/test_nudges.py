@@ -1,0 +1,26 @@
+"""Who has the key of a room is asked for it once a day at most, whoever asks."""
+
+from e2ereset.server.rooms.models import Room, Subscription
+from tests.kit.client import API
+
+DAY = 86400
+
+
+def test_a_helper_gets_one_mail_a_day_of_all_who_wait(world, bob, eve):
+    ann = world.person("ann")
+    for name, waiting in (("one", bob), ("two", ann)):
+        world.room(name, eve)
+        world.session.add(Subscription(user_id=waiting.id, room_id=name))
+        world.session.get(Room, name).e2e_key_id = "K"
+    world.session.commit()
+
+    def asked(person):
+        return world.client.post(f"{API}e2e.askForKeys", headers=person.headers).json["asked"]
+
+    begun = world.clock.now
+    assert [asked(person) for person in (bob, ann, bob)] == [1, 0, 0]
+    world.clock.now = begun + DAY - 1
+    assert [asked(world.again(person)) for person in (bob, ann)] == [0, 0]
+    world.clock.now = begun + DAY
+    assert [asked(world.again(person)) for person in (ann, bob)] == [1, 0]
+    assert [facts["by"] for _, facts in world.queued("room-key-asked")] == ["bob", "ann"]
