@@ -29,6 +29,10 @@ COOKIE = "e2ereset_authenticator"
 SHOWN_SECONDS = 1800
 GROUP = 4
 OFF = "totp-off"
+WRONG_FIRST = N_(
+    "This code is not right. Wait for the next one. If you have begun more than once, scan the code"
+    " below again."
+)
 
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:
@@ -65,7 +69,9 @@ def _add_enrolment(blueprint: Blueprint, site: Site) -> None:
             code = site.form(CODE)["code"]
             with gates.waking():
                 codes = own.confirm_totp(asked.caller, code, asked.now)
-        except (EnrolmentInvalid, InvalidParams, TooManyAttempts) as refusal:
+        except EnrolmentInvalid:
+            return _secret_page(site, asked.caller, error=site.translate(WRONG_FIRST))
+        except (InvalidParams, TooManyAttempts) as refusal:
             return _secret_page(site, asked.caller, error=wrong_code(site, refusal))
         response = codes_page(site, asked.caller, codes, enrolled=True)
         response.delete_cookie(COOKIE, path=url_for(".show_totp"))

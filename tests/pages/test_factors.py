@@ -52,6 +52,8 @@ def test_an_app_is_enrolled_by_its_first_code(world, dora):
         again = browser.post(f"{APP}/confirm", data={"code": wrong})
         assert (again.status_code, 'role="alert"' in again.text) == (400, True)
         assert SECRET.search(again.text)[1].replace(" ", "") == secret
+        told = "begun more than once" if wrong.strip() else "Type the code."
+        assert told in again.text
     code = totp.at(world.clock.now)
     done = browser.post(f"{APP}/confirm", data={"code": f"{code[:3]} {code[3:]}"})
     codes = SHOWN.findall(done.text)
