@@ -10,16 +10,6 @@ ODD = text("INSERT INTO user_roles (user_id, role) VALUES (:user, 'odd')")
 REASON = "Lost the laptop, asked by phone."
 
 
-@pytest.fixture
-def boss(world):
-    return world.person("boss", totp=True, roles=("admin",))
-
-
-@pytest.fixture
-def browser(world, boss):
-    return browser_of(world, boss)
-
-
 def listed(browser, **query):
     page = browser.get(PEOPLE, query_string=query)
     assert page.status_code == 200

@@ -1,7 +1,5 @@
 """The pages of permissions, which do what the API does, behind a second factor."""
 
-import pytest
-
 from e2ereset.permissions.models import RolePermission
 from tests.kit.pages import BROWSER, browser_of, prove
 
@@ -10,16 +8,6 @@ ONE = f"{PAGE}/edit-other-user-e2ee"
 
 
 GIVE = {"role": "guest", "act": "give"}
-
-
-@pytest.fixture
-def boss(world):
-    return world.person("boss", totp=True, roles=("admin",))
-
-
-@pytest.fixture
-def browser(world, boss):
-    return browser_of(world, boss)
 
 
 def holders(world, permission="edit-other-user-e2ee"):

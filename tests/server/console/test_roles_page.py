@@ -14,16 +14,6 @@ GIVE, TAKE = {"role": "bot", "act": "give"}, {"role": "bot", "act": "take"}
 
 
 @pytest.fixture
-def boss(world):
-    return world.person("boss", totp=True, roles=("admin",))
-
-
-@pytest.fixture
-def browser(world, boss):
-    return browser_of(world, boss)
-
-
-@pytest.fixture
 def clerk(world):
     """Somebody who may change roles, but helps nobody."""
     world.permit("access-permissions", "user")
