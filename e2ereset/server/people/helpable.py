@@ -26,7 +26,7 @@ class Helpable:
     below: Sequence[str] | None
 
     def among(self, session: Session, ids: Collection[str]) -> set[str]:
-        """Those of these users who are some of them."""
+        """The ids, of these, of users whom the caller may help."""
         return set(session.scalars(select(USERS.c.id).where(USERS.c.id.in_(ids), self._rule())))
 
     def search(self, session: Session, text: str, after: str, limit: int) -> list[Any]:
