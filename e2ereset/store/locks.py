@@ -12,9 +12,9 @@ LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInt
 
 
 def lock_all(session: Session) -> bool:
-    """Lock all there is until the end of the transaction, where nothing less can be; else False.
+    """On SQLite, lock the whole database until the end of the transaction; False elsewhere.
 
-    On SQLite one connection writes at a time.
+    There only one connection writes at a time, and nothing smaller can be locked.
     """
     driver = driver_of(session)
     if driver.is_sqlite:

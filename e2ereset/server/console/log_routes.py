@@ -35,7 +35,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
 
 
 def _by(who: str, t: Words) -> str:
-    """Who did it, in words in which an operator has the name that the search takes."""
+    """Who did it; of an operator also the name by which the search finds them."""
     if not who.startswith(OPERATOR):
         return who
     return t("An operator of the server (%(name)s)", name=who)

@@ -46,7 +46,7 @@ REHASH = Statement(
 THIS = select(USERS.c.id).where(USERS.c.id == KEY).with_for_update()
 LOCK = Statement(THIS)
 LOCKED = "e2ereset locked users"
-"""The key in `Session.info` of whom this transaction has locked: a session has one."""
+"""Where `Session.info` has the users that the transaction has locked; a session has only one."""
 LOCK_ACTIVE = Statement(
     THIS.where(USERS.c.active, or_(PROVEN.is_(None), USERS.c.password_hash == PROVEN))
 )

@@ -46,7 +46,7 @@ ACCESS = "access-permissions"
 CHANGE = "change-roles"
 PHRASES = {True: "give the role {} to {}", False: "take the role {} from {}"}
 LONGEST, LONGEST_NAME = 255, 200
-"""Characters of a description, and of a name: an audit row has one beside an id, and all of it."""
+"""Characters of a description, and of a name, which an audit row must hold whole beside an id."""
 RANK_OF_NEW = SEED_ROLES["user"]
 ROLES, CUSTOM = table(Role), table(CustomRole)
 ALL = (

@@ -62,8 +62,8 @@ def lost_rooms(session: Session, account_id: str, now: int) -> tuple[LostRoom, .
 
 
 def lock_holders(session: Session, account_id: str) -> None:
-    """Have one other keep the key of each room of the user's until the commit, if others have it.
+    """Lock, of each room of the user's, the key of one other who has it, until the commit.
 
-    Whoever drops one at this moment is waited for, and has dropped it then.
+    Nobody drops it meanwhile. If somebody is dropping it already, this waits for the end of that.
     """
     LOCK_HOLDERS(session, {"account": account_id})
