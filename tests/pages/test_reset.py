@@ -44,6 +44,7 @@ def test_what_is_lost_stands_there_before_anything_is_done(world, browser, dora)
     assert "you are the last one who has its key" in page
     assert "1 other person has its key" in page.partition("you are the last one")[2]
     assert "Rooms: 2. Of these, rooms whose key nobody else has: 1." in page
+    assert "Sign-ins that end</h2>" in page
     assert "Sign-ins: 2. Personal access tokens: 0." in page
     before = browser.get(BEFORE).text
     assert "Sign-ins of yours besides this one: 1." in before
@@ -60,6 +61,7 @@ def test_the_four_steps_reset_the_key(world, browser, dora):
     done = browser.post(proof, data={"code": world.code(dora)})
     assert (done.status_code, "The old key is deleted." in done.text) == (200, True)
     assert "A notice was mailed to you." in done.text
+    assert done.text.partition("What happens next</h2>")[2].count("<li>") == 4
     for fact in ("15 January 2027, 08:00 UTC", "the authenticator app", "127.0.0.1, Werkzeug"):
         assert f"<dd>{fact}" in done.text
     assert "Loading it once more did nothing." in browser.get(proof).text
