@@ -161,8 +161,13 @@ class StepUp:
         return Chosen(method=strategy.name, known=known, strategy=strategy, charge=charge)
 
     def _spared(self, asked: ActionRequest) -> str:
-        """The method to record for a request that needs no proof; empty if it needs one."""
+        """The method to record for a request that needs no proof; empty if it needs one.
+
+        The token of a grant does, whatever holds for people: else no limit of the grant would.
+        """
         settings = self.parts.settings
+        if asked.proven and asked.caller.grant:
+            return ""
         if not (settings.two_factor and asked.proven):
             return OFF
         return BYPASS if asked.caller.bypasses_two_factor and settings.bypass_tokens else ""
@@ -171,7 +176,8 @@ class StepUp:
         """Whether an account that has no usable method is refused."""
         if asked.enrols:
             return False
-        if asked.itself or (asked.fallback and self.parts.settings.without_method != "allow"):
+        strict = self.parts.settings.without_method != "allow" or asked.caller.grant
+        if asked.itself or (asked.fallback and strict):
             return True
         # A factor that is younger than the sign-in is no proof for it, yet guards the account.
         ageless = replace(attempt, signed_in_at=None, memo={})

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from e2ereset.server.people.models import UserRole
 from e2ereset.server.sessions.models import Token
 from tests.kit.client import API, ME
+from tests.kit.pages import browser_of
 from tests.kit.server import NOW
 from tests.kit.world import Person, break_table, error, mend_table
 
@@ -74,6 +76,32 @@ def test_what_asks_for_no_proof_is_not_for_a_grant(world, granted, route, body):
     (outcome,) = [row[4] for row in world.outcomes() if row[1] == "id-of-robot"]
     assert outcome == "error-not-allowed"
     assert world.login("mal", OTHER["password"]).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "settings", [{"E2ERESET_TWO_FACTOR": False}, {"E2ERESET_WITHOUT_METHOD": "allow"}]
+)
+def test_where_people_need_no_proof_a_grant_keeps_its_limits(
+    world, granted, with_settings, settings
+):
+    machine = granted(per_day="1")
+    world.runtime.factors.disable_totp(world.account(machine))
+    twin = with_settings(**settings)
+    assert [twin.reset(machine, BOB).status_code for _ in range(2)] == [200, 400]
+    data = {"userId": "id-of-bob", "data": {"roles": ["admin"]}}
+    for route, body in (
+        ("users.update", data),
+        ("users.generatePersonalAccessToken", {"tokenName": "x", "bypassTwoFactor": True}),
+    ):
+        answer = twin.client.post(API + route, json=body, headers=machine.headers)
+        assert error(answer) == "error-two-factor-not-available"
+    browser = browser_of(twin, machine)
+    for path, role in (("people/id-of-bob/roles", "bot"), ("permissions/create-p", "guest")):
+        page = browser.post(f"/admin/{path}", data={"role": role, "act": "give"})
+        assert page.status_code == 400
+    assert [row.role for row in world.rows(UserRole, user_id="id-of-bob")] == ["user"]
+    person = world.sign_in(machine.id)
+    assert twin.client.post(API + "users.update", json=data, headers=person).status_code == 200
 
 
 def test_an_11th_use_of_10_a_day_is_refused_until_the_next_day(world, granted):
