@@ -186,7 +186,9 @@ def test_my_security_tells_what_one_has(world, bob):
     assert "Stored on 15 January 2027" in home
     assert 'action="/sign-out"' in home
     assert "None is on" not in home
-    prove(browser, browser.post("/security/email/on"), world.code(bob))
+    assert "Backup codes left: 12" in home
+    prove(browser, browser.post("/security/email/on"), bob.backup_codes[0])
+    assert "Backup codes left: 11" in browser.get(HOME).text
     assert "Last used: 15 January 2027, 08:00 UTC." in browser.get(HOME).text
     world.fail(bob)
     assert "Locked after too many wrong tries" in browser.get(HOME).text

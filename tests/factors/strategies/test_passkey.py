@@ -185,6 +185,24 @@ def test_the_site_is_a_setting(url, more, right):
             RelyingParty(settings)
 
 
+def test_pages_of_other_origins_that_are_named_use_the_same_passkeys():
+    named = {"PAGES_URL": "https://chat.example.org", "PASSKEY_RP_ID": "example.org"}
+    named["PASSKEY_ORIGINS"] = ["https://m.example.org"]
+    config = {f"E2ERESET_{name}": value for name, value in named.items()}
+    party = RelyingParty(load_settings(config | {"SECRET_KEY": "a key for tests only"}))
+    key, challenge = Authenticator(rp_id="example.org"), b"c" * 32
+    known = websafe_encode(bytes(key.credential))
+    options = party.request(challenge, [(known, "")], 300)
+    right = [
+        host
+        for host in ("chat", "m", "evil")
+        if party.check(
+            key.but(origin=f"https://{host}.example.org").sign(options), challenge, [known]
+        )
+    ]
+    assert right == ["chat", "m"]
+
+
 def test_without_fido2_the_app_does_not_start(monkeypatch):
     monkeypatch.delitem(sys.modules, "e2ereset.factors.strategies.passkey", raising=False)
     monkeypatch.setitem(sys.modules, "e2ereset.factors.webauthn", None)

@@ -27,3 +27,5 @@ def test_who_helps_is_told_no_rooms_by_any_page(world, bob):
     seen += [before.text, changed.text, browser_of(world, bob).get("/security/").text]
     assert [page for page in seen if "room-1" in page or "secret plans" in page] == []
     assert not world.has_key(bob)
+    other = browser_of(world, world.person("chief", roles=("admin",)))
+    assert other.get(done.location).status_code == 404  # it was not theirs
