@@ -42,7 +42,7 @@ def test_an_act_is_recorded(world, browser, bob, eve):
     assert world.outcomes() == refused
 
 
-def test_looks_over_the_rate_are_recorded_once(world, with_settings, browser, bob):
+def test_looks_over_the_rate_are_recorded_once(world, with_settings, bob):
     rated = with_settings(E2ERESET_RATE_LIMIT_READS="1 per minute", RATELIMIT_ENABLED=True)
     browser = browser_of(rated, bob)
     assert [browser.get("/security/").status_code for _ in range(3)] == [200, 429, 429]
