@@ -2,8 +2,7 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, current_app, g, make_response, render_template, request
@@ -46,6 +45,8 @@ class Pages:
 
     runtime: Runtime
     base: str = OWN_BASE
+    _warned: set[str] = field(default_factory=set, init=False, repr=False)
+    """What the log was told of this app already."""
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
         """The page that this template of ours makes of the facts."""
@@ -67,7 +68,7 @@ class Pages:
         response.headers.update(HEADERS)
         own = self.base == OWN_BASE
         if not own and MARK not in html:
-            _warn_of(self.base)
+            self._warn_of(self.base)
         response.headers.setdefault("Content-Security-Policy", POLICY if own else HOST_POLICY)
         return response
 
@@ -81,6 +82,14 @@ class Pages:
         raise SettingsError(
             f"E2ERESET_PAGES_BASE is {self.base!r}, and there is no such template."
         ) from None
+
+    def _warn_of(self, base: str) -> None:
+        """Say in the log, once, that a page has nothing of ours: people see the frame alone."""
+        if base not in self._warned:
+            self._warned.add(base)
+            log.warning(
+                "A page came out empty. Has %r, of E2ERESET_PAGES_BASE, a block `content`?", base
+            )
 
     def translate(self, text: str, **facts: Any) -> str:
         """The text in the reader's language."""
@@ -113,9 +122,3 @@ class Pages:
             return None
         with self.runtime.transactions.look_up() as session:
             return accounts.reader(session, caller.account.id)
-
-
-@cache
-def _warn_of(base: str) -> None:
-    """Say in the log, once, that a page has nothing of ours: people see the frame alone."""
-    log.warning("A page came out empty. Has %r, of E2ERESET_PAGES_BASE, a block `content`?", base)

@@ -56,12 +56,15 @@ def test_every_page_stands_in_the_base_template_of_its_host(shop):
 
 
 def test_a_base_without_the_block_of_the_content_is_told_of_once(make_host, caplog):
-    host = make_host("pages", kind=Shop, E2ERESET_PAGES_BASE="shop.html")
-    host.app.jinja_loader = DictLoader({"shop.html": BASE.replace("block content", "block body")})
-    host.app.jinja_env.cache.clear()
-    assert [host.browser.get("/security/").status_code for _ in range(2)] == [200, 200]
     said = "A page came out empty. Has 'shop.html', of E2ERESET_PAGES_BASE, a block `content`?"
-    assert [one.getMessage() for one in caplog.records] == [said]
+    for name in ("one", "two"):
+        host = make_host(name, kind=Shop, E2ERESET_PAGES_BASE="shop.html")
+        empty = BASE.replace("block content", "block body")
+        host.app.jinja_loader = DictLoader({"shop.html": empty})
+        host.app.jinja_env.cache.clear()
+        assert [host.browser.get("/security/").status_code for _ in range(2)] == [200, 200]
+        assert [one.getMessage() for one in caplog.records] == [said]  # once for each app
+        caplog.clear()
 
 
 def test_every_template_gives_way_to_one_of_the_host_of_its_name(pages):
