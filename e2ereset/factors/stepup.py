@@ -173,11 +173,15 @@ class StepUp:
         return BYPASS if asked.caller.bypasses_two_factor and settings.bypass_tokens else ""
 
     def _needs_some(self, asked: ActionRequest, attempt: Attempt) -> bool:
-        """Whether an account that has no usable method is refused."""
+        """Whether an account that has no usable method is refused.
+
+        The token of a grant is: it would lock people out by a factor of its own, from anywhere.
+        """
+        if asked.caller.grant:
+            return True
         if asked.enrols:
             return False
-        strict = self.parts.settings.without_method != "allow" or asked.caller.grant
-        if asked.itself or (asked.fallback and strict):
+        if asked.itself or (asked.fallback and self.parts.settings.without_method != "allow"):
             return True
         # A factor that is younger than the sign-in is no proof for it, yet guards the account.
         ageless = replace(attempt, signed_in_at=None, memo={})
