@@ -6,13 +6,15 @@ from functools import partial
 from threading import Barrier
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError
 
 from e2ereset.audit import Operator
 from e2ereset.errors import ResetHeld
 from e2ereset.records import Caller
 from e2ereset.reset.holds import Holds
+from e2ereset.server.people.accounts import lock_account
+from e2ereset.server.people.models import User
 from e2ereset.server.rooms import service as rooms
 from tests.kit.client import RESET
 from tests.kit.databases import only_postgresql, only_sqlite
@@ -124,6 +126,19 @@ def test_a_reset_locks_its_account_once(world, bob):
     assert world.reset(bob, code=world.code(bob)).status_code == 200
     assert sum("FOR UPDATE" in sql for sql in sent) == 1
     assert len(sent) == 15, "with BEGIN and COMMIT the 17 of docs/performance.md"
+
+
+@only_postgresql
+def test_a_lock_that_a_savepoint_has_undone_is_taken_anew(world, bob):
+    wanted = select(User.id).where(User.id == bob.id).with_for_update(nowait=True)
+    with world.runtime.transactions.begin() as session, world.engine.connect() as other:
+        with session.begin_nested() as part:
+            session.connection()
+            lock_account(session, bob.id)
+            part.rollback()
+        lock_account(session, bob.id)
+        with pytest.raises(OperationalError, match="could not obtain lock"):
+            other.execute(wanted)
 
 
 def planned(world, person):

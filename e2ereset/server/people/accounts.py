@@ -100,7 +100,8 @@ def lock_account(session: Session, account_id: str) -> None:
     if account_id in locked or connection_of(session).dialect.name == "sqlite":
         return  # on SQLite a writer has locked it all
     LOCK(session, {"key": account_id})
-    locked.add(account_id)
+    if not session.in_nested_transaction():  # with a savepoint its locks are undone
+        locked.add(account_id)
 
 
 def lock_active(session: Session, account_id: str, proven_by: str | None = None) -> bool:
