@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from flask import Flask, current_app
 
-from .audit import CheckpointFile, Sealer
+from .audit import Sealer
 from .background import Background
 from .errors import SettingsError
 from .factors.budgets import Budgets
@@ -167,6 +167,8 @@ def _make_stepup(
 def _make_sealer(parts: Parts) -> Sealer:
     file, publish = parts.settings.audit_checkpoints, None
     if file:
+        from .audit.checkpoints import CheckpointFile  # few servers publish them
+
         publish = CheckpointFile(
             file,
             parts.transactions,

@@ -12,6 +12,8 @@ import click
 from sqlalchemy.orm import Session
 
 from e2ereset import audit
+from e2ereset.audit import checkpoints, maintenance, notes, outsiders
+from e2ereset.audit import verify as checks
 from e2ereset.files import private
 from e2ereset.records import Account
 from e2ereset.runtime import Runtime, get_e2ereset
@@ -53,14 +55,14 @@ def tail(runtime: Runtime, limit: int, target: str | None) -> Output:
 @click.option("--public-key", multiple=True, help="Key of the checkpoints; may be repeated.")
 def verify(runtime: Runtime, checkpoint: Path | None, public_key: tuple[str, ...]) -> Output:
     """Check every row, their order and the tree heads; exits with 1 when anything is wrong."""
-    public = [audit.PublicKey.parse(key) for key in public_key]
+    public = [notes.PublicKey.parse(key) for key in public_key]
     with runtime.transactions.read() as session:
         disable_timeouts(session)
-        flaws = audit.verify(session, runtime.keyring)
+        flaws = checks.verify(session, runtime.keyring)
         rows, waiting = audit.count(session)
         if checkpoint:
             text = checkpoint.read_text(encoding="utf-8", errors="replace")
-            flaws += audit.verify_checkpoints(session, runtime.keyring, text, public)
+            flaws += checks.verify_checkpoints(session, runtime.keyring, text, public)
     wrong = any(flaw.wrong for flaw in flaws)
     data = [{"kind": f.kind, "where": f.where, "sentence": str(f)} for f in flaws]
     unsealed = f", {waiting} of them not sealed yet" if waiting else ""
@@ -75,18 +77,18 @@ def checkpoint(runtime: Runtime, out: Path | None) -> Output | None:
     """Seal what waits; print the newest head as a signed checkpoint."""
     runtime.sealer.seal()
     with runtime.transactions.read() as session:
-        note = audit.make_checkpoint(session, runtime.keyring, runtime.settings.audit_origin)
+        note = outsiders.make_checkpoint(session, runtime.keyring, runtime.settings.audit_origin)
     if not out:
         return {"checkpoint": note}, note.splitlines()
     with writing(out):
-        audit.append_note(out, note)
+        checkpoints.append_note(out, note)
     return None
 
 
 @prints(audit_log.command("public-key"))
 def public_key(runtime: Runtime) -> Output:
     """Print the key that checks checkpoints and receipts. It is no secret."""
-    key = str(audit.public_keys(runtime.keyring, runtime.settings.audit_origin)[0])
+    key = str(notes.public_keys(runtime.keyring, runtime.settings.audit_origin)[0])
     return {"publicKey": key}, [key]
 
 
@@ -96,7 +98,7 @@ def receipt(runtime: Runtime, row: str) -> Output:
     """Seal what waits; print the receipt of a row, which is JSON in any case."""
     runtime.sealer.seal()
     with runtime.transactions.read() as session:
-        made = audit.receipt(session, runtime.keyring, runtime.settings.audit_origin, row)
+        made = outsiders.receipt(session, runtime.keyring, runtime.settings.audit_origin, row)
     return made, json.dumps(made, indent=2).splitlines()
 
 
@@ -112,7 +114,7 @@ def export(out: Path | None, since: datetime | None, json_output: bool) -> None:
     origin = runtime.settings.audit_origin
     with runtime.transactions.read() as session, _opened(out) as file:
         disable_timeouts(session)
-        for item in audit.export(session, runtime.keyring, origin, since=_epoch(since)):
+        for item in outsiders.export(session, runtime.keyring, origin, since=_epoch(since)):
             # Garbage that was slipped in as bytes must still make a line.
             file.write(json.dumps(item, default=bytes.hex) + "\n")
 
@@ -128,7 +130,9 @@ def mend(runtime: Runtime, accept: bool, operator: audit.Operator) -> Output:
             " say --accept."
         )
     now = int(runtime.clock())
-    done = audit.mend(runtime.transactions, runtime.keyring, runtime.audit, now=now, by=operator)
+    done = maintenance.mend(
+        runtime.transactions, runtime.keyring, runtime.audit, now=now, by=operator
+    )
     sealed = runtime.sealer.seal()
     return {"mended": done, "sealed": sealed}, [f"The audit log {done}; {sealed} rows sealed."]
 

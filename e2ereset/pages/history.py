@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2ereset import audit
+from e2ereset.audit import outsiders
 from e2ereset.languages.words import N_, Words
 from e2ereset.records import Account
 from e2ereset.runtime import Runtime
@@ -143,10 +144,10 @@ class History:
         runtime = self.runtime
         if not UID.fullmatch(uid):
             return None
-        with runtime.transactions.read() as session, suppress(audit.NoReceipt):
+        with runtime.transactions.read() as session, suppress(outsiders.NoReceipt):
             if audit.about(session, account.id, 1, uid=uid):
                 origin = runtime.settings.audit_origin
-                return audit.receipt(session, runtime.keyring, origin, uid)
+                return outsiders.receipt(session, runtime.keyring, origin, uid)
         return None
 
     def _names(self, account: Account, rows: list[dict[str, Any]]) -> dict[str, str]:

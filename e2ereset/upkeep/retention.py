@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, and_, bindparam, delete, func, select, tuple_
 
-from e2ereset import audit
+from e2ereset.audit.maintenance import purge
 from e2ereset.audit.models import AuditRow
 from e2ereset.factors.models import Budget, EmailChallenge
 from e2ereset.factors.passkeys import EXPIRING as PASSKEY_CHALLENGES
@@ -75,7 +75,7 @@ class Retention:
         if parts.settings.keep_audit_days:
             before, now = times["before"], times["now"]
             dropped[AUDIT_ROWS.what] = sum(
-                audit.purge(parts.transactions, parts.keyring, before=before, now=now, batch=size)
+                purge(parts.transactions, parts.keyring, before=before, now=now, batch=size)
             )
         return dropped
 

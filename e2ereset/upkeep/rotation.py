@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, Table, and_, bindparam, func, select, union_all, update
 
-from e2ereset import audit
+from e2ereset.audit.maintenance import count_old, sign_again
 from e2ereset.crypto import ID_LENGTH, KeyRing, UnknownKey
 from e2ereset.factors.models import EmailChallenge
 from e2ereset.parts import Parts
@@ -98,7 +98,7 @@ class Rotation:
             for page in column.pages.pages(self.parts.transactions, size):
                 yield self._renew(column, page)
         parts = self.parts
-        for count in audit.sign_again(parts.transactions, parts.keyring, size, clock=parts.clock):
+        for count in sign_again(parts.transactions, parts.keyring, size, clock=parts.clock):
             yield Batch(count)
 
     def uses(self, size: int) -> list[Use]:
@@ -107,7 +107,7 @@ class Rotation:
             codes = {"newest": f"{self.parts.keyring.newest}:%", "now": int(self.parts.clock())}
             found = run(session, LIVE_CODES, codes).all()
             uses = [Use(what="mailed codes", **row._asdict()) for row in found]
-            if heads := audit.count_old(session, self.parts.keyring):
+            if heads := count_old(session, self.parts.keyring):
                 uses.append(Use(what="audit heads", key=None, count=heads))
         return uses + [use for column in self._columns() for use in self._uses_of(column, size)]
 

@@ -13,9 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import delete, select
 
-from e2ereset.audit import AuditBroken, CheckpointFile, PublicKey, Sealer, public_keys
+from e2ereset.audit import AuditBroken, Sealer
+from e2ereset.audit.checkpoints import CheckpointFile
 from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow, AuditSealer
-from e2ereset.audit.notes import NoteError, open_checkpoint
+from e2ereset.audit.notes import NoteError, PublicKey, open_checkpoint, public_keys
 from e2ereset.crypto import KeyRing
 from e2ereset.store.tables import table
 from tests.kit.audit import KEY, NEW_KEY, NOW, ORIGIN, Log

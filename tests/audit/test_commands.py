@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import delete, update
 
-from e2ereset.audit import purge
+from e2ereset.audit.maintenance import purge
 from e2ereset.audit.models import AuditHead, AuditRow
 from tests.kit.audit import write_row
 from tests.kit.commands import error_of

@@ -4,8 +4,8 @@ import secrets
 
 import pytest
 
-from e2ereset.audit import AuditTrail, Operator, mend
-from e2ereset.audit.maintenance import NothingToMend
+from e2ereset.audit import AuditTrail, Operator
+from e2ereset.audit.maintenance import NothingToMend, mend
 from e2ereset.audit.models import AuditPurge, AuditRow
 from tests.kit.audit import NOW
 

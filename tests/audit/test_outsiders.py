@@ -12,8 +12,8 @@ from itertools import islice
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from e2ereset.audit import export, public_keys, receipt
-from e2ereset.audit.outsiders import NoReceipt
+from e2ereset.audit.notes import public_keys
+from e2ereset.audit.outsiders import NoReceipt, export, receipt
 from e2ereset.crypto import KeyRing
 from tests.kit.audit import KEY, NOW, ORIGIN
 from tests.kit.paths import ROOT

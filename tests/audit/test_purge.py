@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import insert
 
-from e2ereset.audit import AuditBroken, purge
+from e2ereset.audit import AuditBroken
 from e2ereset.audit.heads import PURGE, sign
+from e2ereset.audit.maintenance import purge
 from e2ereset.audit.models import AuditHead, AuditPurge, AuditRow
 from tests.kit.audit import COPY, KEY, NEW_KEY, NOW
 from tests.kit.live import at_once

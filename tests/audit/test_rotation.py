@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from e2ereset.audit import AuditBroken, sign_again
+from e2ereset.audit import AuditBroken
+from e2ereset.audit.maintenance import sign_again
 from tests.kit.audit import KEY, NEW_KEY, NOW
 from tests.kit.live import at_once
 

@@ -8,20 +8,12 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from e2ereset.audit import (
-    Actor,
-    AuditTrail,
-    Flaw,
-    PublicKey,
-    Sealer,
-    count_old,
-    make_checkpoint,
-    purge,
-    sign_again,
-    verify,
-    verify_checkpoints,
-)
+from e2ereset.audit import Actor, AuditTrail, Sealer
+from e2ereset.audit.maintenance import count_old, purge, sign_again
 from e2ereset.audit.models import AuditRow
+from e2ereset.audit.notes import PublicKey
+from e2ereset.audit.outsiders import make_checkpoint
+from e2ereset.audit.verify import Flaw, verify, verify_checkpoints
 from e2ereset.crypto import KeyRing
 from e2ereset.store.transactions import Transactions
 from tests.kit.databases import ON_POSTGRESQL

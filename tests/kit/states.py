@@ -6,8 +6,8 @@ import pyotp
 from sqlalchemy import select
 
 from e2ereset import get_e2ereset
-from e2ereset.audit import verify
 from e2ereset.audit.models import AuditRow
+from e2ereset.audit.verify import verify
 from e2ereset.jobs.models import Job
 from e2ereset.server.people.service import NewPerson, add_person
 from e2ereset.server.rooms.models import Room, Subscription, Waiting
