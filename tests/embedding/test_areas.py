@@ -125,6 +125,7 @@ def test_pages_without_what_draws_their_qr_codes_refuse_to_start(make_host, monk
         make_host(options={"areas": ["pages"]})
 
 
+@pytest.mark.slow
 def test_a_host_that_has_just_started_makes_every_table_of_the_pages():
     script = "import e2ereset.hostdb as h; tables = set(h.Base.metadata.tables)"
     script += "; import e2ereset.pages.routes; print(*set(h.Base.metadata.tables) - tables)"

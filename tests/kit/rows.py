@@ -6,6 +6,7 @@
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 
 import pytest
 
@@ -21,6 +22,7 @@ def row(*ids):
     return pytest.mark.row(*ids)
 
 
+@cache
 def marked():
     """The names of the tests with a mark, by row."""
     found = defaultdict(list)

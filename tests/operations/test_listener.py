@@ -13,6 +13,8 @@ from e2ereset.metrics import multiprocess
 from e2ereset.operations.listener import open_listener, serve
 from e2ereset.operations.routes import operations_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def listener(app):

@@ -19,6 +19,8 @@ from e2ereset.server.rooms.models import Subscription
 from e2ereset.server.sessions.models import Token
 from e2ereset.vault.models import KeyPair
 
+pytestmark = pytest.mark.slow
+
 
 class Run:
     """A run of one client with one person, who has reset their key once and signed in again."""
