@@ -1,11 +1,12 @@
 """Reset my key, in four steps: what is lost, what may spare it, the proof, what comes next."""
 
 from flask import Blueprint, Response
+from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import InvalidParams, ResetHeld
 from e2ereset.http import Text, proof
 from e2ereset.languages.words import N_
-from e2ereset.records import Action
+from e2ereset.records import Account, Action
 from e2ereset.reset.plan import Plan, PlanChanged
 from e2ereset.reset.schemas import DIGEST
 from e2ereset.reset.service import ACTION
@@ -32,19 +33,15 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     gates, resets = site.runtime.gates, site.runtime.resets
     site.overview.key_links.append(Link(label=N_("Reset my key"), endpoint=".show_losses"))
 
-    def plan() -> Plan:
-        """The plan of the caller's own reset."""
-        return resets.preview(site.caller(), None, int(gates.clock()))
-
     def losses(error: str = "", status: int = 200) -> Response:
         """The first step."""
-        found = plan()
+        found = _plan(site)
         return site.page(
             "reset_losses",
             status=status,
             plan=found,
             ends=resets.ends_sign_ins,
-            held=resets.holds.held_until(found.account.id, int(gates.clock())),
+            held=_held(site, found.account),
             error=error,
         )
 
@@ -54,9 +51,11 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         return losses()
 
     @blueprint.get("/reset/before")
-    def show_ways_out() -> Response:
-        """Step 2: what may spare the caller the loss."""
-        return site.page("reset_before", plan=plan())
+    def show_ways_out() -> AnyResponse:
+        """Step 2: what may spare the caller the loss. In a hold there is none after the first."""
+        found = _plan(site)
+        held = _held(site, found.account)
+        return site.go(".show_losses") if held else site.page("reset_before", plan=found)
 
     @blueprint.post("/reset")
     def reset() -> Response:
@@ -81,6 +80,16 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             lost=resets.ends_sign_ins,
             readable=_readable(site),
         )
+
+
+def _plan(site: Site) -> Plan:
+    """The plan of the caller's own reset."""
+    return site.runtime.resets.preview(site.caller(), None, int(site.runtime.clock()))
+
+
+def _held(site: Site, account: Account) -> int | None:
+    """Until when resets of this account's key are held; None where they are not."""
+    return site.runtime.resets.holds.held_until(account.id, int(site.runtime.clock()))
 
 
 def _readable(site: Site) -> str:

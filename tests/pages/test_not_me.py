@@ -48,6 +48,7 @@ def test_while_it_is_on_the_pages_say_so_and_no_reset_passes(world, bob, again):
         assert HELD in text
         assert f'action="{LIFT}"' in text
     assert "Next: what may spare you this" not in browser.get(RESET).text
+    assert browser.get(f"{RESET}/before").location == RESET
     mine = Caller(account=world.account(bob))
     plan = world.runtime.resets.preview(mine, None, world.clock.now).digest
     led = browser.post(RESET, data={"plan": plan})
