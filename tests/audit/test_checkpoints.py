@@ -21,6 +21,8 @@ from e2ereset.crypto import KeyRing
 from e2ereset.store.tables import table
 from tests.kit.audit import KEY, NEW_KEY, NOW, ORIGIN, Log
 
+pytestmark = pytest.mark.long
+
 TABLES = [table(model) for model in (AuditRow, AuditHead, AuditPurge, AuditSealer)]
 # Of Go's golang.org/x/mod/sumdb/note, whose package documentation signs this text.
 GO_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

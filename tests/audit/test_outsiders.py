@@ -18,6 +18,8 @@ from e2ereset.crypto import KeyRing
 from tests.kit.audit import KEY, NOW, ORIGIN
 from tests.kit.paths import ROOT
 
+pytestmark = pytest.mark.long
+
 SCRIPT = ROOT / "examples" / "check_receipt.py"
 check = runpy.run_path(str(SCRIPT))["check"]
 PUBLIC_KEY = str(public_keys(KeyRing([KEY]), ORIGIN)[0])

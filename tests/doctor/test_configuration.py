@@ -13,6 +13,8 @@ from tests.kit.databases import only_sqlite
 from tests.kit.doctor import ANYWHERE, PRODUCTION, STRONG, Report, ask, relay
 from tests.kit.network import free_port
 
+pytestmark = pytest.mark.long
+
 ONLY_TOTP = {"E2ERESET_METHODS": ["totp"]}
 SIGN_IN = {"MAIL_USERNAME": "u", "MAIL_PASSWORD": "relay-Pa55w0rd"}
 

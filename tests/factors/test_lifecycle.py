@@ -4,6 +4,7 @@ import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
@@ -16,6 +17,8 @@ from e2ereset.testing import enable_email
 from tests.kit.databases import new_database
 from tests.kit.host import BOB, Host
 from tests.kit.ram import memory
+
+pytestmark = pytest.mark.long
 
 TARGETS = st.sampled_from(["b", "c"])
 LIFE = 600

@@ -11,6 +11,8 @@ from tests.kit.commands import OPERATOR
 from tests.kit.rows import row
 from tests.kit.world import error, sha256
 
+pytestmark = pytest.mark.long
+
 UNLOCK = "/api/v1/users.unlockFactor"
 
 

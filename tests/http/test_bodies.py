@@ -108,6 +108,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.long
 def test_every_route_refuses_every_broken_body_and_resets_nothing(world, bob, send, method, path):
     for options in BROKEN.values():
         assert_refused(world, bob, send(path, method=method, **options))

@@ -11,6 +11,8 @@ from werkzeug.serving import make_server as make_werkzeug
 from tests.kit.client import RESET
 from tests.kit.network import serving
 
+pytestmark = pytest.mark.long
+
 
 class Silent(WSGIRequestHandler):
     """Writes no line for each request."""

@@ -9,6 +9,8 @@ from sqlalchemy import MetaData, inspect, select, text
 from e2ereset.server.migrations import add_migrations
 from e2ereset.server.tables import db
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def empty(make_server, config):

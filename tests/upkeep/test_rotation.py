@@ -27,6 +27,8 @@ from tests.kit.server import NOW
 from tests.kit.states import assert_log_is_whole
 from tests.kit.world import World
 
+pytestmark = pytest.mark.long
+
 OLD, NEW = "the old key, the old key", "the new key, the new key"
 IDS = {key: KeyRing([key]).newest for key in (OLD, NEW)}
 TOTPS = table(Totp)

@@ -153,6 +153,7 @@ BODIES = [
 ]
 
 
+@pytest.mark.long
 def test_no_route_changes_a_public_key_behind_a_token_alone(world):
     bob = world.person("bob", totp=True, password="right")
     rules = [r for r in world.app.url_map.iter_rules() if r.endpoint != "static"]

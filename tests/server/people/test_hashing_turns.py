@@ -12,6 +12,8 @@ from tests.kit.client import ME
 from tests.kit.password_hashes import FOREIGN
 from tests.kit.world import sha256
 
+pytestmark = pytest.mark.long
+
 RIGHT = sha256("pw")
 
 

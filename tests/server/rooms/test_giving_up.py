@@ -14,6 +14,8 @@ from e2ereset.store.tables import table
 from tests.kit.client import API
 from tests.kit.server import NOW
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def people(ann, ben, eve):

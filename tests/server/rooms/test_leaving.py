@@ -15,6 +15,8 @@ from tests.kit.client import API
 from tests.kit.live import at_once
 from tests.kit.server import NOW
 
+pytestmark = pytest.mark.long
+
 NOT_FOUND = "error-room-not-found"
 LAST = (
     "You are the last owner. Please set new owner before leaving the room."

@@ -11,6 +11,8 @@ from tests.kit.rows import row
 from tests.kit.server import NOW
 from tests.kit.sign_ins import UNAUTHORIZED, refusal
 
+pytestmark = pytest.mark.long
+
 BLOCKED = refusal("error-login-blocked-for-user", "Login has been temporarily blocked For User")
 ELSEWHERE = "203.0.113.9"
 STRANGERS = [f"eve{each}" for each in range(21)]  # names that nobody has
