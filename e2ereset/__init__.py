@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 
-ADAPTERS = {
+_ADAPTERS = {
     "SQLAlchemyAccounts": "accounts",
     "flask_login_identify": "identify",
     "flask_security_identify": "identify",
@@ -60,6 +60,6 @@ ADAPTERS = {
 
 def __getattr__(name: str) -> Any:
     """The adapters, which are loaded when they are asked for: a host takes one of each kind."""
-    if name not in ADAPTERS:
+    if name not in _ADAPTERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".adapters.{ADAPTERS[name]}", __name__), name)
+    return getattr(import_module(f".adapters.{_ADAPTERS[name]}", __name__), name)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from e2ereset.crypto import UnknownKey
 from e2ereset.parts import Parts
 from e2ereset.records import Action, Caller
-from e2ereset.store.locks import lock_all, lock_name
+from e2ereset.store.locks import lock_name
 from e2ereset.store.retained import NOW, Expiring
 from e2ereset.store.tables import table
 from e2ereset.store.transactions import run
@@ -83,8 +83,7 @@ class KeptRequests:
             content = self._parts.keyring.encrypt(PURPOSE, key, _written(kept))
             bound = {"action": kept.action.name, "target": kept.action.target}
             owner = self._owner(kept.action, caller)
-            if not lock_all(session):  # of two at once each would miss the other
-                lock_name(session, PURPOSE, owner)
+            lock_name(session, PURPOSE, owner)  # of two at once each would miss the other
             new = {**row, **bound, "owner": owner, "content": content, "expires_at": until}
             run(session, insert(KEPT), new)
             run(session, MAKE_ROOM, {"owned_by": owner, "key": key})

@@ -176,12 +176,10 @@ class Holds:
 
     def _lock(self, session: Session, account_id: str) -> None:
         """Have resets and holds of this account one after the other, until the commit."""
-        if lock_all(session):
-            return
-        if self._locks:
-            self._locks.lock_account_row(session, account_id)
-        else:
+        if not self._locks:
             lock_name(session, "account", account_id)
+        elif not lock_all(session):
+            self._locks.lock_account_row(session, account_id)
 
     def _lift(
         self, session: Session, account: Account, since: int, now: int, *, by: Caller | Operator
