@@ -22,10 +22,10 @@ class Album:
 
     def __init__(self, watched, folder):
         self.page, self.folder, self.names = watched.page, Path(folder), []
-        self.page.set_viewport_size(SIZE)
 
     def take(self, name):
         file = self.folder / f"{name}.png"
+        self.page.set_viewport_size(SIZE)
         self.page.screenshot(path=file, full_page=True, animations="disabled")
         assert file.stat().st_size < HEAVIEST
         self.names.append(file.name)
@@ -40,7 +40,7 @@ def demo(site):
 
 
 def test_bob_sets_up_an_app_by_its_qr_code_and_resets_his_key(browse, demo, site, tmp_path):
-    watched = browse()
+    watched = browse(permissions=["clipboard-read", "clipboard-write"])
     album = Album(watched, os.environ.get("PICTURES", tmp_path))
     watched.sign_in("bob", demo["passwords"]["bob"])
     watched.press(re.compile("^Set up ?: Authenticator app"))
@@ -50,6 +50,15 @@ def test_bob_sets_up_an_app_by_its_qr_code_and_resets_his_key(browse, demo, site
     secret = re.sub(r"\s", "", watched.page.inner_text(".e2e-secret"))
     watched.fill("code", pyotp.TOTP(secret).now())
     watched.press("Switch on")
+    codes = watched.page.inner_text("#codes")
+    assert len(codes.split()) == 12
+    watched.page.get_by_role("button", name="Copy the codes").click()
+    watched.page.get_by_text("The codes are copied.").wait_for()
+    assert watched.page.evaluate("navigator.clipboard.readText()").split() == codes.split()
+    watched.page.evaluate("window.print = () => { document.title = 'printed' }")
+    watched.page.get_by_role("button", name="Print this page").click()
+    assert watched.page.title() == "printed"
+    watched.holds()
     album.take("codes")
     watched.open("/security/")
     album.take("security")
