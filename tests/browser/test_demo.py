@@ -58,6 +58,7 @@ def test_bob_sets_up_an_app_by_its_qr_code_and_resets_his_key(browse, demo, site
     watched.page.evaluate("window.print = () => { document.title = 'printed' }")
     watched.page.get_by_role("button", name="Print this page").click()
     assert watched.page.title() == "printed"
+    assert not watched.page.is_visible("#codes-else")
     watched.holds()
     album.take("codes")
     watched.open("/security/")

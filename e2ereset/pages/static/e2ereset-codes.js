@@ -1,4 +1,4 @@
-// Copies the backup codes, and prints their page. Without scripts the buttons are not there.
+// Copies the backup codes, and prints their page. Where no script runs, a sentence stands instead.
 "use strict";
 
 const find = (id) => document.getElementById(id);
@@ -10,3 +10,4 @@ find("codes-copy").addEventListener("click", async () => {
 });
 if (!navigator.clipboard) find("codes-copy").remove(); // over plain HTTP a browser has none
 find("codes-tools").hidden = false;
+find("codes-else").hidden = true;
