@@ -9,7 +9,7 @@ from tests.kit.audit import log, sealed  # noqa: F401
 from tests.kit.browser import axe, browse, chromium, site  # noqa: F401
 from tests.kit.certificates import certificate  # noqa: F401
 from tests.kit.changes import refuse_unknown_changes
-from tests.kit.commands import done, run  # noqa: F401
+from tests.kit.commands import done, run, same_environment  # noqa: F401
 from tests.kit.compiled import share_compiled
 from tests.kit.cookie_host import cookie_host, make_cookie_host  # noqa: F401
 from tests.kit.databases import (  # noqa: F401

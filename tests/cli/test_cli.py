@@ -42,6 +42,13 @@ def test_the_version_is_that_of_e2ereset():
     assert re.fullmatch(r"e2ereset \d+\.\d+\.\d+\n", CliRunner().invoke(main, ["--version"]).output)
 
 
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_what_a_command_notes_in_the_environment_reaches_no_other_test(turn):
+    assert "FLASK_RUN_FROM_CLI" not in os.environ
+    CliRunner().invoke(main, ["permission", "--help"])
+    assert "FLASK_RUN_FROM_CLI" in os.environ  # where this goes, so may what takes it back
+
+
 def test_nothing_that_drops_tables_or_writes_migrations_is_offered():
     assert set(main.commands["db"].commands) == {"upgrade", "current"}
 

@@ -13,6 +13,16 @@ from tests.kit.paths import ROOT
 OPERATOR = f"operator:{getpass.getuser()}"  # who runs commands
 
 
+@pytest.fixture(autouse=True)
+def same_environment():
+    """Each test leaves the environment as it was: Flask's command line notes in it that it runs."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture
 def run(app):
     """Runs a command of the server under test; its result."""
