@@ -28,6 +28,8 @@ from e2ereset.settings import Settings
 
 REQUIRED = UserVerificationRequirement.REQUIRED
 LONGEST = 8192  # characters of an answer
+ALGORITHM = 3
+"""Where a COSE key has its algorithm (RFC 9052)."""
 TRANSPORTS = ("ble", "hybrid", "internal", "nfc", "smart-card", "usb")
 """The transports that are kept; others are forgotten."""
 
@@ -61,6 +63,7 @@ class RelyingParty:
             attestation=AttestationConveyancePreference.NONE,
             verify_origin=self.origins.__contains__,
         )
+        self._algorithms = [one.alg for one in self._server.allowed_algorithms]
 
     def request(
         self, challenge: bytes, known: Iterable[tuple[str, str]], seconds: int
@@ -82,12 +85,11 @@ class RelyingParty:
         `owner`: the id and the name of the account.
         """
         handle = websafe_encode(sha256(f"e2ereset {owner[0]}".encode()).digest())
-        kinds = [one.alg for one in self._server.allowed_algorithms]
         return {
             "rp": {"id": self.rp_id, "name": self._name},
             "user": {"id": handle, "name": owner[1], "displayName": owner[1]},
             "challenge": websafe_encode(challenge),
-            "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in kinds],
+            "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in self._algorithms],
             "excludeCredentials": _described(known),
             "authenticatorSelection": {
                 "residentKey": "preferred",
@@ -101,14 +103,16 @@ class RelyingParty:
         try:
             plain = _read(answer)
             given = plain["response"].get("transports") or ()
+            transports = " ".join(one for one in TRANSPORTS if one in given)
             response = RegistrationResponse.from_dict(plain)
             facts = self._server.register_complete(_state(challenge), response)
             made, counter = facts.credential_data, facts.counter
             _refuse_framed(response.response.client_data)
         except Exception:  # whatever fido2 raises at the bytes of strangers
             return None
-        transports = " ".join(one for one in TRANSPORTS if one in given)
-        return _signed(made, counter, transports) if made else None
+        if made is None or made.public_key[ALGORITHM] not in self._algorithms:
+            return None  # fido2 takes any here, and then fails at each proof
+        return _signed(made, counter, transports)
 
     def check(self, answer: str, challenge: bytes, known: Iterable[str]) -> Signed | None:
         """Who signed the challenge, of these credentials; None when it is no right answer."""

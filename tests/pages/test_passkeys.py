@@ -5,6 +5,8 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from fido2.cose import CoseKey
+from fido2.webauthn import AttestedCredentialData
 
 from e2ereset import factor_disabled, factor_enabled
 from e2ereset.pages.site import find_site
@@ -59,6 +61,33 @@ def test_a_passkey_is_added_behind_the_factor_that_one_has(world, bob, hears):
     assert world.told()[-1] == "A passkey was added"
     assert ("enable-passkey", bob.id, bob.id, "off", "passed") in world.outcomes()
     assert [(facts["account"].id, facts["method"]) for _, facts in heard] == [(bob.id, "passkey")]
+
+
+class Sha1(Authenticator):
+    """One that makes a key of an algorithm that nobody has offered."""
+
+    @property
+    def credential(self):
+        rsa = CoseKey.parse({1: 3, 3: -65535, -1: b"\x01" * 256, -2: b"\x01\x00\x01"})
+        return AttestedCredentialData.create(b"\0" * 16, self.credential_id, rsa)
+
+
+def test_an_algorithm_that_was_not_offered_makes_no_passkey(world, bob):
+    browser = browser_of(world, bob)
+    prove(browser, browser.post(PASSKEYS, data={"name": "old key"}), world.code(bob))
+    options = asked(browser.get(NEW).text)
+    assert -65535 not in [one["alg"] for one in options["pubKeyCredParams"]]
+    assert browser.post(NEW, data={"code": Sha1().make(options)}).status_code == 400
+    assert "You have none." in browser.get(PASSKEYS).text
+
+
+@pytest.mark.parametrize("given", [5, True, [[]], {"usb": 1}, "usb", None])
+def test_transports_of_any_kind_are_no_fault(world, bob, given):
+    browser = browser_of(world, bob)
+    prove(browser, browser.post(PASSKEYS, data={"name": "a key"}), world.code(bob))
+    answer = json.loads(Authenticator().make(asked(browser.get(NEW).text)))
+    answer["response"]["transports"] = given
+    assert browser.post(NEW, data={"code": json.dumps(answer)}).status_code in (303, 400)
 
 
 @pytest.mark.parametrize("factor", ["email", "totp"])
