@@ -47,6 +47,27 @@ def run_act(
         raise fault.refusal from None
 
 
+def rehearse(runtime: Runtime, asked: ActionRequest, block: Callable[[Passed], object]) -> None:
+    """Raise what `run_act` would refuse after the proof, before anybody is asked for one.
+
+    The block runs in a transaction that is undone. A request that brings its proof goes without.
+    """
+
+    def once() -> None:
+        """Run the block, and undo it."""
+        with runtime.transactions.begin_many(dry=True) as begin, begin() as session:
+            block(Passed(session=session, method="", caller=asked.caller))
+
+    if asked.proof.code is not None:
+        return
+    try:
+        with noting(runtime, asked):
+            runtime.transactions.retry_deadlocks(once)
+    except Undone as fault:
+        runtime.traces.note_refusal(asked, fault.refusal)
+        raise fault.refusal from None
+
+
 @contextmanager
 def noting(runtime: Runtime, asked: ActionRequest) -> Iterator[None]:
     """Write the audit row of a refusal in the block, which comes before the transaction."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from e2ereset import Runtime
 from e2ereset.permissions.models import Permission, Role
 from e2ereset.records import OFF, Action, ActionRequest, Passed, iso
-from e2ereset.server.people.permitted import check_roles, run_act
+from e2ereset.server.people.permitted import check_roles, rehearse, run_act
 from e2ereset.server.people.vetting import ADMIN
 from e2ereset.store.tables import table
 
@@ -60,13 +60,16 @@ class PermissionTable:
     ) -> None:
         """Give a role a permission, or take it. Raises as `replace` does.
 
-        If `proven`, behind the caller's second factor, whose proof is for this change alone.
+        If `proven`, behind the caller's second factor, whose proof is for this change alone, and
+        which is asked for where nothing else refuses it.
         """
         act = partial(self._grant, asked, permission, role, granted=granted)
+        target = f"{permission} {role}"
         if proven:
             words = PHRASES[granted].format(permission, role)
-            asked = replace(asked, action=Action(name=ACTS[granted], phrase=words))
-        run_act(self.runtime, asked, act, target=f"{permission} {role}", proven=proven)
+            asked = replace(asked, action=Action(name=ACTS[granted], target=target, phrase=words))
+            rehearse(self.runtime, asked, act)
+        run_act(self.runtime, asked, act, target=target, proven=proven)
 
     def _replace(
         self, asked: ActionRequest, wanted: Mapping[str, Sequence[str]], passed: Passed

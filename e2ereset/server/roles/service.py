@@ -23,6 +23,7 @@ from e2ereset.server.people.permitted import (
     check_roles,
     check_target,
     find_target,
+    rehearse,
     run_act,
 )
 from e2ereset.server.people.refusals import ActionNotAllowed, Undone, undoing
@@ -97,14 +98,16 @@ class Roles:
     def change(self, asked: ActionRequest, account: Account, role: str, *, given: bool) -> None:
         """Give this user the role, or take it, behind the caller's second factor.
 
-        Its proof is for this user, this role, and giving or taking alone. Raises the refusals of
-        the second factor, and as `add_user` or `remove_user`.
+        Its proof is for this user, this role, and giving or taking alone. Raises as `add_user` or
+        `remove_user` before a proof is asked for, and the refusals of the second factor.
         """
         act = self._add_user if given else self._remove_user
         words = PHRASES[given].format(role, account.username)
         action = Action(name=CHANGE, target=bound(account.id, role, given=given), phrase=words)
+        asked = replace(asked, action=action)
         block = partial(act, TargetName(user_id=account.id), role)
-        run_act(self.runtime, replace(asked, action=action), block, proven=True)
+        rehearse(self.runtime, asked, block)
+        run_act(self.runtime, asked, block, proven=True)
 
     def givable(self, caller: Caller, account: Account) -> list[str]:
         """The roles that the caller may give and this user has not, highest first."""

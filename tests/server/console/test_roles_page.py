@@ -176,8 +176,17 @@ def test_the_last_administrator_stays_one(world):
     browser = browser_of(world, chief)
     with world.runtime.transactions.begin() as session:
         session.execute(insert(UserRole), {"user_id": ada.id, "role": "admin"})
-    page = change(world, chief, browser, ada, {"role": "admin", "act": "take"})
-    assert (page.status_code, "no administrator any more" in page.text) == (400, True)
+    form, said = {"role": "admin", "act": "take"}, "no administrator any more"
+    page = send(browser, ada, form)
+    assert (page.status_code, said in page.text) == (400, True)
+    refused = ("change-roles", chief.id, f"{ada.id}:-admin", "", "error-admin-required")
+    assert world.outcomes() == [refused]
+    eve = world.person("eve", roles=("admin",))
+    led = send(browser, ada, form)
+    with world.runtime.transactions.begin() as session:  # until the proof is there
+        session.query(UserRole).filter_by(user_id=eve.id).delete()
+    page = prove(browser, led, world.code(chief))
+    assert (page.status_code, said in page.text) == (400, True)
     assert of(world, ada) == {"user", "admin"}
 
 
