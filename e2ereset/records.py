@@ -125,12 +125,18 @@ class Proof:
     """The second factor of a request; None for a header that is absent or empty.
 
     `typed` is what a person typed into the page of the proof, as it stands. It is empty before, and
-    None where the request is no page's.
+    None where the request is no page's. `shown` is the action that the page told.
     """
 
     code: str | None = field(default=None, repr=False)
     method: str | None = None
     typed: str | None = field(default=None, repr=False)
+    shown: "Action | None" = None
+
+    def is_for(self, action: "Action") -> bool:
+        """Whether whoever gave it was told this action and its target, or none."""
+        shown = self.shown or action
+        return (shown.name, shown.target) == (action.name, action.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,7 @@ class StepUp:
                 return Chosen(method="", known=known)
             if not strategy.provable(attempt):
                 raise NoFactor()
-            if asked.proof.code is None:
+            if asked.proof.code is None or not asked.proof.is_for(asked.action):
                 self._ask(asked, attempt, strategy)
             try:
                 charge = self._charge(asked, attempt, strategy, named=named)

@@ -94,7 +94,9 @@ def _repeat(site: Site, key: str, waiting: Kept, proof: Proof) -> AnyResponse:
             site.flow.kept.put_back(key, waiting, _cookie(), caller)
         return done.response
     told = told_of(done.refusal, int(site.runtime.clock()))
-    again = replace(waiting, told=told if "method" in told else {**waiting.told, **told})
+    told = told if "method" in told else {**waiting.told, **told}
+    # What the form does may have changed since: then it is shown, and proven anew.
+    again = replace(waiting, told=told, action=done.refusal.action or waiting.action)
     site.flow.kept.put_back(key, again, _cookie(), caller)
     status = 200 if isinstance(done.refusal, FactorRequired) else 400
     return _page(site, key, again, refusal=done.refusal, status=status)
@@ -122,8 +124,9 @@ def _proof(form: dict[str, Any], waiting: Kept) -> Proof:
     if method == "password" and code:
         typed = request.form["code"]  # spaces around a password belong to it
         digest = sha256(typed.encode("utf-8", "surrogatepass")).hexdigest()
-        return Proof(code=digest, method=method, typed=typed)
-    return Proof(code=plain_code(code) or code or None, method=method, typed="")
+        return Proof(code=digest, method=method, typed=typed, shown=waiting.action)
+    plain = plain_code(code) or code or None
+    return Proof(code=plain, method=method, typed="", shown=waiting.action)
 
 
 def _page(

@@ -57,3 +57,31 @@ def test_another_person_or_sign_in_in_the_same_browser_finds_no_kept_form(make_h
     assert host.browser.post(proof, data={"code": host.totp.code()}).status_code == 410
     host.caller = first
     assert (host.done, host.browser.get(proof).status_code) == ([], 200)
+
+
+class Newest(PagesHost):
+    """A host with a form for whichever project is the newest."""
+
+    newest = "atlas"
+
+    def add_routes(self):
+        super().add_routes()
+
+        @self.app.post("/drop-newest")
+        @two_factor_required("drop", target=lambda: self.newest)
+        def drop_newest():
+            self.done.append(self.newest)
+            return "dropped"
+
+
+def test_a_proof_is_for_what_its_page_has_said(make_host):
+    host = make_host("pages", kind=Newest)
+    proof = host.led(host.browser.post("/drop-newest", headers=BROWSER))
+    assert "drop atlas" in host.browser.get(proof).text
+    host.newest = "zeus"
+    code = {"code": host.totp.code()}
+    page = host.browser.post(proof, data=code)
+    assert (page.status_code, "drop zeus" in page.text, host.done) == (200, True, [])
+    assert "drop zeus" in host.browser.get(proof).text
+    assert host.browser.post(proof, data=code).text == "dropped"  # it was not looked at before
+    assert host.done == ["zeus"]
