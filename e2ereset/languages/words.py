@@ -105,7 +105,7 @@ class Words:
 
     def __call__(self, text: str, **facts: Any) -> str:
         """The text in this language, with the facts in the place of its `%(name)s`."""
-        found = self.catalogue.gettext(text)
+        found = self.catalogue.gettext(text) if text else ""  # of no text it is the header
         return found % facts if facts else found
 
     def counted(self, one: str, many: str, count: int, **facts: Any) -> str:

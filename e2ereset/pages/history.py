@@ -171,6 +171,11 @@ def _is_done(row: dict[str, Any]) -> bool:
     return outcome in DONE or outcome.partition(" ")[0] in CHANGES
 
 
+def proven_by(method: str, t: Callable[..., str]) -> str:
+    """What proved an act, in words; empty where nothing had to."""
+    return t(PROOFS.get(method, method)) if method != "off" else ""
+
+
 def told(outcome: str, t: Callable[..., str]) -> str:
     """What came of an act, in words; as it is where none are known."""
     if outcome in OUTCOMES:
@@ -184,7 +189,7 @@ def told(outcome: str, t: Callable[..., str]) -> str:
 
 
 def _event(row: dict[str, Any], account: Account, names: dict[str, str], t: Words) -> Event:
-    action, method = row["action"], row["method"]
+    action = row["action"]
     return Event(
         uid=row["uid"],
         at=row["epoch"],
@@ -192,7 +197,7 @@ def _event(row: dict[str, Any], account: Account, names: dict[str, str], t: Word
         outcome=told(row["outcome"], t),
         who=_who(row["caller"], account, names, t),
         target=_target(row["target"], account, names),
-        proof=t(PROOFS[method]) if method in PROOFS else method if method != "off" else "",
+        proof=proven_by(row["method"], t),
         address=row["address"],
         agent=t.program(row["agent"]) if row["agent"] else "",
         reason=row["reason"],

@@ -11,7 +11,7 @@ from e2ereset.reset.plan import Plan, PlanChanged
 from e2ereset.reset.schemas import DIGEST
 from e2ereset.reset.service import ACTION
 
-from .history import PROOFS
+from .history import proven_by
 from .overview import Link
 from .site import Form, Site
 
@@ -76,7 +76,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         return site.page(
             "reset_done",
             receipt=done,
-            proof=site.translate(PROOFS.get(done.method, done.method)),
+            proof=proven_by(done.method, site.words()),
             lost=resets.ends_sign_ins,
             readable=_readable(site),
         )

@@ -41,6 +41,10 @@ def test_a_text_is_translated_and_its_facts_put_in():
     assert BOTH.words("en")("Signed in as %(name)s.", name="bob") == "Signed in as bob."
 
 
+def test_no_text_is_no_text_in_any_language():
+    assert [BOTH.words(name)("") for name in BOTH.names] == [""] * len(BOTH.names)
+
+
 def test_a_text_that_no_catalogue_has_stays_english():
     assert BOTH.words("de")("Nobody wrote this.") == "Nobody wrote this."
 

@@ -94,3 +94,19 @@ def test_a_plan_that_has_changed_is_shown_anew_and_nothing_is_lost(world, browse
 @pytest.mark.parametrize("form", [{}, {"plan": "no digest"}])
 def test_a_form_without_a_plan_shows_it(browser, form):
     assert browser.post(LOSSES, data=form).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "spared",
+    [
+        {"E2ERESET_TWO_FACTOR": False},
+        {"E2ERESET_WITHOUT_METHOD": "allow", "E2ERESET_METHODS": ["totp"]},
+    ],
+)
+def test_where_no_proof_was_needed_none_is_told(with_settings, spared):
+    world = with_settings(**spared)
+    browser = browser_of(world, world.person("ann"))
+    german = {"Accept-Language": "de"}
+    page = browser.post(LOSSES, data={"plan": digest(browser)}, headers=german).text
+    assert "Ihr Schlüssel ist zurückgesetzt" in page
+    assert "Nachgewiesen durch" not in page
