@@ -74,7 +74,10 @@ class Flow:
         with current_app.app_context():  # what the host keeps in `g` is of one request
             context = current_app.request_context(_environ(kept, proof))
             with context:
-                response = current_app.full_dispatch_request()
+                try:
+                    response = current_app.full_dispatch_request()
+                except Exception as fault:  # as Flask does for any request
+                    response = current_app.handle_exception(fault)
                 left = dict(session)
                 refusal = request.environ.get(REFUSED)
         if dict(session) != left:  # this request is answered last, and must not undo it

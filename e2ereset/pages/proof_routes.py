@@ -14,7 +14,7 @@ from e2ereset.http import Flag, Text, envelope
 from e2ereset.http.origin import origin
 from e2ereset.kept.service import Kept
 from e2ereset.languages.words import N_
-from e2ereset.records import ActionRequest, Caller, Proof
+from e2ereset.records import Caller, Proof
 from e2ereset.typed import plain_code
 
 from .flow import COOKIE, OVER, PROVABLE, Repeated, address_of, told_of
@@ -104,9 +104,8 @@ def _repeat(site: Site, key: str, waiting: Kept, proof: Proof) -> AnyResponse:
 
 def _note_proven(site: Site, waiting: Kept, caller: Caller, proof: Proof) -> Repeated:
     """Check the proof here, as a page must be shown at its own address."""
-    runtime, now = site.runtime, int(site.runtime.clock())
-    asked = ActionRequest(caller=caller, proof=proof, action=waiting.action, now=now)
-    keep = site.flow.kept.note_proven
+    runtime, keep = site.runtime, site.flow.kept.note_proven
+    asked = replace(runtime.gates.action_request(waiting.action), proof=proof)
     try:
         with runtime.gates.waking():
             runtime.stepup.run(

@@ -4,9 +4,11 @@ from functools import partial
 from urllib.parse import quote, unquote
 
 import pytest
+from flask import request
 from flask_login import LoginManager
 
 from e2ereset import two_factor_required
+from e2ereset.audit.models import AuditRow
 from e2ereset.errors import SettingsError
 from e2ereset.kept.service import MOST, Kept, KeptRequests
 from e2ereset.pages.flow import COOKIE
@@ -34,6 +36,42 @@ def test_a_page_is_shown_at_its_own_address_after_the_proof(pages):
     assert (back.status_code, back.location) == (303, "/plans?year=2")
     assert pages.browser.get(back.location).text == "the plans"
     pages.led(pages.browser.get("/plans"))  # one proof shows it once
+
+
+def test_the_audit_log_has_the_address_of_who_proves_a_page(pages):
+    """Also where the host's own `identify` tells none."""
+    proof = pages.led(pages.browser.get("/plans"))
+    pages.browser.post(proof, data={"code": "000000"})
+    pages.browser.post(proof, data={"code": pages.totp.code()})
+    with pages.runtime.transactions.read() as session:
+        rows = session.query(AuditRow).filter_by(action="see-plans").order_by(AuditRow.id).all()
+        assert [row.outcome for row in rows] == ["totp-required", "totp-invalid", "passed"]
+        assert {row.address for row in rows} == {"127.0.0.1"}
+
+
+class Crashing(PagesHost):
+    """A host whose view fails once, with a page of its own for that."""
+
+    def add_routes(self):
+        super().add_routes()
+        self.app.config["PROPAGATE_EXCEPTIONS"] = False
+        self.app.register_error_handler(500, lambda _error: ("the host's page", 500))
+
+        @self.app.post("/crash")
+        @two_factor_required("crash")
+        def crash():
+            self.done.append(request.form["why"])
+            return "done" if len(self.done) > 1 else {}["nothing"]
+
+
+def test_a_form_stays_when_the_view_fails(make_host):
+    host = make_host("pages", kind=Crashing)
+    proof = host.led(host.browser.post("/crash", data={"why": "old"}, headers=BROWSER))
+    failed = host.browser.post(proof, data={"code": host.totp.code()})
+    assert (failed.status_code, failed.text) == (500, "the host's page")
+    assert host.browser.post(proof, data={"code": host.totp.code()}).status_code == 400
+    assert host.browser.post(proof, data={"code": host.totp.next_code()}).text == "done"
+    assert host.done == ["old", "old"]
 
 
 class EveryPath(PagesHost):
