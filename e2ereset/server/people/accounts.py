@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Select, String, Table, and_, bindparam, or_, select, update
+from sqlalchemy import Exists, Select, String, Table, and_, bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, name_key
@@ -31,6 +31,14 @@ def account_rows(*more: Any, beside: Table | None = None) -> Select[Any]:
     own = (USERS.c.id, USERS.c.username, USERS.c.active, USERS.c.kind, has_password)
     columns = (*own, ROLES.c.role, EMAILS.c.address, *more)
     return select(*columns).select_from(joined).order_by(EMAILS.c.id)
+
+
+def is_active(user_id: Any) -> Exists:
+    """The condition that the user of this column can sign in.
+
+    No `IN`: for that SQLite goes through all users, once for each row.
+    """
+    return exists().where(USERS.c.id == user_id, USERS.c.active)
 
 
 OWNER = select(EMAILS.c.user_id).where(EMAILS.c.address_key == KEY).scalar_subquery()

@@ -6,7 +6,7 @@ from sqlalchemy import and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from e2ereset.records import LostRoom
-from e2ereset.server.people.accounts import USERS
+from e2ereset.server.people.accounts import is_active
 from e2ereset.server.sessions.tokens import IS_LIVE_SIGN_IN, LAST_SEEN, TOKENS
 from e2ereset.store.statements import Statement
 from e2ereset.store.tables import table
@@ -27,7 +27,7 @@ HOLDS = and_(
     # A key that was suggested is as good: the client takes it as soon as it is open.
     or_(OTHERS.c.e2e_key.is_not(None), OTHERS.c.suggested_key.is_not(None)),
     # Who cannot sign in gives no key back.
-    OTHERS.c.user_id.in_(select(USERS.c.id).where(USERS.c.active)),
+    is_active(OTHERS.c.user_id),
 )
 HOLDERS: Any = select(func.count()).where(HOLDS).scalar_subquery().label("holders")
 SEEN: Any = (

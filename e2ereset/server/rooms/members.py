@@ -37,7 +37,7 @@ TOUCH = Statement(
 OTHER_OWNERS = select(ROOM_ROLES.c.user_id).where(
     ROOM_ROLES.c.role == OWNER,
     ROOM_ROLES.c.user_id != USER,
-    ROOM_ROLES.c.user_id.in_(select(accounts.USERS.c.id).where(accounts.USERS.c.active)),
+    accounts.is_active(ROOM_ROLES.c.user_id),
 )
 """The owners who can sign in, but for this one."""
 OTHER_OWNERS_IN = Statement(OTHER_OWNERS.where(ROOM_ROLES.c.room_id == ROOM))
