@@ -11,7 +11,7 @@ from e2ereset.factors.enrolment import UNLOCK
 from e2ereset.http import proof
 from e2ereset.languages.words import N_
 from e2ereset.pages.site import Site
-from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE
+from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE, UNLOCK_OTHER_USER_FACTOR
 from e2ereset.records import Action, Caller, TargetName
 from e2ereset.server.roles.service import ACCESS, Roles
 
@@ -54,6 +54,8 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     def unlock_person(user_id: str) -> AnyResponse:
         """Unlock the factors of this person, behind the caller's own."""
         asked = site.asked(Action(name=UNLOCK), EDIT_OTHER_USER_E2EE)
+        with site.runtime.gates.recorded(asked):
+            site.runtime.gates.permit(asked, UNLOCK_OTHER_USER_FACTOR)
         named = TargetName(user_id=found(helping, asked.caller, user_id).id)
         with site.runtime.gates.waking():
             site.runtime.unlocks.unlock(asked.caller, named, proof(), asked.now)
@@ -85,12 +87,14 @@ def person_page(
     The `facts` are what pages show of what was done, or of an `error`, at which the status is 400.
     """
     runtime, mine = site.runtime, caller.account.roles
-    helps, gives = (runtime.gates.allows(mine, one) for one in (EDIT_OTHER_USER_E2EE, ACCESS))
+    wanted = (EDIT_OTHER_USER_E2EE, UNLOCK_OTHER_USER_FACTOR, ACCESS)
+    helps, unlocks, gives = (runtime.gates.allows(mine, one) for one in wanted)
     return site.page(
         "console_person",
         status=400 if "error" in facts else 200,
         account=target,
         state=helping.state(caller, target, int(runtime.clock())) if helps else None,
+        unlocks=unlocks,
         givable=Roles(runtime=runtime).givable(caller, target) if gives else None,
         **facts,
     )

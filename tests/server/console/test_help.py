@@ -62,6 +62,7 @@ def test_the_list_goes_on_on_the_next_page(world, browser):
 
 def test_somebody_of_higher_rank_is_not_there(world, with_settings, bob, eve):
     world.permit("edit-other-user-e2ee", "user")
+    world.permit("unlock-other-user-factor", "user")
     root = world.person("root", roles=("admin", "user"))
     guy = world.person("guy", roles=("guest",), key=False)
     odd = world.person("odd", roles=("guest",), key=False)
@@ -111,6 +112,17 @@ def test_a_person_is_shown_with_costs_and_tries_and_is_unlocked(world, boss, bro
     assert "The factors are unlocked." in page
     assert "Nothing is locked." in page
     assert ("unlock-factor", boss.id, zoe.id, "totp", "unlocked") in world.outcomes()
+
+
+def test_who_may_not_unlock_has_no_such_button_and_is_asked_for_no_proof(world, bob, eve):
+    world.permit("edit-other-user-e2ee", "user")
+    browser, unlock = browser_of(world, bob), f"{PEOPLE}/{eve.id}/unlock"
+    page = browser.get(f"{PEOPLE}/{eve.id}").text
+    assert ("Nothing is locked." in page, unlock in page) == (True, False)
+    assert browser.post(unlock).status_code == 403
+    assert world.outcomes()[-1] == ("unlock-factor", bob.id, "", "", "error-unauthorized")
+    world.permit("unlock-other-user-factor", "user")
+    assert unlock in browser.get(f"{PEOPLE}/{eve.id}").text
 
 
 def test_a_key_is_reset_for_a_reason_and_behind_a_proof(world, boss, browser, bob):
