@@ -24,8 +24,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/not-me")
     def ask_not_me() -> Response:
         """Say what it does, before it is done."""
-        held = holds.held_until(site.caller().account.id, int(gates.clock()))
-        return site.page("not_me", ends=ends, held=held)
+        return site.page("not_me", ends=ends, held=site.held(site.caller()))
 
     @blueprint.post("/not-me")
     def say_not_me() -> Response:

@@ -36,7 +36,7 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             links=[one for one in links if one.method in methods],
             key_links=mine.key_links,
             key=site.runtime.vault.facts(account.id),
-            held=site.runtime.resets.holds.held_until(account.id, int(site.runtime.clock())),
+            held=site.held(caller),
             done=site.translate(done) if done else "",
             sign_out=url_for(SIGN_OUT) if SIGN_OUT in current_app.view_functions else "",
         )

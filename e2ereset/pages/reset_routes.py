@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from e2ereset.errors import InvalidParams, ResetHeld
 from e2ereset.http import Text, proof
 from e2ereset.languages.words import N_
-from e2ereset.records import Account, Action
+from e2ereset.records import Action, Caller
 from e2ereset.reset.plan import Plan, PlanChanged
 from e2ereset.reset.schemas import DIGEST
 from e2ereset.reset.service import ACTION
@@ -35,13 +35,13 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
 
     def losses(error: str = "", status: int = 200) -> Response:
         """The first step."""
-        found = _plan(site)
+        caller = site.caller()
         return site.page(
             "reset_losses",
             status=status,
-            plan=found,
+            plan=_plan(site, caller),
             ends=resets.ends_sign_ins,
-            held=_held(site, found.account),
+            held=site.held(caller),
             error=error,
         )
 
@@ -53,9 +53,10 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/reset/before")
     def show_ways_out() -> AnyResponse:
         """Step 2: what may spare the caller the loss. In a hold there is none after the first."""
-        found = _plan(site)
-        held = _held(site, found.account)
-        return site.go(".show_losses") if held else site.page("reset_before", plan=found)
+        caller = site.caller()
+        if site.held(caller):
+            return site.go(".show_losses")
+        return site.page("reset_before", plan=_plan(site, caller))
 
     @blueprint.post("/reset")
     def reset() -> Response:
@@ -82,14 +83,9 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         )
 
 
-def _plan(site: Site) -> Plan:
+def _plan(site: Site, caller: Caller) -> Plan:
     """The plan of the caller's own reset."""
-    return site.runtime.resets.preview(site.caller(), None, int(site.runtime.clock()))
-
-
-def _held(site: Site, account: Account) -> int | None:
-    """Until when resets of this account's key are held; None where they are not."""
-    return site.runtime.resets.holds.held_until(account.id, int(site.runtime.clock()))
+    return site.runtime.resets.preview(caller, None, int(site.runtime.clock()))
 
 
 def _readable(site: Site) -> str:

@@ -39,6 +39,7 @@ from e2ereset.http.rates import Kind
 from e2ereset.kept.service import KeptRequests
 from e2ereset.ports import EndsOtherSessions
 from e2ereset.records import Action, ActionRequest, Caller, epoch_of
+from e2ereset.reset.holds import Held
 from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, TooLongToKeep, address_of, wants_page
@@ -134,6 +135,12 @@ class Site(Pages):
             if permissions:
                 gates.permit_any(asked, *permissions)
         return asked
+
+    def held(self, caller: Caller) -> Held | None:
+        """The hold of resets of this caller's key; None where there is none."""
+        runtime = self.runtime
+        status = runtime.factors.status(caller.account.id)
+        return runtime.resets.holds.seen_by(caller, status, int(runtime.clock()))
 
     def permitted(self, caller: Caller, links: Iterable[Link]) -> Iterator[Link]:
         """Those of the links that this caller may follow."""

@@ -1,7 +1,7 @@
 """Holds resets of a key for some days: its owner says that somebody else acts as them."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Executable, bindparam, delete, func, select
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from e2ereset.audit import Operator
 from e2ereset.errors import NoFactor, ResetHeld, UnknownTarget
 from e2ereset.factors import statements as factors
+from e2ereset.factors.enrolment import FactorStatus
 from e2ereset.factors.passkeys import MINE, PASSKEYS
 from e2ereset.factors.stepup import StepUp
 from e2ereset.languages.words import N_
@@ -55,6 +56,14 @@ def ADD(insert: Inserts) -> Executable:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Resets of a key are held `until` then (epoch seconds). `liftable`: its owner can lift it."""
+
+    until: int
+    liftable: bool
+
+
 class Holds:
     """Sets, lifts and checks holds."""
 
@@ -70,6 +79,18 @@ class Holds:
         with self._parts.transactions.look_up() as session:
             found = FIND(session, {"account": account_id, "now": now}).first()
         return found and int(found.until)
+
+    def seen_by(self, caller: Caller, status: FactorStatus, now: int) -> Held | None:
+        """The hold of the caller's own key, who has these factors; None where there is none."""
+        with self._parts.transactions.look_up() as session:
+            found = FIND(session, {"account": caller.account.id, "now": now}).first()
+        if found is None:
+            return None
+        liftable = self._parts.settings.two_factor and any(
+            one.enabled_at < found.since and status.proves(method, caller)
+            for method, one in status.history.items()
+        )
+        return Held(until=found.until, liftable=liftable)
 
     def check(self, session: Session, account_id: str, now: int) -> None:
         """Raise ResetHeld while the resets of this account's key are held.
