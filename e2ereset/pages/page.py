@@ -3,6 +3,7 @@
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from flask import Response, current_app, g, make_response, render_template, request
@@ -15,6 +16,7 @@ from e2ereset.ports import KnowsReaders
 from e2ereset.records import Action, Reader
 from e2ereset.runtime import Runtime
 
+FOLDER = Path(__file__).parent
 OWN_BASE = "e2ereset/base.html"
 MARK = "e2e-"
 """What begins every class of ours."""
@@ -67,7 +69,7 @@ class Pages:
         response: Response = make_response(html, status)
         response.headers.update(HEADERS)
         own = self.base == OWN_BASE
-        if not own and MARK not in html:
+        if not own and MARK not in html and _is_ours(template) and _is_ours("page"):
             self._warn_of(self.base)
         response.headers.setdefault("Content-Security-Policy", POLICY if own else HOST_POLICY)
         return response
@@ -122,3 +124,9 @@ class Pages:
             return None
         with self.runtime.transactions.look_up() as session:
             return accounts.reader(session, caller.account.id)
+
+
+def _is_ours(template: str) -> bool:
+    """Whether this template is the one of ours: a host's may have no class that is marked."""
+    found = current_app.jinja_env.get_template(f"e2ereset/{template}.html")
+    return Path(found.filename or "").is_relative_to(FOLDER)

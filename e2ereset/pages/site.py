@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from flask import (
@@ -44,10 +43,9 @@ from e2ereset.runtime import Runtime
 
 from .flow import PROVABLE, Flow, TooLongToKeep, address_of, wants_page
 from .overview import Link, Overview
-from .page import NAME, OWN_BASE, Pages
+from .page import FOLDER, NAME, OWN_BASE, Pages
 from .refused import BROKEN, GONE, told, told_of
 
-FOLDER = Path(__file__).parent
 EXTENSION = "e2ereset_pages"
 LOOK = "look-at-page"
 """The action of the audit row of a page that was refused; the target is its rule."""

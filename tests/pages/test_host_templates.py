@@ -67,6 +67,15 @@ def test_a_base_without_the_block_of_the_content_is_told_of_once(make_host, capl
         caplog.clear()
 
 
+@pytest.mark.parametrize("name", ["security", "page"])
+def test_a_template_of_the_host_needs_no_class_of_ours(make_host, caplog, name):
+    host = make_host("pages", kind=Shop, E2ERESET_PAGES_BASE="shop.html")
+    own = "{% extends base %}{% block content %}<h1>the shop</h1>{% endblock %}"
+    host.app.jinja_loader = DictLoader({"shop.html": BASE, f"e2ereset/{name}.html": own})
+    assert "<h1>the shop</h1>" in host.browser.get("/security/").text
+    assert caplog.records == []
+
+
 def test_every_template_gives_way_to_one_of_the_host_of_its_name(pages):
     own = {f"e2ereset/{name}": f"the shop's {name}" for name in OURS}
     pages.app.jinja_loader = DictLoader(own)
