@@ -35,9 +35,9 @@ METHOD_NAMES = {
 }
 LONGEST = 200
 LONGEST_OF = {"username": 64, "by": 64, "phrase": 120}
-# With a scheme, or a host and a path: mail programs make links of both.
+# With a scheme, or a host and a path: mail programs make links of both, but not of a network.
 LINK = re.compile(
-    r"\b(?:[a-z][a-z0-9+.-]{0,20}://|www\.|[a-z0-9-]+(?:\.[a-z0-9-]+)+/)\S*", re.IGNORECASE
+    r"(?:[a-z][a-z0-9+.-]{0,20}://|www\.|[\w-]+(?:\.[\w-]+)*\.[^\W\d][\w-]*/)\S*", re.IGNORECASE
 )
 OWN_LINK = re.compile(
     r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*/verify-email/[A-Za-z0-9.:_-]{1,500}"
