@@ -8,6 +8,6 @@ For outsiders: checkpoints, an export, receipts. For operators: purge, signing a
 # ruff: noqa: F401
 # mypy: implicit-reexport
 from .heads import AuditBroken
-from .rows import about, count, helped, tail
+from .rows import UID, about, count, helped, tail
 from .sealer import Sealer
 from .trail import Actor, AuditTrail, Operator, Who

@@ -29,6 +29,7 @@ class AuditRow(Base):
         Index("ix_e2ereset_audit_target", "target", "id"),
         # Few rows: what people do to themselves is found by the target.
         Index("ix_e2ereset_audit_caller", "caller", "id", **only_where("caller <> target")),
+        Index("ix_e2ereset_audit_others", "id", **only_where("caller <> target")),
     )
 
 

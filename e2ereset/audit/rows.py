@@ -7,12 +7,13 @@ no escapes but those of `"` and `\\`. A row with a reason has it as an eleventh,
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Column, Row, Select, func, select, tuple_, union_all
+from sqlalchemy import Column, Row, Select, func, select, true, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from e2ereset.crypto import KeyRing
@@ -29,6 +30,7 @@ TEXTS = ("action", "caller", "target", "method", "address", "agent", "outcome")
 SIGNED = ("uid", "at", *TEXTS)
 REASON = "reason"
 MENDED = "audit-mended"
+UID = re.compile(r"[0-9a-f]{32}")
 
 AUDIT = table(AuditRow)
 COLUMNS = tuple(AUDIT.c[name] for name in ("id", "position", "digest", *SIGNED, REASON))
@@ -52,12 +54,9 @@ def about(
     """The newest `limit` rows of what was done to or by this account, newest first, as `tail`.
 
     Given `before`, the uid of a row, those that are older than it; given `uid`, that row alone.
+    What cannot be a uid is no `before`.
     """
-    rest = []
-    if before:
-        rest.append(AUDIT.c.id < select(AUDIT.c.id).where(AUDIT.c.uid == before).scalar_subquery())
-    if uid:
-        rest.append(AUDIT.c.uid == uid)
+    rest = (_older(before), AUDIT.c.uid == uid if uid else true())
     to, by = AUDIT.c.target == account_id, AUDIT.c.caller == account_id
     newest = AUDIT.c.id.desc()
     # Each half is read through an index of its own, and no further than `limit` rows.
@@ -66,9 +65,7 @@ def about(
         for half in ((to,), (by, AUDIT.c.caller != AUDIT.c.target))
     )
     both = union_all(*(select(half) for half in halves)).subquery()
-    with lenient(session):
-        rows = session.execute(select(both).order_by(both.c.id.desc()).limit(limit)).all()
-    return [{"uid": row.uid, "epoch": row.at, **_shown(row)} for row in rows]
+    return _listed(session, select(both).order_by(both.c.id.desc()).limit(limit))
 
 
 def helped(
@@ -85,21 +82,11 @@ def helped(
 
     Given a caller, targets, actions or outcomes, those rows alone.
     """
-    query = select(*COLUMNS).where(AUDIT.c.caller != AUDIT.c.target, AUDIT.c.caller != "")
-    if caller:
-        query = query.where(AUDIT.c.caller == caller)
-    if targets:
-        query = query.where(AUDIT.c.target.in_(targets))
-    if actions:
-        query = query.where(AUDIT.c.action.in_(actions))
-    if before:
-        uid = select(AUDIT.c.id).where(AUDIT.c.uid == before).scalar_subquery()
-        query = query.where(AUDIT.c.id < uid)
-    if outcomes:
-        query = query.where(AUDIT.c.outcome.in_(outcomes))
-    with lenient(session):
-        rows = session.execute(query.order_by(AUDIT.c.id.desc()).limit(limit)).all()
-    return [{"uid": row.uid, "epoch": row.at, **_shown(row)} for row in rows]
+    by = AUDIT.c.caller == caller if caller else AUDIT.c.caller != ""
+    wanted = {AUDIT.c.target: targets, AUDIT.c.action: actions, AUDIT.c.outcome: outcomes}
+    rest = (column.in_(some) for column, some in wanted.items() if some)
+    query = select(*COLUMNS).where(AUDIT.c.caller != AUDIT.c.target, by, _older(before), *rest)
+    return _listed(session, query.order_by(AUDIT.c.id.desc()).limit(limit))
 
 
 def count(session: Session) -> tuple[int, int]:
@@ -179,6 +166,18 @@ def lenient(session: Session) -> Iterator[None]:
         yield
     finally:
         driver.text_factory = before
+
+
+def _older(before: str) -> Any:
+    """The condition of rows that are older than the one of this uid; of all where it is none."""
+    uid = select(AUDIT.c.id).where(AUDIT.c.uid == before)
+    return AUDIT.c.id < uid.scalar_subquery() if UID.fullmatch(before) else true()
+
+
+def _listed(session: Session, query: Select[Any]) -> list[dict[str, Any]]:
+    with lenient(session):
+        rows = session.execute(query).all()
+    return [{"uid": row.uid, "epoch": row.at, **_shown(row)} for row in rows]
 
 
 def _said(row: Mapping[Any, Any], *digest: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from e2ereset.runtime import Runtime
 PAGE = 20
 """How many events a page shows."""
 OPERATOR = "operator:"
-UID, PASSKEY = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{64}")
+PASSKEY = re.compile(r"[0-9a-f]{64}")
 ACTIONS = {
     "add-bypass-token": N_("Make a personal access token that skips the second factor"),
     "add-grant": N_("Make a grant for a machine"),
@@ -131,7 +131,6 @@ class History:
 
         `before` is the uid of an event, empty for the newest page.
         """
-        before = before if UID.fullmatch(before) else ""
         with self.runtime.transactions.look_up() as session:
             rows = audit.about(session, account.id, PAGE + 1, before=before)
         shown = rows[:PAGE]
@@ -142,7 +141,7 @@ class History:
     def receipt(self, account: Account, uid: str) -> dict[str, Any] | None:
         """The receipt of an event of the account; None for one of others, and while it waits."""
         runtime = self.runtime
-        if not UID.fullmatch(uid):
+        if not audit.UID.fullmatch(uid):
             return None
         with runtime.transactions.read() as session, suppress(outsiders.NoReceipt):
             if audit.about(session, account.id, 1, uid=uid):

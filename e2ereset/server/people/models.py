@@ -45,4 +45,4 @@ class UserRole(Base):
 
     __tablename__ = "user_roles"
     user_id: Mapped[str] = mapped_column(ForeignKey(User.id), primary_key=True)
-    role: Mapped[Key]
+    role: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)

@@ -54,7 +54,7 @@ class RoomRole(Base):
 
     __tablename__ = "room_roles"
     user_id: Mapped[str] = mapped_column(String(255), primary_key=True)
-    room_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    room_id: Mapped[str] = mapped_column(String(255), primary_key=True, index=True)
     role: Mapped[Key]
 
     __table_args__ = (
