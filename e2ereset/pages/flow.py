@@ -165,4 +165,5 @@ def _environ(kept: Kept, proof: Proof) -> dict[str, Any]:
 
 def _carries_over(name: str) -> bool:
     """Whether the repeated request has this, too: its body is read anew."""
-    return not name.startswith(("e2ereset.", "werkzeug.request", "flask.", "HTTP_X_2FA"))
+    its_own = ("e2ereset.", "werkzeug.request", "flask.", "HTTP_X_2FA", "HTTP_TRANSFER_ENCODING")
+    return not name.startswith(its_own)

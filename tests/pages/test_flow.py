@@ -1,6 +1,7 @@
 """A browser that meets the gate is led to the page of the proof, and back to what it wanted."""
 
 from functools import partial
+from io import BytesIO
 from urllib.parse import quote, unquote
 
 import pytest
@@ -28,6 +29,17 @@ def test_a_form_is_kept_while_its_sender_proves_who_they_are(pages):
     assert pages.done == [("atlas", ["old", "ü & b"], b"from=list")]
     with pages.browser.session_transaction() as kept:
         assert kept["dropped"] == "atlas"
+
+
+def test_a_proof_that_comes_in_chunks_repeats_a_form_that_did_not(pages):
+    proof, code = pages.drop(), BytesIO(f"code={pages.totp.code()}".encode())
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    chunked["CONTENT_LENGTH"] = ""
+    kind = "application/x-www-form-urlencoded"
+    done = pages.browser.post(
+        proof, input_stream=code, content_type=kind, environ_overrides=chunked
+    )
+    assert done.text == "dropped atlas"
 
 
 def test_a_page_is_shown_at_its_own_address_after_the_proof(pages):
