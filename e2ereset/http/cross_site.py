@@ -100,8 +100,11 @@ class CrossSite:
 def _is_of_our_host() -> bool:
     """Whether the page that sent this is of our host, or no browser said of which it is."""
     origin = request.headers.get("Origin")
-    host = _without_port(request.host)
-    return origin is None or _without_port(origin.partition("://")[2]) == host
+    if origin is None:
+        return True
+    # Werkzeug gives an empty text for a host such as `my_app`, which is that of `null`, too.
+    host, sender = request.host or request.headers.get("Host", ""), origin.partition("://")[2]
+    return bool(sender) and _without_port(sender) == _without_port(host)
 
 
 def _without_port(host: str) -> str:

@@ -44,6 +44,16 @@ def test_a_form_of_another_site_replaces_no_key(cookie_host, headers):
     assert_refused(cookie_host, cookie_host.browser.post(SET_KEYS, data=EVIL, headers=headers))
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://my_app:8000", 401), ("http://my_app", 403), ("null", 403), ("", 403)],
+)
+def test_a_host_with_an_underscore_is_a_host_too(cookie_host, origin, status):
+    """Werkzeug knows none such, as in a network of containers; over HTTP `Origin` alone tells."""
+    headers = {"Host": "my_app:8000", "Origin": origin, "Authorization": "Basic eDp5"}
+    assert cookie_host.app.test_client().post(RESET, headers=headers).status_code == status
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_no_route_takes_a_request_of_another_site(cookie_host, path):
     headers = FOREIGN[0] | cookie_host.code()
