@@ -28,7 +28,7 @@ from .rates import BYPASS, Kind, Rates, add_rate_headers, forget_rate_headers
 from .schemas import Body, Query
 
 CALLER = "e2ereset_caller"
-"""Where `g` has the caller who has passed `signed_in`, for the rate."""
+"""Where `g` has the caller who has passed `signed_in`."""
 PROOF = "e2ereset.proof"
 """Where the environ has the proof of a page's request. No client can write there."""
 
@@ -77,6 +77,11 @@ class Gates:
             caller = replace(caller, address=caller_address())
         setattr(g, CALLER, caller)
         return caller
+
+    def known(self) -> Caller | None:
+        """Who has passed `signed_in`, else who is signed in now; None for nobody."""
+        caller: Caller | None = g.get(CALLER)
+        return caller or self.identify()
 
     def action_request(self, action: Action) -> ActionRequest:
         """The signed-in caller's request for this action, with its proof. Raises NotSignedIn."""

@@ -62,7 +62,7 @@ class Flow:
         if REPEATS in request.environ:
             request.environ[REFUSED] = refusal
             return Response()
-        cookie = request.cookies.get(COOKIE) or self.entropy.token_urlsafe(32)
+        cookie = browser() or self.entropy.token_urlsafe(32)
         told = told_of(refusal, int(self.gates.clock()))
         key = self.kept.keep(_kept(self.gates, action, told), cookie, caller)
         response = redirect(url_for(self.page, key=key), 303)
@@ -87,12 +87,14 @@ class Flow:
 
     def take_proven(self, action: Action, caller: Caller) -> bool:
         """Whether this browser has just proven this action, to see the page that it asks for."""
-        cookie = request.cookies.get(COOKIE, "")
-        return (
-            request.method in ("GET", "HEAD")
-            and bool(cookie)
-            and self.kept.take_proven(action, cookie, caller)
-        )
+        if request.method not in ("GET", "HEAD") or not browser():
+            return False
+        return self.kept.take_proven(action, browser(), caller)
+
+
+def browser() -> str:
+    """The secret in the cookie of this browser; empty where it has none."""
+    return request.cookies.get(COOKIE, "")
 
 
 def address_of(path: str, query: str) -> str:

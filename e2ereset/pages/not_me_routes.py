@@ -30,7 +30,6 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def say_not_me() -> Response:
         """Do it. The answer is shown once, as it ends the sign-in of who reads it."""
         asked = site.asked(Action(name=HOLD))
-        site.words()  # while it is known who reads
         with gates.waking():
             until = holds.hold(asked.caller, asked.now)
         return site.page("not_me_done", ends=ends, until=until)

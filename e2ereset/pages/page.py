@@ -119,7 +119,7 @@ class Pages:
         return words
 
     def _reader(self) -> Reader | None:
-        accounts, caller = self.runtime.accounts, self.runtime.gates.identify()
+        accounts, caller = self.runtime.accounts, self.runtime.gates.known()
         if caller is None or not isinstance(accounts, KnowsReaders):
             return None
         with self.runtime.transactions.look_up() as session:

@@ -15,7 +15,7 @@ from e2ereset.languages.words import N_
 from e2ereset.records import Action, Caller
 
 from .cookies import set_cookie
-from .flow import COOKIE
+from .flow import COOKIE, browser
 from .overview import Factor, Link
 from .site import Fields, Form, Site
 
@@ -105,15 +105,15 @@ def _add_registration(blueprint: Blueprint, site: Site) -> None:
             name = site.form(NAME)["name"]
         except InvalidParams:
             return _page(site, asked.caller, error=_nameless(site), field="name")
-        browser = _browser() or site.runtime.entropy.token_urlsafe(32)
+        secret = browser() or site.runtime.entropy.token_urlsafe(32)
         try:
             with gates.waking():
-                own.begin(asked.caller, name, proof(), asked.now, browser=browser)
+                own.begin(asked.caller, name, proof(), asked.now, browser=secret)
         except EnrolmentInvalid:
             error = site.translate("You have too many passkeys. Remove one first.")
             return _page(site, asked.caller, error=error)
         response = site.go(".new_passkey")
-        set_cookie(response, site.runtime.settings, COOKIE, browser)
+        set_cookie(response, site.runtime.settings, COOKIE, secret)
         return response
 
     @blueprint.get("/passkeys/new")
@@ -128,7 +128,7 @@ def _add_registration(blueprint: Blueprint, site: Site) -> None:
         try:
             answer = site.form(ANSWER)["code"]
             with gates.waking():
-                own.confirm(asked.caller, answer, asked.now, browser=_browser())
+                own.confirm(asked.caller, answer, asked.now, browser=browser())
         except (EnrolmentInvalid, InvalidParams):
             error = site.translate("The passkey was not accepted. Try again.")
             return _new_page(site, asked.caller, error=error)
@@ -152,12 +152,8 @@ def _page(site: Site, caller: Caller, *, error: str = "", field: str = "") -> Re
 
 def _new_page(site: Site, caller: Caller, *, error: str = "") -> Response:
     now = int(site.runtime.clock())
-    new = site.passkeys.begun(caller, now, browser=_browser())
+    new = site.passkeys.begun(caller, now, browser=browser())
     return site.page("passkey_new", status=400 if error else 200, new=new, error=error)
-
-
-def _browser() -> str:
-    return request.cookies.get(COOKIE, "")
 
 
 def _nameless(site: Site) -> str:

@@ -17,7 +17,7 @@ from e2ereset.languages.words import N_
 from e2ereset.records import Caller, Proof
 from e2ereset.typed import plain_code
 
-from .flow import COOKIE, OVER, PROVABLE, Repeated, address_of, told_of
+from .flow import OVER, PROVABLE, Repeated, address_of, browser, told_of
 from .site import Form, Site
 from .tries import wrong_code
 
@@ -50,22 +50,23 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def prove(key: str) -> AnyResponse:
         """Show what is asked for, and ask for the code."""
         site.runtime.gates.rate_limit("read")
-        found = kept.find(key, _cookie(), site.runtime.gates.identify())
-        return _page(site, key, found) if found else site.page("over", status=410)
+        caller = site.runtime.gates.known()
+        found = kept.find(key, browser(), caller)
+        return _page(site, key, found, caller) if found else site.page("over", status=410)
 
     @blueprint.post("/proof/<key>")
     def check(key: str) -> AnyResponse:
         """Repeat the kept request with this proof."""
-        form, caller = site.form(PROOF), site.runtime.gates.identify()
+        form, caller = site.form(PROOF), site.runtime.gates.known()
         site.runtime.gates.rate_limit()
-        found = kept.find(key, _cookie(), caller) if form["again"] else None
+        found = kept.find(key, browser(), caller) if form["again"] else None
         if found and _is_mailed(found.told):
             _mail_again(site, caller, found.told)
             return site.go(".prove", key=key, sent=1)
-        waiting = kept.take(key, _cookie(), caller)
+        waiting = kept.take(key, browser(), caller)
         if waiting is None:
             return site.page("over", status=410)
-        return _repeat(site, key, waiting, _proof(form, waiting))
+        return _repeat(site, key, waiting, caller, proof=_proof(form, waiting))
 
 
 def _is_mailed(told: Mapping[str, Any]) -> bool:
@@ -82,8 +83,9 @@ def _mail_again(site: Site, caller: Caller | None, told: Mapping[str, Any]) -> N
     site.runtime.wake()
 
 
-def _repeat(site: Site, key: str, waiting: Kept, proof: Proof) -> AnyResponse:
-    caller = site.runtime.gates.identify()
+def _repeat(
+    site: Site, key: str, waiting: Kept, caller: Caller | None, *, proof: Proof
+) -> AnyResponse:
     if waiting.method in ("GET", "HEAD") and caller:
         done = _note_proven(site, waiting, caller, proof)
     else:
@@ -91,15 +93,15 @@ def _repeat(site: Site, key: str, waiting: Kept, proof: Proof) -> AnyResponse:
     if done.refusal is None:
         status = done.response.status_code
         if status >= 500 or status == TOO_MANY:  # it can be sent again when that is over
-            site.flow.kept.put_back(key, waiting, _cookie(), caller)
+            site.flow.kept.put_back(key, waiting, browser(), caller)
         return done.response
     told = told_of(done.refusal, int(site.runtime.clock()))
     told = told if "method" in told else {**waiting.told, **told}
     # What the form does may have changed since: then it is shown, and proven anew.
     again = replace(waiting, told=told, action=done.refusal.action or waiting.action)
-    site.flow.kept.put_back(key, again, _cookie(), caller)
+    site.flow.kept.put_back(key, again, browser(), caller)
     status = 200 if isinstance(done.refusal, FactorRequired) else 400
-    return _page(site, key, again, refusal=done.refusal, status=status)
+    return _page(site, key, again, caller, refusal=done.refusal, status=status)
 
 
 def _note_proven(site: Site, waiting: Kept, caller: Caller, proof: Proof) -> Repeated:
@@ -109,7 +111,7 @@ def _note_proven(site: Site, waiting: Kept, caller: Caller, proof: Proof) -> Rep
     try:
         with runtime.gates.waking():
             runtime.stepup.run(
-                asked, lambda passed: keep(passed.session, asked.action, _cookie(), caller)
+                asked, lambda passed: keep(passed.session, asked.action, browser(), caller)
             )
     except PROVABLE as refusal:
         return Repeated(refusal=refusal)
@@ -129,12 +131,17 @@ def _proof(form: dict[str, Any], waiting: Kept) -> Proof:
 
 
 def _page(
-    site: Site, key: str, kept: Kept, *, refusal: Refusal | None = None, status: int = 200
+    site: Site,
+    key: str,
+    kept: Kept,
+    caller: Caller | None,
+    *,
+    refusal: Refusal | None = None,
+    status: int = 200,
 ) -> Response:
     told, method = kept.told, kept.told.get("method", "")
     mailed = _is_mailed(told)
     own_reset = f"{request.path.rpartition('/proof/')[0]}/reset"
-    caller = site.runtime.gates.identify()
     return site.page(
         "proof",
         status=status,
@@ -168,7 +175,3 @@ def _spent(told: Mapping[str, Any], now: int) -> Refusal | None:
     if over is None:
         return TooManyAttempts(None)
     return TooManyAttempts(over - now) if over > now else None
-
-
-def _cookie() -> str:
-    return request.cookies.get(COOKIE, "")

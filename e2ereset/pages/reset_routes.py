@@ -65,7 +65,6 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
         It is shown once, as the reset ends the sign-in of who reads it.
         """
         asked = site.asked(Action(name=ACTION))
-        site.words()  # while it is known who reads
         try:
             digest = site.form(RESET)["plan"]
             with gates.waking():

@@ -157,7 +157,7 @@ class Site(Pages):
             return self._sign_in()
         if isinstance(refusal, PROVABLE) and refusal.action is not None:
             try:
-                return self.flow.lead(refusal, refusal.action, self.runtime.gates.identify())
+                return self.flow.lead(refusal, refusal.action, self.runtime.gates.known())
             except TooLongToKeep as too_long:
                 refusal = too_long
         status = envelope.status_of(type(refusal))
@@ -205,7 +205,7 @@ class Site(Pages):
 
         Who has just set one up would otherwise be told to set one up.
         """
-        caller = self.runtime.gates.identify() if isinstance(refusal, NoFactor) else None
+        caller = self.runtime.gates.known() if isinstance(refusal, NoFactor) else None
         return bool(caller and self.runtime.factors.status(caller.account.id).history)
 
     def _refuse_other_origins(self) -> None:
