@@ -50,12 +50,16 @@ class FactorStatus:
 
     def proves(self, method: str, caller: Caller) -> bool:
         """Whether this method of the caller's proves the sign-in that the caller has."""
-        history, began = self.history.get(method), caller.signed_in_at
+        history = self.history.get(method)
         if history is None or f"verify:{method}" in self.locked:
             return False
-        since = history.counts_from
-        young = since is not None and began is not None and began < since
-        return not young and (method != "email" or bool(caller.account.emails))
+        reaches = method != "email" or bool(caller.account.emails)
+        return reaches and counts(history.counts_from, caller)
+
+
+def counts(since: int | None, caller: Caller) -> bool:
+    """Whether a factor that counts from then (epoch seconds) counts for the caller's sign-in."""
+    return since is None or caller.signed_in_at is None or since <= caller.signed_in_at
 
 
 class Factors:

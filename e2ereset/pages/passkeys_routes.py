@@ -7,8 +7,8 @@ from marshmallow.validate import Length
 from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import EnrolmentInvalid, InvalidParams
-from e2ereset.factors.enrolment import FactorStatus
-from e2ereset.factors.own_passkeys import BEGIN, REMOVE, RENAME, OwnPasskey
+from e2ereset.factors.enrolment import FactorStatus, counts
+from e2ereset.factors.own_passkeys import BEGIN, REMOVE, RENAME
 from e2ereset.factors.passkeys import CONFIRM
 from e2ereset.http import Text, proof
 from e2ereset.languages.words import N_
@@ -162,21 +162,17 @@ def _nameless(site: Site) -> str:
 
 def _lines(site: Site, caller: Caller, status: FactorStatus) -> Iterable[Factor]:
     owned, t = site.passkeys.owned(caller.account.id), site.translate
+    locked = "verify:passkey" in status.locked
     for one in owned:
         yield Factor(
             label=t("Passkey %(name)s", name=one.name),
             method="passkey",
             since=one.created_at,
             used=one.used_at,
-            proves=_proves(one, caller),
-            locked="verify:passkey" in status.locked,
+            proves=not locked and counts(one.counts_from, caller),
+            locked=locked,
             links=(Link(label=t("Change"), endpoint=".show_passkeys"),),
         )
     if not owned:
         link = Link(label=t("Set up"), endpoint=".show_passkeys")
         yield Factor(label=t("Passkeys"), links=(link,))
-
-
-def _proves(one: OwnPasskey, caller: Caller) -> bool:
-    since, began = one.counts_from, caller.signed_in_at
-    return since is None or began is None or since <= began

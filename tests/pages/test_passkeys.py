@@ -290,3 +290,12 @@ def test_an_operator_removes_them_all_for_who_lost_the_phone(world, dora, hears)
     assert world.told()[-1] == "All your passkeys were removed"
     assert [row[4] for row in world.outcomes() if row[0] == "disable-passkey"] == ["done"]
     assert [facts["method"] for _, facts in heard] == ["passkey"]
+
+
+def test_a_locked_passkey_is_no_other_way_to_switch_the_app_off(world, bob):
+    add(browser_of(world, bob), code=world.code(bob))
+    world.clock.tick(30)
+    browser = browser_of(world, world.again(bob))
+    assert "in another way" in browser.get("/security/authenticator/off").text
+    world.fail(bob, purpose="verify:passkey")
+    assert "in another way" not in browser.get("/security/authenticator/off").text
