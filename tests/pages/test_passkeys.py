@@ -13,6 +13,7 @@ from e2ereset.pages.site import find_site
 from tests.kit.authenticator import Authenticator
 from tests.kit.pages import PagesHost, browser_of, prove
 from tests.kit.passkeys import ASKED, NEW, PASSKEYS, SETTINGS, add, asked
+from tests.kit.server import HASHER
 from tests.kit.world import error
 
 
@@ -299,3 +300,10 @@ def test_a_locked_passkey_is_no_other_way_to_switch_the_app_off(world, bob):
     assert "in another way" in browser.get("/security/authenticator/off").text
     world.fail(bob, purpose="verify:passkey")
     assert "in another way" not in browser.get("/security/authenticator/off").text
+
+
+def test_the_current_password_is_no_proof_beside_a_passkey(world, dora):
+    data = {"email": "new@x.org", "currentPassword": HASHER.digest("a long password")}
+    path = "/api/v1/users.updateOwnBasicInfo"
+    refused = world.client.post(path, json={"data": data}, headers=dora.headers)
+    assert error(refused) == "totp-required"

@@ -16,7 +16,7 @@ from .administration import change_own_password
 from .new_passwords import NewPasswords
 from .permitted import change_of, noting, run_act
 from .refusals import undoing
-from .service import addresses_of, find_person, person_of
+from .service import addresses_of, person_of
 from .updates import apply
 
 UPDATE = "update-own-account"
@@ -39,22 +39,20 @@ class OwnAccount:
         caller, new_password = asked.caller, data.get("newPassword")
         with self.runtime.transactions.look_up() as session:
             proven = bool(new_password) or _is_other_address(session, caller, data)
-            proof = self._proof(session, asked, data)
         phrase = f"change the address or the password of {caller.account.username}"
         action = Action(name=UPDATE, target=caller.account.id, phrase=phrase)
-        asked = replace(asked, action=action, proof=proof)
+        asked = replace(asked, action=action, proof=self._proof(asked, data))
         with noting(self.runtime, asked):
             new_hash = self.passwords.hash_in_turn(new_password) if new_password else None
         act = partial(self._update, data, new_hash, proven)
         return run_act(self.runtime, asked, act, proven=proven)
 
-    def _proof(self, session: Session, asked: ActionRequest, data: Mapping[str, Any]) -> Proof:
+    def _proof(self, asked: ActionRequest, data: Mapping[str, Any]) -> Proof:
         """The proof of the headers, or the current password of who has no better method."""
         current = data.get("currentPassword")
         if asked.proof.code is not None or not current:
             return asked.proof
-        person = find_person(session, asked.caller.account.id)
-        better = person is None or person.totp or person.email_2fa
+        better = self.runtime.factors.status(asked.caller.account.id).history
         return asked.proof if better else Proof(code=current, method="password")
 
     def _update(
