@@ -9,9 +9,10 @@ from flask import Response, after_this_request, current_app
 from flask.views import View
 from werkzeug.exceptions import HTTPException
 
-from .errors import HostError, Refusal
+from .errors import HostError, InvalidParams, Refusal
 from .http import bodies, envelope
 from .http.rates import add_rate_headers
+from .http.schemas import UNFIT
 from .records import Action, kind_of
 from .runtime import get_e2ereset
 
@@ -82,6 +83,8 @@ def _prove(action: Action) -> None:
         gates.cross_site.refuse()
         bodies.settle()
         asked = gates.action_request(action)
+        if UNFIT.search(action.target):
+            raise InvalidParams("the target must be text without NUL or lone surrogates")
         if site and site.flow.take_proven(action, asked.caller):
             return
         with gates.recorded(asked):

@@ -15,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 SPELLED = {"true": True, "false": False}
 DIGITS = re.compile("-?[0-9]{1,18}")
 UNFIT = re.compile("[\0\ud800-\udfff]")
+"""What not every database can store."""
 HIGHEST = 2**53 - 1
 """The highest number that every client reads exactly."""
 

@@ -207,6 +207,30 @@ def made(pages, network="192.0.2.1"):
     return KeptRequests(pages.runtime, lambda: network)
 
 
+class ByName(PagesHost):
+    """A host with a view behind the gate for a target that its clients name in JSON."""
+
+    def add_routes(self):
+        super().add_routes()
+
+        @self.app.post("/named")
+        @two_factor_required("named", target=lambda: request.json["name"])
+        def named():
+            self.done.append(request.json["name"])
+            return "done"
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_a_target_that_no_database_takes_is_refused_to_all(make_host, accept, name):
+    host = make_host("pages", kind=ByName)
+    proven = {"x-2fa-code": host.totp.code()}
+    for more in ({}, proven, {"x-2fa-method": "email"}):
+        sent = {"json": {"name": name}, "headers": {"Accept": accept} | more}
+        assert host.browser.post("/named", **sent).status_code == 400
+    assert host.done == []
+
+
 def test_nobody_elsewhere_pushes_a_form_out(make_host):
     """Neither who has stolen the sign-in, nor who knows the password at a sign-in."""
     pages = make_host("pages", kind=PagesHost, RATELIMIT_ENABLED=False)
