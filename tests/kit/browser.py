@@ -26,6 +26,23 @@ TOO_SMALL = """[...document.querySelectorAll("main :is(a, button, input, select,
     .map(one => [one.textContent.trim() || one.name, one.getBoundingClientRect()])
     .filter(([_, box]) => box.width < 24 || box.height < 24)
     .map(([label, box]) => `${label}: ${box.width} x ${box.height}`)"""
+# Buttons that stand on one another read as one.
+TOUCHING = """[...document.querySelectorAll("main :is(button, a.e2e-button)")]
+    .filter(one => one.getClientRects().length)
+    .map(one => [one.textContent.trim(), one.getBoundingClientRect()])
+    .flatMap(([label, box], n, all) => all.slice(n + 1)
+        .filter(([_, other]) => Math.max(box.left, other.left) < Math.min(box.right, other.right)
+            && other.top - box.bottom < 4 && box.top - other.bottom < 4)
+        .map(([next]) => `${label} / ${next}`))"""
+# The first lines of the cells of a row belong together.
+ASKEW = """[...document.querySelectorAll("main tbody tr")].filter(row => {
+    const first = [...row.cells].map(cell => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return range.getClientRects()[0]?.top;
+    }).filter(top => top !== undefined);
+    return Math.max(...first) - Math.min(...first) > 8;
+}).map(row => row.textContent.trim())"""
 REFUSED = re.compile("Failed to load resource: the server responded with a status of 4")
 WEIGHT = """[...performance.getEntriesByType("navigation"),
              ...performance.getEntriesByType("resource")]
@@ -94,6 +111,8 @@ class Watched:
             self.page.set_viewport_size(size)
             wide = self.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= size["width"], f"{self.page.url} is {wide} wide at {size['width']}"
+            assert self.page.evaluate(TOUCHING) == []
+            assert self.page.evaluate(ASKEW) == []
         self.page.emulate_media(forced_colors="active")
         assert self.violations() == []
         self.page.emulate_media(forced_colors="none")

@@ -94,7 +94,9 @@ def test_an_app_is_enrolled_behind_the_factor_that_one_has(world, eve):
 
 def test_an_app_is_switched_off_by_a_code_of_it(world, bob):
     browser, off = browser_of(world, bob), f"{APP}/off"
-    assert "another way" not in browser.get(off).text  # there is none
+    page = browser.get(off).text
+    assert "another way" not in page  # there is none
+    assert "ask your administrator" in page
     wrong = browser.post(off, data={"code": "000000"})
     assert (wrong.status_code, "This code is not right" in wrong.text) == (400, True)
     done = browser.post(off, data={"code": world.code(bob)})
@@ -119,7 +121,8 @@ def test_wrong_codes_count_on_both_pages_together(world, bob):
 def test_a_lost_app_is_switched_off_by_another_factor(world):
     zoe = world.person("zoe", totp=True, email=True)
     browser = browser_of(world, zoe)
-    assert "another way" in browser.get(f"{APP}/off").text
+    page = browser.get(f"{APP}/off").text
+    assert ("another way" in page, "administrator" in page) == (True, False)
     led = browser.post(f"{APP}/lost")
     browser.post(led.location, data={"method": "email"})
     assert "have another one mailed" in prove(browser, led, "000000", method="email").text
