@@ -313,7 +313,9 @@ def remembered_proof(session: Session, sign_in: str, now: int) -> str:
 
 
 def drop_token(session: Session, user_id: str, token: str) -> bool:
-    """End this one sign-in of the user. False when it had ended already."""
+    """End this one sign-in of the user. False when it had ended already, or is none."""
+    if not accounts.could_be_stored(user_id):  # a cookie can say anything
+        return False
     return DROP(session, {"key": token_digest(token), "owner": user_id}).rowcount == 1
 
 

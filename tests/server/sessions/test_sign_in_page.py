@@ -107,6 +107,17 @@ def test_another_sign_in_of_the_same_browser_ends_the_one_before(world, browser)
     assert stolen.get(HOME, headers=HTML).status_code == 303
 
 
+@pytest.mark.parametrize("sign_in", ['"a\\000b:c"', '"\\000:\\000"', "a:" + "c" * 3000])
+def test_a_cookie_that_somebody_else_has_set_keeps_nobody_out(world, sign_in):
+    """It fails on PostgreSQL alone, which takes no NUL."""
+    world.person("dora", password="a long password")
+    browser = world.app.test_client(use_cookies=False)
+    headers = HTML | {"Cookie": f"e2ereset_sign_in={sign_in}"}
+    form = {"name": "dora", "password": "a long password"}
+    assert browser.post(SIGN_IN, data=form, headers=headers).location == HOME
+    assert browser.post("/sign-out", headers=headers).location == f"{SIGN_IN}?out=1"
+
+
 def test_another_site_signs_nobody_in(browser):
     form = {"name": "dora", "password": "a long password"}
     headers = HTML | {"Sec-Fetch-Site": "cross-site"}
