@@ -85,7 +85,8 @@ def helped(
     by = AUDIT.c.caller == caller if caller else AUDIT.c.caller != ""
     wanted = {AUDIT.c.target: targets, AUDIT.c.action: actions, AUDIT.c.outcome: outcomes}
     rest = (column.in_(some) for column, some in wanted.items() if some)
-    query = select(*COLUMNS).where(AUDIT.c.caller != AUDIT.c.target, by, _older(before), *rest)
+    others = AUDIT.c.caller != AUDIT.c.target, ~AUDIT.c.target.startswith(AUDIT.c.caller + ":")
+    query = select(*COLUMNS).where(*others, by, _older(before), *rest)
     return _listed(session, query.order_by(AUDIT.c.id.desc()).limit(limit))
 
 

@@ -17,9 +17,11 @@ PAGE = 20
 HELPS = (
     *("reset-e2e-key", "reset-totp", "unlock-factor", "add-user", "update-user", "delete-user"),
     *("disable-user", "enable-user", "change-roles", "change-email", "change-profile"),
-    *("rename-user", "set-password", "verify-email", "end-tokens"),
+    *("rename-user", "set-password", "verify-email", "end-tokens", "add-token"),
+    *("enable-totp", "disable-totp", "new-backup-codes", "disable-passkey"),
+    *("enable-email-codes", "disable-email-codes", "hold-resets", "lift-reset-hold"),
 )
-"""The acts on accounts that one can do for others."""
+"""The acts on accounts that one, or an operator, can do for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,36 @@ def test_it_is_filtered(browser):
     assert len(shown(browser, action="login", caller="\0", before="x' OR 1")) == 4
 
 
+def test_what_an_operator_did_by_command_is_there(world, browser, bob):
+    invoke = world.app.test_cli_runner().invoke
+    for command in (
+        "user token bob",
+        "user codes bob",
+        "user email-2fa bob --on",
+        "hold start bob",
+        "hold lift bob",
+        "factor disable bob",
+    ):
+        done = invoke(args=[*command.split(), "--reason", "on the phone"])
+        assert done.exit_code == 0, done.output
+    assert [what for what, who in shown(browser, target="bob") if who == ROOT] == [
+        "Switch off the authenticator app: bob",
+        "Lift the hold on resets of the key: bob",
+        "End all sign-ins, and hold resets of the key: bob",
+        "Switch on codes by e-mail: bob",
+        "Make new backup codes: bob",
+        "Make a personal access token: bob",
+    ]
+
+
+def test_what_one_did_to_a_part_of_the_own_account_is_not_there(world, browser, bob):
+    with world.runtime.transactions.begin() as session:
+        for action in ("add-token", "disable-passkey"):
+            target, by = f"{bob.id}:laptop", Actor(id=bob.id)
+            world.runtime.audit.write(session, action, by, at=1, target=target)
+    assert shown(browser, caller="bob") == [("Reset the key: eve", "bob")]
+
+
 def test_older_rows_are_on_the_next_page(world, browser, bob):
     with world.runtime.transactions.begin() as session:
         for n in range(20):
