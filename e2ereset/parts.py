@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from .audit import AuditTrail
+from .audit import AuditTrail, Operator
 from .crypto import KeyRing
 from .jobs import Queue
 from .languages import Languages
@@ -60,3 +60,15 @@ class Parts:
         self.jobs.put(
             session, kind, facts, recipients=account.emails, now=now, expires_at=expires_at
         )
+
+    def mail_change(
+        self, session: Session, account: Account, change: str, *, now: int, by: Caller | Operator
+    ) -> None:
+        """Queue a mail to the account's owner about what somebody has changed."""
+        facts: dict[str, Any] = {"change": change, "own": False, "reason": ""}
+        if isinstance(by, Operator):
+            facts |= {"by": by.words, "reason": by.reason}
+        else:
+            own = by.account.id == account.id
+            facts |= {"by": by.account.username, "own": own, "place": by}
+        self.mail_owner(session, "account-changed", account, now=now, **facts)

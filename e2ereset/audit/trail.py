@@ -41,6 +41,11 @@ class Operator:
         """What stands in an audit row as the caller."""
         return f"operator:{self.login}"
 
+    @property
+    def words(self) -> str:
+        """What stands in a mail in the place of a name."""
+        return f"an operator of the server ({self.login})"
+
 
 Who = Caller | Operator | Actor
 

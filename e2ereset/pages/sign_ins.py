@@ -83,17 +83,8 @@ class SignIns:
         return self.runtime.stepup.run(_for(asked, END_OTHERS), block, outcome="done")
 
     def _tell(self, passed: Passed, asked: ActionRequest, words: str) -> None:
-        self.runtime.mail_owner(
-            passed.session,
-            "account-changed",
-            passed.caller.account,
-            now=asked.now,
-            place=asked.caller,
-            by=asked.caller.account.username,
-            own=True,
-            change=words,
-            reason="",
-        )
+        account, tell = passed.caller.account, self.runtime.mail_change
+        tell(passed.session, account, words, now=asked.now, by=asked.caller)
 
 
 def _for(asked: ActionRequest, name: str) -> ActionRequest:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import BigInteger, Executable, bindparam, delete, func, select
 from sqlalchemy.orm import Session
@@ -192,7 +192,9 @@ class Holds:
         until = now + HOLD_SECONDS
         ADD(session, {"account_id": account.id, "since": now, "until": until})
         kept = FIND(session, {"account": account.id, "now": now}).first()
-        self._tell(session, account, "Resets of your E2E key are held for 72 hours", now, by=by)
+        self._parts.mail_change(
+            session, account, "Resets of your E2E key are held for 72 hours", now=now, by=by
+        )
         return int(kept.until) if kept else until
 
     def _lock(self, session: Session, account_id: str) -> None:
@@ -207,19 +209,10 @@ class Holds:
     ) -> bool:
         if not DROP(session, {"account": account.id, "now": now, "since": since}).rowcount:
             return False
-        self._tell(session, account, "Resets of your E2E key are not held any more", now, by=by)
+        self._parts.mail_change(
+            session, account, "Resets of your E2E key are not held any more", now=now, by=by
+        )
         return True
-
-    def _tell(
-        self, session: Session, account: Account, change: str, now: int, *, by: Caller | Operator
-    ) -> None:
-        facts: dict[str, Any] = {"now": now, "change": change}
-        if isinstance(by, Caller):
-            facts |= {"place": by, "by": by.account.username, "own": True, "reason": ""}
-        else:
-            who = f"an operator of the server ({by.login})"
-            facts |= {"by": who, "own": False, "reason": by.reason}
-        self._parts.mail_owner(session, "account-changed", account, **facts)
 
 
 def _is_older(passed: Passed, since: int, now: int) -> bool:

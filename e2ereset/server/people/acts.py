@@ -48,9 +48,7 @@ class Acting:
     @property
     def who(self) -> str:
         """Who acts, in words for a mail."""
-        if isinstance(self.by, Operator):
-            return f"an operator of the server ({self.by.login})"
-        return self.by.account.username
+        return self.by.words if isinstance(self.by, Operator) else self.by.account.username
 
     def on(self, username: str) -> "OnAccount":
         """The same, for the account of this name in any case. Raises UnknownPerson."""

@@ -11,7 +11,6 @@ from e2ereset import Action, Refusal, Runtime
 from e2ereset.errors import NotAllowed, NotSignedIn
 from e2ereset.records import ActionRequest, Passed, iso
 
-from .notices import tell
 from .tokens import (
     NewToken,
     TokenNameTaken,
@@ -153,7 +152,8 @@ class PersonalTokens:
         return ""
 
     def _tell(self, session: Session, asked: ActionRequest, words: str) -> None:
-        tell(self.runtime, session, asked, owner=asked.caller.account, change=words)
+        owner, by = asked.caller.account, asked.caller
+        self.runtime.mail_change(session, owner, words, now=asked.now, by=by)
 
 
 def _facts(row: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from e2ereset.errors import Forbidden, NotAllowed
 from e2ereset.records import ActionRequest, Passed
 from e2ereset.server.people import accounts
 
-from .notices import tell
 from .tokens import drop_others, drop_tokens, end_of
 
 PERMISSION = "logout-other-user"
@@ -37,7 +36,7 @@ class SignOuts:
             owner = self._owner(passed, target)
             if owner and drop_tokens(passed.session, owner.id):
                 words = "All your sign-ins and personal access tokens were ended"
-                tell(self.runtime, passed.session, asked, owner=owner, change=words)
+                self._tell(passed, owner, asked, words)
             return target
 
         return self.runtime.stepup.run(asked, block, outcome="done")
@@ -57,10 +56,14 @@ class SignOuts:
             if drop_others(session, account.id, kept, personal=personal):
                 also = " and personal access tokens" if personal else ""
                 words = f"All your sign-ins{also} but the one in use were ended"
-                tell(self.runtime, session, asked, owner=passed.caller.account, change=words)
+                self._tell(passed, passed.caller.account, asked, words)
             return end_of(session, account.id, kept)
 
         return self.runtime.stepup.run(asked, block, outcome="done")
+
+    def _tell(self, passed: Passed, owner: Account, asked: ActionRequest, words: str) -> None:
+        tell = self.runtime.mail_change
+        tell(passed.session, owner, words, now=asked.now, by=asked.caller)
 
     def _owner(self, passed: Passed, target: str) -> Account | None:
         """The account of this id, if the caller may end its sign-ins; None for an unknown one."""
