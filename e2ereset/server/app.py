@@ -27,8 +27,8 @@ from .people.new_passwords import EXTENSION as NEW_PASSWORDS
 from .people.new_passwords import NewPasswords
 from .people.page_routes import make_pages as make_own_account
 from .people.password_hashing import PasswordHasher
-from .people.routes import People
-from .people.routes import make_routes as make_people
+from .people.routes import make_people
+from .people.routes import make_routes as make_people_routes
 from .people.verification_routes import make_page
 from .request_log import log_requests, note_caller
 from .roles.routes import make_routes as make_role_routes
@@ -97,8 +97,8 @@ def create_app(
 def _add_subjects(app: Flask, hasher: PasswordHasher, settings: ServerSettings) -> None:
     runtime, site = get_e2ereset(app), find_site(app)
     passwords = app.extensions[NEW_PASSWORDS] = NewPasswords(hasher, settings.shortest_password)
-    people = People(runtime, passwords, own_subscriptions, settings.public_url)
-    app.register_blueprint(make_people(people, runtime.gates, url_prefix=API))
+    people = make_people(runtime, passwords, own_subscriptions, public_url=settings.public_url)
+    app.register_blueprint(make_people_routes(people, runtime.gates, url_prefix=API))
     app.register_blueprint(make_page(people.verification, runtime.gates, site))
     app.register_blueprint(make_role_routes(runtime, url_prefix=API))
     sessions = Sessions(runtime=runtime, hasher=hasher, settings=settings)

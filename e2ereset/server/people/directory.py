@@ -26,6 +26,8 @@ FIND = {
     "username": find_account,
     "email": find_account_by_email,
 }
+MembershipsOf = Callable[[Session, str, int | None], Sequence[Mapping[str, Any]]]
+"""The memberships of a user in rooms, as on the wire; since a time, or all of them."""
 
 
 class NoSuchPerson(Refusal):
@@ -41,8 +43,7 @@ class Directory:
     """Shows users to each other."""
 
     runtime: Runtime
-    subscriptions: Callable[[Session, str, int | None], Sequence[Mapping[str, Any]]]
-    """The memberships of a user in rooms, as on the wire."""
+    memberships: MembershipsOf
 
     def info(self, caller: Caller, by: str, name: str, *, rooms: bool = False) -> dict[str, Any]:
         """The user whom this `userId`, `username` or `email` names. Raises NoSuchPerson.
@@ -84,5 +85,5 @@ class Directory:
         allows = self.runtime.permissions.allows
         if user_id != account.id and not allows(session, account.roles, VIEW_ROOMS):
             return {}
-        rows = self.subscriptions(session, user_id, None)
+        rows = self.memberships(session, user_id, None)
         return {"rooms": [{name: row[name] for name in OF_ROOM if name in row} for row in rows]}

@@ -1,11 +1,8 @@
 """`users.*`: who there is, and what is done to accounts."""
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, Response
-from sqlalchemy.orm import Session
 
 from e2ereset import Runtime
 from e2ereset.errors import NotAllowed, TargetParamMissing, UnknownTarget
@@ -14,7 +11,7 @@ from e2ereset.permissions.schemas import target_named
 
 from . import answers, refusals, schemas
 from .changes import ACTIVATE, DELETE, Changes
-from .directory import SORTED_BY, Directory, NoSuchPerson
+from .directory import SORTED_BY, Directory, MembershipsOf, NoSuchPerson
 from .new_accounts import NewAccounts
 from .new_passwords import NewPasswords
 from .own_account import UPDATE as UPDATE_OWN
@@ -54,44 +51,30 @@ OWN = (
 TARGET = (UnknownTarget, NotAllowed, refusals.AdminRequired, refusals.UserLastOwner)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class People:
     """The services of accounts, for their routes."""
 
-    runtime: Runtime
-    passwords: NewPasswords
-    subscriptions: Callable[[Session, str, int | None], Sequence[Mapping[str, Any]]]
-    public_url: str = ""
+    changes: Changes
+    directory: Directory
+    new_accounts: NewAccounts
+    own_account: OwnAccount
+    updates: Updates
+    verification: Verification
 
-    @property
-    def verification(self) -> Verification:
-        """Mails links that verify addresses."""
-        return Verification(runtime=self.runtime, public_url=self.public_url)
 
-    @property
-    def directory(self) -> Directory:
-        """Shows users to each other."""
-        return Directory(runtime=self.runtime, subscriptions=self.subscriptions)
-
-    @property
-    def new_accounts(self) -> NewAccounts:
-        """Makes accounts."""
-        return NewAccounts(runtime=self.runtime, passwords=self.passwords)
-
-    @property
-    def updates(self) -> Updates:
-        """Changes what is known of accounts."""
-        return Updates(runtime=self.runtime, passwords=self.passwords)
-
-    @property
-    def own_account(self) -> OwnAccount:
-        """Changes of one's own account."""
-        return OwnAccount(runtime=self.runtime, passwords=self.passwords)
-
-    @property
-    def changes(self) -> Changes:
-        """Deletes accounts, and switches them on and off."""
-        return Changes(runtime=self.runtime)
+def make_people(
+    runtime: Runtime, passwords: NewPasswords, memberships: MembershipsOf, *, public_url: str
+) -> People:
+    """The services of one app. `memberships` are those of a user in rooms, as on the wire."""
+    return People(
+        changes=Changes(runtime=runtime),
+        directory=Directory(runtime=runtime, memberships=memberships),
+        new_accounts=NewAccounts(runtime=runtime, passwords=passwords),
+        own_account=OwnAccount(runtime=runtime, passwords=passwords),
+        updates=Updates(runtime=runtime, passwords=passwords),
+        verification=Verification(runtime=runtime, public_url=public_url),
+    )
 
 
 def make_routes(people: People, gates: Gates, *, url_prefix: str) -> Blueprint:
