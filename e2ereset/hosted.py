@@ -57,9 +57,11 @@ def check_accounts(accounts: object, *, pages: bool = False) -> Accounts:
         raise SettingsError(f"accounts is the class {accounts.__name__}. Give an object of it.")
     checked = SimpleNamespace()
     for name in WANTED:
-        where, method = f"{type(accounts).__name__}.{name}", getattr(accounts, name, None)
+        of = accounts if isinstance(accounts, type) else type(accounts)
+        where, method = f"{of.__name__}.{name}", getattr(accounts, name, None)
         if method is None and name in NEEDED:
-            raise SettingsError(f"{where} is missing. See e2ereset.ports.Accounts.")
+            model = "For a model give SQLAlchemyAccounts(model, ...)."
+            raise SettingsError(f"{where} is missing. See e2ereset.ports.Accounts. {model}")
         if iscoroutinefunction(method):
             raise SettingsError(f"{where} is asynchronous. Write it without `async`.")
         if method is not None and (pages or name != "check_plain_password"):

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Timeout
 from .errors import Unavailable
 
 OLD_SCHEMA = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
-MIGRATE = "Run `e2ereset db upgrade`, or in a host app `flask db upgrade`"
+MIGRATE = "Run `e2ereset db upgrade`, or in a host app `flask db upgrade` or its create_all()"
 
 
 def outage(fault: BaseException) -> str | None:

@@ -240,7 +240,7 @@ def _checked(key: str, value: Any, spec: Any) -> Any:
     kind = spec.type
     if kind not in EXAMPLES:  # a tuple
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise SettingsError(f"{key} must be a list, such as {spec.default or ['...']!r}.")
+            raise SettingsError(f"{key} must be a list, such as {list(spec.default) or ['...']!r}.")
         return tuple(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         words = f"{key} must be of type {kind.__name__}, not {type(value).__name__}."

@@ -78,7 +78,7 @@ def test_an_unsafe_number_is_refused_with_the_range(key, value):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("E2ERESET_METHODS", "totp", "must be a list"),
+        ("E2ERESET_METHODS", "totp", "must be a list, such as ['totp', 'email', 'password']"),
         ("E2ERESET_METHODS", [], "Name at least one"),
         ("E2ERESET_TWO_FACTOR", "no", "of type bool"),
         ("E2ERESET_TOTP_WINDOW", True, "of type int"),

@@ -38,9 +38,10 @@ class SQLAlchemyAccounts:
 
     `id`: the primary key or another value that never changes: int, str, UUID, or what `id_type`
     makes of a text. `username` is compared as `name_key` compares; give a column of these keys as
-    `name_key`, see docs/embedding.md. `email` counts where `verified` is true; `verified=True` says
-    that all are. `password`: a hash of werkzeug, bcrypt or argon2, of the password itself, or with
-    `hashed="sha256"` of its SHA-256 hex. `check`: whether (password, hash) fit, for other hashes.
+    `name_key`, see docs/embedding.md. `email` counts where `verified` is true, and is refused
+    without; `verified=True` says that all are. `password`: a hash of werkzeug, bcrypt or argon2, of
+    the password itself, or with `hashed="sha256"` of its SHA-256 hex. `check`: whether
+    (password, hash) fit, for other hashes.
     `roles`: a text, or a list of texts or of objects with a `name`. `active`: all are, without it.
     `session_key`: a text that a live sign-in must know; a reset writes a new one. `language`, such
     as `de`, is read and, where its owner chooses another one, written; `zone` is the time zone.
@@ -54,7 +55,7 @@ class SQLAlchemyAccounts:
     username: Part = "username"
     name_key: Part | None = None
     email: Part | None = None
-    verified: Part | bool = False
+    verified: Part | bool | None = None
     password: Part | None = None
     hashed: Literal["plain", "sha256"] = "plain"
     check: Callable[[str, str], bool] | None = None
@@ -80,6 +81,11 @@ class SQLAlchemyAccounts:
         for name in (*IN_SQL, "verified", "password", "roles", "active", "zone"):
             key = key_of(self.model, name, getattr(self, name), in_sql=name in IN_SQL)
             setattr(self, name, key)
+        if self.email is not None and self.verified is None:
+            raise SettingsError(
+                "email counts where it is verified. Name what tells that as verified="
+                ", or write verified=True where every address is."
+            )
         self._read_id = self.id_type or reader_of_ids(self._column(self.id))
         self._turns = BoundedSemaphore(self.at_once)
         if self.session_key is not None:  # only then a reset is said to end sign-ins

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, current_app, has_request_context, request, session
+from werkzeug.local import LocalProxy
 
 from e2ereset.errors import SettingsError
 from e2ereset.ports import KnowsUsers
@@ -28,8 +29,13 @@ def identify_by(
     """An `identify` for a sign-in of your own: `user` gives the user of this request, or None.
 
     The caller is made by `accounts.account(user)`. `since`: when the sign-in began, in epoch
-    seconds, None where that is not known.
+    seconds, None where that is not known. Raises SettingsError when `user` is no function.
     """
+    if isinstance(user, LocalProxy) or not callable(user):
+        raise SettingsError(
+            "identify_by takes a function that gives the user. Flask-Login's current_user is none:"
+            " give flask_login_identify in the place of identify_by."
+        )
 
     def identify() -> Caller | None:
         """The signed-in caller of this request; None when there is none."""

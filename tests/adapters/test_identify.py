@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from flask import session
-from flask_login import LoginManager, UserMixin, login_user, logout_user
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_sqlalchemy import SQLAlchemy
 
 from e2ereset import SQLAlchemyAccounts, flask_login_identify, flask_security_identify, identify_by
@@ -153,6 +153,12 @@ def test_a_function_of_the_host_says_who_is_signed_in(make):
     ann = seen(host, headers={"User-Agent": AGENT})
     told = (ann.account.username, ann.address, ann.agent, ann.signed_in_at)
     assert told == ("ann", "127.0.0.1", "Firefox on Linux", 77)
+
+
+@pytest.mark.parametrize("user", [current_user, None])
+def test_what_gives_no_user_is_refused_at_once(user):
+    with pytest.raises(SettingsError, match="give flask_login_identify"):
+        identify_by(user)
 
 
 @pytest.mark.slow

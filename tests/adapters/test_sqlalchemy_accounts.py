@@ -262,6 +262,7 @@ def test_a_language_is_read_and_written(session):
         ({"hashed": "md5"}, "sha256"),
         ({"roles": Role.__table__.c.name}, "User has no column roles.name"),
         ({"id": User.enabled}, "is of bool"),
+        ({"email": "email", "verified": None}, "or write verified=True"),
     ],
 )
 def test_a_part_that_is_not_there_is_named_at_once(wrong, words):

@@ -168,6 +168,13 @@ def test_a_class_in_the_place_of_accounts_is_refused_at_start():
         E2EReset(db=SQLAlchemy(), accounts=MemoryAccounts, identify=lambda: None)
 
 
+def test_a_model_in_the_place_of_accounts_is_refused_at_start():
+    class User: ...
+
+    with pytest.raises(SettingsError, match=r"^User\.get is missing.* SQLAlchemyAccounts"):
+        E2EReset(db=SQLAlchemy(), accounts=User, identify=lambda: None)
+
+
 def test_an_identify_that_is_no_function_is_refused_at_start(make_host):
     with pytest.raises(SettingsError, match="identify is an object of Account"):
         make_host(identify=BOB)
