@@ -13,6 +13,7 @@ from tests.kit.pages import BROWSER, PagesHost
 
 BASE = """<html lang="{{ lang }}" dir="{{ direction }}">
 <title>{% block title %}{% endblock %}</title>
+<a href="{{ url_for('e2ereset_pages.overview') }}">your security</a>
 <nav>the shop</nav>{% block content %}{% endblock %}</html>"""
 OURS = sorted(file.name for file in (FOLDER / "templates" / "e2ereset").iterdir())
 
@@ -51,6 +52,7 @@ def test_every_page_stands_in_the_base_template_of_its_host(shop):
         assert page.text.count("<nav>the shop</nav>") == page.text.count("<main") == 1
         assert page.text.count('<link rel="stylesheet" href="/security/static/e2ereset.css">') == 1
         assert page.headers.getlist("Content-Security-Policy") == ["frame-ancestors 'none'"]
+        assert '<a href="/security/">your security</a>' in page.text
     assert "<title>My security</title>" in browser.get("/security/").text
     assert browser.get("/in").headers["Content-Security-Policy"] == "default-src 'self'"
 
