@@ -24,3 +24,15 @@ def test_a_helper_gets_one_mail_a_day_of_all_who_wait(world, bob, eve):
     world.clock.now = begun + DAY
     assert [asked(world.again(person)) for person in (ann, bob)] == [1, 0]
     assert [facts["by"] for _, facts in world.queued("room-key-asked")] == ["bob", "ann"]
+
+
+def test_a_helper_is_told_of_no_rooms_but_their_own(world, bob, eve):
+    ann = world.person("ann")
+    for name, helpers in {"one": [eve], "two": [eve, ann], "three": [ann], "four": [ann]}.items():
+        world.room(name, *helpers)
+        world.session.add(Subscription(user_id=bob.id, room_id=name))
+    world.room("mine", bob, eve)
+    world.session.commit()
+    assert world.client.post(f"{API}e2e.askForKeys", headers=bob.headers).json["asked"] == 2
+    told = {to: facts["rooms"] for to, facts in world.queued("room-key-asked")}
+    assert told == {"eve@x.org": 2, "ann@x.org": 3}

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from e2ereset import Caller
@@ -36,15 +36,16 @@ STATES = (
     .order_by(ROOMS.c.name, ROOMS.c.id)
 )
 HELPERS = (
-    select(OTHERS.c.user_id)
+    select(OTHERS.c.user_id, func.count().label("rooms"))
     .select_from(OTHERS)
     .join(MINE, HOLDS)
     .join(ROOMS, ENCRYPTED)
     .where(IS_ME, MINE.c.e2e_key.is_(None), MINE.c.suggested_key.is_(None))
-    .distinct()
+    .group_by(OTHERS.c.user_id)
     .order_by(OTHERS.c.user_id)  # all lock their budgets in one order
     .limit(MOST_HELPERS)
 )
+"""Who has keys that the account lacks, each with the number of those rooms alone."""
 
 
 def states(session: Session, account_id: str, now: int) -> tuple[RoomState, ...]:
@@ -70,18 +71,16 @@ class Readability:
 
         A helper gets one such mail a day at most, whoever asks. Raises NotSignedIn.
         """
-        mine = self.rooms(asked.caller.account.id)
-        rooms = sum(room.can_ask for room in mine)
-        return self._acts.run(asked, partial(self._ask, rooms=rooms, now=asked.now))
+        return self._acts.run(asked, partial(self._ask, now=asked.now))
 
-    def _ask(self, session: Session, caller: Caller, *, rooms: int, now: int) -> int:
+    def _ask(self, session: Session, caller: Caller, *, now: int) -> int:
         runtime, mailed = self._runtime, 0
-        for helper_id in run(session, HELPERS, {"account": caller.account.id}).scalars().all():
+        for one in run(session, HELPERS, {"account": caller.account.id}).all():
             charge = runtime.budgets.charge_in
-            if not charge(session, helper_id, ASKED, windows=DAILY, now=now):
+            if not charge(session, one.user_id, ASKED, windows=DAILY, now=now):
                 continue
-            if helper := get_account(session, helper_id):
-                facts: dict[str, Any] = {"by": caller.account.username, "rooms": rooms}
+            if helper := get_account(session, one.user_id):
+                facts: dict[str, Any] = {"by": caller.account.username, "rooms": one.rooms}
                 runtime.mail_owner(session, ASKED, helper, now=now, place=caller, **facts)
                 mailed += 1
         outcome = "asked" if mailed else "nobody-to-ask"
