@@ -94,3 +94,53 @@ def test_every_text_is_in_the_catalogue_and_pages_read_from_right_to_left(signed
         texts = [one.strip() for one in page.locator(SAID).all_text_contents()]
         assert [one for one in texts if one and "\u200f" not in one] == [], address
         watched.holds()
+
+
+# As if something had been lost, or come, since the page was made.
+OTHER_PLAN = """document.querySelector("input[name=plan]").value = "0".repeat(64)"""
+
+
+def test_what_a_page_says_while_something_is_wrong_holds_too(browse, signed_in, site, carol):
+    erin = site.user("erin", totp=True)
+    site.cli("user", "password", "erin", "--password-stdin", stdin=PASSWORD)
+
+    def enters():
+        return browse().sign_in("erin", PASSWORD, erin.backup_codes.pop())
+
+    def sees(watched, address, words):
+        assert words in watched.open(address).text, address
+        watched.holds()
+
+    watched, theirs = enters(), f"/admin/people/{erin.id}"
+    sees(watched, "/security/none", "There is nothing at this address.")
+    sees(watched, "/security/proof/none", "This page has expired")
+    sees(watched, "/admin/people", "You cannot see this page")
+
+    watched.open("/security/reset/before").page.evaluate(OTHER_PLAN)
+    watched.press("Reset my key")
+    for _ in range(6):
+        watched.prove("000000")
+    assert (watched.focused(), "Too many tries." in watched.text) == ("e2e-errors", True)
+    watched.holds()
+    site.cli("user", "unlock", "erin")
+    watched.prove(erin.backup_codes.pop())
+    assert (watched.focused(), "has changed since" in watched.text) == ("e2e-errors", True)
+    watched.holds()
+
+    watched.open("/security/not-me").press("It was not me: do it now")
+    assert watched.heading == "Your account is protected"
+    watched.holds()
+    watched, helper = enters(), signed_in()
+    for address in ("/security/", "/security/reset", "/security/not-me"):
+        sees(watched, address, "Resets of your key are held until")
+    for address in (theirs, f"{theirs}/reset"):
+        sees(helper, address, "Nobody can reset this key until")
+    site.cli("hold", "lift", "erin")
+    helper.open(f"{theirs}/reset").page.evaluate(OTHER_PLAN)
+    for field, typed in (("reason", "Lost the laptop."), ("username", "erin")):
+        helper.fill(field, typed)
+    helper.press("Reset the key")
+    helper.prove(carol.backup_codes.pop())
+    assert (helper.focused(), "has changed since" in helper.text) == ("e2e-errors", True)
+    assert helper.page.input_value("#reason") == "Lost the laptop."
+    helper.holds()
