@@ -27,7 +27,8 @@ ANY = (EDIT_OTHER_USER_E2EE, ACCESS)
 class State:
     """What a reset would cost this account now, and how its factors are.
 
-    `left` has the tries that are left of each method in use. `held` is until when resets are held,
+    `left` has the tries that are left of each method in use: of the password, where it is the only
+    one. `held` is until when resets are held,
     in epoch seconds.
     """
 
@@ -75,8 +76,10 @@ class Helping:
         """What there is to know of this account. Raises as `Resets.preview` does."""
         runtime, factors = self.runtime, self.runtime.factors.status(account.id)
         plan = runtime.resets.preview(caller, TargetName(user_id=account.id), now)
+        falls_back = [one.name for one in runtime.strategies if one.fallback]
+        used = factors.history or (falls_back if account.has_password else [])
         with runtime.transactions.read() as session:
-            left = {one: self._left(session, account, one, now) for one in factors.history}
+            left = {one: self._left(session, account, one, now) for one in used}
         held = runtime.resets.holds.held_until(account.id, now)
         return State(account=account, plan=plan, factors=factors, left=left, held=held)
 

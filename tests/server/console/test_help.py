@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.kit.pages import BROWSER, browser_of, prove
+from tests.kit.world import error
 
 PEOPLE = "/admin/people"
 ODD = text("INSERT INTO user_roles (user_id, role) VALUES (:user, 'odd')")
@@ -112,6 +113,17 @@ def test_a_person_is_shown_with_costs_and_tries_and_is_unlocked(world, boss, bro
     assert "The factors are unlocked." in page
     assert "Nothing is locked." in page
     assert ("unlock-factor", boss.id, zoe.id, "totp", "unlocked") in world.outcomes()
+
+
+def test_of_who_has_no_factor_the_tries_at_the_password_are_shown(world, boss, with_settings):
+    dora, guy = world.person("dora", password="pw"), world.person("guy")
+    strict = browser_of(with_settings(E2ERESET_METHODS=["totp"]), boss)
+    browser, said = browser_of(world, boss), "The password is asked for instead. Tries left now:"
+    assert f"{said} 5<" in browser.get(f"{PEOPLE}/{dora.id}").text
+    assert error(world.reset(dora, code="0" * 64, method="password")) == "totp-invalid"
+    assert f"{said} 4<" in browser.get(f"{PEOPLE}/{dora.id}").text
+    for other, person in ((browser, guy), (strict, dora)):
+        assert said not in other.get(f"{PEOPLE}/{person.id}").text
 
 
 def test_who_may_not_unlock_has_no_such_button_and_is_asked_for_no_proof(world, bob, eve):
