@@ -10,9 +10,10 @@ from sqlalchemy.exc import OperationalError
 
 from e2ereset.reset.holds import Holds
 from e2ereset.server.people.models import User
-from e2ereset.server.rooms.models import Subscription
+from e2ereset.server.rooms.models import Room, Subscription
 from e2ereset.server.rooms.service import KEYS
 from e2ereset.server.sessions.models import Token
+from e2ereset.store.tables import table
 from e2ereset.vault.models import KeyPair
 from tests.kit.client import API
 from tests.kit.databases import only_postgresql
@@ -151,39 +152,75 @@ def test_what_is_no_digest_is_refused_before_the_proof(world, bob, more):
     assert error(world.reset(bob, {"plan": digest + more})) == "invalid-params"
 
 
-ROOMS = st.lists(st.tuples(st.sets(st.sampled_from(KEYS)), st.booleans()), max_size=4)
-
-
+# Which keys of a room each of the people has; None for who is no member.
+ROOMS = st.lists(st.tuples(*[st.none() | st.sets(st.sampled_from(KEYS))] * 4), max_size=4)
+PAIRS, TOKENS, MEMBERS = (table(one) for one in (KeyPair, Token, Subscription))
 NUMBERS = count()
 
 
-@given(st.booleans(), ROOMS, st.integers(0, 3), st.integers(0, 3))
-def test_the_plan_is_what_the_reset_then_does(world, plan, has_key, rooms, sign_ins, tokens):
+def stored(world):
+    """The rows that a reset could take or change, by table and key."""
+    world.session.rollback()
+    return {
+        (rows.name, *(row[key.name] for key in rows.primary_key)): dict(row)
+        for rows in (PAIRS, TOKENS, MEMBERS, table(Room), table(User))
+        for row in world.session.execute(select(rows)).mappings()
+    }
+
+
+def fill(world, people, rooms):
+    """Make the rooms; by the name of each that the first has keys of, how many others give it."""
+    holders = {}
+    for room, held in rooms.items():
+        world.room(room)
+        for person, names in zip(people, held, strict=True):
+            if names is not None:
+                keys = dict.fromkeys(names, "[]")
+                world.session.add(Subscription(user_id=person.id, room_id=room, **keys))
+        gives = [bool(names and names & {"e2e_key", "suggested_key"}) for names in held]
+        holders |= {room: sum(gives[1:3])} if held[0] else {}  # the last cannot sign in
+    world.session.commit()
+    return holders
+
+
+@given(st.booleans(), st.booleans(), ROOMS, st.integers(0, 2), st.integers(0, 2))
+def test_the_plan_is_what_the_reset_then_does_row_by_row(
+    world, plan, helped, has_key, rooms, sign_ins, tokens
+):
     number = next(NUMBERS)  # the examples are people of one world
     bob = world.person(f"bob{number}", totp=True, key=has_key)
-    eve = world.person(f"eve{number}", key=False)
-    holders = {}
-    for n, (names, held) in enumerate(rooms):
-        room = f"r{number}-{n}"
-        world.room(room, *([eve] if held else []))
-        keys = dict.fromkeys(names, "[]")
-        world.session.add(Subscription(user_id=bob.id, room_id=room, **keys))
-        holders |= {room: int(held)} if names else {}
-    world.session.commit()
+    others = [world.person(f"{name}{number}") for name in ("eve", "ann")]
+    others.append(world.person(f"gone{number}", active=False, key=False))
+    boss = world.person(f"boss{number}", totp=True, roles=("admin",))
+    rooms = {f"r{number}-{n}": held for n, held in enumerate(rooms)}
+    holders = fill(world, [bob, *others], rooms)
     for _ in range(sign_ins):
         world.sign_in(bob.id)
         world.sign_in(bob.id, expires_at=world.clock.now)  # over, which is no loss
     for n in range(tokens):
         world.sign_in(bob.id, name=f"t{n}", expires_at=None)
-    found = told(plan(bob))
+    before, found = stored(world), told(plan(bob))
     assert {room["_id"]: room["holders"] for room in found["rooms"]} == holders
-    assert (found["keySet"], found["tokens"]) == (has_key, tokens)
-    assert found["signIns"] == sign_ins + 1
-    digest = found["digest"]
-    assert world.reset(bob, {"plan": digest}, code=world.code(bob)).status_code == 200
-    assert (world.has_key(bob), world.tokens(bob)) == (False, 0)
-    assert {s.room_id for s in world.subscriptions(bob)} >= holders.keys()
-    assert not any(getattr(s, name) for s in world.subscriptions(bob) for name in KEYS)
+    assert (found["keySet"], found["roomsLost"]) == (has_key, len(holders))
+    shown = told(plan(boss, userId=bob.id))
+    assert shown == {name: value for name, value in found.items() if name != "rooms"}
+
+    by, planned = boss if helped else bob, {"userId": bob.id, "plan": shown["digest"]}
+    assert world.reset(by, planned, code=world.code(by)).status_code == 200
+    after = stored(world)
+    pair = {(PAIRS.name, bob.id)} if has_key else set()
+    read = {(MEMBERS.name, bob.id, room) for room in holders}
+    ended = {
+        key: row
+        for key, row in before.items()
+        if key[0] == TOKENS.name and row["user_id"] == bob.id
+    }
+    assert {key for key, row in before.items() if after.get(key) != row} == pair | read | {*ended}
+    assert after.keys() == before.keys() - pair - {*ended}
+    assert not any(after[key][name] for key in read for name in KEYS)
+    live = [row["kind"] for row in ended.values() if row["expires_at"] != world.clock.now]
+    assert live.count("login") == found["signIns"]
+    assert live.count("personal") == found["tokens"] == tokens
 
 
 def test_who_is_seen_meanwhile_changes_no_digest(world, plan, bob, eve):
