@@ -13,8 +13,6 @@ from . import passkeys as sql
 from .own_passkeys import NAME
 from .stepup import StepUp
 
-SECONDS = 60
-DIGITS = 8
 SHOWN = "code-shown"
 """The outcome in the audit log; that of the action itself comes when the code is used."""
 
@@ -57,10 +55,10 @@ class PasskeyCodes:
         return action, self._stepup.run(asked, show, outcome=SHOWN)
 
     def _store(self, session: Session, caller: Caller, action: Action, now: int) -> str:
-        code = f"{self._parts.entropy.randbelow(10**DIGITS):0{DIGITS}d}"
+        code = f"{self._parts.entropy.randbelow(10**sql.CODE_DIGITS):0{sql.CODE_DIGITS}d}"
         digest = self._parts.keyring.digest(*sql.code_of(caller.account, action, code))
         live = sql.live_for(caller.account, action, now)
-        stored = {**live, "digest": digest, "until": now + SECONDS}
+        stored = {**live, "digest": digest, "until": now + sql.CODE_SECONDS}
         if run(session, sql.SHOW_CODE, stored).rowcount != 1:
             raise NoFactor()  # purged, or another target came between
         return code

@@ -23,6 +23,8 @@ from e2ereset.store.tables import table
 
 from .models import Passkey, PasskeyChallenge
 
+CODE_SECONDS, CODE_DIGITS = 60, 8
+
 PASSKEYS, CHALLENGES = table(Passkey), table(PasskeyChallenge)
 MINE = PASSKEYS.c.account_id == bindparam("account")
 THIS = (MINE, PASSKEYS.c.id == bindparam("key"))

@@ -4,7 +4,8 @@ from flask import Blueprint, Response
 from marshmallow.validate import Length
 from werkzeug.wrappers import Response as AnyResponse
 
-from e2ereset.factors.passkey_codes import SECONDS, PasskeyCodes
+from e2ereset.factors.passkey_codes import PasskeyCodes
+from e2ereset.factors.passkeys import CODE_SECONDS
 from e2ereset.http import Text, proof
 from e2ereset.languages.words import N_
 from e2ereset.records import Action
@@ -51,5 +52,5 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
             "passkey_code",
             phrase=site.phrase(action),
             code=f"{code[:half]}-{code[half:]}",
-            seconds=SECONDS,
+            seconds=CODE_SECONDS,
         )

@@ -16,8 +16,6 @@ from e2ereset.typed import is_digits, plain_code
 from .base import Strategy, counting
 
 CHALLENGE_SECONDS = 300
-CODE_SECONDS = 60
-CODE_DIGITS = 8
 CODE_TRIES = 5
 
 
@@ -69,7 +67,7 @@ class PasskeyStrategy(Strategy):
     def verify(self, attempt: Attempt, code: str) -> bool:
         """Whether a passkey of the account signed for this, or the code is one that was shown."""
         digits = plain_code(code)
-        if is_digits(digits, CODE_DIGITS):
+        if is_digits(digits, sql.CODE_DIGITS):
             return self._verify_code(attempt, digits)
         live = sql.live_for(attempt.account, attempt.action, attempt.now)
         nonce = run(attempt.session, sql.NONCE, live).scalar()

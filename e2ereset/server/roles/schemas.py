@@ -12,10 +12,6 @@ from .refusals import BadDate
 from .seeds import GLOBAL
 
 
-class NoQuery(Query):
-    """A route that takes nothing."""
-
-
 class NewRoleBody(Body):
     """A role to be made. It is held by users; what a role needs of them cannot be set."""
 
@@ -79,7 +75,7 @@ class OneRoleBody(Body):
     role = Text(required=True)
 
 
-NOTHING, NEW_ROLE, ADD_USER, REMOVE_USER = NoQuery(), NewRoleBody(), AddUserBody(), RemoveUserBody()
+NOTHING, NEW_ROLE, ADD_USER, REMOVE_USER = Query(), NewRoleBody(), AddUserBody(), RemoveUserBody()
 HOLDERS, SINCE = HoldersQuery(), SinceQuery()
 PERMISSIONS, ONE_ROLE = PermissionsBody(), OneRoleBody()
 

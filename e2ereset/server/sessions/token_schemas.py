@@ -31,10 +31,6 @@ class LogoutBody(Body):
     userId = Text(allow_none=True)
 
 
-class NoBody(Body):
-    """A body without a field."""
-
-
 class MadeToken(Answer):
     """A new token, which is shown here only."""
 
@@ -69,7 +65,7 @@ class Kept(Answer):
     tokenExpires = Text(required=True)
 
 
-TOKEN, NEW_TOKEN, LOGOUT, NOTHING = TokenBody(), NewTokenBody(), LogoutBody(), NoBody()
+TOKEN, NEW_TOKEN, LOGOUT, NOTHING = TokenBody(), NewTokenBody(), LogoutBody(), Body()
 NO_QUERY = Query()
 MADE, TOKENS, LOGGED_OUT, KEPT = MadeToken(), Tokens(), LoggedOut(), Kept()
 

@@ -99,7 +99,6 @@ class RoomsQuery(Query):
     )
 
 
-NO_QUERY = Query()
 NOTHING, ROOM, KEY_OF_ROOM, GROUP_KEY = Body(), RoomBody(), KeyIdBody(), GroupKeyBody()
 RESTART = RestartBody()
 SUGGESTIONS, OF_ROOM, OF_ROOMS = SuggestionsBody(), RoomQuery(), RoomsQuery()
