@@ -9,7 +9,7 @@ from .cross_site import CrossSite
 from .described import Described
 from .gates import Gates, proof
 from .origin import caller_address, origin
-from .pagination import Page, PageQuery, read_page
+from .pagination import Page, PageAnswer, PageQuery, read_page
 from .rates import Rates
 from .schemas import Answer, Body, Entries, Flag, Items, Query, Text, Whole, filled, one_of
 
@@ -23,6 +23,7 @@ __all__ = [
     "Gates",
     "Items",
     "Page",
+    "PageAnswer",
     "PageQuery",
     "Query",
     "Rates",

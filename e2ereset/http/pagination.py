@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 
 from e2ereset.errors import InvalidSort
 
-from .schemas import Query, Text, Whole
+from .schemas import Answer, Query, Text, Whole
 
 COUNT, HIGHEST_COUNT = 50, 100
 ALL = 10_000
@@ -23,6 +23,14 @@ class PageQuery(Query):
     count = Whole(load_default=COUNT)
     offset = Whole(load_default=0)
     sort = Text(load_default="")
+
+
+class PageAnswer(Answer):
+    """The numbers of a list's answer, for schemas to inherit; `Page.facts` has them."""
+
+    count = Whole(required=True)
+    offset = Whole(required=True)
+    total = Whole(required=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

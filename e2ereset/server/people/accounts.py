@@ -7,6 +7,7 @@ from sqlalchemy import Exists, Select, String, Table, and_, bindparam, exists, o
 from sqlalchemy.orm import Session
 
 from e2ereset import Account, name_key
+from e2ereset.records import TargetName
 from e2ereset.store.statements import Statement, connection_of
 from e2ereset.store.tables import table
 
@@ -68,6 +69,13 @@ def get_account(session: Session, account_id: str) -> Account | None:
 def find_account(session: Session, username: str) -> Account | None:
     """The account of this username, as `name_key` compares names; None when there is none."""
     return _find(session, BY_NAME, name_key(username))
+
+
+def find_named(session: Session, named: TargetName) -> Account | None:
+    """The account that is named; None when there is none."""
+    if named.user_id is not None:
+        return get_account(session, named.user_id)
+    return find_account(session, named.username or "")
 
 
 def find_account_by_email(session: Session, address: str) -> Account | None:

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from e2ereset.http import Answer, Text, Whole
+from e2ereset.http import Answer, PageAnswer, Text
 
 
 class OneUser(Answer):
@@ -11,13 +11,10 @@ class OneUser(Answer):
     user = fields.Dict(keys=Text(), required=True)
 
 
-class UserList(Answer):
+class UserList(PageAnswer):
     """A page of users."""
 
     users = fields.List(fields.Dict(keys=Text()), required=True)
-    count = Whole(required=True)
-    offset = Whole(required=True)
-    total = Whole(required=True)
 
 
 class Deleted(Answer):

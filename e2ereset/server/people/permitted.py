@@ -11,7 +11,7 @@ from e2ereset import Account, Refusal, Runtime
 from e2ereset.errors import NotAllowed, UnknownTarget
 from e2ereset.records import ActionRequest, Passed, TargetName
 
-from .accounts import find_account, get_account
+from .accounts import find_named
 from .acts import Change
 from .new_passwords import WeakPassword
 from .refusals import Undone, as_refusal
@@ -92,10 +92,7 @@ def change_of(runtime: Runtime, passed: Passed, target: Account) -> Change:
 
 def find_target(session: Session, named: TargetName) -> Account:
     """The account that is named. Raises UnknownTarget."""
-    if named.user_id is not None:
-        found = get_account(session, named.user_id)
-    else:
-        found = find_account(session, named.username or "")
+    found = find_named(session, named)
     if found is None:
         raise UnknownTarget()
     return found

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from e2ereset.http import Answer, Text, Whole
+from e2ereset.http import Answer, PageAnswer, Text
 
 
 class GroupAnswer(Answer):
@@ -36,21 +36,13 @@ class SubscriptionAnswer(Answer):
     subscription = fields.Dict(required=True, allow_none=True)
 
 
-class ListAnswer(Answer):
-    """The numbers of a page."""
-
-    count = Whole(required=True)
-    offset = Whole(required=True)
-    total = Whole(required=True)
-
-
-class GroupList(ListAnswer):
+class GroupList(PageAnswer):
     """A page of private groups."""
 
     groups = fields.List(fields.Dict(), required=True)
 
 
-class MemberList(ListAnswer):
+class MemberList(PageAnswer):
     """A page of the members of a group."""
 
     members = fields.List(fields.Dict(), required=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Executable, delete, select
 from sqlalchemy.orm import Session
 
-from e2ereset import Account, Refusal
+from e2ereset import Refusal
 from e2ereset.errors import NotAllowed, TargetParamMissing, UnknownTarget
 from e2ereset.records import ActionRequest, TargetName
 from e2ereset.server.people import accounts
@@ -65,7 +65,7 @@ class Leaving:
         def kick(kicking: RoomAct) -> None:
             """End the membership of another."""
             method = "removeUserFromRoom"
-            person = None if whom is None else _find(kicking, whom)
+            person = None if whom is None else accounts.find_named(kicking.session, whom)
             if person:  # before the room, as who deletes the person does
                 accounts.lock_account(kicking.session, person.id)
             room = kicking.enter_group(named)
@@ -120,9 +120,3 @@ def drop_room(session: Session, room_id: str, now: int) -> None:
     ALL_LEFT(session, {"room": room_id, "now": now})
     for statement in DROP_ROOM:
         statement(session, {"room": room_id})
-
-
-def _find(kicking: RoomAct, whom: TargetName) -> Account | None:
-    if whom.user_id is not None:
-        return accounts.get_account(kicking.session, whom.user_id)
-    return accounts.find_account(kicking.session, whom.username or "")
