@@ -23,6 +23,8 @@ from .strategies import totp
 SECRET_CHARACTERS = 32  # in base32: 160 bits, as RFC 4226 section 4 recommends
 SHORTEST_SECRET = 80  # bits of a secret from another server: some servers make such short ones
 BACKUP_CODES = 12
+LONGEST_LABEL = 64
+"""Characters of a username that an app shows: no QR code holds 255 of every script."""
 UNAMBIGUOUS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 
@@ -197,7 +199,8 @@ class Changes:
     def enrolment(self, account: Account, secret: str, codes: tuple[str, ...] = ()) -> Enrolment:
         """What the owner's authenticator app needs of this secret."""
         issuer = self._parts.settings.totp_issuer
-        url = pyotp.TOTP(secret).provisioning_uri(name=account.username, issuer_name=issuer)
+        name = account.username[:LONGEST_LABEL]
+        url = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer)
         return Enrolment(secret=secret, url=url, backup_codes=codes)
 
     def _begin(self, session: Session, account: Account, secret: str | None) -> tuple[str, str]:

@@ -9,9 +9,10 @@ from sqlalchemy import update
 
 from e2ereset.errors import EnrolmentInvalid, FactorAlreadyEnabled, NoVerifiedAddress
 from e2ereset.factors.models import BackupCode, Totp
+from e2ereset.pages.qr import qr_code
 from e2ereset.server.people.models import Email
 from e2ereset.store.tables import table
-from e2ereset.testing import Mailbox
+from e2ereset.testing import Mailbox, make_account
 from tests.kit.rows import row
 from tests.kit.states import enrol_totp
 from tests.kit.world import error
@@ -34,6 +35,12 @@ def test_a_first_code_confirms_right_after_a_used_code(world, bob, factors):
     bob.totp = pyotp.TOTP(factors.begin_totp(account).secret)
     assert len(factors.confirm_totp(account, world.code(bob))) == 12
     assert factors.status(bob.id).totp
+
+
+def test_a_username_of_any_length_and_script_fits_into_a_qr_code(factors):
+    for letter in ("a", "\N{CJK UNIFIED IDEOGRAPH-540D}", "\N{GRINNING FACE}"):
+        account = make_account(letter * 255, id=letter)
+        assert qr_code(factors.begin_totp(account).url).startswith("<svg")
 
 
 def test_no_code_passes_again_after_a_new_enrolment_of_the_same_secret(world, bob, factors):
