@@ -40,7 +40,7 @@ class SignIns:
         return isinstance(self.runtime.accounts, EndsOtherSessions)
 
     def owned(self, caller: Caller, now: int) -> list[Shown]:
-        """The caller's; the one in use comes first."""
+        """The caller's, before personal tokens; the one in use comes first."""
         if not self.lists:
             return []
         accounts = cast(ListsSignIns, self.runtime.accounts)
@@ -51,7 +51,7 @@ class SignIns:
             Shown(facts=one, key=digest(KEY, one.sign_in), is_this=one.sign_in == caller.sign_in)
             for one in found
         ]
-        return sorted(shown, key=lambda one: not one.is_this)
+        return sorted(shown, key=lambda one: (bool(one.facts.name), not one.is_this))
 
     def end(self, asked: ActionRequest, key: str) -> bool:
         """End the caller's sign-in or token of this key. False when it had ended already."""

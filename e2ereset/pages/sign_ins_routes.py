@@ -10,7 +10,10 @@ from e2ereset.records import Action
 
 from .overview import Link
 from .sign_ins import END, END_OTHERS, SignIns
-from .site import Form, Site
+from .site import Form, Site, page_number
+
+PAGE = 50
+"""How many sign-ins and tokens a page lists: those of programs can be very many."""
 
 
 class KeyForm(Form):
@@ -33,10 +36,15 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def show_sign_ins() -> Response:
         """List the caller's sign-ins and personal tokens."""
         owned = sign_ins.owned(site.caller(), int(site.runtime.clock()))
+        number = page_number()
+        shown = owned[(number - 1) * PAGE : number * PAGE]
         return site.page(
             "sign_ins",
-            sign_ins=[one for one in owned if not one.facts.name],
-            tokens=[one for one in owned if one.facts.name],
+            sign_ins=[one for one in shown if not one.facts.name],
+            tokens=[one for one in shown if one.facts.name],
+            others=any(not (one.is_this or one.facts.name) for one in owned),
+            number=number,
+            following=number * PAGE < len(owned),
             lists=sign_ins.lists,
             ends_others=sign_ins.ends_others,
             done=site.translate("It has ended.") if "done" in request.args else "",

@@ -1,5 +1,6 @@
 """The kit for pages: their blueprint, their requests, and what a refusal becomes in a browser."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ from .page import FOLDER, NAME, OWN_BASE, Pages
 from .refused import BROKEN, GONE, told, told_of
 
 EXTENSION = "e2ereset_pages"
+NUMBER = re.compile("[1-9][0-9]{0,5}")
 LOOK = "look-at-page"
 """The action of the audit row of a page that was refused; the target is its rule."""
 
@@ -237,6 +239,12 @@ class Site(Pages):
         if status == 404:
             return self.missing(status)
         return self.page("refused", status=status, said=told_of(self.words(), status))
+
+
+def page_number() -> int:
+    """Which page of a list was asked for; the first, unless it is a number."""
+    asked = request.args.get("page", "")
+    return int(asked) if NUMBER.fullmatch(asked) else 1
 
 
 def _sign_in_page(page: str, **told: Any) -> str:

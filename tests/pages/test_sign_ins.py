@@ -2,6 +2,7 @@
 
 import re
 
+from e2ereset.records import SignIn
 from e2ereset.testing import MemoryAccounts
 from tests.kit.host import BOB
 from tests.kit.pages import PagesHost, browser_of
@@ -45,6 +46,22 @@ def test_all_others_are_ended_at_once(world, bob):
     assert "Token script" in page
 
 
+def test_the_many_of_programs_go_on_on_the_next_page(world, bob):
+    browser = browser_of(world, bob)
+    for _ in range(60):
+        world.sign_in(bob.id)
+    for number in range(60):
+        world.sign_in(bob.id, name=f"t{number}", expires_at=None)
+    first, second, third = (browser.get(f"{PAGE}?page={n}").text for n in (1, 2, 3))
+    assert len(KEY.findall(first)) == 49  # and the one in use
+    keys = {key for page in (first, second, third) for key in KEY.findall(page)}
+    assert len(keys) == 120
+    assert ("You are using" in first, "Token" in first, "?page=2" in first) == (True, False, True)
+    assert "End all other sign-ins" in third  # where none is listed
+    assert (third.count(">Token "), "?page=4" in third) == (21, False)
+    assert max(len(page) for page in (first, second, third)) < 40_000
+
+
 def test_nobody_ends_what_is_another_persons(world, bob, eve):
     key = KEY.search(browser_of(world, bob).get(PAGE).text)
     assert key is None  # it is the only one
@@ -53,6 +70,23 @@ def test_nobody_ends_what_is_another_persons(world, bob, eve):
     assert browser_of(world, eve).post(f"{PAGE}/end", data={"key": key}).status_code == 303
     assert world.tokens(bob) == 2
     assert not world.queued("account-changed")
+
+
+class OnlyListing(MemoryAccounts):
+    """Accounts of a host that lists sign-ins and ends one of them, but not all others."""
+
+    def list_sign_ins(self, session, account_id, now):
+        return [SignIn(sign_in=one, began_at=now) for one in ("", "other")]
+
+    def end_sign_in(self, session, account_id, sign_in):
+        return True
+
+
+def test_where_others_cannot_be_ended_at_once_it_is_not_said_that_there_are_none(make_host):
+    host = make_host("lists", kind=PagesHost, accounts=OnlyListing(BOB))
+    page = host.browser.get(PAGE).text
+    assert (len(KEY.findall(page)), "End all other sign-ins" in page) == (1, False)
+    assert "There is no other sign-in." not in page
 
 
 class Listing(MemoryAccounts):

@@ -1,15 +1,13 @@
 """The pages of roles: who has one, giving one to a person, and taking it."""
 
-import re
-
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import NotAllowed
 from e2ereset.http import Page
 from e2ereset.pages.refused import told
-from e2ereset.pages.site import Site
+from e2ereset.pages.site import Site, page_number
 from e2ereset.records import Action
 from e2ereset.server.people.directory import SORTED_BY
 from e2ereset.server.people.refusals import ActionNotAllowed, AdminRequired
@@ -22,7 +20,6 @@ from .people_routes import found, person_page
 from .rights_routes import CHANGE as CHANGE_FORM
 from .rights_routes import GIVE
 
-NUMBER = re.compile("[1-9][0-9]{0,5}")
 REFUSED = (ActionNotAllowed, AdminRequired, HasNotRole, HasRoleAlready, NotAllowed, NoSuchRole)
 
 
@@ -38,7 +35,7 @@ def _add_list(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     @blueprint.get("/roles/<path:name>")
     def show_role(name: str) -> Response:
         """List who has a role, and what it permits."""
-        caller, number = site.caller(ACCESS), _number()
+        caller, number = site.caller(ACCESS), page_number()
         order = (SORTED_BY["username"].asc(),)
         page = Page(offset=(number - 1) * PAGE, limit=PAGE, order=order)
         try:
@@ -84,9 +81,3 @@ def _add_change(blueprint: Blueprint, site: Site, helping: Helping) -> None:
         if helping.find(caller, user_id, needed) is None:  # who ranks too high by now
             return site.go(".list_people", done="roles")
         return site.go(".show_person", user_id=user_id, done="roles")
-
-
-def _number() -> int:
-    """Which page of the list was asked for; the first, unless it is a number."""
-    asked = request.args.get("page", "")
-    return int(asked) if NUMBER.fullmatch(asked) else 1
