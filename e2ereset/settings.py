@@ -24,8 +24,8 @@ EXAMPLES = {
     str: "'...'; in the environment a number needs two pairs: FLASK_{key}='\"123\"'",
 }
 BIND = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d+")
-ORIGIN = re.compile(r"[a-z][a-z\d+.-]*://([a-z\d._-]+|\[[\da-f:.]+\])(:\d{1,5})?")
-ANY_ORIGIN = "*"
+ORIGIN = r"[a-z][a-z\d+.-]*://([a-z\d._-]+|\[[\da-f:.]+\])(:\d{1,5})?"
+ANY_ORIGIN, ANDROID = "*", r"android:apk-key-hash:[\w-]+"
 PAGES_URL = re.compile(r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?(/[\w.~-]+)*", re.ASCII)
 HIGHEST_PORT = 65535
 
@@ -196,7 +196,9 @@ def load_settings(config: Mapping[str, Any], *, name: str = "e2ereset") -> Setti
     _check_keys(given["secret_keys"], testing=config.get("TESTING") is True)
     settings = Settings(**given)
     _check_operations(settings)
-    _check_origins(settings.cors_origins)
+    _check_origins("E2ERESET_CORS_ORIGINS", settings.cors_origins, "'*' for any", r"\*")
+    app = "'android:apk-key-hash:...' of an app"
+    _check_origins("E2ERESET_PASSKEY_ORIGINS", settings.passkey_origins, app, ANDROID)
     if settings.pages_url and not PAGES_URL.fullmatch(settings.pages_url):
         raise SettingsError(
             f"E2ERESET_PAGES_URL is {settings.pages_url!r}."
@@ -268,14 +270,12 @@ def _check_operations(settings: Settings) -> None:
         )
 
 
-def _check_origins(origins: tuple[Any, ...]) -> None:
+def _check_origins(name: str, origins: tuple[Any, ...], words: str, other: str) -> None:
     for origin in origins:
-        if origin == ANY_ORIGIN:
-            continue
-        if not isinstance(origin, str) or not ORIGIN.fullmatch(origin):
+        if not isinstance(origin, str) or not re.fullmatch(f"{ORIGIN}|{other}", origin):
             raise SettingsError(
-                f"E2ERESET_CORS_ORIGINS holds {origin!r}. Write each origin as a browser does:"
-                " 'https://app.example.org', in small letters and without a path; or '*' for any."
+                f"{name} holds {origin!r}. Write each origin as a browser does:"
+                f" 'https://app.example.org', in small letters and without a path; or {words}."
             )
 
 

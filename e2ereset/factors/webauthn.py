@@ -27,6 +27,7 @@ from e2ereset.errors import StrategyError
 from e2ereset.settings import Settings
 
 REQUIRED = UserVerificationRequirement.REQUIRED
+USUAL = {"https": ":443", "http": ":80"}
 LONGEST = 8192  # characters of an answer
 ALGORITHM = 3
 """Where a COSE key has its algorithm (RFC 9052)."""
@@ -49,7 +50,8 @@ class RelyingParty:
 
     def __init__(self, settings: Settings) -> None:
         url = urlsplit(settings.pages_url)
-        page = f"{url.scheme}://{url.netloc}"
+        # As browsers write an origin: in small letters, and without the usual port.
+        page = f"{url.scheme}://{url.netloc.lower().removesuffix(USUAL.get(url.scheme, ''))}"
         self.rp_id = settings.passkey_rp_id or url.hostname or ""
         self.origins = frozenset((page, *settings.passkey_origins))
         if not verify_rp_id(self.rp_id, page):

@@ -7,7 +7,7 @@ import pytest
 from fido2.utils import websafe_encode
 from sqlalchemy import insert, select, update
 
-from e2ereset.errors import StrategyError
+from e2ereset.errors import SettingsError, StrategyError
 from e2ereset.factors import passkeys as sql
 from e2ereset.factors.strategies import resolve
 from e2ereset.factors.strategies.passkey import PasskeyStrategy
@@ -201,6 +201,33 @@ def test_pages_of_other_origins_that_are_named_use_the_same_passkeys():
         )
     ]
     assert right == ["chat", "m"]
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://App.Example.org/security", "https://app.example.org"),
+        ("https://app.example.org:443/security", "https://app.example.org"),
+        ("https://app.example.org:444/security", "https://app.example.org:444"),
+        ("http://localhost:80/security", "http://localhost"),
+    ],
+)
+def test_the_origin_of_the_pages_is_as_browsers_write_it(url, origin):
+    settings = load_settings({"SECRET_KEY": "k" * 16, "E2ERESET_PAGES_URL": url})
+    assert RelyingParty(settings).origins == {origin}
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://m.example.org/", "m.example.org", "*", "https://M.org"]
+)
+def test_an_origin_that_no_browser_sends_is_refused_at_start(origin):
+    with pytest.raises(SettingsError, match="E2ERESET_PASSKEY_ORIGINS"):
+        load_settings({"SECRET_KEY": "k" * 16, "E2ERESET_PASSKEY_ORIGINS": [origin]})
+
+
+def test_an_app_has_an_origin_of_its_own():
+    app = ["android:apk-key-hash:pNiP5iKyQ8JwgGOaKA1zGPUPJIS0H1XKCQcfIoGLEck"]
+    load_settings({"SECRET_KEY": "k" * 16, "E2ERESET_PASSKEY_ORIGINS": app})
 
 
 def test_without_fido2_the_app_does_not_start(monkeypatch):
