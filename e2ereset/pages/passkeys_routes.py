@@ -171,7 +171,7 @@ def _lines(site: Site, caller: Caller, status: FactorStatus) -> Iterable[Factor]
             used=one.used_at,
             proves=not locked and counts(one.counts_from, caller),
             locked=locked,
-            links=(Link(label=t("Change"), endpoint=".show_passkeys"),),
+            links=(Link(label=t("Rename, remove or add"), endpoint=".show_passkeys"),),
         )
     if not owned:
         link = Link(label=t("Set up"), endpoint=".show_passkeys")

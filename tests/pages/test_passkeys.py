@@ -133,7 +133,9 @@ def test_it_proves_on_the_page_of_the_proof(world, dora):
     done = dora.browser.post(led.location, data={"code": dora.key.sign(options)})
     assert done.location == "/security/?done=email-on"
     assert ("enable-email-codes", dora.id, dora.id, "passkey", "passed") in world.outcomes()
-    assert "Passkey blue phone" in dora.browser.get("/security/").text
+    home = dora.browser.get("/security/", headers={"Accept-Language": "de"}).text
+    assert "Passkey blue phone" in home
+    assert ">Umbenennen, entfernen oder hinzufügen<" in home  # no noun, as in a mail of a change
 
 
 def test_one_is_asked_for_anew_when_it_is_over(world, dora):
