@@ -78,11 +78,12 @@ class Flow:
                     response = current_app.full_dispatch_request()
                 except Exception as fault:  # as Flask does for any request
                     response = current_app.handle_exception(fault)
-                left = dict(session)
+                left, facts = dict(session), dict(vars(session))
                 refusal = request.environ.get(REFUSED)
         if dict(session) != left:  # this request is answered last, and must not undo it
             session.clear()
             session.update(left)
+        vars(session).update(facts)  # such as a new id of one that is kept on the server
         return Repeated(response=response, refusal=refusal)
 
     def take_proven(self, action: Action, caller: Caller) -> bool:

@@ -2,10 +2,12 @@
 
 from functools import partial
 from io import BytesIO
+from secrets import token_hex
 from urllib.parse import quote, unquote
 
 import pytest
-from flask import request
+from flask import request, session
+from flask.sessions import SecureCookieSession, SessionInterface
 from flask_login import LoginManager
 
 from e2ereset import two_factor_required
@@ -84,6 +86,46 @@ def test_a_form_stays_when_the_view_fails(make_host):
     assert host.browser.post(proof, data={"code": host.totp.code()}).status_code == 400
     assert host.browser.post(proof, data={"code": host.totp.next_code()}).text == "done"
     assert host.done == ["old", "old"]
+
+
+class OnTheServer(SessionInterface):
+    """Sessions that are kept on the server, as Flask-Session keeps them: the cookie has an id."""
+
+    def __init__(self):
+        self.stored = {}
+
+    def open_session(self, app, request):
+        sid = request.cookies.get("session", token_hex())
+        opened = SecureCookieSession(self.stored.get(sid, {}))
+        opened.sid = sid
+        return opened
+
+    def save_session(self, app, session, response):
+        self.stored[session.sid] = dict(session)
+        response.set_cookie("session", session.sid)
+
+
+class Elevating(PagesHost):
+    """A host that gives a session another id once it may do more."""
+
+    def add_routes(self):
+        super().add_routes()
+        self.app.session_interface = OnTheServer()
+
+        @self.app.post("/elevate")
+        @two_factor_required("elevate")
+        def elevate():
+            del self.app.session_interface.stored[session.sid]
+            session["elevated"], session.sid = True, "another"
+            return "done"
+
+
+def test_another_id_that_the_view_gives_the_session_stays(make_host):
+    host = make_host("pages", kind=Elevating)
+    proof = host.led(host.browser.post("/elevate", headers=BROWSER))
+    assert host.browser.post(proof, data={"code": host.totp.code()}).text == "done"
+    assert host.browser.get_cookie("session").value == "another"
+    assert list(host.app.session_interface.stored) == ["another"]
 
 
 class EveryPath(PagesHost):
