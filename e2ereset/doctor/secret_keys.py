@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from e2ereset.crypto import KeyRing
+from e2ereset.settings import MAKE_KEY
 
 from .deployment import Deployment
 from .findings import Finding, Part, check, found
 
 AREA = "keys"
-COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 # From the documentation of Flask: everybody has read these.
 PUBLISHED = (
     "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
@@ -28,11 +28,11 @@ BATCH = 1000
 def strong(app: Deployment) -> Iterator[Finding]:
     """Each key by its place, newest first, and the token of the operations."""
     keys, token = app.known.secret_keys, app.known.operations_token
-    change = f"Put a new key in front in E2ERESET_SECRET_KEYS, made by: {COMMAND}"
+    change = f"Put a new key in front in E2ERESET_SECRET_KEYS, made by: {MAKE_KEY}"
     for place, key in enumerate(keys, 1):
         yield from _strength(f"Secret key {place} of {len(keys)}", key, change)
     if token:
-        change = f"E2ERESET_OPERATIONS_TOKEN = '...', made by: {COMMAND}"
+        change = f"E2ERESET_OPERATIONS_TOKEN = '...', made by: {MAKE_KEY}"
         yield from _strength("E2ERESET_OPERATIONS_TOKEN", token, change)
 
 

@@ -4,22 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from e2ereset.permissions.service import ADD_ROLE, SEED_GRANTS
-from e2ereset.server.roles.seeds import GRANTS
+from e2ereset.server.roles.seeds import GRANTS, RANK_OF_NEW
 
 from .outcome import PRESENT, STORED, UNUSED, Arriving, Took
 from .schemas import PermissionRow, RoleRow
 
 ROLE, PERMISSION = RoleRow(), PermissionRow()
 SEEDED: dict[str, Any] = {**SEED_GRANTS, **GRANTS}
-RANK = 10
-"""The rank of a role that arrives, which is that of `user`."""
 
 
 def take_role(arriving: Arriving, given: Mapping[str, Any]) -> Took:
     """Store a role by its id, which users and permissions name. One that is there stays."""
     row, acting = ROLE.load(given), arriving.acting
     with arriving.begin() as session:
-        if not ADD_ROLE(session, {"name": row["id"], "rank": RANK}).rowcount:
+        if not ADD_ROLE(session, {"name": row["id"], "rank": RANK_OF_NEW}).rowcount:
             return Took(PRESENT)
         acting.note(session, "import-role", row["id"])
     return Took(STORED)

@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from e2ereset import permissions
 from e2ereset.permissions.service import SEED_ROLES
 
+RANK_OF_NEW = SEED_ROLES["user"]
 GLOBAL, IN_ROOMS = "Users", "Subscriptions"
 """Where a role is held: by a user everywhere, or by a member of one room."""
 ROOM_ROLES = ("moderator", "leader", "owner")

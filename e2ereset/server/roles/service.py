@@ -13,7 +13,6 @@ from e2ereset import Account, Caller, Runtime
 from e2ereset.errors import UnknownTarget
 from e2ereset.http import Page
 from e2ereset.permissions.models import Role
-from e2ereset.permissions.service import SEED_ROLES
 from e2ereset.records import Action, ActionRequest, Passed, TargetName
 from e2ereset.server.people import profiles
 from e2ereset.server.people.administration import change_roles
@@ -41,14 +40,13 @@ from .refusals import (
     RoleNameTaken,
     RoleNotFound,
 )
-from .seeds import GLOBAL, IN_ROOMS, ROOM_ROLES
+from .seeds import GLOBAL, IN_ROOMS, RANK_OF_NEW, ROOM_ROLES
 
 ACCESS = "access-permissions"
 CHANGE = "change-roles"
 PHRASES = {True: "give the role {} to {}", False: "take the role {} from {}"}
 LONGEST, LONGEST_NAME = 255, 200
 """Characters of a description, and of a name, which an audit row must hold whole beside an id."""
-RANK_OF_NEW = SEED_ROLES["user"]
 ROLES, CUSTOM = table(Role), table(CustomRole)
 ALL = (
     select(ROLES.c.name, CUSTOM.c.description)
