@@ -4,12 +4,12 @@ import signal
 from contextlib import contextmanager
 from functools import partial
 
-from tests.kit.client import ME, RESET, SET_KEYS
+from tests.kit.client import API, LOGIN, LOGOUT, ME, RESET, SET_KEYS
 from tests.kit.live import PAIR, at_once
 
 UNAVAILABLE = {"success": False, "error": "Service Unavailable"}
-LOGIN = {"user": "user0", "password": "a wrong password"}
-KEYS = "/api/v1/e2e.fetchMyKeys"
+WRONG = {"user": "user0", "password": "a wrong password"}
+KEYS = API + "e2e.fetchMyKeys"
 
 
 def database_of(live):
@@ -86,8 +86,8 @@ def writes(live, user):
     return [
         lambda: live.call("POST", RESET, user.headers | {"x-2fa-code": user.totp.now()}),
         lambda: live.call("POST", SET_KEYS, user.headers, PAIR),
-        lambda: live.call("POST", "/api/v1/login", None, LOGIN),
-        lambda: live.call("POST", "/api/v1/logout", user.headers),
+        lambda: live.call("POST", LOGIN, None, WRONG),
+        lambda: live.call("POST", LOGOUT, user.headers),
     ]
 
 

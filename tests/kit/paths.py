@@ -1,4 +1,4 @@
-"""Where the checkout is."""
+"""Where the checkout is, and what its Python files import."""
 
 import ast
 from functools import cache

@@ -1,4 +1,4 @@
-"""Signing in to the server: somebody to do it, and the words of a refusal."""
+"""The words in which the server refuses a sign-in."""
 
 
 def refusal(error, message=None):

@@ -19,7 +19,7 @@ from e2ereset.server.tables import db
 from e2ereset.store.tables import table
 from e2ereset.vault.models import KeyPair
 from tests.kit.client import API, LOGIN, RESET, SEND_CODE, SET_KEYS
-from tests.kit.live import at_once
+from tests.kit.live import PAIR, at_once
 from tests.kit.server import HASHER, make_user
 from tests.kit.states import account_of, enrol_totp
 
@@ -85,8 +85,7 @@ class World:
         return self.client.post(LOGIN, json=body, headers=headers, environ_base=where)
 
     def set_key(self, person):
-        body = {"public_key": "PUB", "private_key": "PRIV", "force": True}
-        assert self.client.post(SET_KEYS, json=body, headers=person.headers).status_code == 200
+        assert self.client.post(SET_KEYS, json=PAIR, headers=person.headers).status_code == 200
 
     def room(self, rid, *people, encrypted=True, keys=True):
         """A room of these people; with `keys` each has one, and a suggestion and an old one."""
