@@ -85,6 +85,10 @@ class Account:
         return name_key(self.username) == name_key(username)
 
 
+UNKNOWN_AGE = 0
+"""`Caller.signed_in_at` of a sign-in that may be of any age, such as one by "remember me"."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """The signed-in caller of a request.
@@ -94,7 +98,8 @@ class Caller:
     ("Firefox on Linux"). `sign_in` is the host's own handle of the sign-in, such as the digest of
     its token, for hosts that implement `ports.RechecksSignIns`. `signed_in_at` is when it began, in
     epoch seconds, None where the host does not tell: a second factor that its owner enrols later is
-    no proof for it. `grant` names the grant of a machine's sign-in, for hosts that implement
+    no proof for it. 0: it may be of any age, so the password is no proof beside such a factor,
+    either. `grant` names the grant of a machine's sign-in, for hosts that implement
     `ports.HoldsGrants`. Raises HostError for a field of a wrong type.
     """
 

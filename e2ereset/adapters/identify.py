@@ -11,7 +11,7 @@ from werkzeug.local import LocalProxy
 
 from e2ereset.errors import SettingsError
 from e2ereset.ports import KnowsUsers
-from e2ereset.records import Caller
+from e2ereset.records import UNKNOWN_AGE, Caller
 from e2ereset.runtime import get_e2ereset
 
 NOTED = "_e2ereset"
@@ -49,8 +49,8 @@ class FlaskLoginIdentify:
 
     When a sign-in began is noted in Flask's session by Flask-Login's signal. A session that has no
     such note is older than e2ereset in the app, or comes of a "remember me" cookie: no factor that
-    its owner enrols by themselves is a proof for it, before they sign in again. Of a user who is
-    known by a header or a token nothing is noted.
+    its owner enrols by themselves is a proof for it, nor the password beside one, before they sign
+    in again. Of a user who is known by a header or a token nothing is noted.
     """
 
     def init_app(self, app: Flask) -> None:
@@ -78,12 +78,12 @@ class FlaskLoginIdentify:
         if noted is None:
             return {"sign_in": "", "signed_in_at": self.began()}
         if noted.get("of") != session[USER_ID]:  # somebody else's: "remember me" brought this one
-            return {"sign_in": "", "signed_in_at": 0}
+            return {"sign_in": "", "signed_in_at": UNKNOWN_AGE}
         return {"sign_in": noted["id"], "signed_in_at": noted["at"]}
 
     def began(self) -> int:
         """When a sign-in began of which nothing is noted, in epoch seconds."""
-        return 0
+        return UNKNOWN_AGE
 
 
 class FlaskSecurityIdentify(FlaskLoginIdentify):
@@ -94,7 +94,7 @@ class FlaskSecurityIdentify(FlaskLoginIdentify):
 
     def began(self) -> int:
         """When the password was given; 0 when that is not known."""
-        return int(session.get(PROVED_AT, 0))
+        return int(session.get(PROVED_AT, UNKNOWN_AGE))
 
 
 flask_login_identify = FlaskLoginIdentify()

@@ -26,6 +26,7 @@ from e2ereset.records import (
     IN_PLACE_OF,
     OFF,
     REMEMBERED,
+    UNKNOWN_AGE,
     ActionRequest,
     Attempt,
     Passed,
@@ -183,9 +184,12 @@ class StepUp:
             return False
         if asked.itself or (asked.fallback and self.parts.settings.without_method != "allow"):
             return True
-        # A factor that is younger than the sign-in is no proof for it, yet guards the account.
+        return attempt.signed_in_at is not None and self._has_any(attempt, asked)
+
+    def _has_any(self, attempt: Attempt, asked: ActionRequest) -> bool:
+        """Whether the account has a factor, however young: it guards what it does not prove."""
         ageless = replace(attempt, signed_in_at=None, memo={})
-        return attempt.signed_in_at is not None and self._serving(ageless, asked)[0] is not None
+        return self._serving(ageless, replace(asked, fallback=False))[0] is not None
 
     def _serving(self, attempt: Attempt, asked: ActionRequest) -> tuple[Strategy | None, bool]:
         """The strategy that checks the proof, and whether the caller named it or named none."""
@@ -194,10 +198,20 @@ class StepUp:
         for strategy in proper:
             if strategy.name == name and is_usable(strategy, attempt):
                 return strategy, True
-        fallbacks = [s for s in self.challenges.strategies if s.fallback and asked.fallback]
-        first = _first(proper, attempt) or _first(fallbacks, attempt)
+        first = _first(proper, attempt)
+        if first is None and self._may_fall_back(attempt, asked):
+            first = _first([s for s in self.challenges.strategies if s.fallback], attempt)
         named = first is not None and name in (None, first.name, IN_PLACE_OF.get(first.name))
         return first, named
+
+    def _may_fall_back(self, attempt: Attempt, asked: ActionRequest) -> bool:
+        """Whether the password may stand in for a proper factor.
+
+        Beside a factor it may not where the sign-in may be of any age: whoever has just signed in
+        by the password would pass by it once more.
+        """
+        known = attempt.signed_in_at != UNKNOWN_AGE
+        return asked.fallback and (known or not self._has_any(attempt, asked))
 
     def _ask(self, asked: ActionRequest, attempt: Attempt, strategy: Strategy) -> NoReturn:
         """Raise FactorRequired with a challenge; TooManyAttempts if no try or send is left."""

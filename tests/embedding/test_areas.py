@@ -10,7 +10,8 @@ from flask_sqlalchemy import SQLAlchemy
 
 from e2ereset import Caller, E2EReset, extension
 from e2ereset.errors import HostError, SettingsError
-from e2ereset.testing import MemoryAccounts, TotpDevice
+from e2ereset.records import UNKNOWN_AGE
+from e2ereset.testing import MemoryAccounts, TotpDevice, make_account
 from tests.kit.host import BOB
 
 RESET = {
@@ -107,6 +108,37 @@ def test_a_factor_of_ones_own_proves_a_sign_in_that_began_later(young, began, re
     young.caller = Caller(account=BOB, signed_in_at=since)
     answer = young.reset(BOB, young.phone.next_code())
     assert answer.json.get("errorType") == refused
+
+
+PAT = make_account("pat", has_password=True)
+DIGEST = "a" * 64
+
+
+class WithPassword(MemoryAccounts):
+    """The password of pat."""
+
+    def check_password(self, _session, account_id, digest):
+        return (account_id, digest) == (PAT.id, DIGEST)
+
+
+@pytest.mark.parametrize("without", ["refuse", "allow"])
+def test_a_remembered_sign_in_does_not_pass_a_factor_by_the_password(make_host, without):
+    """Who knows the password only signs in with "remember me", and drops the session's cookie."""
+    options = {"identify": lambda: host.caller, "E2ERESET_WITHOUT_METHOD": without}
+    host = make_host(accounts=WithPassword(PAT), **options)
+    host.caller = Caller(account=PAT, signed_in_at=UNKNOWN_AGE)
+    assert host.reset(PAT, DIGEST).status_code == 200  # there is no factor yet
+    secret = host.post("/api/v1/users.enableTotp", PAT, DIGEST).json["secret"]
+    phone = TotpDevice(secret, host.clock)
+    code = {"code": phone.next_code()}
+    assert host.post("/api/v1/users.validateTotp", json=code).status_code == 200
+    host.clock.tick(30)
+    for code in (DIGEST, None, phone.next_code()):
+        refused = host.reset(PAT, code).json["errorType"]
+        assert refused == "error-two-factor-not-available"
+    host.clock.tick(30)
+    host.caller = Caller(account=PAT, signed_in_at=host.clock.now)
+    assert host.reset(PAT, phone.next_code()).status_code == 200
 
 
 def test_a_factor_that_the_host_enrols_proves_every_sign_in(make_host):
