@@ -45,7 +45,8 @@ def test_one_click_ends_the_sign_ins_and_says_what_to_do(world, bob):
     browser = browser_of(world, bob)
     done = browser.post(PAGE)
     assert (done.status_code, world.tokens(bob), world.has_key(bob)) == (200, 0, True)
-    for words in ("18 January 2027, 08:00 UTC", "have ended", "Change your password."):
+    asked = ("Change your password.", "Look at your second factors on My security.")
+    for words in ("18 January 2027, 08:00 UTC", "have ended", *asked):
         assert words in done.text
     assert browser.get(HOME).location.startswith("/sign-in")
     assert world.outcomes()[-1] == ("hold-resets", bob.id, bob.id, "off", "held")

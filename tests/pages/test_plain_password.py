@@ -93,3 +93,6 @@ def test_nobody_is_told_of_ends_that_the_host_does_not_make(plain):
     assert "<main" in (page := plain.browser.get("/security/?done=email-on").text)
     assert "Codes by e-mail are on.</p>" in page
     assert "sign-ins have ended" not in page
+    asks, done = (plain.browser.open("/security/not-me", method=m).text for m in ("GET", "POST"))
+    assert ("It holds resets" in asks, "It ends all your sign-ins" in asks) == (True, False)
+    assert ("End your other sign-ins in this app." in done, "have ended" in done) == (True, False)

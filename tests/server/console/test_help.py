@@ -95,7 +95,9 @@ def test_a_person_is_shown_with_costs_and_tries_and_is_unlocked(world, boss, bro
     assert "r1" not in page
     assert "tokens that end: 1<" in page
     assert "Tries left now: 5" in page
+    assert "Backup codes left: 12" in page
     assert "Nothing is locked." in page
+    assert "switched off" not in page
     for secret in (zoe.totp.secret, "PRIV", zoe.headers["X-Auth-Token"]):
         assert secret not in page
     world.wrong(zoe, 2)
@@ -124,6 +126,12 @@ def test_of_who_has_no_factor_the_tries_at_the_password_are_shown(world, boss, w
     assert f"{said} 4<" in browser.get(f"{PEOPLE}/{dora.id}").text
     for other, person in ((browser, guy), (strict, dora)):
         assert said not in other.get(f"{PEOPLE}/{person.id}").text
+
+
+def test_who_is_switched_off_is_said_to_be(world, browser):
+    gone = world.person("gone", active=False, key=False)
+    assert "(switched off)" in browser.get(PEOPLE).text
+    assert "This account is switched off." in browser.get(f"{PEOPLE}/{gone.id}").text
 
 
 def test_who_may_not_unlock_has_no_such_button_and_is_asked_for_no_proof(world, bob, eve):

@@ -50,6 +50,7 @@ def test_what_people_did_to_others_is_there_newest_first(browser):
     assert "Reason: &lt;reason 0&gt;" in page
     assert "reason 4" not in page
     assert "<p>Refused.</p>" in page
+    assert page.count("15 January 2027, 08:00 UTC") == 4
 
 
 def test_it_is_filtered(browser):
