@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.kit import outages
-from tests.kit.client import ME
+from tests.kit.client import LOGIN, ME
 from tests.kit.live import make_live
 from tests.kit.network import wait_for
 from tests.kit.redis import Redis, make_redis
@@ -59,7 +59,7 @@ def answers(live, user):
     """One request to each kind of route, none of which hangs."""
     calls = [
         lambda: live.call("GET", ME, user.headers),
-        lambda: live.call("POST", "/api/v1/login", None, outages.LOGIN),
+        lambda: live.call("POST", LOGIN, None, outages.WRONG),
         lambda: live.reset(user),
         lambda: live.call("GET", outages.KEYS, user.headers),
     ]
