@@ -6,8 +6,10 @@ import pytest
 from flask import request, session
 
 from e2ereset import two_factor_required
+from e2ereset.pages.site import find_site
 from tests.kit.cookie_host import CookieHost
 
+HTML = {"Accept": "text/html,*/*;q=0.8"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
 
 
@@ -52,6 +54,14 @@ def browser_of(world, person):
     token = person.headers["X-Auth-Token"]
     browser.set_cookie("e2ereset_sign_in", f"{person.id}:{token}")
     return browser
+
+
+def addresses(world, method, gap="id-of-carol"):
+    """The addresses of the pages with this method, with something in each gap."""
+    names = find_site(world.app).names
+    rules = world.app.url_map.iter_rules()
+    ours = [r for r in rules if r.endpoint.partition(".")[0] in names and method in r.methods]
+    return sorted(re.sub("<[^>]+>", gap, rule.rule) for rule in ours)
 
 
 def prove(browser, led, code, **more):

@@ -10,10 +10,9 @@ import pytest
 from e2ereset.server.rooms.models import Room
 from tests.kit.authenticator import Authenticator
 from tests.kit.live import at_once
-from tests.kit.pages import browser_of, prove
+from tests.kit.pages import HTML, addresses, browser_of, prove
 from tests.kit.passkeys import NEW, PASSKEYS, SETTINGS, add, asked, code_for
 from tests.kit.world import error
-from tests.pages.test_every_route import HTML, addresses
 
 PASSWORD = "a long password"
 EVIL = "x\"'><img src=x onerror=alert(1)>%(count)s %s {{7*7}} &lt;"

@@ -1,16 +1,13 @@
 """Every page that there is: to look at it changes nothing, and no other site sends its forms."""
 
-import re
-
 import pytest
 from sqlalchemy import select
 
-from e2ereset.pages.site import find_site
 from e2ereset.server.tables import db
+from tests.kit.pages import HTML, addresses
 from tests.kit.rows import row
 
 PASSWORD = "a long password"
-HTML = {"Accept": "text/html,*/*;q=0.8"}
 POLICY = {
     *("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"),
     *(f"{kind} 'self'" for kind in ("style-src", "script-src", "connect-src", "form-action")),
@@ -37,14 +34,6 @@ def browser(world):
     browser = world.app.test_client()
     assert browser.post("/sign-in", data={"name": "carol", "password": PASSWORD}).location
     return browser
-
-
-def addresses(world, method, gap="id-of-carol"):
-    """The addresses of the pages with this method, with something in each gap."""
-    names = find_site(world.app).names
-    rules = world.app.url_map.iter_rules()
-    ours = [r for r in rules if r.endpoint.partition(".")[0] in names and method in r.methods]
-    return sorted(re.sub("<[^>]+>", gap, rule.rule) for rule in ours)
 
 
 def rows(world):
