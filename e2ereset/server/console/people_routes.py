@@ -1,18 +1,20 @@
 """The pages of whom one may help: the search, one person, and unlocking."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset import Account
+from e2ereset.errors import UnknownTarget
 from e2ereset.factors.enrolment import UNLOCK
 from e2ereset.http import proof
 from e2ereset.languages.words import N_
 from e2ereset.pages.site import Site
 from e2ereset.permissions.service import EDIT_OTHER_USER_E2EE, UNLOCK_OTHER_USER_FACTOR
-from e2ereset.records import Action, Caller, TargetName
+from e2ereset.records import Action, ActionRequest, Caller, TargetName
 from e2ereset.server.roles.service import ACCESS, Roles
 
 from .people import ANY, Helping
@@ -56,7 +58,7 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
         asked = site.asked(Action(name=UNLOCK), EDIT_OTHER_USER_E2EE)
         with site.runtime.gates.recorded(asked):
             site.runtime.gates.permit(asked, UNLOCK_OTHER_USER_FACTOR)
-        named = TargetName(user_id=found(helping, asked.caller, user_id).id)
+        named = TargetName(user_id=target_of(site, helping, asked, user_id).id)
         with site.runtime.gates.waking():
             site.runtime.unlocks.unlock(asked.caller, named, proof(), asked.now)
         return site.go(".show_person", user_id=user_id, done="unlocked")
@@ -77,6 +79,23 @@ def found(
     if target is None:
         raise NotFound()
     return target
+
+
+def target_of(
+    site: Site,
+    helping: Helping,
+    asked: ActionRequest,
+    user_id: str,
+    *,
+    permissions: Collection[str] = (EDIT_OTHER_USER_E2EE,),
+) -> Account:
+    """`found`, for an act: that nobody was found leaves an audit row."""
+    try:
+        return found(helping, asked.caller, user_id, permissions=permissions)
+    except NotFound:
+        action = replace(asked.action, target=user_id if user_id.isprintable() else "")
+        site.runtime.gates.note_refusal(replace(asked, action=action), UnknownTarget())
+        raise
 
 
 def person_page(

@@ -18,7 +18,7 @@ from e2ereset.reset.schemas import DIGEST
 from e2ereset.reset.service import ACTION
 
 from .people import Helping
-from .people_routes import found
+from .people_routes import found, target_of
 
 SHORTEST_REASON, LONGEST_REASON, LONGEST_TICKET = 10, 500, 80
 LONGEST = 2000
@@ -72,7 +72,7 @@ def add_routes(blueprint: Blueprint, site: Site, helping: Helping) -> None:
     def reset_person(user_id: str) -> AnyResponse:
         """Reset the key of this person, behind the caller's second factor."""
         asked = site.asked(Action(name=ACTION), EDIT_OTHER_USER_E2EE)
-        target, form = found(helping, asked.caller, user_id), site.form(RESET)
+        target, form = target_of(site, helping, asked, user_id), site.form(RESET)
         grounds = Grounds(reason=_line(form["reason"]), ticket=_line(form["ticket"]))
         if wrong := fault(site, grounds, target, form["username"]):
             return ask(target, grounds, *wrong)

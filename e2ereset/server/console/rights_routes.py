@@ -13,7 +13,6 @@ from e2ereset.records import Action
 from e2ereset.server.people.refusals import ActionNotAllowed
 from e2ereset.server.roles.permissions import PermissionTable
 from e2ereset.server.roles.refusals import UnknownRole
-from e2ereset.server.roles.seeds import GLOBAL
 from e2ereset.server.roles.service import ACCESS, Roles
 
 UPDATE = "update-permissions"
@@ -53,8 +52,8 @@ def add_routes(blueprint: Blueprint, site: Site) -> None:
     def list_permissions() -> Response:
         """List the permissions, each with the roles that hold it."""
         site.caller(ACCESS)
-        of_users = [one["name"] for one in roles.list_all() if one["scope"] == GLOBAL]
-        return site.page("console_permissions", permissions=table.list_all(), roles=of_users)
+        permissions, of_users = table.list_all(), roles.of_users()
+        return site.page("console_permissions", permissions=permissions, roles=of_users)
 
     @blueprint.get("/permissions/<name>")
     def show_permission(name: str) -> Response:

@@ -16,7 +16,7 @@ from e2ereset.server.roles.refusals import HasNotRole, HasRoleAlready, NoSuchRol
 from e2ereset.server.roles.service import ACCESS, CHANGE, Roles
 
 from .people import PAGE, Helping
-from .people_routes import found, person_page
+from .people_routes import found, person_page, target_of
 from .rights_routes import CHANGE as CHANGE_FORM
 from .rights_routes import GIVE
 
@@ -61,11 +61,11 @@ def _add_change(blueprint: Blueprint, site: Site, helping: Helping) -> None:
         """Give this person a role, or take it, by the rules of the API and behind a proof."""
         asked = site.asked(Action(name=CHANGE), ACCESS)
         caller, needed = asked.caller, (ACCESS,)
-        target = found(helping, caller, user_id, permissions=needed)
+        target = target_of(site, helping, asked, user_id, permissions=needed)
         form = site.form(CHANGE_FORM)
         role, given = form["role"], form["act"] == GIVE
         # Nobody proves anything for a name that was made up, which a mail would tell.
-        if given and role not in roles.givable(caller, target):
+        if given and role not in roles.of_users():
             error = site.translate("Choose a role that is in the list.")
             return person_page(site, helping, caller, target, error=error, field="role")
         if not given and role not in target.roles:

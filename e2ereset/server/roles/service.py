@@ -67,6 +67,10 @@ class Roles:
         with self.runtime.transactions.read() as session:
             return [_shown(row.name, row.description) for row in session.execute(ALL)]
 
+    def of_users(self) -> list[str]:
+        """The names of the roles that users can have: not those that members of a room have."""
+        return [one["name"] for one in self.list_all() if one["scope"] == GLOBAL]
+
     def create(self, asked: ActionRequest, given: dict[str, Any]) -> dict[str, Any]:
         """Make a role, which ranks as `user` does; the role.
 

@@ -77,6 +77,8 @@ def test_somebody_of_higher_rank_is_not_there(world, with_settings, bob, eve):
         forged = browser.post(f"{path}/reset", data=form(username=other.username))
         assert forged.status_code == 404
         assert browser.post(f"{path}/unlock").status_code == 404
+        refused = ("unlock-factor", bob.id, other.id, "", "error-invalid-user")
+        assert world.outcomes()[-2:] == [("reset-e2e-key", *refused[1:]), refused]
     assert browser.get(f"{PEOPLE}/{guy.id}").status_code == 200
     assert world.has_key(root)
     strict = browser_of(with_settings(E2ERESET_PEER_RESETS=False), bob)
