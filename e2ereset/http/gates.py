@@ -210,14 +210,12 @@ def proof() -> Proof:
     Where the page of the proof repeats a request it is what was proven there.
     """
     page: Proof = request.environ.get(PROOF, Proof())
-    return (
-        page
-        if page.code or page.method
-        else replace(
-            page,
-            code=header_text(request.headers.get("x-2fa-code", "")) or None,
-            method=request.headers.get("x-2fa-method") or None,
-        )
+    if page.code or page.method:
+        return page
+    return replace(
+        page,
+        code=header_text(request.headers.get("x-2fa-code", "")) or None,
+        method=request.headers.get("x-2fa-method") or None,
     )
 
 

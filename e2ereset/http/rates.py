@@ -83,12 +83,12 @@ class Rates:
         """
         if not self.limiter.enabled:
             return
+        rate = self.rates[kind]
         try:
-            allowed, stats = self._hit(self.rates[kind])
+            allowed, stats = self._hit(rate)
         except Exception as fault:  # the client of each store raises its own errors
             self._go_on_without_store(fault, guarded=kind == "guarded")
             return
-        rate = self.rates[kind]
         g.e2ereset_rate_headers = {
             "X-RateLimit-Limit": str(rate.amount),
             "X-RateLimit-Remaining": str(max(0, stats.remaining)),
