@@ -16,7 +16,7 @@ DROP_ALL = [
 def forget(session: Session, account_id: str) -> None:
     """Drop factors, codes, budgets and the key pair of the account; audit rows stay.
 
-    In the transaction that deletes the account.
+    In the transaction that deletes the account, or after it.
     """
     for statement in DROP_ALL:
         run(session, statement, {"account": account_id})

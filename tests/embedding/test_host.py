@@ -9,6 +9,7 @@ from e2ereset.audit.models import AuditRow
 from e2ereset.errors import E2EResetError, SettingsError
 from e2ereset.factors.models import Totp
 from e2ereset.testing import Mailbox, MemoryAccounts, enable_email, enrol_totp
+from e2ereset.upkeep.forgetting import forget
 from e2ereset.vault.models import KeyPair
 from tests.kit.host import BOB, KEY, SUE, HostAccounts
 
@@ -45,6 +46,16 @@ def test_what_was_revoked_stays_revoked_after_a_restart(make_host):
     again = make_host()
     refused = again.reset(SUE, again.code(SUE), username="bob")
     assert refused.json["errorType"] == "error-not-allowed"
+
+
+def test_who_gets_the_id_of_a_deleted_user_gets_nothing_else_of_theirs(host):
+    host.give_key()
+    enrol_totp(host.app, BOB)
+    enrol_totp(host.app, SUE)
+    with host.app.app_context(), get_e2ereset().transactions.begin() as session:
+        forget(session, BOB.id)
+    assert host.reset(BOB).json["errorType"] == "error-two-factor-not-available"
+    assert (host.count(KeyPair), host.count(Totp)) == (0, 1)
 
 
 @pytest.mark.parametrize(("accounts", "ends"), [(HostAccounts, True), (MemoryAccounts, False)])
