@@ -12,7 +12,7 @@ from .background import Background
 from .errors import SettingsError
 from .factors.budgets import Budgets
 from .factors.challenges import Challenges
-from .factors.changes import Changes
+from .factors.changes import FactorChanges
 from .factors.enrolment import Factors
 from .factors.grants import Grants
 from .factors.own import OwnFactors
@@ -131,7 +131,7 @@ def _make_services(
     budgets = Budgets(parts.transactions, parts.meter, by_database=by_database)
     traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
     stepup = _make_stepup(parts, strategies, budgets, traces)
-    permissions, changes = Permissions(parts.transactions), Changes(parts, budgets)
+    permissions, changes = Permissions(parts.transactions), FactorChanges(parts, budgets)
     factors, vault = Factors(parts, budgets, changes), Vault(parts, stepup.rechecks)
     guarded: dict[str, Any] = {"stepup": stepup, "targets": Targets(parts, permissions)}
     return {

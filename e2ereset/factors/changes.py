@@ -37,7 +37,7 @@ class Enrolment:
     backup_codes: tuple[str, ...] = field(default=(), repr=False)
 
 
-class Changes:
+class FactorChanges:
     """Changes second factors, tells their owner and the host. The caller writes the audit row.
 
     `by` is the caller whose request it is, None for an operator or the host's own code.

@@ -12,7 +12,7 @@ from e2ereset.store.transactions import run
 
 from . import statements as sql
 from .budgets import Budgets, locks, unlock
-from .changes import Changes, Enrolment
+from .changes import Enrolment, FactorChanges
 from .strategies import totp
 
 UNLOCK = "unlock-factor"
@@ -22,7 +22,7 @@ METHODS = ("totp", "email", "passkey")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class FactorTimes:
     """Since when a method is enabled, and when it last proved something; all in epoch seconds.
 
     `used_at` is None for never. It proves no sign-in that began before `counts_from`; None: any.
@@ -46,7 +46,7 @@ class FactorStatus:
     email: bool
     backup_codes_left: int
     locked: tuple[str, ...] = ()
-    history: Mapping[str, History] = field(default_factory=dict)
+    history: Mapping[str, FactorTimes] = field(default_factory=dict)
 
     def proves(self, method: str, caller: Caller) -> bool:
         """Whether this method of the caller's proves the sign-in that the caller has."""
@@ -65,7 +65,7 @@ def counts(since: int | None, caller: Caller) -> bool:
 class Factors:
     """The second factors of accounts. The host checks who may call this."""
 
-    def __init__(self, parts: Parts, budgets: Budgets, changes: Changes) -> None:
+    def __init__(self, parts: Parts, budgets: Budgets, changes: FactorChanges) -> None:
         self._parts = parts
         self._budgets = budgets
         self._changes = changes
@@ -161,7 +161,7 @@ class Factors:
         facts = {"totp": sql.TOTP_FACTS, "email": sql.EMAIL_FACTS, "passkey": sql.PASSKEY_FACTS}
         with self._parts.transactions.read() as session:
             found = {m: run(session, f, {"account": account_id}).first() for m, f in facts.items()}
-            history = {m: History(**row._mapping) for m, row in found.items() if row}
+            history = {m: FactorTimes(**row._mapping) for m, row in found.items() if row}
             return FactorStatus(
                 totp="totp" in history,
                 email="email" in history,

@@ -34,7 +34,7 @@ from e2ereset.records import (
 
 from . import statements as sql
 from .budgets import Budgets
-from .changes import Changes, Enrolment
+from .changes import Enrolment, FactorChanges
 from .stepup import StepUp
 from .strategies import totp
 from .traces import Traces
@@ -61,7 +61,7 @@ class OwnFactors:
         parts: Parts,
         *,
         budgets: Budgets,
-        changes: Changes,
+        changes: FactorChanges,
         stepup: StepUp,
         targets: Targets,
         traces: Traces,

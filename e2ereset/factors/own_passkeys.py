@@ -13,7 +13,7 @@ from e2ereset.records import Account, Action, ActionRequest, Caller, Passed, Pro
 from e2ereset.store.transactions import run
 
 from . import passkeys as sql
-from .changes import Changes
+from .changes import FactorChanges
 from .own import own_request
 from .stepup import StepUp
 from .strategies.base import COUNTS_ALWAYS, Strategy
@@ -67,7 +67,12 @@ class OwnPasskeys:
     """The passkeys of callers. One that they add proves no older sign-in."""
 
     def __init__(
-        self, parts: Parts, *, strategies: Iterable[Strategy], changes: Changes, stepup: StepUp
+        self,
+        parts: Parts,
+        *,
+        strategies: Iterable[Strategy],
+        changes: FactorChanges,
+        stepup: StepUp,
     ) -> None:
         accounts = parts.accounts
         self._parts = parts

@@ -30,7 +30,7 @@ from e2ereset.errors import (
     ResetHeld,
     SettingsError,
 )
-from e2ereset.factors.changes import Changes
+from e2ereset.factors.changes import FactorChanges
 from e2ereset.factors.own_passkeys import OwnPasskeys
 from e2ereset.http import Body, envelope
 from e2ereset.http.gates import note_page
@@ -278,7 +278,7 @@ def make_site(runtime: Runtime) -> Site:
     passkeys = OwnPasskeys(
         runtime,
         strategies=runtime.strategies,
-        changes=Changes(runtime, runtime.budgets),
+        changes=FactorChanges(runtime, runtime.budgets),
         stepup=runtime.stepup,
     )
     base = runtime.settings.pages_base or OWN_BASE

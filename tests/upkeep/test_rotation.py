@@ -13,7 +13,7 @@ from e2ereset.audit.models import AuditHead, AuditRow
 from e2ereset.cli.keys import make_rotation
 from e2ereset.crypto import KeyRing
 from e2ereset.errors import EnrolmentInvalid
-from e2ereset.factors.changes import Changes
+from e2ereset.factors.changes import FactorChanges
 from e2ereset.factors.enrolment import Factors
 from e2ereset.factors.models import Totp
 from e2ereset.factors.strategies.totp import TotpStrategy
@@ -267,7 +267,7 @@ def verify(world, parts):
 @pytest.fixture
 def factors(world, parts):
     budgets = world.runtime.budgets
-    return Factors(parts, budgets, Changes(parts, budgets))
+    return Factors(parts, budgets, FactorChanges(parts, budgets))
 
 
 def enrol_again(world):

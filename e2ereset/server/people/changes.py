@@ -17,7 +17,7 @@ ACTIVATE = ("edit-other-user-active-status", "manage-moderation-actions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class AccountChanges:
     """Acts on accounts that need no second factor in the reference either."""
 
     runtime: Runtime

@@ -10,7 +10,7 @@ from e2ereset.http import Described, Gates, envelope, read_page
 from e2ereset.permissions.schemas import target_named
 
 from . import answers, refusals, schemas
-from .changes import ACTIVATE, DELETE, Changes
+from .changes import ACTIVATE, DELETE, AccountChanges
 from .directory import SORTED_BY, Directory, MembershipsOf, NoSuchPerson
 from .new_accounts import NewAccounts
 from .new_passwords import NewPasswords
@@ -55,7 +55,7 @@ TARGET = (UnknownTarget, NotAllowed, refusals.AdminRequired, refusals.UserLastOw
 class People:
     """The services of accounts, for their routes."""
 
-    changes: Changes
+    changes: AccountChanges
     directory: Directory
     new_accounts: NewAccounts
     own_account: OwnAccount
@@ -68,7 +68,7 @@ def make_people(
 ) -> People:
     """The services of one app. `memberships` are those of a user in rooms, as on the wire."""
     return People(
-        changes=Changes(runtime=runtime),
+        changes=AccountChanges(runtime=runtime),
         directory=Directory(runtime=runtime, memberships=memberships),
         new_accounts=NewAccounts(runtime=runtime, passwords=passwords),
         own_account=OwnAccount(runtime=runtime, passwords=passwords),

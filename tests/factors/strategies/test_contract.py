@@ -7,7 +7,7 @@ import pyotp
 from sqlalchemy import select
 
 from e2ereset.factors.budgets import Budgets
-from e2ereset.factors.changes import Changes
+from e2ereset.factors.changes import FactorChanges
 from e2ereset.factors.enrolment import Factors
 from e2ereset.factors.strategies import EmailStrategy, PasswordStrategy, TotpStrategy
 from e2ereset.jobs.models import Job
@@ -18,7 +18,7 @@ from tests.kit.paths import ROOT
 def factors(bench):
     """The enrolment service over a bench."""
     budgets = Budgets(bench.transactions)
-    return Factors(bench.parts, budgets, Changes(bench.parts, budgets))
+    return Factors(bench.parts, budgets, FactorChanges(bench.parts, budgets))
 
 
 class TestTotp(StrategyContract):
