@@ -95,7 +95,8 @@ class Worker:
         if now >= (job.give_up_at or job.created_at + GIVE_UP_SECONDS):
             self._give_up(job, f"gave up: {why}")
             return
-        log.warning("Job %d (%s) failed and is tried again: %s", job.id, job.kind, why)
+        words = "%s failed and is tried again: %s. `e2ereset doctor` says more"
+        log.warning(words, _named(job), why)
         again_at = now + min(FIRST_PAUSE * 2 ** (job.attempts - 1), LONGEST_PAUSE)
         if job.expires_at is not None:
             # Its facts leave the database when it expires.
@@ -103,8 +104,13 @@ class Worker:
         end(self.transactions, PUT_OFF, job, why=why, again_at=again_at)
 
     def _give_up(self, job: Leased, why: str) -> None:
-        log.warning("Job %d (%s) is given up: %s", job.id, job.kind, why)
+        log.warning("%s is given up: %s", _named(job), why)
         end(self.transactions, GIVE_UP, job, why=why[:LONGEST_OUTCOME], now=self._now())
 
     def _now(self) -> int:
         return int(self.clock())
+
+
+def _named(job: Leased) -> str:
+    """A mail or another job as the log has it."""
+    return f"{'Mail' if job.recipient else 'Job'} {job.id} ({job.kind})"

@@ -119,7 +119,8 @@ def test_a_failure_is_kept_and_logged_without_its_text(desk, caplog):
     with caplog.at_level(logging.INFO, "e2ereset"):
         desk.worker(code=refuse).run_due()
     assert desk.rows()[0].outcome == "ConnectionRefusedError"
-    assert "Job 1 (code) failed and is tried again: ConnectionRefusedError" in caplog.text
+    said = "Mail 1 (code) failed and is tried again: ConnectionRefusedError. `e2ereset doctor`"
+    assert said in caplog.text
     assert "123-456" not in caplog.text
     assert "bob@x.org" not in caplog.text
 
