@@ -17,8 +17,7 @@ from .errors import SettingsError
 PREFIX = "E2ERESET_"
 SERVER_PREFIX = "E2ERESET_SERVER_"  # the standalone server reads those itself
 SHORTEST_KEY = 16
-MAKE_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
-ADVICE = f"Make one with: {MAKE_KEY}"
+ADVICE = 'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
 EXAMPLES = {
     bool: "True or False; in the environment FLASK_{key}=true or false, in small letters",
     int: "a whole number, without quotation marks",

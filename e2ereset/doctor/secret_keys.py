@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from e2ereset.crypto import KeyRing
-from e2ereset.settings import MAKE_KEY
+from e2ereset.settings import ADVICE
 
 from .deployment import Deployment
 from .findings import Finding, Part, check, found
@@ -28,11 +28,11 @@ BATCH = 1000
 def strong(app: Deployment) -> Iterator[Finding]:
     """Each key by its place, newest first, and the token of the operations."""
     keys, token = app.known.secret_keys, app.known.operations_token
-    change = f"Put a new key in front in E2ERESET_SECRET_KEYS, made by: {MAKE_KEY}"
+    change = f"Put a new key in front in E2ERESET_SECRET_KEYS. {ADVICE}"
     for place, key in enumerate(keys, 1):
         yield from _strength(f"Secret key {place} of {len(keys)}", key, change)
     if token:
-        change = f"E2ERESET_OPERATIONS_TOKEN = '...', made by: {MAKE_KEY}"
+        change = f"E2ERESET_OPERATIONS_TOKEN = '...'. {ADVICE}"
         yield from _strength("E2ERESET_OPERATIONS_TOKEN", token, change)
 
 
