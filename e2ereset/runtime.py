@@ -129,10 +129,11 @@ def _make_services(
 ) -> dict[str, Any]:
     """The services by their fields in Runtime, those first that others stand on."""
     budgets = Budgets(parts.transactions, parts.meter, by_database=by_database)
-    traces = Traces(parts, budgets, methods=tuple(s.name for s in strategies))
+    methods = tuple(s.name for s in strategies)
+    traces = Traces(parts, budgets, methods=methods)
     stepup = _make_stepup(parts, strategies, budgets, traces)
     permissions, changes = Permissions(parts.transactions), FactorChanges(parts, budgets)
-    factors, vault = Factors(parts, budgets, changes), Vault(parts, stepup.rechecks)
+    factors, vault = Factors(parts, budgets, changes, methods), Vault(parts, stepup.rechecks)
     guarded: dict[str, Any] = {"stepup": stepup, "targets": Targets(parts, permissions)}
     return {
         "budgets": budgets,

@@ -1,6 +1,6 @@
 """Enrolling, disabling, listing and unlocking second factors, for operators and hosts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -39,7 +39,7 @@ class FactorStatus:
 
     `locked`: the purposes that a hundred failures in a row have locked, such as `verify:totp`, and
     `login:password` for sign-ins from addresses that the owner has not used. `history` has the
-    times of each enabled method, by its name.
+    times of each enabled method, by its name. `methods` are those of this server.
     """
 
     totp: bool
@@ -47,11 +47,17 @@ class FactorStatus:
     backup_codes_left: int
     locked: tuple[str, ...] = ()
     history: Mapping[str, FactorTimes] = field(default_factory=dict)
+    methods: Collection[str] = METHODS
+
+    @property
+    def in_use(self) -> list[str]:
+        """The enabled methods that are methods of this server."""
+        return [method for method in self.history if method in self.methods]
 
     def proves(self, method: str, caller: Caller) -> bool:
         """Whether this method of the caller's proves the sign-in that the caller has."""
         history = self.history.get(method)
-        if history is None or f"verify:{method}" in self.locked:
+        if history is None or method not in self.methods or f"verify:{method}" in self.locked:
             return False
         reaches = method != "email" or bool(caller.account.emails)
         return reaches and counts(history.counts_from, caller)
@@ -65,10 +71,17 @@ def counts(since: int | None, caller: Caller) -> bool:
 class Factors:
     """The second factors of accounts. The host checks who may call this."""
 
-    def __init__(self, parts: Parts, budgets: Budgets, changes: FactorChanges) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        budgets: Budgets,
+        changes: FactorChanges,
+        methods: Collection[str] = METHODS,
+    ) -> None:
         self._parts = parts
         self._budgets = budgets
         self._changes = changes
+        self._methods = methods
 
     def begin_totp(self, account: Account) -> Enrolment:
         """Make a pending secret, which replaces an earlier one. Raises FactorAlreadyEnabled."""
@@ -168,6 +181,7 @@ class Factors:
                 backup_codes_left=totp.count_backup_codes(session, account_id),
                 locked=locks(session, account_id),
                 history=history,
+                methods=self._methods,
             )
 
     def unlock(

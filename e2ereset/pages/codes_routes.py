@@ -28,7 +28,9 @@ FILE = FileForm()
 
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:
-    """Put the pages on the blueprint."""
+    """Put the pages on the blueprint, where authenticator apps are a method."""
+    if "totp" not in site.methods:
+        return
     own, gates = site.runtime.own_factors, site.runtime.gates
 
     @blueprint.get("/backup-codes")

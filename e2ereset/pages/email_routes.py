@@ -19,7 +19,9 @@ ON, OFF = "email-on", "email-off"
 
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:
-    """Put the routes on the blueprint, and the line on My security."""
+    """Put the routes on the blueprint, and the line on My security, where it is a method."""
+    if "email" not in site.methods:
+        return
     site.overview.factors.append(lambda caller, status: _lines(site, caller, status))
     ended = N_("Codes by e-mail are on. Your other sign-ins have ended.")
     site.overview.done[ON] = ended if site.ends_others else N_("Codes by e-mail are on.")

@@ -106,6 +106,11 @@ class Site(Pages):
             blueprint.register_error_handler(fault, self.faulty)
 
     @property
+    def methods(self) -> list[str]:
+        """The second-factor methods of this app."""
+        return [one.name for one in self.runtime.strategies]
+
+    @property
     def ends_others(self) -> bool:
         """Whether the other sign-ins of who adds a factor end; not every host has a way to."""
         return isinstance(self.runtime.accounts, EndsOtherSessions)
@@ -208,7 +213,7 @@ class Site(Pages):
         Who has just set one up would otherwise be told to set one up.
         """
         caller = self.runtime.gates.known() if isinstance(refusal, NoFactor) else None
-        return bool(caller and self.runtime.factors.status(caller.account.id).history)
+        return bool(caller and self.runtime.factors.status(caller.account.id).in_use)
 
     def _refuse_other_origins(self) -> None:
         if request.method == "POST" and not self.runtime.gates.cross_site.is_own_origin():

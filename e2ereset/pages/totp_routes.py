@@ -36,7 +36,9 @@ WRONG_FIRST = N_(
 
 
 def add_routes(blueprint: Blueprint, site: Site) -> None:
-    """Put the pages on the blueprint, and the line on My security."""
+    """Put the pages on the blueprint, and the line on My security, where it is a method."""
+    if "totp" not in site.methods:
+        return
     site.overview.factors.append(lambda caller, status: _lines(site, caller, status))
     site.overview.done[OFF] = N_("The authenticator app is off, and its backup codes are deleted.")
     _add_enrolment(blueprint, site)

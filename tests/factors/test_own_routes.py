@@ -414,7 +414,8 @@ def test_status_tells_of_passkeys(world, status, ann):
     world.session.add(Passkey(id="p", account_id=ann.id, created_at=now, counts_from=now, **facts))
     world.session.commit()
     times = {"enabledAt": iso(now), "lastUsedAt": iso(now + 5)}
-    assert status(ann)["passkey"] == ON | times
+    # They are no method of this server.
+    assert status(ann)["passkey"] == ON | times | {"provesThisSignIn": False}
 
 
 def test_status_tells_what_proves_this_sign_in(world, status, ann, enrol):

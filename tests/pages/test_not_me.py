@@ -102,7 +102,7 @@ def test_a_younger_factor_does_not_lift_it(world, again):
     assert (refused.status_code, TOO_YOUNG in refused.text) == (400, True)
 
 
-@pytest.mark.parametrize("why", ["enrolled since", "locked", "switched off"])
+@pytest.mark.parametrize("why", ["enrolled since", "locked", "off", "no method"])
 def test_who_could_not_lift_it_is_told_what_to_do(world, bob, again, with_settings, why):
     if why == "locked":
         world.fail(bob)
@@ -112,6 +112,9 @@ def test_who_could_not_lift_it_is_told_what_to_do(world, bob, again, with_settin
     browser = again(person)
     if why == "enrolled since":  # by an operator: it counts for every sign-in, however old
         enrol_totp(world.runtime, person)
-    elif why == "switched off":
+    elif why == "off":
         browser = browser_of(with_settings(E2ERESET_TWO_FACTOR=False), world.again(person))
+    elif why == "no method":
+        strict = with_settings(E2ERESET_METHODS=["email", "password"])
+        browser = browser_of(strict, world.again(person))
     assert offered(browser) is False

@@ -77,7 +77,7 @@ class Helping:
         runtime, factors = self.runtime, self.runtime.factors.status(account.id)
         plan = runtime.resets.preview(caller, TargetName(user_id=account.id), now)
         falls_back = [one.name for one in runtime.strategies if one.fallback]
-        used = factors.history or (falls_back if account.has_password else [])
+        used = factors.in_use or (falls_back if account.has_password else [])
         with runtime.transactions.read() as session:
             left = {one: self._left(session, account, one, now) for one in used}
         held = runtime.resets.holds.held_until(account.id, now)

@@ -52,7 +52,7 @@ class OwnAccount:
         current = data.get("currentPassword")
         if asked.proof.code is not None or not current:
             return asked.proof
-        better = self.runtime.factors.status(asked.caller.account.id).history
+        better = self.runtime.factors.status(asked.caller.account.id).in_use
         return asked.proof if better else Proof(code=current, method="password")
 
     def _update(
