@@ -170,7 +170,6 @@ def browse(chromium, axe, site):
 
     def browse(scripts=True, **options):
         contexts.append(chromium.new_context(java_script_enabled=scripts, **options))
-        contexts[-1].set_default_timeout(10_000)
         return Watched(contexts[-1], site.url, axe)
 
     yield browse
