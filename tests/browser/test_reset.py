@@ -64,7 +64,7 @@ def test_the_whole_reset_by_the_keyboard(browse, site, make):
     tab_to(watched, "code")
     watched.page.keyboard.type("000000")
     enter(watched)
-    assert watched.focused() == "e2e-errors"
+    watched.starts_at_errors()
     assert has_key(site, "ann")
     tab_to(watched, "code")
     watched.page.keyboard.type(ann.totp.now())

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.kit.live import make_live
+from tests.kit.network import wait_for
 from tests.kit.paths import ROOT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -129,6 +130,11 @@ class Watched:
         return self.page.evaluate(
             "document.activeElement.id || document.activeElement.textContent.trim()"
         )
+
+    def starts_at_errors(self):
+        """Check that the focus is on the errors; a browser sets it some time after loading."""
+        on_errors = f"the focus on the errors of {self.page.url}"
+        wait_for(lambda: self.focused() == "e2e-errors", on_errors)
 
 
 @pytest.fixture(scope="session")
