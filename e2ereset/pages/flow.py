@@ -144,11 +144,11 @@ def _body(gates: Gates) -> tuple[str, bytes]:
     """The content type and the bytes of this request's body."""
     if bodies.KEY in request.environ:
         return request.content_type or "", gates.read_body().raw
-    if "form" in vars(request):  # the host has parsed it, and the bytes are gone
+    if "form" in vars(request):  # the host has parsed it: the bytes are gone, if it was a form
         if request.files:
             raise TooLongToKeep()
-        pairs = list(request.form.items(multi=True))
-        return (bodies.FORM_TYPE, urlencode(pairs).encode()) if pairs else ("", b"")
+        if pairs := list(request.form.items(multi=True)):
+            return bodies.FORM_TYPE, urlencode(pairs).encode()
     return request.content_type or "", request.get_data()
 
 

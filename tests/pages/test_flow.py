@@ -262,6 +262,21 @@ class ByName(PagesHost):
             return "done"
 
 
+class LooksForForms(ByName):
+    """One that looks for a form first, as Flask-WTF's CSRFProtect does."""
+
+    def add_routes(self):
+        super().add_routes()
+        self.app.before_request(lambda: request.form.get("csrf_token"))
+
+
+def test_a_body_that_is_no_form_is_kept_where_the_app_looked_for_a_form(make_host):
+    host = make_host("pages", kind=LooksForForms)
+    proof = host.led(host.browser.post("/named", json={"name": "atlas"}, headers=BROWSER))
+    assert host.browser.post(proof, data={"code": host.totp.code()}).text == "done"
+    assert host.done == ["atlas"]
+
+
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 @pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
 def test_a_target_that_no_database_takes_is_refused_to_all(make_host, accept, name):
