@@ -122,12 +122,13 @@ def _note_proven(site: Site, waiting: Kept, caller: Caller, proof: Proof) -> Rep
 def _proof(form: dict[str, Any], waiting: Kept) -> Proof:
     method = form["method"] or waiting.told.get("method")
     code = form["code"]
-    if method == "password" and code:
-        typed = request.form["code"]  # spaces around a password belong to it
-        digest = sha256(typed.encode("utf-8", "surrogatepass")).hexdigest()
-        return Proof(code=digest, method=method, typed=typed, shown=waiting.action)
     plain = plain_code(code) or code or None
-    return Proof(code=plain, method=method, typed="", shown=waiting.action)
+    given = Proof(code=plain, method=method, typed="", shown=waiting.action)
+    if method != "password" or not code:
+        return given
+    typed = request.form["code"]  # spaces around a password belong to it
+    digest = sha256(typed.encode("utf-8", "surrogatepass")).hexdigest()
+    return replace(given, code=digest, typed=typed)
 
 
 def _page(

@@ -342,6 +342,9 @@ def test_others_than_browsers_get_the_refusal(pages):
     for accept in ("*/*", "application/json", ""):
         answer = pages.browser.post("/drop/a", headers={"Accept": accept})
         assert (answer.status_code, answer.json["errorType"]) == (400, "totp-required")
+    coded = {"Accept": BROWSER["Accept"], "x-2fa-code": "000000"}  # whoever proves it by a header
+    answer = pages.browser.post("/drop/a", headers=coded)
+    assert (answer.status_code, answer.json["errorType"]) == (400, "totp-invalid")
 
 
 @pytest.mark.parametrize(
