@@ -13,6 +13,7 @@ from e2ereset.errors import HostError, SettingsError
 from e2ereset.records import UNKNOWN_AGE
 from e2ereset.testing import MemoryAccounts, TotpDevice, make_account
 from tests.kit.host import BOB
+from tests.kit.rows import row
 
 RESET = {
     "users.resetE2EKey",
@@ -121,6 +122,7 @@ class WithPassword(MemoryAccounts):
         return (account_id, digest) == (PAT.id, DIGEST)
 
 
+@row("9.12")
 @pytest.mark.parametrize("without", ["refuse", "allow"])
 def test_a_remembered_sign_in_does_not_pass_a_factor_by_the_password(make_host, without):
     """Who knows the password only signs in with "remember me", and drops the session's cookie."""
