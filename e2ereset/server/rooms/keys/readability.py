@@ -12,6 +12,7 @@ from e2ereset.rooms import RoomState
 from e2ereset.server.people.accounts import get_account
 from e2ereset.server.rooms.acts import Acts
 from e2ereset.server.rooms.losses import HOLDERS, HOLDS, MINE, OTHERS, SEEN
+from e2ereset.server.sessions.tokens import IS_LIVE_SIGN_IN, LAST_SEEN, TOKENS
 from e2ereset.store.transactions import run
 
 from .statements import ROOMS, WAITING
@@ -35,6 +36,7 @@ STATES = (
     .where(IS_ME)
     .order_by(ROOMS.c.name, ROOMS.c.id)
 )
+SEEN_HELPER = select(LAST_SEEN).where(TOKENS.c.user_id == OTHERS.c.user_id, IS_LIVE_SIGN_IN)
 HELPERS = (
     select(OTHERS.c.user_id, func.count().label("rooms"))
     .select_from(OTHERS)
@@ -42,10 +44,11 @@ HELPERS = (
     .join(ROOMS, ENCRYPTED)
     .where(IS_ME, MINE.c.e2e_key.is_(None), MINE.c.suggested_key.is_(None))
     .group_by(OTHERS.c.user_id)
-    .order_by(OTHERS.c.user_id)  # all lock their budgets in one order
+    .order_by(SEEN_HELPER.scalar_subquery().desc(), OTHERS.c.user_id)
     .limit(MOST_HELPERS)
 )
-"""Who has keys that the account lacks, each with the number of those rooms alone."""
+"""Who has keys that the account lacks, seen last first, each with the number of those rooms alone.
+It needs `now`."""
 
 
 def states(session: Session, account_id: str, now: int) -> tuple[RoomState, ...]:
@@ -75,7 +78,8 @@ class Readability:
 
     def _ask(self, session: Session, caller: Caller, *, now: int) -> int:
         runtime, mailed = self._runtime, 0
-        for one in run(session, HELPERS, {"account": caller.account.id}).all():
+        helpers = run(session, HELPERS, {"account": caller.account.id, "now": now}).all()
+        for one in sorted(helpers):  # by id: all lock their budgets in one order
             charge = runtime.budgets.charge_in
             if not charge(session, one.user_id, ASKED, windows=DAILY, now=now):
                 continue
