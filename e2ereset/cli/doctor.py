@@ -12,6 +12,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 from flask_mailman import Mail
+from jinja2 import TemplateNotFound
 from limits.storage import storage_from_string
 from sqlalchemy import Engine
 
@@ -19,6 +20,7 @@ from e2ereset.doctor import CHECKS
 from e2ereset.doctor.deployment import Deployment, Relay, Scale
 from e2ereset.doctor.findings import Finding, Level, examine
 from e2ereset.runtime import Runtime
+from e2ereset.settings import Settings
 
 from .base import as_json, emit, number
 from .keys import make_rotation
@@ -72,6 +74,7 @@ def deployment_of(
         relay=_relay(app, runtime),
         storage=_storage(app, runtime),
         instance=Path(app.instance_path),
+        absent=dict(_absent(app, runtime.settings)) if runtime else {},
         scale=Scale(**scale),
         rotation=make_rotation(runtime) if runtime else None,
         mail=not no_mail,
@@ -119,6 +122,17 @@ def _relay(app: Flask, runtime: Runtime | None) -> Relay:
         tls=bool(mail.use_ssl),
         timeout=min(given, RELAY_SECONDS) if isinstance(given, int | float) else RELAY_SECONDS,
     )
+
+
+def _absent(app: Flask, settings: Settings) -> Iterator[tuple[str, str]]:
+    """What settings of the pages name, and the app has not: an endpoint, a template."""
+    if (page := settings.sign_in_page) and "/" not in page and page not in app.view_functions:
+        yield "E2ERESET_SIGN_IN_PAGE", page
+    if base := settings.pages_base:
+        try:
+            app.jinja_env.get_template(base)
+        except TemplateNotFound:
+            yield "E2ERESET_PAGES_BASE", base
 
 
 def _storage(app: Flask, runtime: Runtime | None) -> Any:

@@ -110,6 +110,13 @@ def cookies(app: Deployment) -> Iterator[Finding]:
             yield found("cookie-cross-site", who="Browsers", name=name, value=repr(value))
 
 
+@check(AREA, "pages", "Pages have what the settings name.", Part.SETTINGS)
+def pages(app: Deployment) -> Iterator[Finding]:
+    """Whether people get an error in the place of a page."""
+    for name, value in app.absent.items():
+        yield found("page-absent", name=name, value=repr(value))
+
+
 @check(AREA, "setting-names", "No setting looks misspelled.")
 def names(app: Deployment) -> Iterator[Finding]:
     """Keys that nothing reads, though they look like a setting."""

@@ -59,8 +59,9 @@ class Deployment:
     """The app to examine. What could not be made, because the settings refuse, is None.
 
     `refusal` says why the app does not start; it is empty when the app does. `storage` is the
-    store of the request rates, `instance` the folder of the app's own files. `mail`: whether to
-    connect to the relay. `clock` gives epoch seconds.
+    store of the request rates, `instance` the folder of the app's own files. `absent`: settings of
+    the pages, each with what it names and the app has not. `mail`: whether to connect to the relay.
+    `clock` gives epoch seconds.
     """
 
     config: Mapping[str, Any] = field(repr=False)
@@ -71,6 +72,7 @@ class Deployment:
     relay: Relay = Relay()
     storage: Any = None
     instance: Path | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
     scale: Scale = Scale()
     rotation: Rotation | None = None
     mail: bool = True

@@ -43,6 +43,7 @@ SIGN_IN = {"MAIL_USERNAME": "u", "MAIL_PASSWORD": "relay-Pa55w0rd"}
         ("mail-in-clear", "warning", {"MAIL_SERVER": ANYWHERE}),
         ("mail-in-clear", "error", {"MAIL_SERVER": ANYWHERE} | SIGN_IN),
         ("operations-open", "warning", {"E2ERESET_OPERATIONS_BIND": "0.0.0.0:9100"}),
+        ("page-absent", "error", {"E2ERESET_PAGES_BASE": "nope.html"}),
         ("secret-known", "error", {"SECRET_KEY": PUBLISHED[0]}),
         ("secret-guessable", "error", {"SECRET_KEY": "1Ab2Cd3Ef4" * 3}),
         ("secret-guessable", "error", {"SECRET_KEY": "0010110111001011010011101"}),

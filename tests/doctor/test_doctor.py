@@ -58,6 +58,17 @@ def test_a_host_has_the_checks_of_the_library(make_host):
     assert report.level("migrations") is None
 
 
+@pytest.mark.parametrize(
+    ("page", "level"), [("auth.login", "error"), ("read", None), ("/sign-in", None), ("", None)]
+)
+def test_a_page_to_sign_in_that_the_app_has_not_is_found(make_host, page, level):
+    host = make_host(E2ERESET_SIGN_IN_PAGE=page)
+    host.app.add_url_rule("/read", "read", str)
+    report = Report(host.run("e2ereset", "doctor", "--json", "--no-mail"))
+    assert report.level("page-absent") == level
+    assert (report.level("pages") == "ok") == (level is None)
+
+
 def test_a_check_that_raises_is_a_finding_without_its_text():
     @check("a", "odd", "All is well.")
     def odd(app):
