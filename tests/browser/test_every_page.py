@@ -1,6 +1,8 @@
 """Every page, and every error that a form can show, holds what a page has to hold."""
 
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -79,6 +81,15 @@ def test_every_form_says_what_is_wrong_where_its_reader_begins(signed_in, addres
             if watched.heading != "Prove that it is you":
                 watched.starts_at_errors()
             watched.holds()
+
+
+def test_the_page_of_an_outage(signed_in, site):
+    watched = signed_in().open("/security/not-me")
+    with closing(sqlite3.connect(site.folder / "e2ereset.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        watched.press("It was not me: do it now")
+        assert watched.heading == "That did not work", watched.text
+        watched.holds()
 
 
 # What we say, and not what somebody is called: the texts that a catalogue must have.

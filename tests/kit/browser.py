@@ -44,7 +44,7 @@ ASKEW = """[...document.querySelectorAll("main tbody tr")].filter(row => {
     }).filter(top => top !== undefined);
     return Math.max(...first) - Math.min(...first) > 8;
 }).map(row => row.textContent.trim())"""
-REFUSED = re.compile("Failed to load resource: the server responded with a status of 4")
+REFUSED = re.compile("Failed to load resource: the server responded with a status of [45]")
 WEIGHT = """[...performance.getEntriesByType("navigation"),
              ...performance.getEntriesByType("resource")]
             .reduce((sum, one) => sum + one.encodedBodySize, 0)"""
