@@ -48,6 +48,7 @@ class Kept:
     """A request as it was sent, and the action that it waits to do.
 
     `told` are the details of the refusal that asked for the proof. `kind` is the content type.
+    `back` is the address of the page that it was sent from; empty where that is not known.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Kept:
     body: bytes = field(default=b"", repr=False)
     action: Action = field(default_factory=lambda: Action(name=""))
     told: Mapping[str, Any] = field(default_factory=dict)
+    back: str = ""
 
 
 class KeptRequests:

@@ -1,12 +1,14 @@
 """Leads a browser that needs a proof to the page of the proof, and back to what it wanted."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from flask import Response, current_app, redirect, request, session, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from e2ereset.errors import FactorInvalid, FactorRequired, Refusal, TooManyAttempts
@@ -64,7 +66,8 @@ class Flow:
             return Response()
         cookie = browser() or self.entropy.token_urlsafe(32)
         told = told_of(refusal, int(self.gates.clock()))
-        key = self.kept.keep(_kept(self.gates, action, told), cookie, caller)
+        kept = _kept(self.gates, action, told, self._came_from())
+        key = self.kept.keep(kept, cookie, caller)
         response = redirect(url_for(self.page, key=key), 303)
         set_cookie(response, self.gates.settings, COOKIE, cookie)
         return response
@@ -91,6 +94,17 @@ class Flow:
         if request.method not in ("GET", "HEAD") or not browser():
             return False
         return self.kept.take_proven(action, browser(), caller)
+
+    def _came_from(self) -> str:
+        """The address of the page that sent this request, if it is one of the app to go back to."""
+        with suppress(ValueError, HTTPException):
+            sender = urlsplit(request.referrer or "")
+            path = unquote(sender.path).removeprefix(request.root_path)
+            routes = current_app.create_url_adapter(request)
+            if routes and sender.netloc == request.host:
+                endpoint = routes.match(path, method="GET")[0]
+                return "" if endpoint == self.page else address_of(path, sender.query)
+        return ""
 
 
 def browser() -> str:
@@ -125,7 +139,7 @@ def wants_page() -> bool:
     return best == "text/html" and not request.headers.get("x-2fa-code")
 
 
-def _kept(gates: Gates, action: Action, told: Mapping[str, Any]) -> Kept:
+def _kept(gates: Gates, action: Action, told: Mapping[str, Any], back: str) -> Kept:
     kind, body = _body(gates)
     if len(body) > LONGEST:
         raise TooLongToKeep()
@@ -137,6 +151,7 @@ def _kept(gates: Gates, action: Action, told: Mapping[str, Any]) -> Kept:
         body=body,
         action=action,
         told=told,
+        back=back,
     )
 
 

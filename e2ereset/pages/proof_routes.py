@@ -147,6 +147,7 @@ def _page(
         "proof",
         status=status,
         key=key,
+        back=kept.back,
         step=3 if kept.path == own_reset else 0,
         phrase=site.phrase(kept.action),
         username=caller.account.username if caller else "",

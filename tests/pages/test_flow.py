@@ -33,6 +33,35 @@ def test_a_form_is_kept_while_its_sender_proves_who_they_are(pages):
         assert kept["dropped"] == "atlas"
 
 
+@pytest.mark.parametrize(
+    ("sender", "back"),
+    [
+        ("http://localhost/plans?year=2&a=%22", "/plans?year=2&amp;a=%22"),
+        ("http://localhost/drop/atlas", "/security/"),  # it takes forms alone
+        ("http://localhost/security/proof/none", "/security/"),
+        ("http://localhost/nothing", "/security/"),
+        ("http://evil.example/plans", "/security/"),
+        ("http://localhost//evil.example/plans", "/security/"),
+        ("http://[", "/security/"),
+        ("", "/security/"),
+    ],
+)
+def test_cancel_leads_back_to_the_page_that_the_form_was_sent_from(pages, sender, back):
+    headers = {**BROWSER, "Referer": sender}
+    proof = pages.led(pages.browser.post("/drop/atlas", headers=headers))
+    assert f'href="{back}">Cancel</a>' in pages.browser.get(proof).text
+    again = pages.browser.post(proof, data={"code": "000000"})
+    assert f'href="{back}">Cancel</a>' in again.text
+
+
+def test_cancel_leads_back_below_the_address_of_the_app(pages):
+    base = "http://localhost/app"
+    headers = {**BROWSER, "Referer": f"{base}/plans"}
+    led = pages.browser.post("/drop/atlas", base_url=base, headers=headers)
+    page = pages.browser.get(led.location.removeprefix("/app"), base_url=base)
+    assert 'href="/app/plans">Cancel</a>' in page.text
+
+
 def test_a_proof_that_comes_in_chunks_repeats_a_form_that_did_not(pages):
     proof, code = pages.drop(), BytesIO(f"code={pages.totp.code()}".encode())
     chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
