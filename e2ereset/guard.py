@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 from functools import wraps
+from inspect import isfunction
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakSet
 
-from flask import Response, after_this_request, current_app
+from flask import Flask, Response, after_this_request, current_app
 from flask.views import View
 from werkzeug.exceptions import HTTPException
 
@@ -19,6 +21,8 @@ from .runtime import get_e2ereset
 P = ParamSpec("P")
 T = TypeVar("T")
 
+BARE: WeakSet[Callable[..., Any]] = WeakSet()
+"""The views that were guarded, as they are without their gate."""
 NAME = re.compile(r"[\w.@+-]{1,64}")  # a mail quotes only such targets
 
 
@@ -66,9 +70,16 @@ def two_factor_required(
             done: T = run(*args, **kwargs)
             return done
 
+        if isfunction(view):
+            BARE.add(view)
         return guarded
 
     return decorate
+
+
+def passed_by(app: Flask) -> list[str]:
+    """The endpoints of views that are served without their gate, as it stands above the route."""
+    return [endpoint for endpoint, view in app.view_functions.items() if view in BARE]
 
 
 def _prove(action: Action) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from e2ereset.doctor import CHECKS
 from e2ereset.doctor.deployment import Deployment, Relay, Scale
 from e2ereset.doctor.findings import Finding, Level, examine
+from e2ereset.guard import passed_by
 from e2ereset.runtime import Runtime
 from e2ereset.settings import Settings
 
@@ -75,6 +76,7 @@ def deployment_of(
         storage=_storage(app, runtime),
         instance=Path(app.instance_path),
         absent=dict(_absent(app, runtime.settings)) if runtime else {},
+        ungated=passed_by(app),
         scale=Scale(**scale),
         rotation=make_rotation(runtime) if runtime else None,
         mail=not no_mail,

@@ -117,6 +117,13 @@ def pages(app: Deployment) -> Iterator[Finding]:
         yield found("page-absent", name=name, value=repr(value))
 
 
+@check(AREA, "gates", "No view is served without its gate.", Part.SETTINGS)
+def gates(app: Deployment) -> Iterator[Finding]:
+    """Whether a view that asks for a second factor runs without one."""
+    for endpoint in app.ungated:
+        yield found("gate-passed-by", endpoint=endpoint)
+
+
 @check(AREA, "setting-names", "No setting looks misspelled.")
 def names(app: Deployment) -> Iterator[Finding]:
     """Keys that nothing reads, though they look like a setting."""

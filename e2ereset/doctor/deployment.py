@@ -1,7 +1,7 @@
 """What doctor examines: one app and how it is run, as plain data. Nothing here knows Flask."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -60,8 +60,8 @@ class Deployment:
 
     `refusal` says why the app does not start; it is empty when the app does. `storage` is the
     store of the request rates, `instance` the folder of the app's own files. `absent`: settings of
-    the pages, each with what it names and the app has not. `mail`: whether to connect to the relay.
-    `clock` gives epoch seconds.
+    the pages, each with what it names and the app has not. `ungated`: endpoints of views that are
+    served without their gate. `mail`: whether to connect to the relay. `clock` gives epoch seconds.
     """
 
     config: Mapping[str, Any] = field(repr=False)
@@ -73,6 +73,7 @@ class Deployment:
     storage: Any = None
     instance: Path | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
+    ungated: Sequence[str] = ()
     scale: Scale = Scale()
     rotation: Rotation | None = None
     mail: bool = True

@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 
+from e2ereset import two_factor_required
 from e2ereset.doctor import CHECKS
 from e2ereset.doctor.deployment import Deployment
 from e2ereset.doctor.findings import Part, check, examine, found
@@ -67,6 +68,26 @@ def test_a_page_to_sign_in_that_the_app_has_not_is_found(make_host, page, level)
     report = Report(host.run("e2ereset", "doctor", "--json", "--no-mail"))
     assert report.level("page-absent") == level
     assert (report.level("pages") == "ok") == (level is None)
+
+
+def test_a_gate_above_its_route_is_found(make_host):
+    host = make_host()
+
+    @host.app.get("/below")
+    @two_factor_required("see")
+    def below():
+        return "seen"
+
+    @two_factor_required("see")
+    @host.app.get("/above")
+    def above():
+        return "seen"
+
+    assert host.app.test_client().get("/above").text == "seen"
+    report = Report(host.run("e2ereset", "doctor", "--json", "--no-mail"))
+    finding = report.findings["gate-passed-by"]
+    assert (finding["level"], "view above runs" in finding["text"]) == ("warning", True)
+    assert "gates" not in report.findings
 
 
 def test_a_check_that_raises_is_a_finding_without_its_text():

@@ -52,7 +52,7 @@ ALLOWED = {
     "guard": SMALL | {"http", "runtime"},
     "operations": SUBJECT | {"background", "runtime"},
     "doctor": SUBJECT | {"factors", "permissions", "upkeep"},
-    "cli": SUBJECT | {"doctor", "factors", "outages", "runtime", "upkeep"},
+    "cli": SUBJECT | {"doctor", "factors", "guard", "outages", "runtime", "upkeep"},
     "testing": SUBJECT | {"factors", "runtime"},
 }
 """For each room of the library the rooms that it may use. `extension` and the package itself may
