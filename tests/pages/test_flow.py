@@ -394,7 +394,7 @@ def test_a_neighbouring_site_is_another_one(pages):
 def test_the_kept_form_is_encrypted(pages):
     pages.drop()
     rows = pages.look(pages.db.text("SELECT content FROM e2ereset_kept_requests"))
-    assert "old" not in rows
+    assert "/drop/atlas" not in rows
 
 
 def test_who_is_not_signed_in_is_told_so(pages):

@@ -63,13 +63,13 @@ def test_who_may_reset_for_another_sees_no_rooms(world, plan, bob, admin):
 
 
 def test_who_resets_for_another_sees_no_rooms_in_a_plan_that_has_changed(world, plan, bob, admin):
-    world.room("r1", bob)
+    world.room("room-of-bob", bob)
     digest = told(plan(admin, username="bob"))["digest"]
     world.room("r2", bob)
     refused = world.reset(admin, {"username": "bob", "plan": digest}, code=world.code(admin))
     assert error(refused) == "error-plan-changed"
     assert refused.json["details"]["plan"]["roomsLost"] == 2
-    assert "r1" not in refused.text
+    assert "room-of-bob" not in refused.text
 
 
 def test_who_may_not_reset_learns_nothing(plan, bob, eve, admin):

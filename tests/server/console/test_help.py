@@ -88,13 +88,13 @@ def test_somebody_of_higher_rank_is_not_there(world, with_settings, bob, eve):
 
 def test_a_person_is_shown_with_costs_and_tries_and_is_unlocked(world, boss, browser):
     zoe = world.person("zoe", totp=True)
-    world.room("r1", zoe)
+    world.room("room-of-zoe", zoe)
     world.sign_in(zoe.id, name="script", expires_at=None)
     page = browser.get(f"{PEOPLE}/{zoe.id}").text
     assert "cannot be read afterwards: 1<" in page
     assert "nobody else has: 1<" in page
     assert "Sign-ins that end: 1<" in page
-    assert "r1" not in page
+    assert "room-of-zoe" not in page
     assert "tokens that end: 1<" in page
     assert "Tries left now: 5" in page
     assert "Backup codes left: 12" in page

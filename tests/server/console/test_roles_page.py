@@ -69,7 +69,7 @@ def test_the_log_tells_it_also_of_what_was_not_proven(world, boss, browser, bob,
     page = browser.get("/admin/log?target=bob&action=change-roles").text
     assert page.count("Change roles: bob +bot<") == 2
     assert "Added: bot." in page
-    assert "eve" not in page
+    assert "eve +bot" not in page
     assert "bob +bot" in browser.get("/security/history").text
 
 
