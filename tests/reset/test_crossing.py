@@ -99,7 +99,7 @@ def test_a_reset_that_begins_while_a_hold_is_under_way_is_refused(world, bob, ad
             by_operator(world, bob)
         return refused.value.code
 
-    waited = between(world.engine, "_tell", reset)
+    waited = between(world.engine, "_hold", reset)
     hold(world, bob)
     assert waited[0], "it was let through while the hold was under way"
     assert waited[1].result() == "error-reset-held"
