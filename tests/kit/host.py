@@ -15,6 +15,8 @@ from e2ereset.vault.models import KeyPair
 AREAS = ("reset", "keys", "factors")
 BOB, SUE = make_account("bob"), make_account("sue", roles=("admin",))
 KEY = "a key for tests only"
+# As docs/embedding.md has it behind PgBouncer.
+UNPREPARED = {"connect_args": {"prepare_threshold": None}}
 
 
 class HostAccounts(MemoryAccounts):
@@ -54,6 +56,8 @@ class Host:
         self.clock, self.accounts = FakeClock(), accounts or HostAccounts(BOB, SUE)
         self.db, self.app, self.prefix = db or SQLAlchemy(), (app or Flask)("host"), url_prefix
         basis = {"TESTING": True, "SQLALCHEMY_DATABASE_URI": uri, "SECRET_KEY": KEY}
+        if uri.startswith("postgresql"):
+            basis["SQLALCHEMY_ENGINE_OPTIONS"] = UNPREPARED
         self.app.config.from_mapping(basis | config)
         self.db.init_app(self.app)
         if before:
