@@ -56,7 +56,7 @@ class Host:
         self.clock, self.accounts = FakeClock(), accounts or HostAccounts(BOB, SUE)
         self.db, self.app, self.prefix = db or SQLAlchemy(), (app or Flask)("host"), url_prefix
         basis = {"TESTING": True, "SQLALCHEMY_DATABASE_URI": uri, "SECRET_KEY": KEY}
-        if uri.startswith("postgresql"):
+        if db is None and uri.startswith("postgresql"):
             basis["SQLALCHEMY_ENGINE_OPTIONS"] = UNPREPARED
         self.app.config.from_mapping(basis | config)
         self.db.init_app(self.app)
