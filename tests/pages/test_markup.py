@@ -5,6 +5,7 @@ import re
 import pytest
 
 from e2ereset.pages.site import FOLDER
+from tests.kit.pages import addresses, browser_of
 
 FILES = {file.name: file.read_text("utf-8") for file in (FOLDER / "templates/e2ereset").iterdir()}
 SHEET = (FOLDER / "static/e2ereset.css").read_text("utf-8")
@@ -12,6 +13,7 @@ INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|https?://", re.IGN
 SCRIPT = re.compile(r"<script(.*?)</script>", re.DOTALL)
 OURS = re.compile(r' src="\{\{ url_for\(pages ~ "\.static", filename="[\w-]+\.js"\) \}\}" defer>')
 CODE = re.compile('<input class="e2e-code"[^>]*>')
+EMPTY = re.compile(r"<ul[^>]*>\s*</ul>|<nav[^>]*>\s*</nav>")
 TYPED = {'name="code"', 'type="text"', 'inputmode="numeric"', 'autocomplete="one-time-code"'}
 
 
@@ -19,6 +21,14 @@ TYPED = {'name="code"', 'type="text"', 'inputmode="numeric"', 'autocomplete="one
 def test_no_template_has_a_style_or_a_script_in_it_or_leads_elsewhere(name):
     assert INLINE.findall(FILES[name]) == []
     assert [one for one in SCRIPT.findall(FILES[name]) if not OURS.fullmatch(one)] == []
+
+
+def test_no_page_has_a_list_with_nothing_in_it(world, boss):
+    browser = browser_of(world, boss)
+    pages = {one: browser.get(one) for one in addresses(world, "GET", boss.id)}
+    lists = {"/admin/people", "/admin/log", "/security/history", "/security/sign-ins"}
+    assert {name for name, one in pages.items() if one.status_code == 200} >= lists
+    assert [name for name, one in pages.items() if EMPTY.search(one.text)] == []
 
 
 def test_the_sheet_loads_nothing_and_names_nothing_of_the_host():
