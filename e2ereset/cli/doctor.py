@@ -127,7 +127,7 @@ def _relay(app: Flask, runtime: Runtime | None) -> Relay:
 
 
 def _absent(app: Flask, settings: Settings) -> Iterator[tuple[str, str]]:
-    """What settings of the pages name, and the app has not: an endpoint, a template."""
+    """What settings of the pages name and the app lacks: an endpoint, a template."""
     if (page := settings.sign_in_page) and "/" not in page and page not in app.view_functions:
         yield "E2ERESET_SIGN_IN_PAGE", page
     if base := settings.pages_base:

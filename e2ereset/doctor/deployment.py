@@ -59,9 +59,10 @@ class Deployment:
     """The app to examine. What could not be made, because the settings refuse, is None.
 
     `refusal` says why the app does not start; it is empty when the app does. `storage` is the
-    store of the request rates, `instance` the folder of the app's own files. `absent`: settings of
-    the pages, each with what it names and the app has not. `ungated`: endpoints of views that are
-    served without their gate. `mail`: whether to connect to the relay. `clock` gives epoch seconds.
+    store of the request rates, `instance` the folder of the app's own files. `absent` has what
+    settings of the pages name and the app lacks, by the setting. `ungated`: endpoints of views that
+    are served without their gate. `mail`: whether to connect to the relay. `clock` gives epoch
+    seconds.
     """
 
     config: Mapping[str, Any] = field(repr=False)

@@ -27,9 +27,8 @@ ANY = (EDIT_OTHER_USER_E2EE, ACCESS)
 class State:
     """What a reset would cost this account now, and how its factors are.
 
-    `left` has the tries that are left of each method in use: of the password, where it is the only
-    one. `held` is until when resets are held,
-    in epoch seconds.
+    `left` has the tries that are left of each method in use, or of the password where none is.
+    `held` is until when resets are held, in epoch seconds.
     """
 
     account: Account
