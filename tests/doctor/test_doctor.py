@@ -9,6 +9,7 @@ from e2ereset import two_factor_required
 from e2ereset.doctor import CHECKS
 from e2ereset.doctor.deployment import Deployment
 from e2ereset.doctor.findings import Part, check, examine, found
+from e2ereset.guard import passed_by
 from e2ereset.server.checks import CHECKS_OF_SERVER
 from tests.kit.databases import ON_POSTGRESQL
 from tests.kit.doctor import STRONG, Report, ask, relay
@@ -84,6 +85,7 @@ def test_a_gate_above_its_route_is_found(make_host):
         return "seen"
 
     assert host.app.test_client().get("/above").text == "seen"
+    assert passed_by(host.app) == ["above"]
     report = Report(host.run("e2ereset", "doctor", "--json", "--no-mail"))
     finding = report.findings["gate-passed-by"]
     assert (finding["level"], "view above runs" in finding["text"]) == ("warning", True)
